@@ -1,0 +1,69 @@
+import type { Outcome } from '../channel.ts';
+import { retryAfterSeconds } from './retry-after.ts';
+
+/** What a push service answered. */
+export interface PushServiceAnswer {
+  status: number;
+  retryAfter: string | null;
+  /** The beginning of the response body. */
+  body: string;
+}
+
+type PushServiceKind = 'fcm' | 'mozilla' | 'windows' | 'apple' | 'other';
+
+const KINDS: Record<string, PushServiceKind> = {
+  'https://fcm.googleapis.com': 'fcm',
+  'https://jmt17.google.com': 'fcm',
+  'https://android.googleapis.com': 'fcm',
+  'https://updates.push.services.mozilla.com': 'mozilla',
+  'https://*.notify.windows.com': 'windows',
+  'https://*.push.apple.com': 'apple',
+};
+
+/** Which push service stands behind a row of `push.hosts`. */
+export function pushServiceKind(host: string): PushServiceKind {
+  return KINDS[host] ?? 'other';
+}
+
+/**
+ * Reads a push service's answer (RFC 8030 section 5, and what each service documents).
+ *
+ * Only 404 and 410 delete a subscription, and 404 not at Apple, where it means a wrong path. 401 and 403 mean that our
+ * VAPID setup is wrong: deleting on those is how a wrong key wipes out everybody's subscriptions.
+ *
+ * @param host the row of `push.hosts` the endpoint belongs to
+ * @param now milliseconds since the epoch, for a `Retry-After` that is a date
+ */
+export function outcomeOfResponse(host: string, answer: PushServiceAnswer, now: number): Outcome {
+  const { status } = answer;
+  const kind = pushServiceKind(host);
+  const message = `${status} ${answer.body.slice(0, 300)}`.trim();
+  const retry = (code: string): Outcome => ({
+    outcome: 'retry',
+    status,
+    code,
+    message,
+    retryAfterSeconds: retryAfterSeconds(answer.retryAfter, now),
+  });
+
+  if (status >= 200 && status < 300) return { outcome: 'sent', status };
+  if (status === 410 || (status === 404 && kind !== 'apple')) {
+    return { outcome: 'gone', status, code: 'subscription_gone', message };
+  }
+  if (status === 401 || status === 403 || (status === 400 && refusesOurKey(kind, answer.body))) {
+    return { outcome: 'misconfigured', status, code: 'vapid_refused', message };
+  }
+  if (status === 429 || (status === 406 && kind === 'windows')) return retry('throttled');
+  if (status === 408 || status >= 500) return retry('push_service_error');
+  if (status === 413) return { outcome: 'failed', status, code: 'payload_too_large', message };
+  if (status >= 300 && status < 400) return { outcome: 'failed', status, code: 'redirected', message };
+  return { outcome: 'failed', status, code: 'push_service_refused', message };
+}
+
+/** Services that say 400 where they mean that the VAPID credentials are wrong. */
+function refusesOurKey(kind: PushServiceKind, body: string): boolean {
+  if (kind === 'fcm') return body.includes('UnauthorizedRegistration');
+  // autopush: 110 to 113 are about the Authorization and crypto headers.
+  if (kind === 'mozilla') return /"errno"\s*:\s*11[0-3]\b/.test(body);
+  return false;
+}

@@ -1,0 +1,127 @@
+import { encodePayload, MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
+import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
+import { decodeBase64Url } from './base64url.ts';
+import { isAllowedEndpoint } from './endpoint.ts';
+import { encryptMessage } from './message-encryption.ts';
+import { outcomeOfResponse, pushServiceKind } from './outcome-of-response.ts';
+import { createVapidAuthorization } from './vapid-authorization.ts';
+import type { VapidSigner } from './vapid-keys.ts';
+
+export interface WebPushOptions {
+  signer: VapidSigner;
+  /** Milliseconds for one request, from connecting to the last byte of the answer. */
+  timeoutMs?: number;
+  now?: () => number;
+}
+
+/** More of an answer than this is not read: a push service says what it has to say in a few hundred bytes. */
+const MAX_ANSWER_BYTES = 16_384;
+
+/** Sends by Web Push: RFC 8030 for the request, RFC 8291 for the encryption, RFC 8292 for who we are. */
+export function createWebPushChannel({
+  signer,
+  timeoutMs = 10_000,
+  now = Date.now,
+}: WebPushOptions): Channel {
+  const authorizationFor = createVapidAuthorization(signer, now);
+
+  return {
+    async send(delivery) {
+      const problem = refusal(delivery, signer.publicKey);
+      if (problem !== null) return problem;
+      const payload = encodePayload(delivery.content);
+      if (payload.length > MAX_PAYLOAD_BYTES) {
+        const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
+        return { outcome: 'failed', status: null, code: 'payload_too_large', message };
+      }
+      let request: Awaited<ReturnType<typeof encryptedRequest>>;
+      try {
+        const authorization = await authorizationFor(new URL(delivery.endpoint).origin);
+        request = await encryptedRequest(delivery, payload, authorization);
+      } catch (error) {
+        return { outcome: 'failed', status: null, code: 'encryption_failed', message: describe(error) };
+      }
+      try {
+        const response = await fetch(delivery.endpoint, {
+          ...request,
+          method: 'POST',
+          // Following one would call an address that nobody checked.
+          redirect: 'manual',
+          signal: AbortSignal.timeout(timeoutMs),
+        });
+        const body = await readAnswer(response);
+        const answer = { status: response.status, retryAfter: response.headers.get('retry-after'), body };
+        return outcomeOfResponse(delivery.host, answer, now());
+      } catch (error) {
+        const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
+        return {
+          outcome: 'retry',
+          status: null,
+          code: timedOut ? 'timed_out' : 'network_error',
+          message: timedOut
+            ? `No answer within ${timeoutMs} ms.`
+            : describe(error).replaceAll(delivery.endpoint, 'the endpoint'),
+          retryAfterSeconds: null,
+        };
+      }
+    },
+  };
+}
+
+/** Why this delivery must not even be tried, or null. */
+function refusal(delivery: ClaimedDelivery, publicKey: string): Outcome | null {
+  if (!isAllowedEndpoint(delivery.endpoint, delivery.host)) {
+    const message = 'The endpoint does not belong to the push service it was registered under.';
+    return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
+  }
+  // Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
+  if (delivery.vapidKey !== null && delivery.vapidKey !== publicKey) {
+    const message =
+      'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.';
+    return { outcome: 'failed', status: null, code: 'vapid_key_unknown', message };
+  }
+  return null;
+}
+
+async function encryptedRequest(
+  delivery: ClaimedDelivery,
+  payload: Uint8Array<ArrayBuffer>,
+  authorization: string,
+) {
+  const p256dh = decodeBase64Url(delivery.p256dh);
+  const auth = decodeBase64Url(delivery.auth);
+  if (p256dh === null || auth === null)
+    throw new TypeError('The keys of the subscription are not base64url.');
+  const body = await encryptMessage(payload, { p256dh, auth });
+  const headers: Record<string, string> = {
+    Authorization: authorization,
+    'Content-Encoding': 'aes128gcm',
+    'Content-Type': 'application/octet-stream',
+    // Windows refuses a TTL of 0.
+    TTL: String(pushServiceKind(delivery.host) === 'windows' ? Math.max(1, delivery.ttl) : delivery.ttl),
+    Urgency: delivery.urgency,
+    ...(delivery.content.topic === null ? {} : { Topic: delivery.content.topic }),
+  };
+  return { headers, body };
+}
+
+/**
+ * Reads an answer to its end and returns its beginning. To the end, because cancelling a body resets its HTTP/2
+ * stream, and a server that sees many resets closes the connection under all other requests.
+ */
+async function readAnswer(response: Response): Promise<string> {
+  if (response.body === null) return '';
+  let text = '';
+  let length = 0;
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body) {
+    length += chunk.length;
+    if (length > MAX_ANSWER_BYTES) break;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown error';
+}

@@ -1,0 +1,10 @@
+import { checkProject } from '../quality/check-project.ts';
+import { runStepsCommand } from '../quality/run-steps-command.ts';
+
+const USAGE = `Usage: npm run check -- [options]
+
+Everything about the sources that can be told without running the tests: types, formatting, lint rules, the Edge
+Functions under Deno, their versions, generated files, and Supabase's advisors about the migrations.
+`;
+
+await runStepsCommand(USAGE, checkProject);

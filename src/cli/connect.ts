@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import postgres from 'postgres';
+import { SupapushError } from '../errors.ts';
+import { parseEnvironmentFile } from './environment-file.ts';
+import { runCommand } from './run-command.ts';
+
+const USAGE = `Usage: npm run connect -- --database-url postgresql://… [--project-url https://<ref>.supabase.co]
+
+Tells the database how to ring push-dispatch: writes the project's URL and the bell's secret into its Vault. May be
+run again at any time, for instance after the secret changed.
+
+  --database-url  the connection string of role postgres (Dashboard → Connect); default: SUPABASE_DB_URL
+  --project-url   default: that of the project which \`supabase link\` chose
+  --file          where PUSH_BELL_SECRET stands (default .env)`;
+
+await runCommand(USAGE, async () => {
+  const { values } = parseArgs({
+    options: {
+      'database-url': { type: 'string' },
+      'project-url': { type: 'string' },
+      file: { type: 'string', default: '.env' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return USAGE;
+  const file = parseEnvironmentFile(await readFile(values.file, 'utf8').catch(() => ''));
+  const setting = (name: string) => process.env[name] || file[name];
+
+  const bellSecret = setting('PUSH_BELL_SECRET');
+  if (!bellSecret)
+    throw new SupapushError(
+      'usage',
+      `PUSH_BELL_SECRET is neither set nor in ${values.file}. Run: npm run secrets`,
+    );
+  const databaseUrl = values['database-url'] ?? setting('SUPABASE_DB_URL');
+  if (!databaseUrl) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
+  const projectUrl = values['project-url'] ?? (await linkedProjectUrl());
+
+  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
+  try {
+    await sql`select push.connect(p_project_url => ${projectUrl}, p_bell_secret => ${bellSecret})`;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === '3F000' || code === '42883') {
+      throw new Error('This database does not have Supapush yet. Run: npx supabase db push', {
+        cause: error,
+      });
+    }
+    throw error;
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+  return `The database rings ${projectUrl}/functions/v1/push-dispatch from now on.`;
+});
+
+async function linkedProjectUrl(): Promise<string> {
+  const reference = (await readFile('supabase/.temp/project-ref', 'utf8').catch(() => '')).trim();
+  if (!/^[a-z]{20}$/.test(reference)) {
+    throw new SupapushError('usage', 'No linked project. Run npx supabase link, or give --project-url.');
+  }
+  return `https://${reference}.supabase.co`;
+}

@@ -1,0 +1,18 @@
+import { SupapushError } from '../errors.ts';
+
+/**
+ * Runs a command that prints one text: exit code 0, or 1 with the reason on standard error, or 2 with the usage when
+ * it was called wrongly.
+ */
+export async function runCommand(usage: string, command: () => Promise<string>): Promise<void> {
+  try {
+    process.stdout.write(`${await command()}\n`);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const wrongCall =
+      (error instanceof SupapushError && error.code === 'usage') ||
+      (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+    process.stderr.write(wrongCall ? `${message}\n\n${usage}\n` : `${message}\n`);
+    process.exitCode = wrongCall ? 2 : 1;
+  }
+}

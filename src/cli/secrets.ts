@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import webpush from 'web-push';
+import { SupapushError } from '../errors.ts';
+import { parseEnvironmentFile } from './environment-file.ts';
+import { runCommand } from './run-command.ts';
+
+const USAGE = `Usage: npm run secrets -- --subject mailto:you@example.com [--file .env]
+
+Makes what push-dispatch must know and nobody else may: a VAPID key pair and the secret of its bell. Writes them into
+.env, which git ignores; entries that exist are kept. Then: npx supabase secrets set --env-file .env
+
+  --subject   how a push service can reach you: a mailto: or https: URL
+  --file      the file to write (default .env)`;
+
+await runCommand(USAGE, async () => {
+  const { values } = parseArgs({
+    options: {
+      subject: { type: 'string' },
+      file: { type: 'string', default: '.env' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return USAGE;
+  const text = await readFile(values.file, 'utf8').catch(() => '');
+  const existing = parseEnvironmentFile(text);
+  const subject = values.subject ?? existing.VAPID_SUBJECT;
+  if (!subject || !/^(mailto:[^\s@]+@[^\s@]+\.[^\s@]+|https:\/\/\S+)$/.test(subject)) {
+    throw new SupapushError(
+      'usage',
+      'Give --subject mailto:you@example.com (or an https: URL): push services ask for a contact.',
+    );
+  }
+  const halfPair = ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'].filter((name) => existing[name]);
+  if (halfPair.length === 1) {
+    throw new SupapushError(
+      'usage',
+      `${values.file} has ${halfPair[0]} without its other half. Restore the pair, or remove both.`,
+    );
+  }
+  const pair = webpush.generateVAPIDKeys();
+  const wanted: Record<string, string> = {
+    VAPID_SUBJECT: subject,
+    VAPID_PUBLIC_KEY: pair.publicKey,
+    VAPID_PRIVATE_KEY: pair.privateKey,
+    PUSH_BELL_SECRET: randomBytes(32).toString('base64url'),
+  };
+  // A key pair that exists is never replaced: every browser that subscribed with it would be lost.
+  const added = Object.entries(wanted).filter(([name]) => !existing[name]);
+  if (added.length === 0) return `${values.file} has all of them already; nothing was changed.`;
+  let written = text === '' || text.endsWith('\n') ? text : `${text}\n`;
+  for (const [name, value] of added) {
+    const blank = new RegExp(`^${name}=[ \\t]*$`, 'm');
+    written = blank.test(written)
+      ? written.replace(blank, `${name}=${value}`)
+      : `${written}${name}=${value}\n`;
+  }
+  await writeFile(values.file, written, { mode: 0o600 });
+  return [
+    `Wrote ${added.map(([name]) => name).join(', ')} to ${values.file}.`,
+    `The public key for your frontend: ${existing.VAPID_PUBLIC_KEY || pair.publicKey}`,
+    `Next: npx supabase secrets set --env-file ${values.file}`,
+  ].join('\n');
+});

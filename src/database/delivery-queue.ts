@@ -1,0 +1,120 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { z } from 'zod';
+import type { ClaimedDelivery, Outcome } from '../channels/channel.ts';
+import { SupapushError } from '../errors.ts';
+import type { Database } from './types.generated.ts';
+
+/** The outcome of one claimed delivery, on its way back to the queue. */
+export interface DeliveryReport {
+  deliveryId: number;
+  attempt: number;
+  outcome: Outcome;
+}
+
+/** The queue as a dispatcher sees it; every call is one RPC and throws `queue_unreachable` when it fails. */
+export interface DeliveryQueue {
+  /** Takes up to `limit` due deliveries under a lease, and says that the dispatcher lives. */
+  claim(dispatcher: string, limit: number): Promise<ClaimedDelivery[]>;
+  /** Settles a batch. A report of a claim that is no longer the running one is ignored. */
+  complete(reports: DeliveryReport[]): Promise<void>;
+  /** Extends the lease of the dispatcher and of the deliveries it still works on. */
+  heartbeat(dispatcher: string, deliveryIds: number[]): Promise<void>;
+  /** Whether the dispatcher may stop; `final` hands what is left over to another one. */
+  leave(dispatcher: string, final: boolean): Promise<boolean>;
+}
+
+const claimedRow = z.object({
+  delivery_id: z.number().int(),
+  attempt: z.number().int(),
+  notification_id: z.string(),
+  channel: z.string(),
+  host: z.string(),
+  endpoint: z.string(),
+  p256dh: z.string(),
+  auth: z.string(),
+  vapid_key: z.string().nullable(),
+  title: z.string(),
+  body: z.string().nullable(),
+  url: z.string().nullable(),
+  params: z.record(z.string(), z.unknown()),
+  category: z.string().nullable(),
+  urgency: z.enum(['very-low', 'low', 'normal', 'high']),
+  topic: z.string().nullable(),
+  ttl: z.number().int().nonnegative(),
+});
+
+/** The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`). */
+export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQueue {
+  return {
+    async claim(dispatcher, limit) {
+      const { data, error } = await client.rpc('push_claim', { p_dispatcher: dispatcher, p_limit: limit });
+      if (error) throw unreachable('push_claim', error);
+      const rows = z.array(claimedRow).safeParse(data);
+      if (!rows.success) {
+        throw new SupapushError(
+          'queue_answer_malformed',
+          `push_claim answered another shape than this function knows: ${z.prettifyError(rows.error).slice(0, 300)}. Run: supabase db push`,
+        );
+      }
+      return rows.data.map(toDelivery);
+    },
+
+    async complete(reports) {
+      const outcomes = reports.map(({ deliveryId, attempt, outcome }) => ({
+        delivery_id: deliveryId,
+        attempt,
+        outcome: outcome.outcome,
+        status: outcome.status,
+        ...('code' in outcome ? { code: outcome.code, message: outcome.message } : {}),
+        ...('retryAfterSeconds' in outcome ? { retry_after: outcome.retryAfterSeconds } : {}),
+      }));
+      const { error } = await client.rpc('push_complete', { p_outcomes: outcomes });
+      if (error) throw unreachable('push_complete', error);
+    },
+
+    async heartbeat(dispatcher, deliveryIds) {
+      const { error } = await client.rpc('push_heartbeat', {
+        p_dispatcher: dispatcher,
+        p_deliveries: deliveryIds,
+      });
+      if (error) throw unreachable('push_heartbeat', error);
+    },
+
+    async leave(dispatcher, final) {
+      const { data, error } = await client.rpc('push_leave', { p_dispatcher: dispatcher, p_final: final });
+      if (error) throw unreachable('push_leave', error);
+      return data === true;
+    },
+  };
+}
+
+function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
+  return {
+    deliveryId: row.delivery_id,
+    attempt: row.attempt,
+    channel: row.channel,
+    host: row.host,
+    endpoint: row.endpoint,
+    p256dh: row.p256dh,
+    auth: row.auth,
+    vapidKey: row.vapid_key,
+    content: {
+      notificationId: row.notification_id,
+      title: row.title,
+      body: row.body,
+      url: row.url,
+      params: row.params,
+      category: row.category,
+      topic: row.topic,
+    },
+    urgency: row.urgency,
+    ttl: row.ttl,
+  };
+}
+
+function unreachable(call: string, error: { code?: string; message: string }): SupapushError {
+  return new SupapushError(
+    'queue_unreachable',
+    `${call} failed: ${error.code ?? ''} ${error.message}`.trim(),
+  );
+}

@@ -1,0 +1,38 @@
+/** Every error of ours that can leave a function or a command: its HTTP status and what to do about it. */
+export const ERRORS = {
+  not_configured: { status: 503, message: 'The function is not configured.' },
+  bell_refused: { status: 401, message: 'The bell was rung with a wrong secret.' },
+  method_not_allowed: { status: 405, message: 'This method is not supported here.' },
+  body_malformed: { status: 400, message: 'The body is not what this function expects.' },
+  body_too_large: { status: 413, message: 'The body is too large.' },
+  queue_unreachable: { status: 503, message: 'The database did not answer.' },
+  queue_answer_malformed: { status: 500, message: 'The database answered something unexpected.' },
+  vapid_keys_invalid: { status: 503, message: 'The VAPID keys are not a matching P-256 pair.' },
+  usage: { status: 400, message: 'The command was called wrongly.' },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a machine code and an HTTP status; `message` says what to do and never carries a secret. */
+export class SupapushError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+
+  constructor(code: ErrorCode, message: string = ERRORS[code].message, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'SupapushError';
+    this.code = code;
+    this.status = ERRORS[code].status;
+  }
+}
+
+/** The HTTP answer for an error: `{ message, code }`; anything that is not ours becomes a bare 500. */
+export function errorResponse(error: unknown, headers: HeadersInit = {}): Response {
+  const known = error instanceof SupapushError;
+  return Response.json(
+    known
+      ? { message: error.message, code: error.code }
+      : { message: 'Something went wrong.', code: 'internal' },
+    { status: known ? error.status : 500, headers },
+  );
+}

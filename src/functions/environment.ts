@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { SupapushError } from '../errors.ts';
+
+/** What the functions are told from outside. The platform sets the first two, `supabase secrets set` the others. */
+export interface FunctionEnvironment {
+  supabaseUrl: string;
+  secretKey: string;
+  vapid: { publicKey: string; privateKey: string; subject: string };
+  bellSecret: string;
+  /** Deliveries one invocation sends before it hands over; undefined where the platform decides. */
+  deliveryBudget: number | undefined;
+}
+
+const variables = z.object({
+  SUPABASE_URL: z.url(),
+  SUPABASE_SECRET_KEYS: z
+    .string()
+    .transform((text, context) => {
+      const keys = z.object({ default: z.string().min(1) }).safeParse(parseJson(text));
+      if (keys.success) return keys.data.default;
+      context.addIssue({ code: 'custom', message: 'must be a JSON object with the entry "default"' });
+      return z.NEVER;
+    })
+    .optional(),
+  // Projects that still run on the older keys have this one instead.
+  SUPABASE_SERVICE_ROLE_KEY: z.string().min(1).optional(),
+  VAPID_PUBLIC_KEY: z.string().min(1),
+  VAPID_PRIVATE_KEY: z.string().min(1),
+  VAPID_SUBJECT: z
+    .string()
+    .regex(
+      /^(mailto:[^\s@]+@[^\s@]+\.[^\s@]+|https:\/\/(?!localhost\b)[^\s]+)$/,
+      'must be a mailto: or https: URL, not localhost',
+    ),
+  PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),
+  PUSH_BELL_SECRET: z.string().min(32, 'must have at least 32 characters'),
+});
+
+/**
+ * Reads and checks the environment once. Throws `not_configured`, naming every variable that is missing or malformed
+ * and never a value.
+ */
+export function readEnvironment(environment: Record<string, string | undefined>): FunctionEnvironment {
+  const read = variables.safeParse(environment);
+  const problems = read.success
+    ? []
+    : read.error.issues.map((issue) => {
+        const name = issue.path.map(String).join('.');
+        return environment[name] === undefined ? `${name} is missing` : `${name} ${issue.message}`;
+      });
+  const secretKey = read.data?.SUPABASE_SECRET_KEYS ?? read.data?.SUPABASE_SERVICE_ROLE_KEY;
+  if (read.success && secretKey === undefined) problems.push('SUPABASE_SECRET_KEYS is missing');
+  if (!read.success || secretKey === undefined) {
+    throw new SupapushError(
+      'not_configured',
+      `The function is not configured: ${problems.join(', ')}. Run: supabase secrets set`,
+    );
+  }
+  return {
+    supabaseUrl: read.data.SUPABASE_URL,
+    secretKey,
+    vapid: {
+      publicKey: read.data.VAPID_PUBLIC_KEY,
+      privateKey: read.data.VAPID_PRIVATE_KEY,
+      subject: read.data.VAPID_SUBJECT,
+    },
+    bellSecret: read.data.PUSH_BELL_SECRET,
+    deliveryBudget: read.data.PUSH_DELIVERY_BUDGET,
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

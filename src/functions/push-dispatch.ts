@@ -1,0 +1,122 @@
+import { createClient } from '@supabase/supabase-js';
+import { z } from 'zod';
+import { importVapidKeys } from '../channels/webpush/vapid-keys.ts';
+import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
+import { createDeliveryQueue } from '../database/delivery-queue.ts';
+import type { Database } from '../database/types.generated.ts';
+import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
+import { errorResponse, SupapushError } from '../errors.ts';
+import { readEnvironment } from './environment.ts';
+import { isSameSecret } from './secret-comparison.ts';
+
+/** What the function needs from the platform it runs on. */
+export interface Platform {
+  environment: Record<string, string | undefined>;
+  /** Keeps the worker alive until the promise settles. */
+  waitUntil: (work: Promise<unknown>) => void;
+  log: (entry: Record<string, unknown>) => void;
+  /** Whether a worker's CPU and wall time are limited, as those of hosted Edge Functions are. */
+  limited: boolean;
+}
+
+// Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
+// CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
+const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 100_000 };
+
+const bell = z.object({ dispatcher: z.uuid() });
+const MAX_BODY_BYTES = 1024;
+
+/**
+ * `push-dispatch`: rung by the database, answers 202 at once and drains the queue in the background.
+ *
+ * `GET` is the health probe: 200 `{ function, status: 'ok' }`, or 503 naming what is not configured. `POST` takes
+ * `{ dispatcher: uuid }` with the bell's secret in `x-push-bell`; errors are `{ message, code }`.
+ */
+export function createPushDispatch(platform: Platform): (request: Request) => Promise<Response> {
+  let world: Promise<World> | undefined;
+  // Built with the first request and kept: a worker serves many, and a broken configuration has to be answerable.
+  const getWorld = () => {
+    world ??= buildWorld(platform).catch((error: unknown) => {
+      world = undefined;
+      throw error;
+    });
+    return world;
+  };
+
+  return async (request) => {
+    try {
+      if (request.method !== 'GET' && request.method !== 'POST') {
+        const refused = new SupapushError(
+          'method_not_allowed',
+          'Ring with POST; GET tells whether the function is ready.',
+        );
+        return errorResponse(refused, { Allow: 'GET, POST' });
+      }
+      const { bellSecret, options } = await getWorld();
+      if (request.method === 'GET') return Response.json({ function: 'push-dispatch', status: 'ok' });
+      // Before the body is read: a stranger gets no work done.
+      if (!(await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret))) {
+        throw new SupapushError(
+          'bell_refused',
+          'The x-push-bell header must carry the secret that the Vault and the function share. Run: npm run connect',
+        );
+      }
+      const { dispatcher } = await readBell(request);
+      platform.waitUntil(run(dispatcher, options, platform.log));
+      return Response.json({ dispatcher }, { status: 202 });
+    } catch (error) {
+      if (!(error instanceof SupapushError))
+        platform.log({ level: 'error', event: 'request_failed', message: String(error) });
+      return errorResponse(error);
+    }
+  };
+}
+
+interface World {
+  bellSecret: string;
+  options: DispatcherOptions;
+}
+
+async function buildWorld(platform: Platform): Promise<World> {
+  const { supabaseUrl, secretKey, vapid, bellSecret, deliveryBudget } = readEnvironment(platform.environment);
+  const signer = await importVapidKeys(vapid);
+  const client = createClient<Database>(supabaseUrl, secretKey, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  });
+  const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
+  return {
+    bellSecret,
+    options: {
+      queue: createDeliveryQueue(client),
+      channels: { webpush: createWebPushChannel({ signer }) },
+      budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
+    },
+  };
+}
+
+async function readBell(request: Request): Promise<z.infer<typeof bell>> {
+  const length = Number(request.headers.get('content-length') ?? 0);
+  if (length > MAX_BODY_BYTES)
+    throw new SupapushError('body_too_large', `At most ${MAX_BODY_BYTES} bytes are read.`);
+  const body = bell.safeParse(await request.json().catch(() => undefined));
+  if (!body.success)
+    throw new SupapushError('body_malformed', 'The body must be JSON: {"dispatcher": "<uuid>"}.');
+  return body.data;
+}
+
+async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {
+  const started = Date.now();
+  try {
+    const summary = await dispatch(dispatcher, options);
+    log({ level: 'info', event: 'dispatched', dispatcher, milliseconds: Date.now() - started, ...summary });
+  } catch (error) {
+    const code = error instanceof SupapushError ? error.code : 'internal';
+    log({
+      level: 'error',
+      event: 'dispatch_failed',
+      dispatcher,
+      code,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+}

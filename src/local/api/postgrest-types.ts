@@ -1,0 +1,48 @@
+import type { PostgresType } from 'postgres';
+
+/**
+ * Marks text that is JSON already. Postgres refuses U+0000 in jsonb, so no value of a client can begin with it and
+ * be taken for marked.
+ */
+const JSON_TEXT = '\u0000';
+
+/** Marks a text as JSON, so that it reaches a json or jsonb parameter as it is instead of as a JSON string. */
+export function jsonText(text: string): string {
+  return JSON_TEXT + text;
+}
+
+/**
+ * How values of the database become JSON as PostgREST writes it (which lets Postgres' own `to_json` do it), where
+ * @supabase/lite 0.10 differs. Arrays of these types follow.
+ */
+export const postgrestTypes: Record<string, PostgresType> = {
+  json: { to: 114, from: [114], serialize: serializeJson, parse: JSON.parse },
+  jsonb: { to: 3802, from: [3802], serialize: serializeJson, parse: JSON.parse },
+  timestamp: { to: 1114, from: [1114], serialize: asText, parse: isoTimestamp },
+  timestamptz: { to: 1184, from: [1184], serialize: asText, parse: isoTimestamp },
+  numeric: { to: 1700, from: [1700], serialize: String, parse: toNumber },
+  bytea: { to: 17, from: [17], serialize: asText, parse: asText },
+};
+
+function serializeJson(value: unknown): string {
+  if (typeof value === 'string' && value.startsWith(JSON_TEXT)) return value.slice(JSON_TEXT.length);
+  return JSON.stringify(value);
+}
+
+function asText(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
+}
+
+/** `2026-11-21 00:31:26.1+00` to `2026-11-21T00:31:26.1+00:00`; infinity and years BC stay as Postgres writes them. */
+function isoTimestamp(text: string): string {
+  return text.replace(
+    /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)(?:([+-]\d\d)(:\d\d)?)?$/,
+    (_, date, time, hours, minutes) => `${date}T${time}${hours ? hours + (minutes ?? ':00') : ''}`,
+  );
+}
+
+/** NaN and the infinities are strings in JSON, as `to_json` has it. */
+function toNumber(text: string): number | string {
+  const value = Number(text);
+  return Number.isFinite(value) ? value : text;
+}

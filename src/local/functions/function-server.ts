@@ -1,0 +1,137 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type DenoProcess,
+  FunctionStartError,
+  type ProcessTracker,
+  startDenoProcess,
+} from './deno-process.ts';
+import type { EdgeFunction } from './edge-function.ts';
+import { ProxyError, proxyRequest } from './proxy-request.ts';
+import { isUserJwt } from './user-jwt.ts';
+
+export interface FunctionLogLine {
+  function: string;
+  stream: 'stdout' | 'stderr';
+  line: string;
+}
+
+export interface FunctionServerOptions {
+  functions: EdgeFunction[];
+  projectDirectory: string;
+  /** What user sessions are signed with (HS256). */
+  jwtSecret: string;
+  /** `SUPABASE_URL` and the like: what the platform itself gives to every function. */
+  platform: Record<string, string>;
+  /** The project's own secrets. */
+  secrets: Record<string, string>;
+  onLog?: ((line: FunctionLogLine) => void) | undefined;
+  tracker?: ProcessTracker | undefined;
+}
+
+export interface FunctionServer {
+  readonly names: string[];
+  /** Serves `/functions/v1/<name>/…`. Never throws: every failure is an answer `{ message, code }`. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Resolves when every function listens. Rejects with the first that cannot start. */
+  ready(): Promise<void>;
+  /** The process that serves this function now; undefined while it starts again. */
+  pid(name: string): number | undefined;
+  /** Ends a function's process as a crash would; the next request waits until it is up again. */
+  kill9(name: string): void;
+  stop(): Promise<void>;
+}
+
+/** A secret that the platform would refuse. */
+export class SecretNameError extends Error {
+  override readonly name = 'SecretNameError';
+  readonly code = 'secret_name_reserved';
+}
+
+const PREFIX = '/functions/v1/';
+
+/** Serves a project's Edge Functions, each in a Deno process of its own on loopback. Returns while they start. */
+export function startFunctionServer(options: FunctionServerOptions): FunctionServer {
+  const reserved = Object.keys(options.secrets).filter((name) => name.startsWith('SUPABASE_'));
+  if (reserved.length > 0) {
+    throw new SecretNameError(
+      `Function secrets must not start with SUPABASE_, as on the platform: ${reserved.join(', ')}`,
+    );
+  }
+  const served = new Map<string, { edgeFunction: EdgeFunction; process: DenoProcess }>();
+  for (const edgeFunction of options.functions) {
+    const process = startDenoProcess({
+      edgeFunction,
+      projectDirectory: options.projectDirectory,
+      environment: { ...options.secrets, ...options.platform },
+      onLog: (line, stream) => options.onLog?.({ function: edgeFunction.name, stream, line }),
+      tracker: options.tracker,
+    });
+    served.set(edgeFunction.name, { edgeFunction, process });
+  }
+  const processOf = (name: string): DenoProcess => {
+    const entry = served.get(name);
+    if (!entry)
+      throw new RangeError(`no function named ${name}; there are: ${[...served.keys()].join(', ')}`);
+    return entry.process;
+  };
+
+  return {
+    names: [...served.keys()],
+    async handle(request, response) {
+      const path = (request.url ?? '').slice(PREFIX.length - 1);
+      const name = path.slice(1).split(/[/?]/, 1)[0] ?? '';
+      const entry = served.get(name);
+      if (!entry) return refuse(request, response, 404, 'NOT_FOUND', 'Requested function was not found');
+      // A preflight carries no credentials: as on the platform, it goes to the function.
+      if (entry.edgeFunction.verifyJwt && request.method !== 'OPTIONS') {
+        const refusal = jwtRefusal(request.headers.authorization, options.jwtSecret);
+        if (refusal) return refuse(request, response, 401, refusal.code, refusal.message);
+      }
+      try {
+        await proxyRequest(request, response, { path, port: () => entry.process.port() });
+      } catch (error) {
+        if (!(error instanceof ProxyError || error instanceof FunctionStartError)) throw error;
+        if (response.headersSent) response.destroy();
+        else {
+          const status = error.code === 'function_crashed' ? 502 : 503;
+          refuse(request, response, status, error.code, error.message);
+        }
+      }
+    },
+    async ready() {
+      await Promise.all([...served.values()].map(({ process }) => process.port()));
+    },
+    pid: (name) => processOf(name).pid,
+    kill9: (name) => processOf(name).kill9(),
+    async stop() {
+      await Promise.all([...served.values()].map(({ process }) => process.stop()));
+    },
+  };
+}
+
+function jwtRefusal(
+  authorization: string | undefined,
+  secret: string,
+): { code: string; message: string } | undefined {
+  if (!authorization) {
+    return { code: 'UNAUTHORIZED_NO_AUTH_HEADER', message: 'Missing authorization header' };
+  }
+  const token = /^Bearer\s+(\S+)$/i.exec(authorization)?.[1];
+  if (!token || !isUserJwt(token, secret)) {
+    return { code: 'UNAUTHORIZED_INVALID_JWT', message: 'Invalid JWT' };
+  }
+  return undefined;
+}
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+): void {
+  request.resume();
+  // Readable by a page of any origin, like the platform's own refusals.
+  response.writeHead(status, { 'content-type': 'application/json', 'access-control-allow-origin': '*' });
+  response.end(JSON.stringify({ message, code }));
+}

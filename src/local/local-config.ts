@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { glob, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parse } from 'smol-toml';
+import { z } from 'zod';
+
+/** How one Edge Function of `supabase/config.toml` is to be served. */
+export interface FunctionConfig {
+  enabled: boolean;
+  verifyJwt: boolean;
+  /** Absolute path, where config.toml names one. */
+  importMap?: string;
+  /** Absolute path, where config.toml names another than `functions/<name>/index.ts`. */
+  entrypoint?: string;
+}
+
+/** What the local stack reads from `supabase/config.toml`, with the Supabase CLI's defaults. */
+export interface LocalConfig {
+  projectDirectory: string;
+  supabaseDirectory: string;
+  api: { schemas: string[]; extraSearchPath: string[]; maxRows: number };
+  auth: { enableSignup: boolean; jwtExpiry: number; minimumPasswordLength: number; siteUrl: string };
+  /** Absolute paths in the order in which they are to run. */
+  seedFiles: string[];
+  functions: Record<string, FunctionConfig>;
+}
+
+/** `supabase/config.toml` cannot be read as what the Supabase CLI expects. */
+export class LocalConfigError extends Error {
+  override readonly name = 'LocalConfigError';
+  readonly code = 'config_invalid';
+}
+
+// Only what is used here; every other key of the CLI's format passes unread.
+const configFile = z.object({
+  api: z
+    .object({
+      schemas: z.array(z.string()).default(['public']),
+      extra_search_path: z.array(z.string()).default(['public', 'extensions']),
+      max_rows: z.int().positive().default(1000),
+    })
+    .prefault({}),
+  auth: z
+    .object({
+      enable_signup: z.boolean().default(true),
+      jwt_expiry: z.int().positive().default(3600),
+      minimum_password_length: z.int().positive().default(6),
+      site_url: z.string().default('http://127.0.0.1:3000'),
+    })
+    .prefault({}),
+  db: z
+    .object({
+      seed: z
+        .object({
+          enabled: z.boolean().default(true),
+          sql_paths: z.array(z.string()).default(['./seed.sql']),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  functions: z
+    .record(
+      z.string(),
+      z.object({
+        enabled: z.boolean().default(true),
+        verify_jwt: z.boolean().default(true),
+        import_map: z.string().optional(),
+        entrypoint: z.string().optional(),
+      }),
+    )
+    .default({}),
+});
+
+/** Reads `supabase/config.toml` of a project; a missing file means defaults. Throws `LocalConfigError`. */
+export async function readLocalConfig(projectDirectory: string): Promise<LocalConfig> {
+  const supabaseDirectory = join(resolve(projectDirectory), 'supabase');
+  const file = join(supabaseDirectory, 'config.toml');
+  const parsed = parseConfig(file, existsSync(file) ? await readFile(file, 'utf8') : '');
+  const seedFiles: string[] = [];
+  if (parsed.db.seed.enabled) {
+    for (const pattern of parsed.db.seed.sql_paths) {
+      const matches: string[] = [];
+      for await (const match of glob(pattern, { cwd: supabaseDirectory })) matches.push(match);
+      seedFiles.push(...matches.sort().map((match) => resolve(supabaseDirectory, match)));
+    }
+  }
+  return {
+    projectDirectory: resolve(projectDirectory),
+    supabaseDirectory,
+    api: {
+      schemas: parsed.api.schemas,
+      extraSearchPath: parsed.api.extra_search_path,
+      maxRows: parsed.api.max_rows,
+    },
+    auth: {
+      enableSignup: parsed.auth.enable_signup,
+      jwtExpiry: parsed.auth.jwt_expiry,
+      minimumPasswordLength: parsed.auth.minimum_password_length,
+      siteUrl: parsed.auth.site_url,
+    },
+    seedFiles,
+    functions: Object.fromEntries(
+      Object.entries(parsed.functions).map(([name, settings]) => [
+        name,
+        {
+          enabled: settings.enabled,
+          verifyJwt: settings.verify_jwt,
+          ...(settings.import_map && { importMap: resolve(supabaseDirectory, settings.import_map) }),
+          ...(settings.entrypoint && { entrypoint: resolve(supabaseDirectory, settings.entrypoint) }),
+        },
+      ]),
+    ),
+  };
+}
+
+function parseConfig(file: string, text: string): z.infer<typeof configFile> {
+  try {
+    return configFile.parse(parse(text));
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new LocalConfigError(`${file}: ${reason}`, { cause: error });
+  }
+}

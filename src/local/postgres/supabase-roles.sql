@@ -1,0 +1,50 @@
+-- What a Supabase project brings along before its first migration: roles, schemas, extensions. Run by the superuser
+-- `supabase_admin` in the database concerned, any number of times. The passwords of the two roles that log in come
+-- as settings, so that they are part of no statement.
+
+do $$
+declare
+  role_name text;
+begin
+  foreach role_name in array '{anon, authenticated, service_role, authenticator, postgres}'::text[] loop
+    if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
+      execute pg_catalog.format('create role %I', role_name);
+    end if;
+  end loop;
+  foreach role_name in array '{authenticator, postgres}'::text[] loop
+    execute pg_catalog.format(
+      'alter role %I login password %L', role_name, pg_catalog.current_setting('supapush.password_' || role_name)
+    );
+  end loop;
+  execute pg_catalog.format('alter database %I owner to postgres', pg_catalog.current_database());
+end
+$$;
+
+alter role anon nologin noinherit;
+alter role authenticated nologin noinherit;
+alter role service_role nologin noinherit bypassrls;
+alter role authenticator noinherit;
+-- The owner of everything a project makes, and no superuser.
+alter role postgres nosuperuser createdb createrole bypassrls replication;
+
+alter role anon set statement_timeout = '3s';
+alter role authenticated set statement_timeout = '8s';
+alter role authenticator set statement_timeout = '8s';
+alter role authenticator set lock_timeout = '8s';
+alter role postgres set search_path = "$user", public, extensions;
+
+grant anon, authenticated, service_role to authenticator;
+grant anon, authenticated, service_role to postgres with admin option;
+grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
+
+-- Schema public belongs to pg_database_owner, which is whoever owns the database: postgres. New tables in it get no
+-- grants of their own accord (hosted projects since 2026-10-30): migrations say who may do what.
+grant usage on schema public to postgres, anon, authenticated, service_role;
+
+create schema if not exists extensions authorization postgres;
+grant usage on schema extensions to anon, authenticated, service_role;
+create extension if not exists pgcrypto with schema extensions;
+create extension if not exists "uuid-ossp" with schema extensions;
+create extension if not exists supabase_vault;
+
+create schema if not exists supabase_migrations authorization postgres;

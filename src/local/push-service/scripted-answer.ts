@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import { type Refusal, refusalBody } from './refusal.ts';
+
+/**
+ * What the push service answers in place of its own judgement, and how often: `times` is 1 unless given, and
+ * `Infinity` until the script is replaced. Except for `accept`, the message is not delivered.
+ */
+export type ScriptedAnswer = { readonly times?: number } & (
+  | { /** Judge this request as usual: a good one among bad. */ readonly kind: 'accept' }
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      /** Seconds, or an HTTP date. */
+      readonly retryAfter?: number | string;
+      /** The number in the default body; autopush's usual one for the status unless given. */
+      readonly errno?: number;
+      /** Replaces the default body `{ code, errno, error, message }`. */
+      readonly body?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'redirect'; readonly location: string; readonly status?: 301 | 302 | 303 | 307 | 308 }
+  | {
+      /** Status and headers at once, then a body that takes `milliseconds` to arrive. */
+      readonly kind: 'slow-body';
+      readonly status: number;
+      readonly milliseconds: number;
+    }
+  | { /** No answer until the push service stops. */ readonly kind: 'hang' }
+  | { /** The connection is reset after the request was read. */ readonly kind: 'reset' }
+);
+
+/** The answers scripted for endpoints, and for all of them; an endpoint's own come first. */
+export class AnswerScript {
+  readonly #answers = new Map<string, ScriptedAnswer[]>();
+
+  /** Replaces what was scripted for `target`; an empty list ends the script. */
+  set(target: string, answers: readonly ScriptedAnswer[]): void {
+    this.#answers.set(target, [...answers]);
+  }
+
+  /** The next answer for a request to `endpoint`, or undefined where nothing is scripted. */
+  take(endpoint: string): ScriptedAnswer | undefined {
+    return this.#takeFrom(endpoint) ?? this.#takeFrom('all');
+  }
+
+  #takeFrom(target: string): ScriptedAnswer | undefined {
+    const answers = this.#answers.get(target);
+    const answer = answers?.[0];
+    if (!answers || !answer) return undefined;
+    const left = (answer.times ?? 1) - 1;
+    if (left > 0) answers[0] = { ...answer, times: left };
+    else answers.shift();
+    return answer;
+  }
+}
+
+/** Gives a scripted answer; returns the status sent, or null where none was. */
+export function giveScriptedAnswer(
+  answer: Exclude<ScriptedAnswer, { kind: 'accept' }>,
+  response: ServerResponse,
+): number | null {
+  switch (answer.kind) {
+    case 'status': {
+      const retryAfter = answer.retryAfter === undefined ? {} : { 'Retry-After': String(answer.retryAfter) };
+      response.writeHead(answer.status, {
+        ...(answer.body === undefined ? { 'Content-Type': 'application/json' } : {}),
+        ...retryAfter,
+        ...answer.headers,
+      });
+      response.end(answer.body ?? refusalBody(scriptedRefusal(answer.status, answer.errno)));
+      return answer.status;
+    }
+    case 'redirect': {
+      const status = answer.status ?? 302;
+      response.writeHead(status, { Location: answer.location, 'Content-Length': 0 }).end();
+      return status;
+    }
+    case 'slow-body':
+      trickle(response, answer.status, answer.milliseconds);
+      return answer.status;
+    case 'hang':
+      return null;
+    case 'reset':
+      response.socket?.resetAndDestroy();
+      return null;
+  }
+}
+
+const USUAL_ERRNO: Readonly<Record<number, number>> = {
+  401: 109,
+  403: 109,
+  404: 102,
+  410: 106,
+  413: 104,
+  503: 201,
+};
+
+function scriptedRefusal(status: number, errno: number | undefined): Refusal {
+  return { status, errno: errno ?? USUAL_ERRNO[status] ?? 999, message: 'Scripted answer.' };
+}
+
+function trickle(response: ServerResponse, status: number, milliseconds: number): void {
+  const body = refusalBody(scriptedRefusal(status, undefined));
+  const pieces = body.match(/.{1,10}/gs) ?? [];
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+  // Headers otherwise wait for the first piece of the body.
+  response.flushHeaders();
+  const timer = setInterval(() => {
+    response.write(pieces.shift() ?? '');
+    if (pieces.length === 0) response.end();
+  }, milliseconds / pieces.length);
+  response.once('close', () => clearInterval(timer));
+}

@@ -1,0 +1,303 @@
+import { chmod, mkdtemp, realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ApiServer } from './api/api-server.ts';
+import { findEdgeFunctions } from './functions/edge-function.ts';
+import {
+  type FunctionLogLine,
+  type FunctionServer,
+  startFunctionServer,
+} from './functions/function-server.ts';
+import { startGateway } from './gateway.ts';
+import { endOnSignals, type Lifetime, startLifetime } from './lifetime.ts';
+import { readLocalConfig } from './local-config.ts';
+import { isLoopbackPortFree } from './loopback-port.ts';
+import { type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
+import { connectPush, migrateProject, seedProject } from './project-database.ts';
+import { type PushService, startPushService } from './push-service/push-service.ts';
+import { emptyState, lockState } from './stack-lock.ts';
+import { openStackState, type StackState, saveStackState } from './stack-state.ts';
+import { startPgCronWorker } from './workers/pg-cron-worker.ts';
+import { startPgNetWorker, type Worker } from './workers/pg-net-worker.ts';
+
+export interface StackPorts {
+  gateway?: number | undefined;
+  database?: number | undefined;
+  pushService?: number | undefined;
+}
+
+export interface StackOptions {
+  /** The folder with `supabase/` in it; this project unless given. */
+  projectDirectory?: string;
+  /** Keeps database, keys and ports between runs; without it they live in a folder that goes with the stack. */
+  stateDirectory?: string;
+  /** Empties the state directory first. */
+  reset?: boolean;
+  /** Free ones unless given; those of the last run where the state is kept. */
+  ports?: StackPorts;
+  /** Function secrets, in addition to and before the stack's own. */
+  secrets?: Record<string, string>;
+  /** The workers behind pg_net and pg_cron; both run unless switched off. */
+  workers?: { net?: boolean; cron?: boolean };
+  /** Whether seed files run after migrations were applied to a new database; they do unless switched off. */
+  seed?: boolean;
+  /** Whether Edge Functions are served; they are unless switched off. */
+  functions?: boolean;
+  /** What happens, line by line, with durations. */
+  log?: (line: string) => void;
+  /** What functions print; goes to `log` unless given. */
+  onFunctionLog?: (line: FunctionLogLine) => void;
+  /** Stop in order on SIGINT, SIGTERM, SIGHUP and uncaught errors, then exit; for programs that are only a stack. */
+  handleSignals?: boolean;
+}
+
+/** What a program needs to talk to a stack. */
+export interface StackAddress {
+  url: string;
+  publishableKey: string;
+  secretKey: string;
+  /** As `postgres`, the role of migrations, which is no superuser. */
+  databaseUrl: string;
+  superuserDatabaseUrl: string;
+  pushServiceUrl: string;
+  vapidPublicKey: string;
+}
+
+export interface Stack extends StackAddress {
+  readonly pushService: PushService;
+  readonly postgres: PostgresServer;
+  readonly functions: FunctionServer | undefined;
+  /** The migrations that this start applied. */
+  readonly migrations: string[];
+  /** Every process of the stack, the one that cleans up after a kill included. */
+  pids(): number[];
+  /** Crashes the database server and starts it again on its port: unlogged tables are empty then, as after a real crash. */
+  crashDatabase(): Promise<void>;
+  /** Ends every part; leaves no process, port or temporary folder. May be called again. */
+  stop(): Promise<void>;
+}
+
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Starts a whole local Supabase around a project's `supabase/` folder, with a push service beside it. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const log = options.log ?? (() => undefined);
+  const lifetime = startLifetime(log);
+  const starting = compose(options, lifetime, log);
+  if (options.handleSignals) {
+    const end = async (): Promise<void> => {
+      // Only what has finished starting can be stopped in order.
+      await starting.catch(() => undefined);
+      await lifetime.end();
+      log('stopped');
+    };
+    // Why a program ends is never kept from whoever started it.
+    endOnSignals(end, options.log ?? console.error);
+  }
+  try {
+    return await starting;
+  } catch (error) {
+    await lifetime.end();
+    throw error;
+  }
+}
+
+async function compose(
+  options: StackOptions,
+  lifetime: Lifetime,
+  log: (line: string) => void,
+): Promise<Stack> {
+  const started = performance.now();
+  const timed = async <T>(what: string, work: Promise<T>): Promise<T> => {
+    const since = performance.now();
+    const result = await work;
+    log(`${what} (${Math.round(performance.now() - since)} ms)`);
+    return result;
+  };
+
+  const directory = await openDirectory(options, lifetime);
+  const [config, state] = await Promise.all([
+    readLocalConfig(resolve(options.projectDirectory ?? PROJECT)),
+    openStackState(directory),
+  ]);
+  const ports = await choosePorts(options.ports ?? {}, state);
+  const databaseDirectory = join(directory, 'postgres');
+  // Before it is started: a kill while the cluster is being made must not leave it running.
+  lifetime.watchPidFile(join(databaseDirectory, 'data', 'postmaster.pid'));
+
+  let database: PostgresServer | undefined;
+  lifetime.onEnd('postgres', async () => database?.stop());
+  const startDatabase = async (port: number | undefined): Promise<PostgresServer> => {
+    database = await startPostgres({ directory: databaseDirectory, ...(port !== undefined && { port }) });
+    lifetime.started(database.pid);
+    return database;
+  };
+
+  // Both load @supabase/lite, which takes a while: it happens while Postgres starts.
+  const modules = Promise.all([import('./postgres/supabase-roles.ts'), import('./api/api-server.ts')]);
+  modules.catch(() => undefined);
+  const [server, gateway, pushService] = await allOrNone([
+    timed('PostgreSQL', startDatabase(ports.database)),
+    startGateway({ ...(ports.gateway !== undefined && { port: ports.gateway }), log }).then((gateway) => {
+      lifetime.onEnd('gateway', gateway.stop);
+      return gateway;
+    }),
+    startPushService(ports.pushService === undefined ? {} : { port: ports.pushService }).then((service) => {
+      lifetime.onEnd('push service', service.stop);
+      return service;
+    }),
+  ]);
+  const pushServicePort = Number(new URL(pushService.origin).port);
+  await saveStackState(directory, {
+    ...state,
+    ports: { gateway: gateway.port, database: server.port, pushService: pushServicePort },
+  });
+
+  const address: StackAddress = {
+    url: gateway.url,
+    publishableKey: state.publishableKey,
+    secretKey: state.secretKey,
+    databaseUrl: server.url(),
+    superuserDatabaseUrl: server.url({ role: 'supabase_admin' }),
+    pushServiceUrl: pushService.origin,
+    vapidPublicKey: state.vapid.publicKey,
+  };
+
+  let functions: FunctionServer | undefined;
+  if (options.functions !== false) {
+    functions = startFunctionServer({
+      functions: await findEdgeFunctions(config),
+      projectDirectory: await realpath(config.projectDirectory),
+      jwtSecret: state.jwtSecret,
+      platform: {
+        SUPABASE_URL: address.url,
+        SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: state.publishableKey }),
+        SUPABASE_SECRET_KEYS: JSON.stringify({ default: state.secretKey }),
+        SUPABASE_DB_URL: address.databaseUrl,
+      },
+      secrets: {
+        VAPID_PUBLIC_KEY: state.vapid.publicKey,
+        VAPID_PRIVATE_KEY: state.vapid.privateKey,
+        VAPID_SUBJECT: 'mailto:push@example.com',
+        PUSH_BELL_SECRET: state.bellSecret,
+        ...options.secrets,
+      },
+      onLog: options.onFunctionLog ?? (({ function: name, line }) => log(`${name}: ${line}`)),
+      tracker: lifetime,
+    });
+    lifetime.onEnd('functions', functions.stop);
+  }
+
+  const migrate = async (): Promise<string[]> => {
+    const [{ prepareSupabase }] = await modules;
+    await prepareSupabase(server);
+    const applied = await migrateProject(address.databaseUrl, config);
+    for (const file of applied) log(`migration ${file}`);
+    if (options.seed !== false) await seedProject(address.databaseUrl, config);
+    return applied;
+  };
+  const [migrations] = await allOrNone([
+    timed('database prepared and migrated', migrate()),
+    functions ? timed(`${functions.names.length} functions`, functions.ready()) : undefined,
+  ]);
+
+  const workers: Worker[] = [];
+  lifetime.onEnd('workers', () => endWorkers(workers));
+  const runWorkers = async (): Promise<void> => {
+    const { net = true, cron = true } = options.workers ?? {};
+    const databaseUrl = address.superuserDatabaseUrl;
+    const start = [...(net ? [startPgNetWorker] : []), ...(cron ? [startPgCronWorker] : [])];
+    await allOrNone(
+      start.map((worker) => worker({ databaseUrl, log }).then((running) => workers.push(running))),
+    );
+  };
+  const runApi = async (): Promise<ApiServer> => {
+    const [, { startApiServer }] = await modules;
+    const api = await startApiServer({
+      config,
+      requestUrl: server.url({ role: 'authenticator' }),
+      adminUrl: address.superuserDatabaseUrl,
+      jwtSecret: state.jwtSecret,
+      publishableKey: state.publishableKey,
+      secretKey: state.secretKey,
+      log,
+    });
+    lifetime.onEnd('API', api.stop);
+    return api;
+  };
+  const [api] = await allOrNone([
+    timed('API', runApi()),
+    runWorkers(),
+    connectPush(address.databaseUrl, {
+      projectUrl: address.url,
+      bellSecret: state.bellSecret,
+      pushServiceOrigin: pushService.origin,
+    }),
+  ]);
+  // Registered again to be the first to stop: no request is to find its server half gone.
+  lifetime.onEnd('gateway', gateway.stop);
+  gateway.serve({ api: api.fetch, ...(functions && { functions: functions.handle }) });
+  log(`ready (${Math.round(performance.now() - started)} ms)`);
+
+  return {
+    ...address,
+    pushService,
+    get postgres() {
+      return database ?? server;
+    },
+    functions,
+    migrations,
+    pids: () =>
+      [
+        lifetime.reaperPid,
+        database?.pid,
+        ...(functions?.names.map((name) => functions.pid(name)) ?? []),
+      ].filter((pid) => pid !== undefined),
+    async crashDatabase() {
+      const crashed = database ?? server;
+      await crashed.crash();
+      lifetime.ended(crashed.pid);
+      await startDatabase(crashed.port);
+    },
+    stop: lifetime.end,
+  };
+}
+
+async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: Lifetime): Promise<string> {
+  if (stateDirectory !== undefined) {
+    const directory = resolve(stateDirectory);
+    await lockState(directory, lifetime);
+    if (reset) await emptyState(directory);
+    return await realpath(directory);
+  }
+  const directory = await mkdtemp(join(await realpath(tmpdir()), 'supapush-'));
+  lifetime.removeAtEnd(directory);
+  // mkdtemp allows only its owner in; under root, Postgres runs as another user and must pass through.
+  await chmod(directory, 0o711);
+  return directory;
+}
+
+/** A port that was asked for is taken or fails; one of the last run is taken again where it is free. */
+async function choosePorts(asked: StackPorts, state: StackState): Promise<StackPorts> {
+  const again = async (port: number | undefined): Promise<number | undefined> =>
+    port !== undefined && (await isLoopbackPortFree(port)) ? port : undefined;
+  const [gateway, database, pushService] = await Promise.all([
+    asked.gateway ?? again(state.ports?.gateway),
+    asked.database ?? again(state.ports?.database),
+    asked.pushService ?? again(state.ports?.pushService),
+  ]);
+  return { gateway, database, pushService };
+}
+
+async function endWorkers(workers: Worker[]): Promise<void> {
+  await Promise.all(workers.map((worker) => worker.stop()));
+}
+
+/** Like `Promise.all`, but fails only when nothing is under way any more, so that whatever started can be stopped. */
+async function allOrNone<const T extends readonly unknown[]>(
+  work: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}

@@ -1,0 +1,124 @@
+-- Supapush 1/8: the private schema, its settings, its errors and its alarms.
+--
+-- Schema `push` is never exposed by the Data API. Tables that clients use live in `public` with the prefix `push_`.
+
+-- pg_net names no schema of its own: without one its entry would stand in public.
+create extension if not exists pg_net with schema extensions;
+create extension if not exists pg_cron;
+create extension if not exists supabase_vault;
+
+create schema push;
+comment on schema push is 'Supapush: queue, rules and settings. Private: not exposed by the Data API, no access for API roles.';
+revoke all on schema push from public;
+
+-- settings -----------------------------------------------------------------------------------------------------
+
+create table push.settings (
+  id boolean not null default true,
+  max_subscriptions_per_user integer not null default 20,
+  max_notification_bytes integer not null default 3500,
+  default_ttl integer not null default 86400,
+  max_attempts smallint not null default 10,
+  backoff_base interval not null default '10 seconds',
+  backoff_max interval not null default '1 hour',
+  delivery_lease interval not null default '60 seconds',
+  dispatcher_lease interval not null default '20 seconds',
+  call_lease interval not null default '10 seconds',
+  pause_base interval not null default '1 minute',
+  pause_max interval not null default '15 minutes',
+  constraint settings_pkey primary key (id),
+  constraint settings_one_row check (id),
+  constraint settings_limits check (
+    max_subscriptions_per_user > 0 and max_notification_bytes between 100 and 3800
+    and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
+  ),
+  constraint settings_intervals check (
+    backoff_base > interval '0' and backoff_max >= backoff_base
+    and delivery_lease > interval '0' and dispatcher_lease > interval '0' and call_lease > interval '0'
+    and pause_base > interval '0' and pause_max >= pause_base
+  )
+);
+comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
+comment on column push.settings.max_subscriptions_per_user is 'Devices one user may register.';
+comment on column push.settings.max_notification_bytes is 'Largest title, body, url and params together, as JSON bytes. The encrypted message holds 3993 bytes (RFC 8291).';
+comment on column push.settings.default_ttl is 'Seconds a push service keeps an undelivered message (RFC 8030 TTL) when the notification says nothing else.';
+comment on column push.settings.max_attempts is 'Attempts before a delivery that keeps failing is given up.';
+comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
+comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
+comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';
+comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key; doubles up to pause_max.';
+
+insert into push.settings default values;
+
+alter table push.settings enable row level security;
+create policy settings_nobody on push.settings for all to public using (false);
+
+-- errors -------------------------------------------------------------------------------------------------------
+
+create function push.refuse(p_status integer, p_code text, p_message text, p_hint text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- SQLSTATE PTnnn makes PostgREST answer with that HTTP status and pass message, detail and hint through.
+  raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code, hint = p_hint;
+end;
+$$;
+comment on function push.refuse(integer, text, text, text) is
+  'Raises a client-facing error: HTTP status, machine code (detail), message, and what to do (hint).';
+
+-- alarms -------------------------------------------------------------------------------------------------------
+
+create table push.alarms (
+  code text not null,
+  subject text not null,
+  message text not null,
+  raised_at timestamptz not null,
+  last_seen_at timestamptz not null,
+  resolved_at timestamptz,
+  constraint alarms_pkey primary key (code, subject)
+);
+comment on table push.alarms is 'What an operator has to look at: one row per kind and subject, resolved when it went away by itself.';
+
+alter table push.alarms enable row level security;
+create policy alarms_nobody on push.alarms for all to public using (false);
+
+create function push.raise_alarm(p_code text, p_subject text, p_message text, p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- An alarm that is fresh is left alone: raised from application transactions, its row must not become a lock
+  -- that they all queue for.
+  if exists (
+    select from push.alarms as a
+    where a.code = p_code and a.subject = p_subject and a.resolved_at is null
+      and a.last_seen_at > p_now - interval '1 minute'
+  ) then
+    return;
+  end if;
+  insert into push.alarms as a (code, subject, message, raised_at, last_seen_at)
+  values (p_code, p_subject, p_message, p_now, p_now)
+  on conflict (code, subject) do update
+  set message = excluded.message,
+      raised_at = case when a.resolved_at is null then a.raised_at else excluded.raised_at end,
+      last_seen_at = excluded.last_seen_at,
+      resolved_at = null;
+end;
+$$;
+comment on function push.raise_alarm(text, text, text, timestamptz) is
+  'Notes a condition that needs an operator; repeated calls within a minute cost one index look-up.';
+
+create function push.resolve_alarm(p_code text, p_subject text, p_now timestamptz default clock_timestamp())
+returns void
+language sql
+set search_path = ''
+as $$
+  update push.alarms set resolved_at = p_now
+  where code = p_code and subject = p_subject and resolved_at is null;
+$$;
+comment on function push.resolve_alarm(text, text, timestamptz) is 'Marks an alarm as gone.';
+
+revoke all on all functions in schema push from public;

@@ -1,0 +1,141 @@
+-- Supapush 2/8: the push services that may be called, and the checks of what a browser sends us.
+--
+-- An endpoint is a URL from a stranger that our servers will call. Only origins listed here are ever called.
+
+create table push.hosts (
+  origin text not null,
+  max_in_flight integer not null default 500,
+  paused_until timestamptz,
+  pauses integer not null default 0,
+  last_success_at timestamptz,
+  last_error_at timestamptz,
+  last_error text,
+  created_at timestamptz not null default now(),
+  constraint hosts_pkey primary key (origin),
+  -- http is for a push service on this machine's loopback alone, as local development has it.
+  constraint hosts_origin check (
+    origin ~ '^https://(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$'
+    or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}$'
+  ),
+  constraint hosts_max_in_flight check (max_in_flight > 0)
+);
+comment on table push.hosts is 'Push services that may be called, each an origin (or https://*.suffix), with their state.';
+comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
+comment on column push.hosts.paused_until is 'No delivery is handed out for this service before this time.';
+comment on column push.hosts.pauses is 'Pauses in a row without a success between them; each doubles the next.';
+
+alter table push.hosts enable row level security;
+create policy hosts_nobody on push.hosts for all to public using (false);
+
+insert into push.hosts (origin) values
+  ('https://fcm.googleapis.com'),
+  ('https://jmt17.google.com'),
+  ('https://android.googleapis.com'),
+  ('https://updates.push.services.mozilla.com'),
+  ('https://*.notify.windows.com'),
+  ('https://*.push.apple.com');
+
+create function push.host_of(p_endpoint text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- The authority ends at the first '/'; only [a-z0-9.-] and one numeric port are accepted in it, so that userinfo,
+  -- IPv6 brackets, backslashes, percent escapes and upper case never reach the comparison.
+  with parts as (
+    select regexp_match(p_endpoint, '^(https?)://([a-z0-9.-]+)(:[0-9]{1,5})?(/[!-~]*)$') as part
+  ), origins as (
+    select part[1] || '://' || part[2] || coalesce(part[3], '') as origin,
+           part[1] as scheme, part[2] as name, part[3] as port
+    from parts
+    where part is not null and strpos(part[4], '\') = 0 and strpos(part[4], '#') = 0
+  )
+  select h.origin
+  from origins as o
+  join push.hosts as h
+    on h.origin = o.origin
+    or (
+      o.scheme = 'https' and o.port is null and h.origin like 'https://*.%'
+      -- Exactly "<labels>.suffix": labels of letters, digits and inner hyphens.
+      and right(o.name, length(h.origin) - 9) = substr(h.origin, 10)
+      and left(o.name, greatest(length(o.name) - (length(h.origin) - 9), 0))
+        ~ '^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$'
+    )
+  order by h.origin
+  limit 1;
+$$;
+comment on function push.host_of(text) is
+  'The row of push.hosts an endpoint belongs to, or null when that endpoint may not be called.';
+
+-- keys ---------------------------------------------------------------------------------------------------------
+
+create function push.decode_base64url(p_text text)
+returns bytea
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  v_bytes bytea;
+begin
+  if p_text !~ '^[A-Za-z0-9_-]+$' or length(p_text) % 4 = 1 or length(p_text) > 1024 then
+    return null;
+  end if;
+  v_bytes := decode(translate(p_text, '-_', '+/') || repeat('=', (4 - length(p_text) % 4) % 4), 'base64');
+  -- One spelling only: bits beyond the last byte must be zero, or one key could be written in several ways.
+  if translate(rtrim(replace(encode(v_bytes, 'base64'), chr(10), ''), '='), '+/', '-_') <> p_text then
+    return null;
+  end if;
+  return v_bytes;
+end;
+$$;
+comment on function push.decode_base64url(text) is 'Bytes of unpadded base64url (RFC 4648 section 5), null when it is anything else.';
+
+create function push.unsigned(p_bytes bytea)
+returns numeric
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  v_value numeric := 0;
+begin
+  for i in 0 .. length(p_bytes) - 1 loop
+    v_value := v_value * 256 + get_byte(p_bytes, i);
+  end loop;
+  return v_value;
+end;
+$$;
+comment on function push.unsigned(bytea) is 'The big-endian unsigned number in these bytes.';
+
+create function push.is_p256_point(p_bytes bytea)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  -- Parameters of P-256 (FIPS 186-5, SP 800-186): y² = x³ − 3x + b over the field of p.
+  c_p constant numeric := 115792089210356248762697446949407573530086143415290314195533631308867097853951;
+  c_b constant numeric := 41058363725152142129326129780047268409114441015993725554835256314039467401291;
+  v_x numeric;
+  v_y numeric;
+begin
+  if p_bytes is null or length(p_bytes) <> 65 or get_byte(p_bytes, 0) <> 4 then
+    return false;
+  end if;
+  v_x := push.unsigned(substr(p_bytes, 2, 32));
+  v_y := push.unsigned(substr(p_bytes, 34, 32));
+  if v_x >= c_p or v_y >= c_p then
+    return false;
+  end if;
+  return mod(v_y * v_y, c_p) = mod(mod(mod(v_x * v_x, c_p) * v_x, c_p) + c_p * 3 - v_x * 3 + c_b, c_p);
+end;
+$$;
+comment on function push.is_p256_point(bytea) is
+  'Whether these bytes are an uncompressed point on P-256, as a push subscription''s p256dh must be (RFC 8291).';
+
+revoke all on all functions in schema push from public;

@@ -1,0 +1,530 @@
+-- Supapush 5/8: deliveries, one notification on its way to one subscription. The queue and the delivery log.
+--
+--   queued ─claim─► sending ─► sent
+--      ▲              ├─► queued   (retry: 429, 5xx, network; lease over)
+--      └──────────────┤
+--                     ├─► gone     (404, 410: the subscription is deleted)
+--                     ├─► failed   (400, 413, bad keys, or attempts used up)
+--                     └─► expired  (no time left)
+--   queued ─► expired · suppressed · cancelled
+--
+-- Only the functions below change a state.
+
+create table push.deliveries (
+  id bigint not null generated always as identity,
+  notification_id uuid not null,
+  -- No foreign key: the log outlives the device. A delivery without its subscription is cancelled, never sent.
+  subscription_id uuid not null,
+  host text not null,
+  state text not null default 'queued',
+  due_at timestamptz not null,
+  expires_at timestamptz not null,
+  attempts integer not null default 0,
+  failures integer not null default 0,
+  dispatcher_id uuid,
+  claimed_at timestamptz,
+  lease_until timestamptz,
+  finished_at timestamptz,
+  last_status integer,
+  last_code text,
+  last_error text,
+  created_at timestamptz not null default now(),
+  constraint deliveries_pkey primary key (id),
+  constraint deliveries_once unique (notification_id, subscription_id),
+  constraint deliveries_notification_id_fkey foreign key (notification_id)
+    references public.push_notifications (id) on delete cascade,
+  constraint deliveries_host_fkey foreign key (host) references push.hosts (origin),
+  constraint deliveries_state check (
+    state in ('queued', 'sending', 'sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled')
+  ),
+  constraint deliveries_lease check ((state = 'sending') = (lease_until is not null)),
+  constraint deliveries_finished check ((state in ('queued', 'sending')) = (finished_at is null))
+);
+comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
+comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
+comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
+comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
+
+-- The claim reads the first index once per host; it holds only what waits, so it stays small.
+create index deliveries_due_idx on push.deliveries (host, due_at, id) where state = 'queued';
+create index deliveries_sending_idx on push.deliveries (host, lease_until) where state = 'sending';
+create index deliveries_expiring_idx on push.deliveries (expires_at) where state = 'queued';
+create index deliveries_waiting_for_device_idx on push.deliveries (subscription_id) where state = 'queued';
+
+alter table push.deliveries enable row level security;
+create policy deliveries_nobody on push.deliveries for all to public using (false);
+
+-- in -----------------------------------------------------------------------------------------------------------
+
+create function push.queue_new_notifications()
+returns trigger
+language plpgsql
+-- Definer: whoever inserts a notification (the service, a rule) has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
+  select n.id, s.id, s.host, n.send_at, n.expires_at
+  from push_new_notifications as n
+  join public.push_subscriptions as s on s.user_id = n.user_id
+  where n.status = 'queued';
+  return null;
+end;
+$$;
+comment on function push.queue_new_notifications() is 'Makes one delivery for each device of each new notification that is due.';
+
+create trigger push_notifications_queue
+after insert on public.push_notifications
+referencing new table as push_new_notifications
+for each statement execute function push.queue_new_notifications();
+
+create function push.queue_due_notifications(p_limit integer, p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  with due as (
+    select n.id from public.push_notifications as n
+    where n.status = 'scheduled' and n.send_at <= p_now
+    order by n.send_at, n.id
+    limit p_limit
+    for update skip locked
+  ), released as (
+    update public.push_notifications as n set status = 'queued'
+    from due where n.id = due.id
+    returning n.id, n.user_id, n.send_at, n.expires_at
+  ), queued as (
+    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
+    select r.id, s.id, s.host, r.send_at, r.expires_at
+    from released as r
+    join public.push_subscriptions as s on s.user_id = r.user_id
+    where r.expires_at > p_now
+  )
+  select count(*) into v_count from released;
+  return v_count;
+end;
+$$;
+comment on function push.queue_due_notifications(integer, timestamptz) is
+  'Makes the deliveries of scheduled notifications whose moment has come; returns how many notifications those were.';
+
+create function push.cancel_deliveries_of_deleted()
+returns trigger
+language plpgsql
+-- Definer: the owner who deletes a subscription has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  update push.deliveries as d
+  set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
+  from push_deleted_subscriptions as s
+  where d.subscription_id = s.id and d.state = 'queued';
+  return null;
+end;
+$$;
+comment on function push.cancel_deliveries_of_deleted() is
+  'Takes back what still waits for a device that is no longer registered, so that its next user never sees it.';
+
+create trigger push_subscriptions_cancel
+after delete on public.push_subscriptions
+referencing old table as push_deleted_subscriptions
+for each statement execute function push.cancel_deliveries_of_deleted();
+
+create function push.move_deliveries_to_host()
+returns trigger
+language plpgsql
+-- Definer: the owner who updates a subscription has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  update push.deliveries as d set host = new.host where d.subscription_id = new.id and d.state = 'queued';
+  return null;
+end;
+$$;
+comment on function push.move_deliveries_to_host() is 'Keeps waiting deliveries under the push service that their device uses now.';
+
+create trigger push_subscriptions_move
+after update of endpoint on public.push_subscriptions
+for each row when (old.host is distinct from new.host)
+execute function push.move_deliveries_to_host();
+
+-- claim --------------------------------------------------------------------------------------------------------
+
+create function push.has_due(p_now timestamptz default clock_timestamp())
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from push.hosts as h
+    where (h.paused_until is null or h.paused_until <= p_now)
+      and exists (
+        select from push.deliveries as d
+        where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      )
+  );
+$$;
+comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do.';
+
+-- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
+create table push.dispatchers (
+  id uuid not null,
+  started_at timestamptz not null,
+  lease_until timestamptz not null,
+  constraint dispatchers_pkey primary key (id)
+);
+comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
+
+alter table push.dispatchers enable row level security;
+create policy dispatchers_nobody on push.dispatchers for all to public using (false);
+
+create function public.push_claim(
+  p_dispatcher uuid,
+  p_limit integer default 200,
+  p_now timestamptz default clock_timestamp()
+)
+returns table (
+  delivery_id bigint,
+  attempt integer,
+  notification_id uuid,
+  channel text,
+  host text,
+  endpoint text,
+  p256dh text,
+  auth text,
+  vapid_key text,
+  title text,
+  body text,
+  url text,
+  params jsonb,
+  category text,
+  urgency text,
+  topic text,
+  ttl integer
+)
+language plpgsql
+-- Definer: the service role works the queue through these functions alone and may not touch its tables.
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_settings push.settings;
+begin
+  select s.* into v_settings from push.settings as s;
+  -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
+  insert into push.dispatchers as w (id, started_at, lease_until)
+  values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
+  on conflict (id) do update set lease_until = excluded.lease_until;
+
+  return query
+  with open_hosts as (
+    select h.origin,
+      greatest(h.max_in_flight - (
+        select count(*) from push.deliveries as d
+        where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+      ), 0) as room
+    from push.hosts as h
+    where h.paused_until is null or h.paused_until <= p_now
+  ), waiting as (
+    -- One short range scan per host, so that a backlog of one service never hides the others.
+    select h.origin, picked.id, picked.due_at
+    from open_hosts as h
+    cross join lateral (
+      select d.id, d.due_at
+      from push.deliveries as d
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit least(h.room, p_limit)
+      for update of d skip locked
+    ) as picked
+  ), ranked as (
+    select w.id, w.due_at, row_number() over (partition by w.origin order by w.due_at, w.id) as turn
+    from waiting as w
+  ), chosen as (
+    -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
+    select r.id from ranked as r order by r.turn, r.due_at, r.id limit p_limit
+  ), claimed as (
+    -- A delivery whose device is gone ends here and is never sent.
+    update push.deliveries as d
+    set attempts = d.attempts + 1,
+        claimed_at = p_now,
+        dispatcher_id = p_dispatcher,
+        state = case when s.id is null then 'cancelled' else 'sending' end,
+        lease_until = case when s.id is not null then p_now + v_settings.delivery_lease end,
+        finished_at = case when s.id is null then p_now end,
+        last_code = case when s.id is null then 'subscription_deleted' else d.last_code end
+    from chosen as c
+    join push.deliveries as q on q.id = c.id
+    left join public.push_subscriptions as s on s.id = q.subscription_id
+    where d.id = c.id
+    returning d.id, d.attempts, d.notification_id, d.subscription_id, d.expires_at, d.state
+  )
+  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key,
+    n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic,
+    least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
+  from claimed as c
+  join public.push_subscriptions as s on s.id = c.subscription_id
+  join public.push_notifications as n on n.id = c.notification_id
+  where c.state = 'sending'
+  order by c.id;
+end;
+$$;
+comment on function public.push_claim(uuid, integer, timestamptz) is
+  'Hands up to p_limit due deliveries to a dispatcher under a lease, with all it needs to send them. Service role only.';
+
+-- out ----------------------------------------------------------------------------------------------------------
+
+create function push.backoff(p_attempt integer, p_base interval, p_max interval)
+returns interval
+language sql
+volatile
+set search_path = ''
+as $$
+  -- Between half and all of base · 2^(attempt − 1): those who failed together do not come back together.
+  select least(p_base * power(2, least(greatest(p_attempt, 1) - 1, 20)), p_max) * (0.5 + random() / 2);
+$$;
+comment on function push.backoff(integer, interval, interval) is 'Exponential backoff with jitter.';
+
+create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_settings push.settings;
+  v_result jsonb;
+  v_host record;
+begin
+  select s.* into v_settings from push.settings as s;
+
+  with report as (
+    select r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
+      make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
+    from jsonb_to_recordset(p_outcomes) as r (
+      delivery_id bigint, attempt integer, outcome text, status integer, code text, message text, retry_after numeric
+    )
+  ), judged as (
+    select d.id, r.outcome, r.status, r.code, r.message, d.host, d.subscription_id, d.claimed_at, d.expires_at,
+      -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
+      d.failures + (r.outcome = 'retry')::integer as failures,
+      p_now + case
+        when r.outcome = 'misconfigured' then v_settings.backoff_base
+        else greatest(push.backoff(d.failures + 1, v_settings.backoff_base, v_settings.backoff_max), r.retry_after)
+      end as next_due
+    from report as r
+    -- Only the claim that is running, or whose lease ran out without another claim, may report.
+    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and d.state in ('sending', 'queued')
+    where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
+    for update of d
+  ), decided as (
+    select j.*,
+      case
+        when j.outcome in ('sent', 'gone', 'failed') then j.outcome
+        when j.failures >= v_settings.max_attempts then 'failed'
+        when j.next_due >= j.expires_at then 'expired'
+        else 'queued'
+      end as new_state
+    from judged as j
+  ), settled as (
+    update push.deliveries as d
+    set state = k.new_state,
+        lease_until = null,
+        due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
+        failures = k.failures,
+        finished_at = case when k.new_state <> 'queued' then p_now end,
+        last_status = k.status,
+        last_code = k.code,
+        last_error = k.message
+    from decided as k
+    where d.id = k.id
+    returning d.id
+  ), used as (
+    -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
+    -- dispatchers that report about the same devices must never wait for each other in a circle.
+    update public.push_subscriptions as s set last_used_at = p_now
+    where s.id in (
+      select u.id from public.push_subscriptions as u
+      where u.id in (select k.subscription_id from decided as k where k.outcome = 'sent')
+      for no key update skip locked
+    )
+  ), deleted as (
+    -- Unless the device has re-registered since: then the push service spoke of an endpoint that is no longer there.
+    delete from public.push_subscriptions as s
+    where s.id in (
+      select u.id from public.push_subscriptions as u
+      join decided as k on k.subscription_id = u.id
+      where k.outcome = 'gone' and u.updated_at <= k.claimed_at
+      for update of u skip locked
+    )
+    returning s.id
+  ), counts as (
+    select k.new_state, count(*) as n from decided as k group by k.new_state
+  )
+  select jsonb_build_object(
+    'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
+    'settled', (select count(*) from settled),
+    'subscriptions_deleted', (select count(*) from deleted),
+    'hosts', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'origin', g.host, 'sent', g.sent, 'misconfigured', g.misconfigured, 'message', g.message
+      ) order by g.host), '[]')
+      from (
+        select k.host, count(*) filter (where k.outcome = 'sent') as sent,
+          count(*) filter (where k.outcome = 'misconfigured') as misconfigured,
+          max(k.message) filter (where k.outcome = 'misconfigured') as message
+        from decided as k
+        group by k.host
+      ) as g
+    )
+  ) into v_result;
+
+  for v_host in
+    select h.origin, h.sent, h.misconfigured, h.message
+    from jsonb_to_recordset(v_result -> 'hosts') as h (origin text, sent integer, misconfigured integer, message text)
+  loop
+    if v_host.sent > 0 then
+      perform push.host_succeeded(v_host.origin, p_now);
+    elsif v_host.misconfigured > 0 then
+      perform push.host_misconfigured(v_host.origin, v_host.message, p_now);
+    end if;
+  end loop;
+  return v_result - 'hosts';
+end;
+$$;
+comment on function public.push_complete(jsonb, timestamptz) is
+  'Settles a batch of outcomes: [{delivery_id, attempt, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+
+create function push.host_succeeded(p_origin text, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Written at most every few seconds: this row is shared by every dispatcher.
+  update push.hosts as h set last_success_at = p_now, paused_until = null, pauses = 0
+  where h.origin = p_origin
+    and (h.paused_until is not null or h.pauses > 0 or h.last_success_at is null
+      or h.last_success_at < p_now - interval '5 seconds');
+  if found then
+    perform push.resolve_alarm('vapid_refused', p_origin, p_now);
+  end if;
+end;
+$$;
+comment on function push.host_succeeded(text, timestamptz) is 'Notes that a push service accepts us: ends its pause and its alarm.';
+
+create function push.host_misconfigured(p_origin text, p_message text, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- A service that accepted our key moments ago is right: then it is that one subscription that was made with another
+  -- key, and its owner must not be able to stop everybody else's messages.
+  update push.hosts as h
+  set paused_until = p_now + least(s.pause_base * power(2, least(h.pauses, 20)), s.pause_max),
+      pauses = h.pauses + 1,
+      last_error_at = p_now,
+      last_error = left(p_message, 500)
+  from push.settings as s
+  where h.origin = p_origin
+    and (h.last_success_at is null or h.last_success_at < p_now - interval '5 minutes')
+    and (h.paused_until is null or h.paused_until <= p_now);
+  if found then
+    perform push.raise_alarm('vapid_refused', p_origin,
+      'This push service refuses our VAPID key. Deliveries wait; no subscription is deleted. Check VAPID_PUBLIC_KEY, '
+        || 'VAPID_PRIVATE_KEY and VAPID_SUBJECT of push-dispatch. It said: ' || coalesce(left(p_message, 300), 'nothing'),
+      p_now);
+  end if;
+end;
+$$;
+comment on function push.host_misconfigured(text, text, timestamptz) is
+  'Pauses a push service that refuses our VAPID key (401, 403) and raises an alarm; no subscription is deleted.';
+
+create function public.push_heartbeat(
+  p_dispatcher uuid,
+  p_deliveries bigint[] default '{}',
+  p_now timestamptz default clock_timestamp()
+)
+returns void
+language sql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+  update push.dispatchers set lease_until = p_now + s.dispatcher_lease
+  from push.settings as s
+  where dispatchers.id = p_dispatcher;
+  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  from push.settings as s
+  where d.id = any (p_deliveries) and d.state = 'sending' and d.dispatcher_id = p_dispatcher;
+$$;
+comment on function public.push_heartbeat(uuid, bigint[], timestamptz) is
+  'Says that a dispatcher is alive and still works on these deliveries. Service role only.';
+
+create function push.recover_leases(p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  with lost as (
+    select d.id from push.deliveries as d
+    where d.state = 'sending' and d.lease_until <= p_now
+    for update skip locked
+  )
+  update push.deliveries as d
+  set state = case when d.failures + 1 >= s.max_attempts then 'failed' else 'queued' end,
+      finished_at = case when d.failures + 1 >= s.max_attempts then p_now end,
+      failures = d.failures + 1,
+      lease_until = null,
+      last_code = 'lease_lost'
+  from lost, push.settings as s
+  where d.id = lost.id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.recover_leases(timestamptz) is
+  'Hands back what a dead dispatcher held; one that kills its dispatcher every time is given up like any other failure.';
+
+create function push.expire_deliveries(p_limit integer, p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  with late as (
+    select d.id from push.deliveries as d
+    where d.state = 'queued' and d.expires_at <= p_now
+    order by d.expires_at
+    limit p_limit
+    for update skip locked
+  )
+  update push.deliveries as d set state = 'expired', finished_at = p_now
+  from late where d.id = late.id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
+
+revoke all on all functions in schema push from public;
+revoke all on function public.push_claim(uuid, integer, timestamptz) from public, anon, authenticated;
+revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
+revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
+grant execute on function public.push_claim(uuid, integer, timestamptz) to service_role;
+grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
+grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

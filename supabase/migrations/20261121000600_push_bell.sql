@@ -1,0 +1,204 @@
+-- Supapush 6/8: the bell. pg_net only rings it; what is to be done stands in push.deliveries.
+--
+-- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
+-- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot
+-- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
+-- without leaving is left to the tick.
+
+create function push.connect(p_project_url text, p_bell_secret text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_entry record;
+  v_id uuid;
+begin
+  if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' then
+    perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
+      'Give something like https://abcdefghijklmnopqrst.supabase.co');
+  end if;
+  if p_bell_secret is null or length(p_bell_secret) < 32 then
+    perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
+      'Use the PUSH_BELL_SECRET that push-dispatch has.');
+  end if;
+  for v_entry in
+    select e.name, e.secret, e.description
+    from (values
+      ('push_project_url', p_project_url, 'Supapush: where the Edge Functions of this project answer'),
+      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch, and can do nothing else')
+    ) as e (name, secret, description)
+  loop
+    select s.id into v_id from vault.decrypted_secrets as s where s.name = v_entry.name;
+    if found then
+      perform vault.update_secret(v_id, v_entry.secret, v_entry.name, v_entry.description);
+    else
+      perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
+    end if;
+  end loop;
+  perform push.resolve_alarm('bell_not_connected', '');
+end;
+$$;
+comment on function push.connect(text, text) is
+  'Writes the two Vault entries by which the database rings push-dispatch: the project''s URL and the bell''s secret.';
+
+create function push.ring(p_now timestamptz default clock_timestamp())
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_url text;
+  v_secret text;
+  v_dispatcher uuid := gen_random_uuid();
+begin
+  select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
+    max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
+  into v_url, v_secret
+  from vault.decrypted_secrets as s
+  where s.name in ('push_project_url', 'push_bell_secret');
+  if v_url is null or v_secret is null then
+    perform push.raise_alarm('bell_not_connected', '',
+      'Nothing is delivered: the database does not know how to ring push-dispatch. Run: npm run connect', p_now);
+    return null;
+  end if;
+
+  insert into push.dispatchers (id, started_at, lease_until)
+  select v_dispatcher, p_now, p_now + s.call_lease from push.settings as s;
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
+  perform net.http_post(
+    url => v_url || '/functions/v1/push-dispatch',
+    body => jsonb_build_object('dispatcher', v_dispatcher),
+    headers => jsonb_build_object('Content-Type', 'application/json', 'x-push-bell', v_secret),
+    timeout_milliseconds => 5000
+  );
+  return v_dispatcher;
+exception when others then
+  -- The bell may fail; the application's write that rang it may not. The tick rings again.
+  perform push.raise_alarm('bell_failed', '', 'Ringing push-dispatch failed: ' || sqlerrm, p_now);
+  return null;
+end;
+$$;
+comment on function push.ring(timestamptz) is
+  'Calls a dispatcher, after commit; returns its id, or null when that was not possible (then an alarm says why).';
+
+create function push.wake(p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_live boolean := false;
+begin
+  begin
+    perform from push.dispatchers as w
+    where w.lease_until > p_now
+    order by w.lease_until desc
+    limit 1
+    for key share skip locked;
+    v_live := found;
+  exception when serialization_failure then
+    -- In repeatable read a heartbeat since our snapshot reads as a conflict. Ring: one request too many is harmless.
+    v_live := false;
+  end;
+  if not v_live then
+    perform push.ring(p_now);
+  end if;
+end;
+$$;
+comment on function push.wake(timestamptz) is
+  'Makes sure that a dispatcher sees what this transaction queues: one is held in place until commit, or one is called.';
+
+create function push.wake_for_deliveries()
+returns trigger
+language plpgsql
+-- Definer: fires for whoever queued; reads the Vault and writes the dispatchers, which they may not.
+security definer
+set search_path = ''
+as $$
+begin
+  if exists (select from push_new_deliveries as d where d.due_at <= clock_timestamp()) then
+    perform push.wake();
+  end if;
+  return null;
+end;
+$$;
+comment on function push.wake_for_deliveries() is 'Rings for new deliveries, once per statement and at most once per burst.';
+
+create trigger deliveries_wake
+after insert on push.deliveries
+referencing new table as push_new_deliveries
+for each statement execute function push.wake_for_deliveries();
+
+create function public.push_leave(p_dispatcher uuid, p_final boolean default false, p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_lease interval;
+begin
+  delete from push.dispatchers as w
+  where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
+  if found then
+    -- A look of its own after the lock: everybody who held this row has committed, so their rows are visible now.
+    if not push.has_due(p_now) then
+      return true;
+    end if;
+    if p_final then
+      perform push.ring(p_now);
+      return true;
+    end if;
+    select s.dispatcher_lease into v_lease from push.settings as s;
+    insert into push.dispatchers (id, started_at, lease_until) values (p_dispatcher, p_now, p_now + v_lease);
+    return false;
+  end if;
+  if exists (select from push.dispatchers as w where w.id = p_dispatcher) then
+    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher waits in our place.
+    if p_final then
+      update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
+      perform push.ring(p_now);
+    end if;
+    return p_final;
+  end if;
+  if push.has_due(p_now) then
+    perform push.wake(p_now);
+  end if;
+  return true;
+end;
+$$;
+comment on function public.push_leave(uuid, boolean, timestamptz) is
+  'True: the dispatcher may stop, nothing waits for it. False: go on. p_final hands over to a new one when there is more. Service role only.';
+
+create function push.tick(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_recovered integer;
+  v_expired integer;
+  v_released integer;
+  v_rung uuid;
+begin
+  delete from push.dispatchers as w
+  where w.id in (select l.id from push.dispatchers as l where l.lease_until <= p_now for update skip locked);
+  v_recovered := push.recover_leases(p_now);
+  v_expired := push.expire_deliveries(10000, p_now);
+  v_released := push.queue_due_notifications(10000, p_now);
+  if push.has_due(p_now) and not exists (select from push.dispatchers as w where w.lease_until > p_now) then
+    v_rung := push.ring(p_now);
+  end if;
+  return jsonb_build_object(
+    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'rung', v_rung is not null
+  );
+end;
+$$;
+comment on function push.tick(timestamptz) is
+  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, rings. Run by pg_cron.';
+
+revoke all on all functions in schema push from public;
+revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;
+grant execute on function public.push_leave(uuid, boolean, timestamptz) to service_role;

@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { asUser, createUser } from '../../support/postgres.ts';
+import { queueOne } from '../../support/queue.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { createSubscription } from '../../support/subscriptions.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const db = useDatabase();
+
+const SUBSCRIPTION_COLUMNS = [
+  'auth',
+  'channel',
+  'device_type',
+  'endpoint',
+  'expires_at',
+  'p256dh',
+  'user_agent',
+  'user_id',
+  'vapid_key',
+];
+
+async function columnsGranted(table: string, privilege: string, role: string): Promise<string[]> {
+  const rows = await db().sql<{ name: string }[]>`
+    select a.attname as name from pg_attribute a
+    where a.attrelid = ${table}::regclass and a.attnum > 0 and not a.attisdropped
+      and has_column_privilege(${role}, a.attrelid, a.attnum, ${privilege})
+    order by 1`;
+  return rows.map(({ name }) => name);
+}
+
+test('a user may write nine columns of a subscription', async () => {
+  expect(await columnsGranted('public.push_subscriptions', 'insert', 'authenticated')).toEqual(
+    SUBSCRIPTION_COLUMNS,
+  );
+  expect(await columnsGranted('public.push_subscriptions', 'update', 'authenticated')).toEqual(
+    SUBSCRIPTION_COLUMNS,
+  );
+});
+
+test('a user may write when a notification was read, and nothing else of it', async () => {
+  expect(await columnsGranted('public.push_notifications', 'insert', 'authenticated')).toEqual([]);
+  expect(await columnsGranted('public.push_notifications', 'update', 'authenticated')).toEqual(['read_at']);
+});
+
+test.each(['public.push_subscriptions', 'public.push_notifications'])(
+  'anon may read no column of %s',
+  async (table) => {
+    for (const privilege of ['select', 'insert', 'update', 'references']) {
+      expect(await columnsGranted(table, privilege, 'anon')).toEqual([]);
+    }
+  },
+);
+
+const SET_BY_DATABASE = {
+  id: randomUUID(),
+  host: 'https://web.push.apple.com',
+  created_at: new Date(0),
+  updated_at: new Date(0),
+  last_used_at: new Date(0),
+};
+
+describe.each(Object.entries(SET_BY_DATABASE))('%s of a subscription', (column, value) => {
+  test('cannot be given at insert', async () => {
+    const { sql } = db();
+    const user = await createUser(sql);
+    const insert = asUser(
+      sql,
+      user.id,
+      (t) => t`
+      insert into public.push_subscriptions ${t({ ...createSubscription(), [column]: value })}`,
+    );
+    expect((await refusalOf(insert)).sqlstate).toBe('42501');
+  });
+
+  test('cannot be changed', async () => {
+    const { sql } = db();
+    const { userId } = await queueOne(sql);
+    const update = asUser(
+      sql,
+      userId,
+      (t) => t`update public.push_subscriptions set ${t({ [column]: value })}`,
+    );
+    expect((await refusalOf(update)).sqlstate).toBe('42501');
+  });
+});
+
+test('a subscription cannot be inserted for somebody else', async () => {
+  const { sql } = db();
+  const [user, other] = [await createUser(sql), await createUser(sql)];
+  const insert = asUser(
+    sql,
+    user.id,
+    (t) => t`
+    insert into public.push_subscriptions ${t({ ...createSubscription(), user_id: other.id })}`,
+  );
+  expect((await refusalOf(insert)).sqlstate).toBe('42501');
+});
+
+test('a subscription cannot be inserted for nobody', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  const insert = asUser(
+    sql,
+    user.id,
+    (t) => t`
+    insert into public.push_subscriptions ${t({ ...createSubscription(), user_id: null })}`,
+  );
+  expect((await refusalOf(insert)).sqlstate).toBe('42501');
+});
+
+test('a subscription cannot be given to somebody else', async () => {
+  const { sql } = db();
+  const { userId } = await queueOne(sql);
+  const other = await createUser(sql);
+  const update = asUser(sql, userId, (t) => t`update public.push_subscriptions set user_id = ${other.id}`);
+  expect((await refusalOf(update)).sqlstate).toBe('42501');
+});
+
+test('what is refused for another user is refused before anything is said about their devices', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  const { userId: full } = await queueOne(sql);
+  await sql`update push.settings set max_subscriptions_per_user = 1`;
+  const insert = asUser(
+    sql,
+    user.id,
+    (t) => t`
+    insert into public.push_subscriptions ${t({ ...createSubscription(), user_id: full })}`,
+  );
+  expect((await refusalOf(insert)).sqlstate).toBe('42501');
+});
+
+test('the owner marks a notification as read and as unread', async () => {
+  const { sql } = db();
+  const { userId, notificationId } = await queueOne(sql);
+  for (const readAt of [new Date(1_700_000_000_000), null]) {
+    await asUser(
+      sql,
+      userId,
+      (t) => t`
+      update public.push_notifications set read_at = ${readAt} where id = ${notificationId}`,
+    );
+    const [row] = await sql`select read_at from public.push_notifications where id = ${notificationId}`;
+    expect(row?.read_at).toEqual(readAt);
+  }
+});
