@@ -138,7 +138,7 @@ function describe(stack: Stack): string {
     '',
     style('bold', 'Try'),
     `  psql '${stack.databaseUrl}'`,
-    `  curl '${stack.url}/rest/v1/push_subscriptions' -H 'apikey: ${stack.publishableKey}'`,
+    `  curl '${stack.url}/functions/v1/push-dispatch'   tells whether the function is ready`,
     `  createClient('${stack.url}', '${stack.publishableKey}')   in your frontend, with @supabase/supabase-js`,
     '  npm run demo                 the whole way of a notification, on a stack of its own',
     '  npm run dev -- --reset       start over with an empty database',

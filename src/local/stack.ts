@@ -12,20 +12,14 @@ import {
 import { startGateway } from './gateway.ts';
 import { endOnSignals, type Lifetime, startLifetime } from './lifetime.ts';
 import { readLocalConfig } from './local-config.ts';
-import { isLoopbackPortFree } from './loopback-port.ts';
 import { type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
 import { connectPush, migrateProject, seedProject } from './project-database.ts';
 import { type PushService, startPushService } from './push-service/push-service.ts';
 import { emptyState, lockState } from './stack-lock.ts';
-import { openStackState, type StackState, saveStackState } from './stack-state.ts';
+import { choosePorts, type StackPorts } from './stack-ports.ts';
+import { openStackState, saveStackState } from './stack-state.ts';
 import { startPgCronWorker } from './workers/pg-cron-worker.ts';
 import { startPgNetWorker, type Worker } from './workers/pg-net-worker.ts';
-
-export interface StackPorts {
-  gateway?: number | undefined;
-  database?: number | undefined;
-  pushService?: number | undefined;
-}
 
 export interface StackOptions {
   /** The folder with `supabase/` in it; this project unless given. */
@@ -276,18 +270,6 @@ async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: 
   // mkdtemp allows only its owner in; under root, Postgres runs as another user and must pass through.
   await chmod(directory, 0o711);
   return directory;
-}
-
-/** A port that was asked for is taken or fails; one of the last run is taken again where it is free. */
-async function choosePorts(asked: StackPorts, state: StackState): Promise<StackPorts> {
-  const again = async (port: number | undefined): Promise<number | undefined> =>
-    port !== undefined && (await isLoopbackPortFree(port)) ? port : undefined;
-  const [gateway, database, pushService] = await Promise.all([
-    asked.gateway ?? again(state.ports?.gateway),
-    asked.database ?? again(state.ports?.database),
-    asked.pushService ?? again(state.ports?.pushService),
-  ]);
-  return { gateway, database, pushService };
 }
 
 async function endWorkers(workers: Worker[]): Promise<void> {

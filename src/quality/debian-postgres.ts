@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Lifetime } from '../local/lifetime.ts';
 import { LocalStackError } from '../local/local-stack-error.ts';
-import { chooseFreePort } from '../local/postgres/free-port.ts';
+import { freeLoopbackPort } from '../local/loopback-port.ts';
 import { openPathFor, serverAccount } from '../local/postgres/postgres-account.ts';
 import { openDataDirectory } from '../local/postgres/postgres-data.ts';
 import type { PostgresServer } from '../local/postgres/postgres-server.ts';
@@ -32,7 +32,7 @@ export async function startDebianPostgres(
   const data = join(directory, 'data');
   const pidFile = join(data, 'postmaster.pid');
   lifetime.watchPidFile(pidFile);
-  const port = await chooseFreePort();
+  const port = await freeLoopbackPort();
   const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c timezone=UTC`;
   const started = await runProgram(
     join(bin, 'pg_ctl'),

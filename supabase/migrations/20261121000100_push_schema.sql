@@ -90,9 +90,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- An alarm that is fresh is left alone: raised from application transactions, its row must not become a lock
-  -- that they all queue for.
-  if exists (
+  -- Raised from application transactions: its row must never become a lock that they queue for. A fresh alarm is left
+  -- alone, and while one open transaction writes it, the others go on without.
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.alarm.' || p_code || '.' || p_subject, 0)) or exists (
     select from push.alarms as a
     where a.code = p_code and a.subject = p_subject and a.resolved_at is null
       and a.last_seen_at > p_now - interval '1 minute'
@@ -106,6 +106,9 @@ begin
       raised_at = case when a.resolved_at is null then a.raised_at else excluded.raised_at end,
       last_seen_at = excluded.last_seen_at,
       resolved_at = null;
+exception when serialization_failure or lock_not_available or deadlock_detected then
+  -- An alarm is not worth failing the write that noticed it; whoever notices next raises it.
+  return;
 end;
 $$;
 comment on function push.raise_alarm(text, text, text, timestamptz) is

@@ -24,6 +24,8 @@ create table public.push_notifications (
   constraint push_notifications_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_notifications_ttl check (ttl between 0 and 2419200),
   constraint push_notifications_topic check (topic ~ '^[A-Za-z0-9_-]{1,32}$'),
+  constraint push_notifications_category check (octet_length(category) <= 100),
+  constraint push_notifications_idempotency_key_length check (octet_length(idempotency_key) <= 200),
   constraint push_notifications_params check (jsonb_typeof(params) = 'object'),
   constraint push_notifications_status check (status in ('scheduled', 'queued', 'cancelled'))
 );
@@ -66,13 +68,22 @@ begin
     perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
   end if;
   -- A path of the app, or https. Anything else (javascript:, data:, //other.host) has no business behind a click.
-  if new.url !~ '^(/([^/\\].*)?|https://[^\s]+)$' or octet_length(new.url) > 2048 then
+  -- No control characters, spaces or backslashes anywhere: a browser drops or turns them, and another URL is left.
+  if new.url !~ '^(/([^/].*)?|https://[^/].*)$' or new.url ~ '[[:cntrl:][:space:]\\]' or octet_length(new.url) > 2048 then
     perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+  end if;
+  if octet_length(new.category) > 100 then
+    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
+  end if;
+  if octet_length(new.idempotency_key) > 200 then
+    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key has at most 200 bytes.', 'Shorten or hash it.');
   end if;
   if jsonb_typeof(new.params) is distinct from 'object' then
     perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, {} when there is nothing to say.');
   end if;
-  v_bytes := octet_length(jsonb_build_object('title', new.title, 'body', new.body, 'url', new.url, 'params', new.params)::text);
+  v_bytes := octet_length(jsonb_build_object(
+    'title', new.title, 'body', new.body, 'url', new.url, 'params', new.params, 'category', new.category
+  )::text);
   if v_bytes > v_settings.max_notification_bytes then
     perform push.refuse(413, 'notification_too_large',
       format('The notification has %s bytes, %s are possible (title %s, body %s, url %s, params %s).',
@@ -87,14 +98,17 @@ begin
   if new.expires_at <= new.send_at then
     perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
   end if;
-  new.status := case when new.send_at > now() then 'scheduled' else 'queued' end;
+  if tg_op = 'INSERT' then
+    new.status := case when new.send_at > now() then 'scheduled' else 'queued' end;
+  end if;
   return new;
 end;
 $$;
 comment on function push.check_notification() is 'Refuses a notification that no device could be sent, and sets what was left open.';
 
 create trigger push_notifications_check
-before insert on public.push_notifications
+before insert or update of title, body, url, params, category, urgency, ttl, topic, send_at, expires_at, idempotency_key
+on public.push_notifications
 for each row execute function push.check_notification();
 
 alter table public.push_notifications enable row level security;

@@ -153,6 +153,27 @@ after update of endpoint on public.push_subscriptions
 for each row when (old.host is distinct from new.host)
 execute function push.move_deliveries_to_host();
 
+create function push.cancel_deliveries_of_cancelled()
+returns trigger
+language plpgsql
+-- Definer: the service that cancels a notification has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  update push.deliveries as d
+  set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'notification_cancelled'
+  where d.notification_id = new.id and d.state = 'queued';
+  return null;
+end;
+$$;
+comment on function push.cancel_deliveries_of_cancelled() is 'Takes back what still waits of a cancelled notification.';
+
+create trigger push_notifications_cancel
+after update of status on public.push_notifications
+for each row when (new.status = 'cancelled' and old.status <> 'cancelled')
+execute function push.cancel_deliveries_of_cancelled();
+
 -- claim --------------------------------------------------------------------------------------------------------
 
 create function push.has_due(p_now timestamptz default clock_timestamp())
@@ -175,11 +196,13 @@ comment on function push.has_due(timestamptz) is 'Whether a dispatcher would fin
 -- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
 create table push.dispatchers (
   id uuid not null,
+  called_in xid8 not null default pg_current_xact_id(),
   started_at timestamptz not null,
   lease_until timestamptz not null,
   constraint dispatchers_pkey primary key (id)
 );
 comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
+comment on column push.dispatchers.called_in is 'The transaction that called it: its request leaves at commit, however long that takes.';
 
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
@@ -223,6 +246,16 @@ begin
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
   on conflict (id) do update set lease_until = excluded.lease_until;
 
+  -- That somebody claims proves that the bell rings again.
+  update push.alarms as a set resolved_at = p_now
+  where (a.code, a.subject) in (
+    select o.code, o.subject from push.alarms as o
+    where o.code in ('bell_not_connected', 'bell_failed') and o.resolved_at is null
+    for update skip locked
+  );
+
+  -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
+  perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   return query
   with open_hosts as (
     select h.origin,
@@ -292,6 +325,19 @@ as $$
 $$;
 comment on function push.backoff(integer, interval, interval) is 'Exponential backoff with jitter.';
 
+create function push.accepts_our_key(p_last_success timestamptz, p_now timestamptz)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A service that accepted our key minutes ago has not come to refuse it: then it is that one subscription that was
+  -- made with another key, and its owner must not be able to stop everybody else's messages.
+  select coalesce(p_last_success >= p_now - interval '5 minutes', false);
+$$;
+comment on function push.accepts_our_key(timestamptz, timestamptz) is
+  'Whether a push service took a message of ours recently enough that a refused key is one subscription''s own fault.';
+
 create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -315,14 +361,18 @@ begin
   ), judged as (
     select d.id, r.outcome, r.status, r.code, r.message, d.host, d.subscription_id, d.claimed_at, d.expires_at,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
-      d.failures + (r.outcome = 'retry')::integer as failures,
+      d.failures + (r.outcome = 'retry' or a.fault_of_subscription)::integer as failures,
       p_now + case
-        when r.outcome = 'misconfigured' then v_settings.backoff_base
+        when r.outcome = 'misconfigured' and not a.fault_of_subscription then v_settings.backoff_base
         else greatest(push.backoff(d.failures + 1, v_settings.backoff_base, v_settings.backoff_max), r.retry_after)
       end as next_due
     from report as r
     -- Only the claim that is running, or whose lease ran out without another claim, may report.
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and d.state in ('sending', 'queued')
+    join push.hosts as h on h.origin = d.host
+    cross join lateral (
+      select r.outcome = 'misconfigured' and push.accepts_our_key(h.last_success_at, p_now) as fault_of_subscription
+    ) as a
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
     for update of d
   ), decided as (
@@ -427,8 +477,6 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- A service that accepted our key moments ago is right: then it is that one subscription that was made with another
-  -- key, and its owner must not be able to stop everybody else's messages.
   update push.hosts as h
   set paused_until = p_now + least(s.pause_base * power(2, least(h.pauses, 20)), s.pause_max),
       pauses = h.pauses + 1,
@@ -436,7 +484,7 @@ begin
       last_error = left(p_message, 500)
   from push.settings as s
   where h.origin = p_origin
-    and (h.last_success_at is null or h.last_success_at < p_now - interval '5 minutes')
+    and not push.accepts_our_key(h.last_success_at, p_now)
     and (h.paused_until is null or h.paused_until <= p_now);
   if found then
     perform push.raise_alarm('vapid_refused', p_origin,

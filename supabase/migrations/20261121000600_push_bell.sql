@@ -92,7 +92,8 @@ declare
 begin
   begin
     perform from push.dispatchers as w
-    where w.lease_until > p_now
+    -- What this very transaction called comes after its commit, even if the lease is over by then.
+    where w.lease_until > p_now or w.called_in = pg_current_xact_id_if_assigned()
     order by w.lease_until desc
     limit 1
     for key share skip locked;

@@ -1,4 +1,4 @@
--- Supapush 7/8: push.notify(), for migrations, triggers and SQL of your own, and its RPC for servers.
+-- Supapush 7/8: push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
 
 create function push.notify(
   p_user_id uuid,
@@ -22,6 +22,9 @@ declare
   v_id uuid;
   v_same boolean;
 begin
+  if not exists (select from auth.users as u where u.id = p_user_id) then
+    perform push.refuse(404, 'user_unknown', 'There is no user of this id.', 'Give the id of a row in auth.users.');
+  end if;
   insert into public.push_notifications (
     user_id, title, body, url, params, category, urgency, ttl, topic, send_at, expires_at, idempotency_key
   )
@@ -53,7 +56,7 @@ $$;
 comment on function push.notify(uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text) is
   'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key.';
 
-create function push.notify(
+create function push.notify_many(
   p_user_ids uuid[],
   p_title text,
   p_body text default null,
@@ -78,14 +81,15 @@ as $$
     )
     select u.id, p_title, p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, 'normal'), p_ttl, p_topic,
       coalesce(p_send_at, now()), p_expires_at, p_idempotency_key
-    from (select distinct x.id from unnest(p_user_ids) as x (id)) as u
+    from auth.users as u
+    where u.id = any (p_user_ids)
     on conflict (user_id, idempotency_key) do nothing
     returning push_notifications.id
   )
   select count(*) from inserted;
 $$;
-comment on function push.notify(uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text) is
-  'Notifies each of these users once; returns how many notifications were made (a repeated idempotency key makes none).';
+comment on function push.notify_many(uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text) is
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none).';
 
 create function public.push_notify(
   p_user_id uuid,

@@ -71,22 +71,23 @@ set search_path = ''
 as $$
 declare
   v_table regclass := format('%I.%I', p_rule.table_schema, p_rule.table_name)::regclass;
-  v_none text := format('(select * from %s where false)', v_table);
   v_from text;
   v_changed text;
 begin
   -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
   if p_event = 'insert' then
-    v_from := format('%s as new left join %s as old on true', p_new, v_none);
+    v_from := format('%1$s as new left join (select * from %1$s as none where false) as old on true', p_new);
   elsif p_event = 'delete' then
-    v_from := format('%s as old left join %s as new on true', p_old, v_none);
+    v_from := format('%1$s as old left join (select * from %1$s as none where false) as new on true', p_old);
   else
     -- Old and new versions of a row are matched by primary key.
     select format('%s as new join %s as old on (%s)', p_new, p_old,
       string_agg(format('new.%1$I = old.%1$I', a.attname), ' and ' order by a.attnum))
     into v_from
     from pg_catalog.pg_index as i
-    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+    -- The first indnkeyatts columns are the key; after them come those of an INCLUDE clause.
+    join pg_catalog.unnest(i.indkey::smallint[]) with ordinality as k (attnum, place) on k.place <= i.indnkeyatts
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
     where i.indrelid = v_table and i.indisprimary;
     select string_agg(
       -- json has no equality of its own.
@@ -119,7 +120,7 @@ begin
     p_rule.category, p_rule.urgency, coalesce(p_rule.ttl::text, 'null'), p_rule.topic, p_rule.name, v_from,
     p_rule.title, coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'), coalesce(p_rule.params, 'null'),
     coalesce(p_rule.idempotency_key, 'null'),
-    case when p_rule.recipients ~* '^\s*(select|with)\s' then format('array(%s)', p_rule.recipients) else p_rule.recipients end,
+    case when p_rule.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_rule.recipients) else p_rule.recipients end,
     coalesce(v_changed, 'true'), coalesce(p_rule.condition, 'true')
   );
 end;
@@ -196,6 +197,18 @@ begin
   end if;
   if p_urgency is null or p_urgency not in ('very-low', 'low', 'normal', 'high') then
     perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+  end if;
+  if p_recipients is null or p_title is null then
+    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients and a title.', 'Give both as SQL expressions.');
+  end if;
+  if p_ttl not between 0 and 2419200 then
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+  end if;
+  if p_topic !~ '^[A-Za-z0-9_-]{1,32}$' then
+    perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
+  end if;
+  if octet_length(p_category) > 100 then
+    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
   end if;
   if p_columns is not null and not 'update' = any (p_events) then
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are compared on update only.',

@@ -52,7 +52,7 @@ export interface OutcomeReport {
 }
 
 /** A moment that lies `seconds` after `start`. */
-export function after(start: Date, seconds: number): Date {
+export function plus(start: Date, seconds: number): Date {
   return new Date(start.getTime() + seconds * 1000);
 }
 

@@ -4,7 +4,7 @@ import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalStackError } from '../local-stack-error.ts';
-import { chooseFreePort, requireFreePort } from './free-port.ts';
+import { freeLoopbackPort, requireFreePort } from '../loopback-port.ts';
 import { type Account, openPathFor, serverAccount } from './postgres-account.ts';
 import { openDataDirectory, type Passwords } from './postgres-data.ts';
 import { installPostgres } from './postgres-install.ts';
@@ -57,7 +57,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const binaries = installPostgres(install, account !== undefined);
   const passwords = await openDataDirectory(directory, binaries.initdb, account);
   for (let attempt = 1; ; attempt += 1) {
-    const port = options.port ?? (await chooseFreePort());
+    const port = options.port ?? (await freeLoopbackPort());
     try {
       const durable = options.durable ?? false;
       const pid = await launch({ binary: binaries.postgres, directory, port, durable, account });

@@ -41,6 +41,8 @@ export async function runJob(options: {
   const end = (): void => void sql.end({ timeout: 0 });
   signal.addEventListener('abort', end);
   try {
+    // An event that has passed calls no listener.
+    signal.throwIfAborted();
     const [backend] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
     await sql`
       select set_config(split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1), false)

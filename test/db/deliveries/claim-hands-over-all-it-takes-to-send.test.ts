@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
 import { asService, createUser } from '../../support/postgres.ts';
 import {
-  after,
   claim,
   claimOne,
   clearQueue,
+  plus,
   queueOne,
   readDelivery,
   startOfClock,
@@ -56,7 +56,7 @@ test('it is under a lease of that dispatcher from then on', async () => {
     state: 'sending',
     attempts: 1,
     dispatcher_id: dispatcher,
-    lease_until: after(now, 60),
+    lease_until: plus(now, 60),
     finished_at: null,
   });
   expect(await claim(sql, now)).toEqual([]);
@@ -68,7 +68,7 @@ test('every claim has the next attempt number', async () => {
   let now = startOfClock();
   for (const attempt of [1, 2, 3]) {
     expect((await claimOne(sql, now)).attempt).toBe(attempt);
-    now = after(now, 61);
+    now = plus(now, 61);
     await sql`select push.recover_leases(${now})`;
   }
 });
@@ -77,25 +77,25 @@ test('a claim shows that the dispatcher lives', async () => {
   const { sql } = db();
   const [now, dispatcher] = [startOfClock(), randomUUID()];
   expect(await claim(sql, now, { dispatcher })).toEqual([]);
-  await claim(sql, after(now, 5), { dispatcher });
+  await claim(sql, plus(now, 5), { dispatcher });
   const rows = await sql`select id, started_at, lease_until from push.dispatchers`;
-  expect([...rows]).toEqual([{ id: dispatcher, started_at: now, lease_until: after(now, 25) }]);
+  expect([...rows]).toEqual([{ id: dispatcher, started_at: now, lease_until: plus(now, 25) }]);
 });
 
 test('what is not due yet is left', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql);
   const { due_at } = await readDelivery(sql, deliveryId);
-  expect(await claim(sql, after(due_at, -1))).toEqual([]);
-  expect(await claim(sql, after(due_at, 1))).toHaveLength(1);
+  expect(await claim(sql, plus(due_at, -1))).toEqual([]);
+  expect(await claim(sql, plus(due_at, 1))).toHaveLength(1);
 });
 
 test('what is past its time is left', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql);
   const { expires_at } = await readDelivery(sql, deliveryId);
-  expect(await claim(sql, after(expires_at, 1))).toEqual([]);
-  expect(await claim(sql, after(expires_at, -1))).toHaveLength(1);
+  expect(await claim(sql, plus(expires_at, 1))).toEqual([]);
+  expect(await claim(sql, plus(expires_at, -1))).toHaveLength(1);
 });
 
 test('a delivery whose device vanished without a trace ends, and is not handed out', async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
-import { after, claim, clearQueue, complete, startOfClock } from '../../support/queue.ts';
+import { claim, clearQueue, complete, plus, startOfClock } from '../../support/queue.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
 import { APPLE, createEndpoint, FCM, MOZILLA, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -98,7 +98,7 @@ test('a lease that is over counts no longer', async () => {
   await queueAt(FCM, 10);
   const now = startOfClock();
   await claim(db().sql, now);
-  expect(await claim(db().sql, after(now, 61))).toHaveLength(5);
+  expect(await claim(db().sql, plus(now, 61))).toHaveLength(5);
 });
 
 test('a paused push service is left alone until its pause is over', async () => {
@@ -106,10 +106,10 @@ test('a paused push service is left alone until its pause is over', async () => 
   await queueAt(FCM, 3);
   await queueAt(APPLE, 3);
   const now = startOfClock();
-  await sql`update push.hosts set paused_until = ${after(now, 60)} where origin = ${FCM}`;
+  await sql`update push.hosts set paused_until = ${plus(now, 60)} where origin = ${FCM}`;
   expect(hostsOf(await claim(sql, now))).toEqual({ [APPLE]: 3 });
-  expect(await claim(sql, after(now, 59))).toEqual([]);
-  expect(hostsOf(await claim(sql, after(now, 60)))).toEqual({ [FCM]: 3 });
+  expect(await claim(sql, plus(now, 59))).toEqual([]);
+  expect(hostsOf(await claim(sql, plus(now, 60)))).toEqual({ [FCM]: 3 });
 });
 
 test('a long queue of one push service does not hold up another', async () => {

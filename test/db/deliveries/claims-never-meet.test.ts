@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
-import { after, claim, complete, startOfClock } from '../../support/queue.ts';
+import { claim, complete, plus, startOfClock } from '../../support/queue.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
 import { APPLE, createEndpoint, FCM, MOZILLA, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -65,7 +65,7 @@ test('six claimers take everything once, through many rounds of success, failure
         await complete(sql, now, reports);
       }),
     );
-    now = after(now, 61);
+    now = plus(now, 61);
     await sql`select push.recover_leases(${now})`;
     held.clear();
   }

@@ -1,12 +1,12 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
 import {
-  after,
   claim,
   claimOne,
   clearQueue,
   complete,
   notify,
+  plus,
   queueOne,
   readDelivery,
   startOfClock,
@@ -99,7 +99,7 @@ test.each(['sent', 'failed', 'retry', 'misconfigured'] as const)('%s deletes not
       now,
       claimed.map((row) => ({ ...row, outcome, status: 404 })),
     );
-    now = after(now, 4000);
+    now = plus(now, 4000);
   }
   expect(await exists(subscriptionId)).toBe(true);
 });

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
 import {
-  after,
   claim,
   claimOne,
   clearQueue,
   complete,
   notify,
   type OutcomeReport,
+  plus,
   queueOne,
   readDelivery,
   setSetting,
@@ -37,7 +37,7 @@ describe.each([
     const { deliveryId } = await queueOne(sql);
     const now = startOfClock();
     const claimed = await claimOne(sql, now);
-    const end = after(now, 3);
+    const end = plus(now, 3);
     expect(await complete(sql, end, [{ ...claimed, ...report }])).toMatchObject({
       states: { [state]: 1 },
       settled: 1,
@@ -61,8 +61,8 @@ test('only what was sent marks the device as used, with the time of the report',
     const { subscriptionId } = await queueOne(sql);
     const now = startOfClock();
     const claimed = await claimOne(sql, now);
-    await complete(sql, after(now, 2), [{ ...claimed, outcome }]);
-    expect(await lastUsed(subscriptionId)).toEqual(outcome === 'sent' ? after(now, 2) : null);
+    await complete(sql, plus(now, 2), [{ ...claimed, outcome }]);
+    expect(await lastUsed(subscriptionId)).toEqual(outcome === 'sent' ? plus(now, 2) : null);
   }
 });
 
@@ -103,7 +103,7 @@ test('attempts that are used up end in failed', async () => {
   for (const state of ['queued', 'queued', 'failed']) {
     await complete(sql, now, [{ ...(await claimOne(sql, now)), outcome: 'retry', status: 500 }]);
     expect((await readDelivery(sql, deliveryId)).state).toBe(state);
-    now = after(now, 4000);
+    now = plus(now, 4000);
   }
   expect(await claim(sql, now)).toEqual([]);
   await setSetting(sql, 'max_attempts', 10);

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import {
-  after,
   claimOne,
   clearQueue,
   complete,
+  plus,
   queueOne,
   readDelivery,
   startOfClock,
@@ -20,12 +20,12 @@ test.each(OUTCOMES)('%s, reported by a dispatcher whose delivery another one has
   const { deliveryId, subscriptionId } = await queueOne(sql);
   const now = startOfClock();
   const late = await claimOne(sql, now);
-  const recovered = after(now, 61);
+  const recovered = plus(now, 61);
   await sql`select push.recover_leases(${recovered})`;
   await claimOne(sql, recovered);
   const before = await readDelivery(sql, deliveryId);
 
-  expect(await complete(sql, after(recovered, 1), [{ ...late, outcome }])).toMatchObject({ settled: 0 });
+  expect(await complete(sql, plus(recovered, 1), [{ ...late, outcome }])).toMatchObject({ settled: 0 });
 
   expect(await readDelivery(sql, deliveryId)).toEqual(before);
   const [device] = await sql`select last_used_at from public.push_subscriptions where id = ${subscriptionId}`;
@@ -39,7 +39,7 @@ test('the running claim is settled all the same', async () => {
   const { deliveryId } = await queueOne(sql);
   const now = startOfClock();
   const late = await claimOne(sql, now);
-  const recovered = after(now, 61);
+  const recovered = plus(now, 61);
   await sql`select push.recover_leases(${recovered})`;
   const running = await claimOne(sql, recovered);
   await complete(sql, recovered, [
@@ -54,8 +54,8 @@ test('a report after the lease is taken as long as nobody else has the delivery,
   const { deliveryId } = await queueOne(sql);
   const now = startOfClock();
   const late = await claimOne(sql, now);
-  await sql`select push.recover_leases(${after(now, 61)})`;
-  await complete(sql, after(now, 62), [{ ...late, outcome: 'sent' }]);
+  await sql`select push.recover_leases(${plus(now, 61)})`;
+  await complete(sql, plus(now, 62), [{ ...late, outcome: 'sent' }]);
   expect((await readDelivery(sql, deliveryId)).state).toBe('sent');
 });
 
@@ -67,7 +67,7 @@ test.each(OUTCOMES)('%s reported twice counts once', async (outcome) => {
   await complete(sql, now, [{ ...claimed, outcome }]);
   const before = await readDelivery(sql, deliveryId);
   // A dispatcher that got no answer to its report sends it again.
-  expect(await complete(sql, after(now, 1), [{ ...claimed, outcome }])).toMatchObject({ settled: 0 });
+  expect(await complete(sql, plus(now, 1), [{ ...claimed, outcome }])).toMatchObject({ settled: 0 });
   expect(await readDelivery(sql, deliveryId)).toEqual(before);
 });
 
@@ -76,8 +76,8 @@ test('one attempt is one failure, though its lease was lost and its dispatcher r
   const { deliveryId } = await queueOne(sql);
   const now = startOfClock();
   const late = await claimOne(sql, now);
-  await sql`select push.recover_leases(${after(now, 61)})`;
-  await complete(sql, after(now, 62), [{ ...late, outcome: 'retry', status: 500 }]);
+  await sql`select push.recover_leases(${plus(now, 61)})`;
+  await complete(sql, plus(now, 62), [{ ...late, outcome: 'retry', status: 500 }]);
   expect(await readDelivery(sql, deliveryId)).toMatchObject({ state: 'queued', attempts: 1, failures: 1 });
 });
 

@@ -1,10 +1,10 @@
 import { beforeEach, expect, test } from 'vitest';
 import {
-  after,
   claim,
   claimOne,
   clearQueue,
   complete,
+  plus,
   queueOne,
   readDelivery,
   secondsBetween,
@@ -32,8 +32,8 @@ test('each failure waits about twice as long as the one before, up to the longes
     expect(wait).toBeLessThanOrEqual(longest);
     expect(delivery.failures).toBe(failure);
     // Not a moment earlier.
-    expect(await claim(sql, after(delivery.due_at, -0.002))).toEqual([]);
-    now = after(delivery.due_at, 0.001);
+    expect(await claim(sql, plus(delivery.due_at, -0.002))).toEqual([]);
+    now = plus(delivery.due_at, 0.001);
   }
   await setSetting(sql, 'max_attempts', 10);
 });
@@ -91,6 +91,6 @@ test('the project decides how long waits are', async () => {
     const wait = secondsBetween(now, due_at);
     expect(wait).toBeGreaterThanOrEqual(longest / 2 - 0.001);
     expect(wait).toBeLessThanOrEqual(longest);
-    now = after(due_at, 0.001);
+    now = plus(due_at, 0.001);
   }
 });

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
 import {
-  after,
   claim,
   claimOne,
   clearQueue,
   notify,
+  plus,
   queueOne,
   readDelivery,
   secondsBetween,
@@ -23,7 +23,7 @@ async function queued(values: { ttl?: number; expiresIn?: number }) {
   await subscribe(sql, user.id);
   const id = await notify(sql, user.id, {
     ...(values.ttl === undefined ? {} : { ttl: values.ttl }),
-    ...(values.expiresIn === undefined ? {} : { expiresAt: after(new Date(), values.expiresIn) }),
+    ...(values.expiresIn === undefined ? {} : { expiresAt: plus(new Date(), values.expiresIn) }),
   });
   const [delivery] = await sql`select id from push.deliveries where notification_id = ${id}`;
   return await readDelivery(sql, delivery?.id);
@@ -43,27 +43,27 @@ test('the message lives as long as it says, or a day', async () => {
 test('TTL 0 stays 0, and a minute is left to reach the push service', async () => {
   const delivery = await queued({ ttl: 0 });
   expect(secondsBetween(delivery.due_at, delivery.expires_at)).toBe(60);
-  expect((await claimOne(db().sql, after(delivery.due_at, 59))).ttl).toBe(0);
+  expect((await claimOne(db().sql, plus(delivery.due_at, 59))).ttl).toBe(0);
 });
 
 test('time spent waiting is taken off', async () => {
   const delivery = await queued({ ttl: 600 });
-  expect((await claimOne(db().sql, after(delivery.due_at, 250.5))).ttl).toBe(350);
+  expect((await claimOne(db().sql, plus(delivery.due_at, 250.5))).ttl).toBe(350);
 });
 
 test('just before the end a second is left, never zero or less', async () => {
   const delivery = await queued({ ttl: 600 });
-  expect((await claimOne(db().sql, after(delivery.due_at, 599.9))).ttl).toBe(1);
+  expect((await claimOne(db().sql, plus(delivery.due_at, 599.9))).ttl).toBe(1);
 });
 
 test('an early expiry shortens it', async () => {
   const delivery = await queued({ ttl: 600, expiresIn: 100 });
-  expect((await claimOne(db().sql, after(delivery.expires_at, -39.5))).ttl).toBe(40);
+  expect((await claimOne(db().sql, plus(delivery.expires_at, -39.5))).ttl).toBe(40);
 });
 
 test('a late expiry does not lengthen it', async () => {
   const delivery = await queued({ ttl: 600, expiresIn: 100_000 });
-  expect((await claimOne(db().sql, after(delivery.due_at, 10))).ttl).toBe(600);
+  expect((await claimOne(db().sql, plus(delivery.due_at, 10))).ttl).toBe(600);
 });
 
 test('the project decides what holds where the message says nothing', async () => {
@@ -71,7 +71,7 @@ test('the project decides what holds where the message says nothing', async () =
   await setSetting(sql, 'default_ttl', 1000);
   const delivery = await queued({});
   expect(secondsBetween(delivery.due_at, delivery.expires_at)).toBe(1000);
-  expect((await claim(sql, after(delivery.due_at, 100.5)))[0]?.ttl).toBe(900);
+  expect((await claim(sql, plus(delivery.due_at, 100.5)))[0]?.ttl).toBe(900);
   await setSetting(sql, 'default_ttl', 86400);
 });
 
@@ -80,17 +80,17 @@ test('a delivery past its end is expired, once', async () => {
   const { deliveryId } = await queueOne(sql, { ttl: 100 });
   const { expires_at } = await readDelivery(sql, deliveryId);
   const expire = async (now: Date) => (await sql`select push.expire_deliveries(10, ${now}) as n`)[0]?.n;
-  expect(await expire(after(expires_at, -1))).toBe(0);
-  const end = after(expires_at, 1);
+  expect(await expire(plus(expires_at, -1))).toBe(0);
+  const end = plus(expires_at, 1);
   expect(await expire(end)).toBe(1);
   expect(await readDelivery(sql, deliveryId)).toMatchObject({ state: 'expired', finished_at: end });
-  expect(await expire(after(end, 1))).toBe(0);
+  expect(await expire(plus(end, 1))).toBe(0);
 });
 
 test('not more are expired at once than asked for, the oldest first', async () => {
   const { sql } = db();
   const deliveries = [await queued({ ttl: 300 }), await queued({ ttl: 100 }), await queued({ ttl: 200 })];
-  const later = after(deliveries[0]?.due_at as Date, 1000);
+  const later = plus(deliveries[0]?.due_at as Date, 1000);
   await sql`select push.expire_deliveries(2, ${later})`;
   const states = await Promise.all(deliveries.map(async ({ id }) => (await readDelivery(sql, id)).state));
   expect(states).toEqual(['queued', 'expired', 'expired']);

@@ -76,6 +76,8 @@ async function holdJobs(): Promise<() => Promise<void>> {
   };
 }
 
+const starts = async () => (await runs()).map((row) => row.start_time.toISOString().slice(11, 19));
+
 test('a seconds schedule runs for the first time after its interval, then once per interval', async () => {
   await schedule('often', '5 seconds', 'select 1');
   await clock.pass(4999);
@@ -84,17 +86,19 @@ test('a seconds schedule runs for the first time after its interval, then once p
   await runsBecome('succeeded', 1);
   await clock.pass(5000);
   await runsBecome('succeeded', 2);
+  expect(await starts()).toEqual(['00:00:35', '00:00:40']);
 });
 
 test('a cron schedule runs in the minutes it names, by UTC', async () => {
   await schedule('odd', '1,3 0 1 1 *', 'select 1');
-  await clock.pass(89_000);
+  await clock.pass(29_999);
   expect(await runs()).toHaveLength(0);
-  await clock.pass(1000);
-  const [first] = await runsBecome('succeeded', 1);
-  expect(first?.start_time.toISOString()).toBe('2026-01-01T00:02:00.000Z');
+  await clock.pass(1);
+  await runsBecome('succeeded', 1);
+  await clock.pass(60_000);
   await clock.pass(60_000);
   await runsBecome('succeeded', 2);
+  expect(await starts()).toEqual(['00:01:00', '00:03:00']);
 });
 
 test('a run is recorded from start to end, with the message of its last command', async () => {
@@ -239,6 +243,17 @@ test('a stopped worker leaves no backend, and the next one marks what was runnin
   worker = await startPgCronWorker({ databaseUrl: database.superuserUrl, clock });
   const [failed] = await runsBecome('failed', 1);
   expect(failed?.return_message).toBe('server restarted');
+  await release();
+});
+
+test('a worker that is stopped as a job falls due does not wait for the job', async () => {
+  const release = await holdJobs();
+  await schedule('slow', '1 seconds', 'select public.block()');
+  await clock.pass(1000);
+  await worker.stop();
+  expect(
+    await sql`select from pg_stat_activity where application_name = 'pg_cron' and datname = current_database()`,
+  ).toHaveLength(0);
   await release();
 });
 

@@ -1,0 +1,21 @@
+import { isLoopbackPortFree } from './loopback-port.ts';
+import type { StackState } from './stack-state.ts';
+
+/** The ports of a stack that others connect to. */
+export interface StackPorts {
+  gateway?: number | undefined;
+  database?: number | undefined;
+  pushService?: number | undefined;
+}
+
+/** A port that was asked for is taken or fails; one of the last run is taken again where it is free. */
+export async function choosePorts(asked: StackPorts, state: StackState): Promise<StackPorts> {
+  const again = async (port: number | undefined): Promise<number | undefined> =>
+    port !== undefined && (await isLoopbackPortFree(port)) ? port : undefined;
+  const [gateway, database, pushService] = await Promise.all([
+    asked.gateway ?? again(state.ports?.gateway),
+    asked.database ?? again(state.ports?.database),
+    asked.pushService ?? again(state.ports?.pushService),
+  ]);
+  return { gateway, database, pushService };
+}

@@ -1,0 +1,51 @@
+import { beforeEach, expect, test } from 'vitest';
+import { BELL_SECRET, connectBell, PROJECT_URL } from '../../support/bell.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const db = useDatabase();
+beforeEach(async () => {
+  await db().sql`delete from vault.secrets`;
+});
+
+const readVault = async () => {
+  const rows = await db()
+    .sql`select name, decrypted_secret as secret from vault.decrypted_secrets order by name`;
+  return Object.fromEntries(rows.map(({ name, secret }) => [name, secret]));
+};
+
+test('both entries are there afterwards', async () => {
+  await connectBell(db().sql);
+  expect(await readVault()).toEqual({ push_bell_secret: BELL_SECRET, push_project_url: PROJECT_URL });
+});
+
+test('connecting again replaces them, and leaves other entries alone', async () => {
+  const { sql } = db();
+  await sql`select vault.create_secret('theirs', 'something_else')`;
+  await connectBell(sql);
+  const secret = 'another-secret-of-more-than-32-characters';
+  await sql`select push.connect('http://127.0.0.1:54321', ${secret})`;
+  expect(await readVault()).toEqual({
+    push_bell_secret: secret,
+    push_project_url: 'http://127.0.0.1:54321',
+    something_else: 'theirs',
+  });
+});
+
+test.each([
+  [null, BELL_SECRET, 'project_url_malformed'],
+  ['', BELL_SECRET, 'project_url_malformed'],
+  ['abcdefghijklmnopqrst', BELL_SECRET, 'project_url_malformed'],
+  ['ftp://x', BELL_SECRET, 'project_url_malformed'],
+  [`${PROJECT_URL}/`, BELL_SECRET, 'project_url_malformed'],
+  [`${PROJECT_URL}/functions/v1`, BELL_SECRET, 'project_url_malformed'],
+  [`${PROJECT_URL}\n`, BELL_SECRET, 'project_url_malformed'],
+  [PROJECT_URL, null, 'bell_secret_too_short'],
+  [PROJECT_URL, '', 'bell_secret_too_short'],
+  [PROJECT_URL, 'x'.repeat(31), 'bell_secret_too_short'],
+])('(%j, %j) is refused, and nothing is written', async (url, secret, code) => {
+  const refusal = await refusalOf(db().sql`select push.connect(${url}, ${secret})`);
+  expect(refusal).toMatchObject({ sqlstate: 'PT400', code, hint: expect.stringMatching(/\S/) });
+  if (secret) expect(JSON.stringify(refusal)).not.toContain(secret);
+  expect(await readVault()).toEqual({});
+});
