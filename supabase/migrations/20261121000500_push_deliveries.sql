@@ -353,28 +353,40 @@ begin
   select s.* into v_settings from push.settings as s;
 
   with report as (
-    select r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
+    select distinct on (r.delivery_id) r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
       make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
     from jsonb_to_recordset(p_outcomes) as r (
       delivery_id bigint, attempt integer, outcome text, status integer, code text, message text, retry_after numeric
     )
-  ), judged as (
-    select d.id, r.outcome, r.status, r.code, r.message, d.host, d.subscription_id, d.claimed_at, d.expires_at,
-      -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
-      d.failures + (r.outcome = 'retry' or a.fault_of_subscription)::integer as failures,
-      p_now + case
-        when r.outcome = 'misconfigured' and not a.fault_of_subscription then v_settings.backoff_base
-        else greatest(push.backoff(d.failures + 1, v_settings.backoff_base, v_settings.backoff_max), r.retry_after)
-      end as next_due
+    order by r.delivery_id, r.attempt desc
+  ), matched as (
+    -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
+    -- not sent again. That it failed is known already.
+    select d.id, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.subscription_id, d.claimed_at,
+      d.expires_at, d.failures, h.last_success_at
     from report as r
-    -- Only the claim that is running, or whose lease ran out without another claim, may report.
-    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and d.state in ('sending', 'queued')
+    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+      d.state = 'sending'
+      or (d.state = 'queued' and d.last_code = 'lease_lost' and r.outcome in ('sent', 'gone', 'failed'))
+    )
     join push.hosts as h on h.origin = d.host
-    cross join lateral (
-      select r.outcome = 'misconfigured' and push.accepts_our_key(h.last_success_at, p_now) as fault_of_subscription
-    ) as a
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
     for update of d
+  ), blamed as (
+    select m.*,
+      m.outcome = 'misconfigured' and (
+        push.accepts_our_key(m.last_success_at, p_now) or bool_or(m.outcome = 'sent') over (partition by m.host)
+      ) as fault_of_subscription
+    from matched as m
+  ), judged as (
+    select b.id, b.outcome, b.status, b.code, b.message, b.host, b.subscription_id, b.claimed_at, b.expires_at,
+      -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
+      b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
+      p_now + case
+        when b.outcome = 'misconfigured' and not b.fault_of_subscription then v_settings.backoff_base
+        else greatest(push.backoff(b.failures + 1, v_settings.backoff_base, v_settings.backoff_max), b.retry_after)
+      end as next_due
+    from blamed as b
   ), decided as (
     select j.*,
       case

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
-import './postgres-global-setup.ts';
+import type {} from './postgres-global-setup.ts';
 
 export interface TestDatabase {
   /** A client as role `postgres`, the owner of everything a migration makes. */

@@ -48,7 +48,7 @@ test('what is left out has the defaults', async () => {
   const id = await notify(sql, user.id);
   const [row] = await sql`
     select body, url, params, category, urgency, ttl, topic, idempotency_key, rule,
-      send_at = created_at as now, expires_at - send_at as lives
+      send_at = created_at as now, extract(epoch from expires_at - send_at)::int as lives
     from public.push_notifications where id = ${id}`;
   expect(row).toEqual({
     body: null,
@@ -61,7 +61,7 @@ test('what is left out has the defaults', async () => {
     idempotency_key: null,
     rule: null,
     now: true,
-    lives: '24:00:00',
+    lives: 86_400,
   });
 });
 
@@ -70,15 +70,22 @@ test('many users are notified in one statement, each once', async () => {
   const users = await Promise.all(Array.from({ length: 5 }, async () => (await createUser(sql)).id));
   for (const user of users) await subscribe(sql, user);
   const ids = [...users, ...users.slice(0, 2)];
-  const [row] = await sql`select push.notify(${ids}::uuid[], 'Hello', 'all of you') as made`;
+  const [row] = await sql`select push.notify_many(${ids}::uuid[], 'Hello', 'all of you') as made`;
   expect(Number(row?.made)).toBe(5);
   const made = await sql`select user_id, title, body from public.push_notifications`;
   expect(made.map((notification) => notification.user_id).sort()).toEqual([...users].sort());
   expect(await sql`select from push.deliveries`).toHaveLength(5);
 });
 
+test('of many users, those who are unknown or missing are passed over', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  const [row] = await sql`select push.notify_many(${[user.id, randomUUID(), null]}::uuid[], 'Hello') as made`;
+  expect(Number(row?.made)).toBe(1);
+});
+
 test('nobody is notified in one statement too', async () => {
-  const [row] = await db().sql`select push.notify('{}'::uuid[], 'Hello') as made`;
+  const [row] = await db().sql`select push.notify_many('{}'::uuid[], 'Hello') as made`;
   expect(Number(row?.made)).toBe(0);
 });
 

@@ -97,7 +97,7 @@ test('for many users, those who have the message already get no second one', asy
   await subscribe(sql, other.id);
   const call = async (ids: string[]) =>
     Number(
-      (await sql`select push.notify(${ids}::uuid[], 'Hello', p_idempotency_key => 'news-1') as made`)[0]
+      (await sql`select push.notify_many(${ids}::uuid[], 'Hello', p_idempotency_key => 'news-1') as made`)[0]
         ?.made,
     );
   expect(await call([user])).toBe(1);
