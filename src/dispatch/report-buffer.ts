@@ -11,7 +11,14 @@ export function createReportBuffer(queue: Pick<DeliveryQueue, 'complete'>, size:
   const settle = () => {
     const batch = buffered;
     buffered = [];
-    if (batch.length > 0) settling = settling.then(() => completeWithRetries(queue, batch));
+    if (batch.length > 0) {
+      const earlier = settling;
+      // One batch that cannot be settled does not keep the next from it: what is not reported is sent again.
+      settling = earlier
+        .catch(() => {})
+        .then(() => completeWithRetries(queue, batch))
+        .finally(() => earlier);
+    }
     return settling;
   };
 

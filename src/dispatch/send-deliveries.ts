@@ -31,5 +31,11 @@ async function send(channel: Channel | undefined, delivery: ClaimedDelivery): Pr
     const message = `No channel ${delivery.channel} is configured.`;
     return { outcome: 'failed', status: null, code: 'channel_unknown', message };
   }
-  return channel.send(delivery);
+  try {
+    return await channel.send(delivery);
+  } catch (error) {
+    // A channel must not throw. One that does fails this delivery, not the reports of all others under way.
+    const message = `The channel threw ${error instanceof Error ? error.name : typeof error}.`;
+    return { outcome: 'retry', status: null, code: 'channel_failed', message, retryAfterSeconds: null };
+  }
 }

@@ -95,13 +95,33 @@ async function buildWorld(platform: Platform): Promise<World> {
 }
 
 async function readBell(request: Request): Promise<z.infer<typeof bell>> {
-  const length = Number(request.headers.get('content-length') ?? 0);
-  if (length > MAX_BODY_BYTES)
-    throw new SupapushError('body_too_large', `At most ${MAX_BODY_BYTES} bytes are read.`);
-  const body = bell.safeParse(await request.json().catch(() => undefined));
+  const body = bell.safeParse(parseJson(await readBody(request)));
   if (!body.success)
     throw new SupapushError('body_malformed', 'The body must be JSON: {"dispatcher": "<uuid>"}.');
   return body.data;
+}
+
+/** Counts what arrives: a body sent in chunks names no length. */
+async function readBody(request: Request): Promise<string> {
+  if (request.body === null) return '';
+  let text = '';
+  let length = 0;
+  const decoder = new TextDecoder();
+  for await (const chunk of request.body) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES)
+      throw new SupapushError('body_too_large', `At most ${MAX_BODY_BYTES} bytes are read.`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {
