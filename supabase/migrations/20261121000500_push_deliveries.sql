@@ -119,10 +119,16 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Skip locked: whoever holds such a row is about to send, cancel or expire it. What is left queued after all finds no
+  -- subscription at its claim. Waiting here could be waiting in a circle.
   update push.deliveries as d
   set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
-  from push_deleted_subscriptions as s
-  where d.subscription_id = s.id and d.state = 'queued';
+  where d.id in (
+    select q.id from push.deliveries as q
+    join push_deleted_subscriptions as s on s.id = q.subscription_id
+    where q.state = 'queued'
+    for update of q skip locked
+  );
   return null;
 end;
 $$;
@@ -134,7 +140,7 @@ after delete on public.push_subscriptions
 referencing old table as push_deleted_subscriptions
 for each statement execute function push.cancel_deliveries_of_deleted();
 
-create function push.move_deliveries_to_host()
+create function push.follow_subscription()
 returns trigger
 language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
@@ -142,16 +148,23 @@ security definer
 set search_path = ''
 as $$
 begin
-  update push.deliveries as d set host = new.host where d.subscription_id = new.id and d.state = 'queued';
+  if new.user_id is distinct from old.user_id then
+    update push.deliveries as d
+    set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_handed_over'
+    where d.subscription_id = new.id and d.state = 'queued';
+  else
+    update push.deliveries as d set host = new.host where d.subscription_id = new.id and d.state = 'queued';
+  end if;
   return null;
 end;
 $$;
-comment on function push.move_deliveries_to_host() is 'Keeps waiting deliveries under the push service that their device uses now.';
+comment on function push.follow_subscription() is
+  'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
-create trigger push_subscriptions_move
-after update of endpoint on public.push_subscriptions
-for each row when (old.host is distinct from new.host)
-execute function push.move_deliveries_to_host();
+create trigger push_subscriptions_follow
+after update of endpoint, user_id on public.push_subscriptions
+for each row when (old.host is distinct from new.host or old.user_id is distinct from new.user_id)
+execute function push.follow_subscription();
 
 create function push.cancel_deliveries_of_cancelled()
 returns trigger
@@ -238,6 +251,8 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
+  -- The Data API cuts every answer off at 1,000 rows; a delivery that was claimed and not seen would wait for its lease.
+  c_most constant integer := 1000;
   v_settings push.settings;
 begin
   select s.* into v_settings from push.settings as s;
@@ -274,7 +289,7 @@ begin
       from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
-      limit least(h.room, p_limit)
+      limit least(h.room, p_limit, c_most)
       for update of d skip locked
     ) as picked
   ), ranked as (
@@ -282,7 +297,7 @@ begin
     from waiting as w
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id from ranked as r order by r.turn, r.due_at, r.id limit p_limit
+    select r.id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
     -- A delivery whose device is gone ends here and is never sent.
     update push.deliveries as d
@@ -310,7 +325,7 @@ begin
 end;
 $$;
 comment on function public.push_claim(uuid, integer, timestamptz) is
-  'Hands up to p_limit due deliveries to a dispatcher under a lease, with all it needs to send them. Service role only.';
+  'Hands up to p_limit (at most 1000) due deliveries to a dispatcher under a lease, with all it needs to send them. Service role only.';
 
 -- out ----------------------------------------------------------------------------------------------------------
 

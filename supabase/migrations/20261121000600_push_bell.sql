@@ -157,7 +157,8 @@ begin
     return false;
   end if;
   if exists (select from push.dispatchers as w where w.id = p_dispatcher) then
-    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher waits in our place.
+    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher comes in our place; should
+    -- it leave before that commit, the tick finds the rows.
     if p_final then
       update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
       perform push.ring(p_now);

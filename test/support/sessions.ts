@@ -37,6 +37,27 @@ export async function untilBlocked(sql: postgres.Sql, { pid }: Session): Promise
   );
 }
 
+/** Whether what that session has begun comes to its end by itself, or waits for a lock of another one. */
+export async function endsOrWaits(
+  sql: postgres.Sql,
+  { pid }: Session,
+  work: Promise<unknown>,
+): Promise<'ends' | 'waits'> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  work.then(end, end);
+  return (await eventually(
+    async () => {
+      const [row] = await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`;
+      return ended ? 'ends' : row?.blockers.length ? 'waits' : undefined;
+    },
+    (answer) => answer !== undefined,
+    10_000,
+  )) as 'ends' | 'waits';
+}
+
 /** Acts as a signed-in user until the end of the transaction that is open. */
 export async function becomeUser(sql: postgres.Sql, userId: string): Promise<void> {
   await sql`

@@ -26,7 +26,7 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.host_of': [],
   'push.host_succeeded': [],
   'push.is_p256_point': [],
-  'push.move_deliveries_to_host': [],
+  'push.follow_subscription': [],
   'push.notify': [],
   'push.notify_many': [],
   'push.queue_due_notifications': [],

@@ -150,6 +150,19 @@ test('what is refused for another user is refused before anything is said about 
   expect((await refusalOf(insert)).sqlstate).toBe('42501');
 });
 
+test('a notification could not be given to somebody else even with the right to that column', async () => {
+  const { sql } = db();
+  const { userId } = await queueOne(sql);
+  const other = await createUser(sql);
+  await sql`grant update (user_id) on public.push_notifications to authenticated`;
+  try {
+    const update = asUser(sql, userId, (t) => t`update public.push_notifications set user_id = ${other.id}`);
+    expect((await refusalOf(update)).sqlstate).toBe('42501');
+  } finally {
+    await sql`revoke update (user_id) on public.push_notifications from authenticated`;
+  }
+});
+
 test('the owner marks a notification as read and as unread', async () => {
   const { sql } = db();
   const { userId, notificationId } = await queueOne(sql);
