@@ -36,7 +36,10 @@ await runCommand(USAGE, async () => {
   const databaseUrl = values['database-url'] ?? setting('SUPABASE_DB_URL');
   if (!databaseUrl) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
   if (!/^postgres(ql)?:\/\//.test(databaseUrl) || !URL.canParse(databaseUrl))
-    throw new SupapushError('usage', 'The database URL must look like postgresql://user:password@host:5432/postgres.');
+    throw new SupapushError(
+      'usage',
+      'The database URL must look like postgresql://user:password@host:5432/postgres.',
+    );
   const projectUrl = values['project-url'] ?? (await linkedProjectUrl());
 
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });

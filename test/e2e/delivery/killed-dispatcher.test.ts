@@ -37,6 +37,7 @@ test.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
       from generate_series(1, ${DELIVERIES}) as n`;
     await stack.pushService.waitFor(
       ({ url, status }) => url === recipients[0].device.endpoint && status === null,
+      { timeoutMs: 30_000 },
     );
     process.kill(pid as number, 'SIGKILL');
     await eventually(
