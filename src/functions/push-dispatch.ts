@@ -23,6 +23,8 @@ export interface Platform {
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 100_000 };
 
+const DATABASE_TIMEOUT_MS = 15_000;
+
 const bell = z.object({ dispatcher: z.uuid() });
 const MAX_BODY_BYTES = 1024;
 
@@ -82,6 +84,10 @@ async function buildWorld(platform: Platform): Promise<World> {
   const signer = await importVapidKeys(vapid);
   const client = createClient<Database>(supabaseUrl, secretKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    // A database that hangs is one that failed: the queue tries again, and leases end.
+    global: {
+      fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(DATABASE_TIMEOUT_MS) }),
+    },
   });
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {

@@ -39,7 +39,7 @@ export function channelOf(
  * to be a database that fails.
  */
 export class InMemoryQueue implements DeliveryQueue {
-  readonly waiting: ClaimedDelivery[];
+  waiting: ClaimedDelivery[];
   readonly claims: number[] = [];
   readonly reports: DeliveryReport[] = [];
   readonly batches: number[] = [];
@@ -55,9 +55,11 @@ export class InMemoryQueue implements DeliveryQueue {
     this.waiting = waiting;
   }
 
-  async claim(_: string, limit: number): Promise<ClaimedDelivery[]> {
+  async claim(_: string, limit: number, busyHosts: string[]): Promise<ClaimedDelivery[]> {
     this.beforeClaim();
-    const claimed = this.waiting.splice(0, limit);
+    const free = this.waiting.filter(({ host }) => !busyHosts.includes(host));
+    const claimed = free.slice(0, limit);
+    this.waiting = this.waiting.filter((delivery) => !claimed.includes(delivery));
     this.claims.push(claimed.length);
     return claimed;
   }
