@@ -65,11 +65,13 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       await queue.leave(dispatcher, true);
       return summary;
     }
-    const deliveries = await queue.claim(
-      dispatcher,
-      Math.min(claimLimit, budget.deliveries - summary.claimed),
-    );
+    const limit = Math.min(claimLimit, budget.deliveries - summary.claimed);
+    const deliveries = await queue.claim(dispatcher, limit);
     if (deliveries.length === 0) {
+      if (await queue.expand()) {
+        idleSince = now();
+        continue;
+      }
       if (now() - idleSince >= lingerMs && (await queue.leave(dispatcher, false))) return summary;
       await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
       continue;
@@ -82,6 +84,10 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       // A heartbeat that fails is followed by the next; without any the lease ends, as it should.
       queue.heartbeat(dispatcher, [...unsettled]).catch(() => {});
     }, heartbeatMs);
+    // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
+    const expanding = deliveries.length < limit ? queue.expand() : undefined;
+    // Awaited below: until then a failure must not count as unhandled.
+    expanding?.catch(() => {});
     try {
       await sendDeliveries(deliveries, {
         channels,
@@ -94,6 +100,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
         },
       });
       await reports.flush();
+      await expanding;
     } finally {
       clearInterval(heartbeat);
     }
