@@ -237,6 +237,7 @@ begin
     perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
     return false;
   end;
+  perform push.resolve_alarm('expansion_failed', v_id::text, p_now);
   return true;
 end;
 $$;
