@@ -166,7 +166,8 @@ begin
   );
   get diagnostics v_notifications = row_count;
 
-  v_subscriptions := push.clean_subscriptions(p_limit, p_now);
+  -- A tenth: these two look at rows that mostly stay.
+  v_subscriptions := push.clean_subscriptions(greatest(p_limit / 10, 1), p_now);
 
   -- Ids grow with time: only the oldest are looked at.
   delete from push.rule_errors as r
@@ -183,7 +184,7 @@ begin
   );
   get diagnostics v_alarms = row_count;
 
-  v_cron_runs := push.clean_cron_runs(p_limit, p_now);
+  v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
 
   return jsonb_build_object(
     'deliveries', v_deliveries, 'notifications', v_notifications, 'subscriptions', v_subscriptions,
@@ -194,7 +195,7 @@ $$;
 comment on function push.clean(integer, timestamptz) is
   'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many. Run by pg_cron.';
 
--- Ten thousand of each a minute is more than a project makes, and a run that finds nothing takes a millisecond or two.
+-- Ten thousand a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
 select cron.schedule('supapush-clean', '* * * * *', 'select push.clean()');
 
 revoke all on all functions in schema push from public;

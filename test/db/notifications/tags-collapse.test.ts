@@ -40,3 +40,17 @@ test('whatever a tag says, its topic is one that RFC 8030 allows, and tells noth
   expect(topics.filter((topic) => !/^[A-Za-z0-9_-]{32}$/.test(topic))).toEqual([]);
   expect(new Set(topics).size).toBe(new Set(tags).size);
 });
+
+test('a rule makes a tag of each row', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  await sql`create table public.deals (id integer primary key, owner uuid)`;
+  await sql`select push.watch('deal_made', 'public.deals', 'new.owner', $$ 'Deal' $$, p_tag => $$ 'deal:' || new.id $$)`;
+  await sql`insert into public.deals values (7, ${user.id}), (8, ${user.id})`;
+  const made = await sql`select tag, rule from public.push_notifications order by tag`;
+  expect([...made]).toEqual([
+    { tag: 'deal:7', rule: 'deal_made' },
+    { tag: 'deal:8', rule: 'deal_made' },
+  ]);
+  expect(await sql`select from push.rule_errors`).toHaveLength(0);
+});
