@@ -19,6 +19,8 @@ export interface DeliveryQueue {
   complete(reports: DeliveryReport[]): Promise<void>;
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
   heartbeat(dispatcher: string, deliveryIds: number[]): Promise<void>;
+  /** Makes the deliveries of one more chunk of a topic's members; false when there was none to make. */
+  expand(): Promise<boolean>;
   /** Whether the dispatcher may stop; `final` hands what is left over to another one. */
   leave(dispatcher: string, final: boolean): Promise<boolean>;
 }
@@ -40,6 +42,7 @@ const claimedRow = z.object({
   category: z.string().nullable(),
   urgency: z.enum(['very-low', 'low', 'normal', 'high']),
   topic: z.string().nullable(),
+  tag: z.string().nullable(),
   ttl: z.number().int().nonnegative(),
 });
 
@@ -84,6 +87,12 @@ export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQ
       if (error) throw unreachable('push_heartbeat', error);
     },
 
+    async expand() {
+      const { data, error } = await client.rpc('push_expand');
+      if (error) throw unreachable('push_expand', error);
+      return data === true;
+    },
+
     async leave(dispatcher, final) {
       const { data, error } = await client.rpc('push_leave', { p_dispatcher: dispatcher, p_final: final });
       if (error) throw unreachable('push_leave', error);
@@ -110,6 +119,7 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
       params: row.params,
       category: row.category,
       topic: row.topic,
+      tag: row.tag,
     },
     urgency: row.urgency,
     ttl: row.ttl,

@@ -98,11 +98,14 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       }
 
       const busy = lanes.busyHosts();
-      const deliveries = await queue.claim(dispatcher, Math.min(claimLimit, left), busy);
-      if (deliveries.length > 0) {
-        summary.claimed += deliveries.length;
-        for (const { deliveryId } of deliveries) unsettled.add(deliveryId);
-        lanes.add(deliveries);
+      const limit = Math.min(claimLimit, left);
+      const deliveries = await queue.claim(dispatcher, limit, busy);
+      summary.claimed += deliveries.length;
+      for (const { deliveryId } of deliveries) unsettled.add(deliveryId);
+      lanes.add(deliveries);
+      // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
+      const expanded = deliveries.length < limit && busy.length === 0 && (await queue.expand());
+      if (deliveries.length > 0 || expanded) {
         idleSince = now();
         continue;
       }

@@ -72,7 +72,8 @@ begin
   return null;
 end;
 $$;
-comment on function push.queue_new_notifications() is 'Makes one delivery for each device of each new notification that is due.';
+comment on function push.queue_new_notifications() is
+  'Makes one delivery for each device of each new notification that is due, unless it is for a topic: those expand in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
@@ -94,7 +95,9 @@ begin
     limit p_limit
     for update skip locked
   ), released as (
-    update public.push_notifications as n set status = 'queued'
+    -- One for a topic has no user and finds no devices here: from now on it expands in chunks.
+    update public.push_notifications as n
+    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
     returning n.id, n.user_id, n.send_at, n.expires_at
   ), queued as (
@@ -180,11 +183,11 @@ begin
   return null;
 end;
 $$;
-comment on function push.cancel_deliveries_of_cancelled() is 'Takes back what still waits of a cancelled notification.';
+comment on function push.cancel_deliveries_of_cancelled() is 'Takes back what still waits of a cancelled notification to one user.';
 
 create trigger push_notifications_cancel
 after update of status on public.push_notifications
-for each row when (new.status = 'cancelled' and old.status <> 'cancelled')
+for each row when (new.status = 'cancelled' and old.status <> 'cancelled' and new.user_id is not null)
 execute function push.cancel_deliveries_of_cancelled();
 
 -- claim --------------------------------------------------------------------------------------------------------
@@ -243,6 +246,7 @@ returns table (
   category text,
   urgency text,
   topic text,
+  tag text,
   ttl integer
 )
 language plpgsql
@@ -304,23 +308,28 @@ begin
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
     select r.id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
-    -- A delivery whose device is gone ends here and is never sent.
+    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent.
     update push.deliveries as d
     set attempts = d.attempts + 1,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
-        state = case when s.id is null then 'cancelled' else 'sending' end,
-        lease_until = case when s.id is not null then p_now + v_settings.delivery_lease end,
-        finished_at = case when s.id is null then p_now end,
-        last_code = case when s.id is null then 'subscription_deleted' else d.last_code end
+        state = case when w.reason is null then 'sending' else 'cancelled' end,
+        lease_until = case when w.reason is null then p_now + v_settings.delivery_lease end,
+        finished_at = case when w.reason is not null then p_now end,
+        last_code = coalesce(w.reason, d.last_code)
     from chosen as c
     join push.deliveries as q on q.id = c.id
     left join public.push_subscriptions as s on s.id = q.subscription_id
+    join public.push_notifications as n on n.id = q.notification_id
+    cross join lateral (
+      select case when s.id is null then 'subscription_deleted' when n.status = 'cancelled' then 'notification_cancelled' end
+    ) as w (reason)
     where d.id = c.id
     returning d.id, d.attempts, d.notification_id, d.subscription_id, d.expires_at, d.state
   )
   select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key,
-    n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic,
+    n.title, n.body, n.url, n.params, n.category, n.urgency,
+    coalesce(n.topic, push.topic_of_tag(n.tag)), n.tag,
     least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
   from claimed as c
   join public.push_subscriptions as s on s.id = c.subscription_id

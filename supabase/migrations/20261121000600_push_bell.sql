@@ -181,7 +181,7 @@ begin
   where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
   if found then
     -- A look of its own after the lock: everybody who held this row has committed, so their rows are visible now.
-    if not push.has_due(p_now) then
+    if not push.has_work(p_now) then
       return true;
     end if;
     if p_final then
@@ -201,7 +201,7 @@ begin
     end if;
     return p_final;
   end if;
-  if push.has_due(p_now) then
+  if push.has_work(p_now) then
     perform push.wake(p_now);
   end if;
   return true;
@@ -219,6 +219,7 @@ declare
   v_recovered integer;
   v_expired integer;
   v_released integer;
+  v_expanded boolean := false;
   v_rung uuid;
 begin
   delete from push.dispatchers as w
@@ -226,7 +227,11 @@ begin
   v_recovered := push.recover_leases(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
-  if push.has_due(p_now) then
+  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
+  if not push.has_due(p_now) then
+    v_expanded := push.expand(p_now => p_now);
+  end if;
+  if push.has_work(p_now) then
     if exists (select from push.dispatchers as w where w.lease_until > p_now) then
       perform push.call_for_backlog(p_now);
     else
@@ -234,12 +239,12 @@ begin
     end if;
   end if;
   return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'rung', v_rung is not null
+    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'expanded', v_expanded, 'rung', v_rung is not null
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;

@@ -22,6 +22,7 @@ export interface Claimed {
   category: string | null;
   urgency: string;
   topic: string | null;
+  tag: string | null;
   ttl: number;
 }
 
@@ -66,9 +67,10 @@ export function startOfClock(): Date {
   return new Date(Date.now() + 1000);
 }
 
-/** Takes all users with what is theirs, all queue state and all alarms away, so that tests of a file don't meet. */
+/** Takes all users and topics with what is theirs, all queue state and all alarms away, so that tests of a file don't meet. */
 export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from auth.users`;
+  await sql`delete from public.push_topics`;
   await sql`delete from push.dispatchers`;
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;
