@@ -1,11 +1,11 @@
-import type { Channel, ClaimedDelivery, Outcome } from '../channels/channel.ts';
+import { type Channels, type ClaimedDelivery, sendOn } from '../channels/channel.ts';
 import type { DeliveryReport } from '../database/delivery-queue.ts';
 
 /** Sends these deliveries, at most `concurrency` at a time to one host, and hands each outcome over as it is known. */
 export async function sendDeliveries(
   deliveries: ClaimedDelivery[],
   options: {
-    channels: Record<string, Channel>;
+    channels: Channels;
     concurrency: number;
     onReport: (report: DeliveryReport) => void;
   },
@@ -17,19 +17,11 @@ export async function sendDeliveries(
       const waiting = lane.values();
       const worker = async () => {
         for (const delivery of waiting) {
-          const outcome = await send(options.channels[delivery.channel], delivery);
+          const outcome = await sendOn(options.channels, delivery);
           options.onReport({ deliveryId: delivery.deliveryId, attempt: delivery.attempt, outcome });
         }
       };
       await Promise.all(Array.from({ length: Math.min(options.concurrency, lane.length) }, worker));
     }),
   );
-}
-
-async function send(channel: Channel | undefined, delivery: ClaimedDelivery): Promise<Outcome> {
-  if (channel === undefined) {
-    const message = `No channel ${delivery.channel} is configured.`;
-    return { outcome: 'failed', status: null, code: 'channel_unknown', message };
-  }
-  return channel.send(delivery);
 }

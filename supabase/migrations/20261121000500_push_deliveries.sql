@@ -33,7 +33,7 @@ create table push.deliveries (
   constraint deliveries_once unique (notification_id, subscription_id),
   constraint deliveries_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade,
-  constraint deliveries_host_fkey foreign key (host) references push.hosts (origin),
+  constraint deliveries_host_fkey foreign key (host) references push.hosts (origin) on update cascade,
   constraint deliveries_state check (
     state in ('queued', 'sending', 'sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled')
   ),
@@ -149,7 +149,7 @@ $$;
 comment on function push.move_deliveries_to_host() is 'Keeps waiting deliveries under the push service that their device uses now.';
 
 create trigger push_subscriptions_move
-after update of endpoint on public.push_subscriptions
+after update of channel, endpoint, fcm_token on public.push_subscriptions
 for each row when (old.host is distinct from new.host)
 execute function push.move_deliveries_to_host();
 
@@ -222,6 +222,7 @@ returns table (
   p256dh text,
   auth text,
   vapid_key text,
+  fcm_token text,
   title text,
   body text,
   url text,
@@ -299,7 +300,7 @@ begin
     where d.id = c.id
     returning d.id, d.attempts, d.notification_id, d.subscription_id, d.expires_at, d.state
   )
-  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key,
+  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
     n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic,
     least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
   from claimed as c
@@ -374,12 +375,14 @@ begin
     for update of d
   ), blamed as (
     select m.*,
-      m.outcome = 'misconfigured' and (
+      -- Without a status nobody was asked: our side could not even try, and no earlier success says otherwise.
+      m.outcome = 'misconfigured' and m.status is not null and (
         push.accepts_our_key(m.last_success_at, p_now) or bool_or(m.outcome = 'sent') over (partition by m.host)
       ) as fault_of_subscription
     from matched as m
   ), judged as (
     select b.id, b.outcome, b.status, b.code, b.message, b.host, b.subscription_id, b.claimed_at, b.expires_at,
+      b.fault_of_subscription,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
       b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
       p_now + case
@@ -441,7 +444,7 @@ begin
       ) order by g.host), '[]')
       from (
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
-          count(*) filter (where k.outcome = 'misconfigured') as misconfigured,
+          count(*) filter (where k.outcome = 'misconfigured' and not k.fault_of_subscription) as misconfigured,
           max(k.message) filter (where k.outcome = 'misconfigured') as message
         from decided as k
         group by k.host
@@ -477,7 +480,8 @@ begin
     and (h.paused_until is not null or h.pauses > 0 or h.last_success_at is null
       or h.last_success_at < p_now - interval '5 seconds');
   if found then
-    perform push.resolve_alarm('vapid_refused', p_origin, p_now);
+    perform push.resolve_alarm(a.code, p_origin, p_now)
+    from (values ('vapid_refused'), ('fcm_misconfigured')) as a (code);
   end if;
 end;
 $$;
@@ -488,6 +492,8 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_channel text;
 begin
   update push.hosts as h
   set paused_until = p_now + least(s.pause_base * power(2, least(h.pauses, 20)), s.pause_max),
@@ -496,9 +502,14 @@ begin
       last_error = left(p_message, 500)
   from push.settings as s
   where h.origin = p_origin
-    and not push.accepts_our_key(h.last_success_at, p_now)
-    and (h.paused_until is null or h.paused_until <= p_now);
-  if found then
+    and (h.paused_until is null or h.paused_until <= p_now)
+  returning h.channel into v_channel;
+  if v_channel = 'fcm' then
+    perform push.raise_alarm('fcm_misconfigured', p_origin,
+      'Nothing can be sent through FCM. Deliveries wait; no device is deleted. Check FCM_SERVICE_ACCOUNT of '
+        || 'push-dispatch. It said: ' || coalesce(left(p_message, 300), 'nothing'),
+      p_now);
+  elsif v_channel = 'webpush' then
     perform push.raise_alarm('vapid_refused', p_origin,
       'This push service refuses our VAPID key. Deliveries wait; no subscription is deleted. Check VAPID_PUBLIC_KEY, '
         || 'VAPID_PRIVATE_KEY and VAPID_SUBJECT of push-dispatch. It said: ' || coalesce(left(p_message, 300), 'nothing'),
@@ -507,7 +518,7 @@ begin
 end;
 $$;
 comment on function push.host_misconfigured(text, text, timestamptz) is
-  'Pauses a push service that refuses our VAPID key (401, 403) and raises an alarm; no subscription is deleted.';
+  'Pauses a push service that refuses us (401, 403), or that we lack the credentials for, and raises an alarm; no subscription is deleted.';
 
 create function public.push_heartbeat(
   p_dispatcher uuid,

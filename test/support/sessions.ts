@@ -30,7 +30,8 @@ export async function withSessions<T>(
 /** Comes back once that session waits for a lock of another one. */
 export async function untilBlocked(sql: postgres.Sql, { pid }: Session): Promise<void> {
   await eventually(
-    async () => (await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`)[0]?.blockers,
+    async () =>
+      (await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`)[0]?.blockers,
     (blockers) => (blockers?.length ?? 0) > 0,
     10_000,
   );

@@ -22,7 +22,7 @@ export function createWebPushChannel({
   signer,
   timeoutMs = 10_000,
   now = Date.now,
-}: WebPushOptions): Channel {
+}: WebPushOptions): Channel<'webpush'> {
   const authorizationFor = createVapidAuthorization(signer, now);
 
   return {
@@ -36,13 +36,13 @@ export function createWebPushChannel({
       }
       let request: Awaited<ReturnType<typeof encryptedRequest>>;
       try {
-        const authorization = await authorizationFor(new URL(delivery.endpoint).origin);
+        const authorization = await authorizationFor(new URL(delivery.target.endpoint).origin);
         request = await encryptedRequest(delivery, payload, authorization);
       } catch (error) {
         return { outcome: 'failed', status: null, code: 'encryption_failed', message: describe(error) };
       }
       try {
-        const response = await fetch(delivery.endpoint, {
+        const response = await fetch(delivery.target.endpoint, {
           ...request,
           method: 'POST',
           // Following one would call an address that nobody checked.
@@ -60,7 +60,7 @@ export function createWebPushChannel({
           code: timedOut ? 'timed_out' : 'network_error',
           message: timedOut
             ? `No answer within ${timeoutMs} ms.`
-            : describe(error).replaceAll(delivery.endpoint, 'the endpoint'),
+            : describe(error).replaceAll(delivery.target.endpoint, 'the endpoint'),
           retryAfterSeconds: null,
         };
       }
@@ -69,13 +69,13 @@ export function createWebPushChannel({
 }
 
 /** Why this delivery must not even be tried, or null. */
-function refusal(delivery: ClaimedDelivery, publicKey: string): Outcome | null {
-  if (!isAllowedEndpoint(delivery.endpoint, delivery.host)) {
+function refusal(delivery: ClaimedDelivery<'webpush'>, publicKey: string): Outcome | null {
+  if (!isAllowedEndpoint(delivery.target.endpoint, delivery.host)) {
     const message = 'The endpoint does not belong to the push service it was registered under.';
     return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
   }
   // Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
-  if (delivery.vapidKey !== null && delivery.vapidKey !== publicKey) {
+  if (delivery.target.vapidKey !== null && delivery.target.vapidKey !== publicKey) {
     const message =
       'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.';
     return { outcome: 'failed', status: null, code: 'vapid_key_unknown', message };
@@ -84,12 +84,12 @@ function refusal(delivery: ClaimedDelivery, publicKey: string): Outcome | null {
 }
 
 async function encryptedRequest(
-  delivery: ClaimedDelivery,
+  delivery: ClaimedDelivery<'webpush'>,
   payload: Uint8Array<ArrayBuffer>,
   authorization: string,
 ) {
-  const p256dh = decodeBase64Url(delivery.p256dh);
-  const auth = decodeBase64Url(delivery.auth);
+  const p256dh = decodeBase64Url(delivery.target.p256dh);
+  const auth = decodeBase64Url(delivery.target.auth);
   if (p256dh === null || auth === null)
     throw new TypeError('The keys of the subscription are not base64url.');
   const body = await encryptMessage(payload, { p256dh, auth });

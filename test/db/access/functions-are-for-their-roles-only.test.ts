@@ -16,6 +16,7 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.backoff': [],
   'push.cancel_deliveries_of_cancelled': [],
   'push.cancel_deliveries_of_deleted': [],
+  'push.check_address': [],
   'push.check_notification': [],
   'push.check_subscription': [],
   'push.connect': [],
