@@ -82,16 +82,17 @@ export type Database = {
       };
       push_subscriptions: {
         Row: {
-          auth: string;
+          auth: string | null;
           channel: string;
           created_at: string;
           device_type: string;
-          endpoint: string;
+          endpoint: string | null;
           expires_at: string | null;
+          fcm_token: string | null;
           host: string;
           id: string;
           last_used_at: string | null;
-          p256dh: string;
+          p256dh: string | null;
           updated_at: string;
           user_agent: string | null;
           user_id: string;
@@ -99,32 +100,34 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
-          auth: string;
+          auth?: string | null;
           channel?: string;
           created_at?: string;
           device_type?: string;
-          endpoint: string;
+          endpoint?: string | null;
           expires_at?: string | null;
+          fcm_token?: string | null;
           host?: string;
           id?: string;
           last_used_at?: string | null;
-          p256dh: string;
+          p256dh?: string | null;
           updated_at?: string;
           user_agent?: string | null;
           user_id?: string;
           vapid_key?: string | null;
         };
         Update: {
-          auth?: string;
+          auth?: string | null;
           channel?: string;
           created_at?: string;
           device_type?: string;
-          endpoint?: string;
+          endpoint?: string | null;
           expires_at?: string | null;
+          fcm_token?: string | null;
           host?: string;
           id?: string;
           last_used_at?: string | null;
-          p256dh?: string;
+          p256dh?: string | null;
           updated_at?: string;
           user_agent?: string | null;
           user_id?: string;
@@ -197,6 +200,7 @@ export type Database = {
           channel: string;
           delivery_id: number;
           endpoint: string;
+          fcm_token: string;
           host: string;
           notification_id: string;
           p256dh: string;

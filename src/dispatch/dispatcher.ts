@@ -1,4 +1,4 @@
-import type { Channel, Outcome } from '../channels/channel.ts';
+import type { Channels, Outcome } from '../channels/channel.ts';
 import type { DeliveryQueue } from '../database/delivery-queue.ts';
 import { createLanes } from './lanes.ts';
 import { createReportBuffer } from './report-buffer.ts';
@@ -10,7 +10,7 @@ export interface Budget {
 
 export interface DispatcherOptions {
   queue: DeliveryQueue;
-  channels: Record<string, Channel>;
+  channels: Channels;
   /** Deliveries taken at a time. */
   claimLimit?: number;
   /** Requests in flight to one push service. 30 to 100 are enough for HTTP/2. */

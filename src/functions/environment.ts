@@ -8,6 +8,8 @@ export interface FunctionEnvironment {
   secretKey: string;
   vapid: { publicKey: string; privateKey: string; subject: string };
   bellSecret: string;
+  /** The JSON file of a Google service account; undefined where nothing is sent through FCM. */
+  fcmServiceAccount: string | undefined;
   /** Deliveries one invocation sends before it hands over; undefined where the platform decides. */
   deliveryBudget: number | undefined;
 }
@@ -32,6 +34,7 @@ const variables = z.object({
   VAPID_PRIVATE_KEY: z.string().min(1),
   VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
   PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),
+  FCM_SERVICE_ACCOUNT: z.string().optional(),
   PUSH_BELL_SECRET: headerValue.min(32, 'must have at least 32 characters'),
 });
 
@@ -64,6 +67,8 @@ export function readEnvironment(environment: Record<string, string | undefined>)
       subject: read.data.VAPID_SUBJECT,
     },
     bellSecret: read.data.PUSH_BELL_SECRET,
+    // A line left empty in .env is no account.
+    fcmServiceAccount: read.data.FCM_SERVICE_ACCOUNT?.trim() || undefined,
     deliveryBudget: read.data.PUSH_DELIVERY_BUDGET,
   };
 }

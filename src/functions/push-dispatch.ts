@@ -1,5 +1,9 @@
 import { createClient } from '@supabase/supabase-js';
 import { z } from 'zod';
+import type { Channel } from '../channels/channel.ts';
+import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
+import { importServiceAccount } from '../channels/fcm/service-account.ts';
+import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
 import { importVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
@@ -54,8 +58,11 @@ export function createPushDispatch(platform: Platform): (request: Request) => Pr
         );
         return errorResponse(refused, { Allow: 'GET, POST' });
       }
-      const { bellSecret, options } = await getWorld();
-      if (request.method === 'GET') return Response.json({ function: 'push-dispatch', status: 'ok' });
+      const { bellSecret, options, problem } = await getWorld();
+      if (request.method === 'GET') {
+        if (problem !== undefined) throw problem;
+        return Response.json({ function: 'push-dispatch', status: 'ok' });
+      }
       // Before the body is read: a stranger gets no work done.
       if (!(await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret))) {
         throw new SupapushError(
@@ -77,11 +84,16 @@ export function createPushDispatch(platform: Platform): (request: Request) => Pr
 interface World {
   bellSecret: string;
   options: DispatcherOptions;
+  /** What keeps one channel from working; the others work all the same. */
+  problem: SupapushError | undefined;
 }
 
 async function buildWorld(platform: Platform): Promise<World> {
-  const { supabaseUrl, secretKey, vapid, bellSecret, deliveryBudget } = readEnvironment(platform.environment);
+  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, deliveryBudget } = readEnvironment(
+    platform.environment,
+  );
   const signer = await importVapidKeys(vapid);
+  const fcm = await buildFcm(fcmServiceAccount);
   const client = createClient<Database>(supabaseUrl, secretKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     // A database that hangs is one that failed: the queue tries again, and leases end.
@@ -92,12 +104,30 @@ async function buildWorld(platform: Platform): Promise<World> {
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
     bellSecret,
+    problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signer }) },
+      channels: { webpush: createWebPushChannel({ signer }), fcm: fcm.channel },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };
+}
+
+/** FCM is one channel of two: without a usable account its deliveries wait, and web push goes on. */
+async function buildFcm(
+  serviceAccount: string | undefined,
+): Promise<{ channel: Channel<'fcm'>; problem?: SupapushError }> {
+  if (serviceAccount === undefined) {
+    return {
+      channel: createUnconfiguredChannel('FCM_SERVICE_ACCOUNT is not set. Run: supabase secrets set'),
+    };
+  }
+  try {
+    return { channel: createFcmChannel({ account: await importServiceAccount(serviceAccount) }) };
+  } catch (error) {
+    if (!(error instanceof SupapushError)) throw error;
+    return { channel: createUnconfiguredChannel(error.message), problem: error };
+  }
 }
 
 async function readBell(request: Request): Promise<z.infer<typeof bell>> {

@@ -34,12 +34,12 @@ export async function seedProject(databaseUrl: string, config: LocalConfig): Pro
 }
 
 /**
- * Tells the database where its functions are, with the secret that rings them, and allows the local push service's
- * origin. A project without Supapush's migrations is left alone.
+ * Tells the database where its functions are, with the secret that rings them, and makes it call the local push service
+ * and the local FCM service, the latter in Google's place. A project without Supapush's migrations is left alone.
  */
 export async function connectPush(
   databaseUrl: string,
-  push: { projectUrl: string; bellSecret: string; pushServiceOrigin: string },
+  push: { projectUrl: string; bellSecret: string; pushServiceOrigin: string; fcmBaseUrl: string },
 ): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     const [found] = await sql`
@@ -48,6 +48,7 @@ export async function connectPush(
     if (found?.bell) await sql`select push.connect(${push.projectUrl}, ${push.bellSecret})`;
     if (found?.hosts) {
       await sql`insert into push.hosts (origin) values (${push.pushServiceOrigin}) on conflict do nothing`;
+      await sql`update push.hosts set origin = ${push.fcmBaseUrl} where channel = 'fcm'`;
     }
   });
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ApiServer } from './api/api-server.ts';
+import { type FcmService, startFcmService } from './fcm-service/fcm-service.ts';
 import { findEdgeFunctions } from './functions/edge-function.ts';
 import {
   type FunctionLogLine,
@@ -60,6 +61,7 @@ export interface StackAddress {
 
 export interface Stack extends StackAddress {
   readonly pushService: PushService;
+  readonly fcm: FcmService;
   readonly postgres: PostgresServer;
   readonly functions: FunctionServer | undefined;
   /** The migrations that this start applied. */
@@ -131,7 +133,7 @@ async function compose(
   // Both load @supabase/lite, which takes a while: it happens while Postgres starts.
   const modules = Promise.all([import('./postgres/supabase-roles.ts'), import('./api/api-server.ts')]);
   modules.catch(() => undefined);
-  const [server, gateway, pushService] = await allOrNone([
+  const [server, gateway, pushService, fcm] = await allOrNone([
     timed('PostgreSQL', startDatabase(ports.database)),
     startGateway({ ...(ports.gateway !== undefined && { port: ports.gateway }), log }).then((gateway) => {
       lifetime.onEnd('gateway', gateway.stop);
@@ -139,6 +141,10 @@ async function compose(
     }),
     startPushService(ports.pushService === undefined ? {} : { port: ports.pushService }).then((service) => {
       lifetime.onEnd('push service', service.stop);
+      return service;
+    }),
+    startFcmService({ privateKey: state.fcmPrivateKey }).then((service) => {
+      lifetime.onEnd('FCM service', service.stop);
       return service;
     }),
   ]);
@@ -175,6 +181,7 @@ async function compose(
         VAPID_PRIVATE_KEY: state.vapid.privateKey,
         VAPID_SUBJECT: 'mailto:push@example.com',
         PUSH_BELL_SECRET: state.bellSecret,
+        FCM_SERVICE_ACCOUNT: JSON.stringify(fcm.serviceAccount),
         ...options.secrets,
       },
       onLog: options.onFunctionLog ?? (({ function: name, line }) => log(`${name}: ${line}`)),
@@ -227,6 +234,7 @@ async function compose(
       projectUrl: address.url,
       bellSecret: state.bellSecret,
       pushServiceOrigin: pushService.origin,
+      fcmBaseUrl: fcm.baseUrl,
     }),
   ]);
   // Registered again to be the first to stop: no request is to find its server half gone.
@@ -239,6 +247,7 @@ async function compose(
   return {
     ...address,
     pushService,
+    fcm,
     get postgres() {
       return database ?? server;
     },

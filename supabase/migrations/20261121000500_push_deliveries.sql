@@ -33,7 +33,7 @@ create table push.deliveries (
   constraint deliveries_once unique (notification_id, subscription_id),
   constraint deliveries_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade,
-  constraint deliveries_host_fkey foreign key (host) references push.hosts (origin),
+  constraint deliveries_host_fkey foreign key (host) references push.hosts (origin) on update cascade,
   constraint deliveries_state check (
     state in ('queued', 'sending', 'sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled')
   ),
@@ -165,7 +165,7 @@ comment on function push.follow_subscription() is
   'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
 create trigger push_subscriptions_follow
-after update of endpoint, user_id on public.push_subscriptions
+after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
 for each row when (old.host is distinct from new.host or old.user_id is distinct from new.user_id)
 execute function push.follow_subscription();
 
@@ -239,6 +239,7 @@ returns table (
   p256dh text,
   auth text,
   vapid_key text,
+  fcm_token text,
   title text,
   body text,
   url text,
@@ -327,7 +328,7 @@ begin
     where d.id = c.id
     returning d.id, d.attempts, d.notification_id, d.subscription_id, d.expires_at, d.state
   )
-  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key,
+  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
     n.title, n.body, n.url, n.params, n.category, n.urgency,
     coalesce(n.topic, push.topic_of_tag(n.tag)), n.tag,
     least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
@@ -408,12 +409,14 @@ begin
     for update of d
   ), blamed as (
     select m.*,
-      m.outcome = 'misconfigured' and (
+      -- Without a status nobody was asked: our side could not even try, and no earlier success says otherwise.
+      m.outcome = 'misconfigured' and m.status is not null and (
         push.accepts_our_key(m.last_success_at, p_now) or bool_or(m.outcome = 'sent') over (partition by m.host)
       ) as fault_of_subscription
     from matched as m
   ), judged as (
     select b.id, b.outcome, b.status, b.code, b.message, b.retry_after, b.host, b.subscription_id, b.claimed_at, b.expires_at,
+      b.fault_of_subscription,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
       b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
       p_now + case
@@ -476,7 +479,7 @@ begin
       ) order by g.host), '[]')
       from (
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
-          count(*) filter (where k.outcome = 'misconfigured') as misconfigured,
+          count(*) filter (where k.outcome = 'misconfigured' and not k.fault_of_subscription) as misconfigured,
           count(*) filter (where k.outcome = 'retry' and k.status in (429, 503, 406)) as throttled,
           count(*) filter (where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))) as unreachable,
           max(k.retry_after) filter (where k.outcome = 'retry') as retry_after,

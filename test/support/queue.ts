@@ -11,10 +11,11 @@ export interface Claimed {
   notification_id: string;
   channel: string;
   host: string;
-  endpoint: string;
-  p256dh: string;
-  auth: string;
+  endpoint: string | null;
+  p256dh: string | null;
+  auth: string | null;
   vapid_key: string | null;
+  fcm_token: string | null;
   title: string;
   body: string | null;
   url: string | null;

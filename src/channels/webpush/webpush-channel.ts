@@ -23,7 +23,7 @@ export function createWebPushChannel({
   signer,
   timeoutMs = 10_000,
   now = Date.now,
-}: WebPushOptions): Channel {
+}: WebPushOptions): Channel<'webpush'> {
   const authorizationFor = createVapidAuthorization(signer, now);
 
   return {
@@ -35,8 +35,9 @@ export function createWebPushChannel({
         const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };
       }
-      const { origin } = new URL(delivery.endpoint);
-      const secrets = [delivery.endpoint.slice(origin.length), delivery.p256dh, delivery.auth];
+      const { endpoint, p256dh, auth } = delivery.target;
+      const { origin } = new URL(endpoint);
+      const secrets = [endpoint.slice(origin.length), p256dh, auth];
       let request: Awaited<ReturnType<typeof encryptedRequest>>;
       try {
         const authorization = await authorizationFor(origin);
@@ -47,7 +48,7 @@ export function createWebPushChannel({
         return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
       try {
-        const response = await fetch(delivery.endpoint, {
+        const response = await fetch(endpoint, {
           ...request,
           method: 'POST',
           // Following one would call an address that nobody checked.
@@ -72,13 +73,13 @@ export function createWebPushChannel({
 }
 
 /** Why this delivery must not even be tried, or null. */
-function refusal(delivery: ClaimedDelivery, publicKey: string): Outcome | null {
-  if (!isAllowedEndpoint(delivery.endpoint, delivery.host)) {
+function refusal(delivery: ClaimedDelivery<'webpush'>, publicKey: string): Outcome | null {
+  if (!isAllowedEndpoint(delivery.target.endpoint, delivery.host)) {
     const message = 'The endpoint does not belong to the push service it was registered under.';
     return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
   }
   // Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
-  if (delivery.vapidKey !== null && delivery.vapidKey !== publicKey) {
+  if (delivery.target.vapidKey !== null && delivery.target.vapidKey !== publicKey) {
     const message =
       'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.';
     return { outcome: 'failed', status: null, code: 'vapid_key_unknown', message };
@@ -87,12 +88,12 @@ function refusal(delivery: ClaimedDelivery, publicKey: string): Outcome | null {
 }
 
 async function encryptedRequest(
-  delivery: ClaimedDelivery,
+  delivery: ClaimedDelivery<'webpush'>,
   payload: Uint8Array<ArrayBuffer>,
   authorization: string,
 ) {
-  const p256dh = decodeBase64Url(delivery.p256dh);
-  const auth = decodeBase64Url(delivery.auth);
+  const p256dh = decodeBase64Url(delivery.target.p256dh);
+  const auth = decodeBase64Url(delivery.target.auth);
   if (p256dh?.length !== 65 || auth?.length !== 16)
     throw new TypeError('The keys of the subscription are not 65 and 16 bytes in base64url.');
   const body = await encryptMessage(payload, { p256dh, auth });

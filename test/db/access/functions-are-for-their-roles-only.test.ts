@@ -23,6 +23,7 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.cancel': [],
   'push.cancel_deliveries_of_cancelled': [],
   'push.cancel_deliveries_of_deleted': [],
+  'push.check_address': [],
   'push.check_notification': [],
   'push.check_subscription': [],
   'push.check_topic_member': [],

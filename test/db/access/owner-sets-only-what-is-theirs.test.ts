@@ -14,6 +14,7 @@ const SUBSCRIPTION_COLUMNS = [
   'device_type',
   'endpoint',
   'expires_at',
+  'fcm_token',
   'p256dh',
   'user_agent',
   'user_id',
@@ -29,7 +30,7 @@ async function columnsGranted(table: string, privilege: string, role: string): P
   return rows.map(({ name }) => name);
 }
 
-test('a user may write nine columns of a subscription', async () => {
+test('a user may write ten columns of a subscription', async () => {
   expect(await columnsGranted('public.push_subscriptions', 'insert', 'authenticated')).toEqual(
     SUBSCRIPTION_COLUMNS,
   );

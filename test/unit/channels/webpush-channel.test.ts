@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
-import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
+import type { Outcome } from '../../../src/channels/channel.ts';
 import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
 import {
@@ -11,7 +11,7 @@ import {
   startPushService,
   type VirtualDevice,
 } from '../../../src/local/push-service/push-service.ts';
-import { content, deliveryTo } from './delivery.ts';
+import { content, type DeliveryValues, deliveryTo } from './delivery.ts';
 
 const keys = webpush.generateVAPIDKeys();
 const signer = await importVapidKeys({ ...keys, subject: 'mailto:push@example.com' });
@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => service.stop());
 
-const send = (values: Partial<ClaimedDelivery> = {}, timeoutMs = 10_000): Promise<Outcome> =>
+const send = (values: DeliveryValues = {}, timeoutMs = 10_000): Promise<Outcome> =>
   createWebPushChannel({ signer, timeoutMs }).send(deliveryTo(device, values));
 const scripted = (answer: ScriptedAnswer, timeoutMs?: number): Promise<Outcome> => {
   service.script(device.endpoint, answer);
@@ -32,7 +32,7 @@ const scripted = (answer: ScriptedAnswer, timeoutMs?: number): Promise<Outcome> 
 };
 
 /** A push service that answers as told, at its own endpoint. */
-async function answering(listener: RequestListener): Promise<Partial<ClaimedDelivery>> {
+async function answering(listener: RequestListener): Promise<DeliveryValues> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -110,7 +110,7 @@ describe('a message', () => {
 });
 
 describe('is never sent', () => {
-  test.each<[string, Partial<ClaimedDelivery>, string]>([
+  test.each<[string, DeliveryValues, string]>([
     ['to a host it was not registered under', { host: 'https://fcm.googleapis.com' }, 'endpoint_not_allowed'],
     ['with a foreign VAPID key', { vapidKey: webpush.generateVAPIDKeys().publicKey }, 'vapid_key_unknown'],
     ['with a public key that is no base64url', { p256dh: 'not/base64+' }, 'encryption_failed'],
@@ -225,7 +225,7 @@ describe('a push service', () => {
 
 describe('an outcome never contains what must stay secret', () => {
   /** Everything that gives somebody power: over the device, or to send in our name for the next hours. */
-  const secretsOf = (delivery: ClaimedDelivery, authorization: string) => [
+  const secretsOf = (delivery: DeliveryValues, authorization: string) => [
     new URL(delivery.endpoint).pathname,
     new URL(delivery.endpoint).pathname.split('/').at(-1) ?? '',
     delivery.p256dh,
