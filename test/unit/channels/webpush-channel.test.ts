@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
-import type { Outcome } from '../../../src/channels/channel.ts';
+import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
 import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
 import {
@@ -89,10 +89,12 @@ describe('a message', () => {
   });
 
   test('of the largest size is delivered; one byte more never leaves', async () => {
-    const overhead = await send({ content: content({ body: '' }) })
+    // Data, since text would be shortened to fit.
+    const overhead = await send({ content: content({ params: { x: '' } }) })
       .then(() => device.next())
       .then(({ text }) => Buffer.byteLength(text ?? ''));
-    const sized = (bytes: number) => send({ content: content({ body: 'x'.repeat(bytes - overhead) }) });
+    const sized = (bytes: number) =>
+      send({ content: content({ params: { x: 'x'.repeat(bytes - overhead) } }) });
     expect(await sized(3993)).toMatchObject({ outcome: 'sent' });
     expect(Buffer.byteLength((await device.next()).text ?? '')).toBe(3993);
     expect(service.received.at(-1)).toMatchObject({ size: 4096 });
@@ -101,7 +103,7 @@ describe('a message', () => {
   });
 
   test('counts in bytes, not in characters', async () => {
-    expect(await send({ content: content({ body: '😀'.repeat(1000) }) })).toMatchObject({
+    expect(await send({ content: content({ params: { x: '😀'.repeat(1000) } }) })).toMatchObject({
       outcome: 'failed',
       code: 'payload_too_large',
     });
@@ -225,11 +227,11 @@ describe('a push service', () => {
 
 describe('an outcome never contains what must stay secret', () => {
   /** Everything that gives somebody power: over the device, or to send in our name for the next hours. */
-  const secretsOf = (delivery: DeliveryValues, authorization: string) => [
-    new URL(delivery.endpoint).pathname,
-    new URL(delivery.endpoint).pathname.split('/').at(-1) ?? '',
-    delivery.p256dh,
-    delivery.auth,
+  const secretsOf = ({ target }: ClaimedDelivery<'webpush'>, authorization: string) => [
+    new URL(target.endpoint).pathname,
+    new URL(target.endpoint).pathname.split('/').at(-1) ?? '',
+    target.p256dh,
+    target.auth,
     keys.privateKey,
     authorization,
     authorization.split('.')[2]?.split(',')[0] ?? '',

@@ -12,6 +12,7 @@ const MESSAGE = {
   category: null,
   urgency: 'normal',
   topic: null,
+  tag: null,
   ttl: 60,
 };
 const NOTHING = { endpoint: null, p256dh: null, auth: null, vapid_key: null, fcm_token: null };
