@@ -42,6 +42,7 @@ test('the row has the device, the message and the claim', async () => {
       category: 'deals:won',
       urgency: 'high',
       topic: 'deal-7',
+      tag: null,
       ttl: expect.any(Number),
     },
   ]);
