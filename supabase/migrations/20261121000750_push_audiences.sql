@@ -348,7 +348,6 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_found boolean;
   v_cancelled bigint;
 begin
   -- Waits for a chunk that is just being made.

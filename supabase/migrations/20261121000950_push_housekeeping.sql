@@ -140,7 +140,7 @@ begin
   -- One at a time; a second one would only wait for the rows of the first.
   perform from push.cleaning as c for update skip locked;
   if not found then
-    return '{}';
+    return jsonb_build_object();
   end if;
   select s.* into v_settings from push.settings as s;
 
