@@ -1,4 +1,4 @@
--- Supapush 1/8: the private schema, its settings, its errors and its alarms.
+-- Supapush: the private schema, its settings, its errors and its alarms.
 --
 -- Schema `push` is never exposed by the Data API. Tables that clients use live in `public` with the prefix `push_`.
 

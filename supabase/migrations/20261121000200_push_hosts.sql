@@ -1,4 +1,4 @@
--- Supapush 2/8: the push services that may be called, and the checks of what a browser sends us.
+-- Supapush: the push services that may be called, and the checks of what a browser sends us.
 --
 -- An endpoint is a URL from a stranger that our servers will call. Only what is listed here is ever called.
 

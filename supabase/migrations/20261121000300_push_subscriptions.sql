@@ -1,4 +1,4 @@
--- Supapush 3/8: subscriptions, one row per device, inserted by the frontend under RLS.
+-- Supapush: subscriptions, one row per device, inserted by the frontend under RLS.
 
 create table public.push_subscriptions (
   id uuid not null default gen_random_uuid(),

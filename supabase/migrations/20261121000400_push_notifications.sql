@@ -1,4 +1,4 @@
--- Supapush 4/8: notifications, one message to one user or to one topic. Written by the service, by rules, or by push.notify().
+-- Supapush: notifications, one message to one user or to one topic. Written by the service, by rules, or by push.notify().
 
 create table public.push_notifications (
   id uuid not null default gen_random_uuid(),

@@ -1,4 +1,4 @@
--- Supapush 5/8: deliveries, one notification on its way to one subscription. The queue and the delivery log.
+-- Supapush: deliveries, one notification on its way to one subscription. The queue and the delivery log.
 --
 --   queued ─claim─► sending ─► sent
 --      ▲              ├─► queued   (retry: 429, 5xx, network; lease over)

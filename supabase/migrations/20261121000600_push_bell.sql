@@ -1,4 +1,4 @@
--- Supapush 6/8: the bell. pg_net only rings it; what is to be done stands in push.deliveries.
+-- Supapush: the bell. pg_net only rings it; what is to be done stands in push.deliveries.
 --
 -- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
 -- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot

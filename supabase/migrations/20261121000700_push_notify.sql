@@ -1,4 +1,4 @@
--- Supapush 7/8: push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
+-- Supapush: push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
 
 create function push.notify(
   p_user_id uuid,

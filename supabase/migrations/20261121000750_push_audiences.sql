@@ -251,7 +251,8 @@ language sql
 security definer
 set search_path = ''
 as $$
-  select push.expand(p_limit, p_now);
+  -- While something waits that a push service has no room for, more of it would only stand in front of others.
+  select not push.has_due(p_now) and push.expand(p_limit, p_now);
 $$;
 comment on function public.push_expand(integer, timestamptz) is
   'Works on one chunk of a message to a topic; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';

@@ -1,4 +1,4 @@
--- Supapush 8/8: rules, "when this table changes like this, notify these people", and the schedule of the tick.
+-- Supapush: rules, "when this table changes like this, notify these people", and the schedule of the tick.
 --
 -- push.watch() compiles a rule into one trigger function per event, set-based over the transition tables: a statement
 -- that changes ten thousand rows runs one insert. The expressions are the database owner's own SQL and are trusted as
