@@ -2,6 +2,7 @@ import { chmod, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { allOrNone } from './all-or-none.ts';
 import type { ApiServer } from './api/api-server.ts';
 import { type FcmService, startFcmService } from './fcm-service/fcm-service.ts';
 import { findEdgeFunctions } from './functions/edge-function.ts';
@@ -298,12 +299,4 @@ async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: 
 
 async function endWorkers(workers: Worker[]): Promise<void> {
   await Promise.all(workers.map((worker) => worker.stop()));
-}
-
-/** Like `Promise.all`, but fails only when nothing is under way any more, so that whatever started can be stopped. */
-async function allOrNone<const T extends readonly unknown[]>(
-  work: T,
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  await Promise.allSettled(work);
-  return await Promise.all(work);
 }
