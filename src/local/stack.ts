@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { allOrNone } from './all-or-none.ts';
 import type { ApiServer } from './api/api-server.ts';
+import { databaseIsAway } from './api/database-is-away.ts';
 import { type FcmService, startFcmService } from './fcm-service/fcm-service.ts';
 import { findEdgeFunctions } from './functions/edge-function.ts';
 import {
@@ -274,13 +275,6 @@ async function compose(
     },
     stop: lifetime.end,
   };
-}
-
-async function databaseIsAway(): Promise<Response> {
-  return Response.json(
-    { code: 'PGRST000', message: 'The database is away.', details: null, hint: null },
-    { status: 503 },
-  );
 }
 
 async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: Lifetime): Promise<string> {
