@@ -17,8 +17,7 @@ export interface FunctionEnvironment {
 // What travels in a header. Anything else would never match there, and the runtime quotes it in its error.
 const headerValue = z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces');
 
-const variables = z.object({
-  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
+const secretKeys = {
   SUPABASE_SECRET_KEYS: z
     .string()
     .transform((text, context) => {
@@ -30,6 +29,11 @@ const variables = z.object({
     .optional(),
   // Projects that still run on the older keys have this one instead.
   SUPABASE_SERVICE_ROLE_KEY: headerValue.optional(),
+};
+
+const variables = z.object({
+  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
+  ...secretKeys,
   VAPID_PUBLIC_KEY: z.string().min(1),
   VAPID_PRIVATE_KEY: z.string().min(1),
   VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
@@ -71,6 +75,12 @@ export function readEnvironment(environment: Record<string, string | undefined>)
     fcmServiceAccount: read.data.FCM_SERVICE_ACCOUNT?.trim() || undefined,
     deliveryBudget: read.data.PUSH_DELIVERY_BUDGET,
   };
+}
+
+/** The project's secret key, whatever else is missing; undefined where there is none. */
+export function readSecretKey(environment: Record<string, string | undefined>): string | undefined {
+  const read = z.object(secretKeys).safeParse(environment);
+  return read.data?.SUPABASE_SECRET_KEYS ?? read.data?.SUPABASE_SERVICE_ROLE_KEY;
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,3 @@
-import { createClient } from '@supabase/supabase-js';
 import { z } from 'zod';
 import type { Channel } from '../channels/channel.ts';
 import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
@@ -7,7 +6,7 @@ import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
 import { importVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
-import type { Database } from '../database/types.generated.ts';
+import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
 import { readEnvironment } from './environment.ts';
@@ -26,8 +25,6 @@ export interface Platform {
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 100_000 };
-
-const DATABASE_TIMEOUT_MS = 15_000;
 
 const bell = z.object({ dispatcher: z.uuid() });
 const MAX_BODY_BYTES = 1024;
@@ -94,13 +91,7 @@ async function buildWorld(platform: Platform): Promise<World> {
   );
   const signer = await importVapidKeys(vapid);
   const fcm = await buildFcm(fcmServiceAccount);
-  const client = createClient<Database>(supabaseUrl, secretKey, {
-    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    // A database that hangs is one that failed: the queue tries again, and leases end.
-    global: {
-      fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(DATABASE_TIMEOUT_MS) }),
-    },
-  });
+  const client = createServiceClient(supabaseUrl, secretKey);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
     bellSecret,

@@ -11,6 +11,7 @@ const FUNCTIONS: Record<string, string[]> = {
   'public.push_claim': ['service_role'],
   'public.push_complete': ['service_role'],
   'public.push_expand': ['service_role'],
+  'public.push_health': ['service_role'],
   'public.push_heartbeat': ['service_role'],
   'public.push_leave': ['service_role'],
   'public.push_notify': ['service_role'],
