@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { isVapidSubject } from '../channels/webpush/vapid-keys.ts';
+import { isVapidSubject, type VapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
 
 /** What the functions are told from outside. The platform sets the first two, `supabase secrets set` the others. */
 export interface FunctionEnvironment {
   supabaseUrl: string;
   secretKey: string;
-  vapid: { publicKey: string; privateKey: string; subject: string };
+  /** Newest first: new subscriptions are made with it, older ones are signed for with theirs. */
+  vapid: [VapidKeys, ...VapidKeys[]];
   bellSecret: string;
   /** The JSON file of a Google service account; undefined where nothing is sent through FCM. */
   fcmServiceAccount: string | undefined;
@@ -36,6 +37,19 @@ const variables = z.object({
   ...secretKeys,
   VAPID_PUBLIC_KEY: z.string().min(1),
   VAPID_PRIVATE_KEY: z.string().min(1),
+  VAPID_PREVIOUS_KEYS: z
+    .string()
+    .transform((text, context) => {
+      // A line left empty in .env is no key.
+      if (text.trim() === '') return [];
+      const pairs = z
+        .array(z.object({ publicKey: z.string(), privateKey: z.string() }))
+        .safeParse(parseJson(text));
+      if (pairs.success) return pairs.data;
+      context.addIssue({ code: 'custom', message: 'must be JSON: [{"publicKey": "…", "privateKey": "…"}]' });
+      return z.NEVER;
+    })
+    .default([]),
   VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
   PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),
   FCM_SERVICE_ACCOUNT: z.string().optional(),
@@ -62,14 +76,14 @@ export function readEnvironment(environment: Record<string, string | undefined>)
       `The function is not configured: ${problems.join(', ')}. Run: supabase secrets set`,
     );
   }
+  const subject = read.data.VAPID_SUBJECT;
   return {
     supabaseUrl: read.data.SUPABASE_URL,
     secretKey,
-    vapid: {
-      publicKey: read.data.VAPID_PUBLIC_KEY,
-      privateKey: read.data.VAPID_PRIVATE_KEY,
-      subject: read.data.VAPID_SUBJECT,
-    },
+    vapid: [
+      { publicKey: read.data.VAPID_PUBLIC_KEY, privateKey: read.data.VAPID_PRIVATE_KEY, subject },
+      ...read.data.VAPID_PREVIOUS_KEYS.map((pair) => ({ ...pair, subject })),
+    ],
     bellSecret: read.data.PUSH_BELL_SECRET,
     // A line left empty in .env is no account.
     fcmServiceAccount: read.data.FCM_SERVICE_ACCOUNT?.trim() || undefined,

@@ -3,7 +3,7 @@ import type { Channel } from '../channels/channel.ts';
 import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
 import { importServiceAccount } from '../channels/fcm/service-account.ts';
 import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
-import { importVapidKeys } from '../channels/webpush/vapid-keys.ts';
+import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
 import { createServiceClient } from '../database/service-client.ts';
@@ -89,7 +89,7 @@ async function buildWorld(platform: Platform): Promise<World> {
   const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, deliveryBudget } = readEnvironment(
     platform.environment,
   );
-  const signer = await importVapidKeys(vapid);
+  const signers = await importAllVapidKeys(vapid);
   const fcm = await buildFcm(fcmServiceAccount);
   const client = createServiceClient(supabaseUrl, secretKey);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
@@ -98,7 +98,7 @@ async function buildWorld(platform: Platform): Promise<World> {
     problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signer }), fcm: fcm.channel },
+      channels: { webpush: createWebPushChannel({ signers }), fcm: fcm.channel },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };

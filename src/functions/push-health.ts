@@ -1,5 +1,5 @@
 import { importServiceAccount } from '../channels/fcm/service-account.ts';
-import { importVapidKeys } from '../channels/webpush/vapid-keys.ts';
+import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { readHealth } from '../database/health.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
@@ -58,7 +58,7 @@ interface Configuration {
 async function readConfiguration(values: Record<string, string | undefined>): Promise<Configuration> {
   try {
     const environment = readEnvironment(values);
-    await importVapidKeys(environment.vapid);
+    await importAllVapidKeys(environment.vapid);
     if (environment.fcmServiceAccount !== undefined)
       await importServiceAccount(environment.fcmServiceAccount);
     return { environment };
@@ -75,7 +75,7 @@ function publicAnswer(environment: FunctionEnvironment | undefined): Response {
       { status: 503, headers: CORS },
     );
   }
-  const { publicKey } = environment.vapid;
+  const [{ publicKey }] = environment.vapid;
   const body = { function: 'push-health', status: 'ok', configured: true, vapid_public_key: publicKey };
   return Response.json(body, { headers: CORS });
 }
@@ -100,7 +100,7 @@ async function fullAnswer(
     function: 'push-health',
     status: health.healthy ? 'ok' : 'unhealthy',
     configured: true,
-    vapid_public_key: environment.vapid.publicKey,
+    vapid_public_key: environment.vapid[0].publicKey,
     fcm: environment.fcmServiceAccount !== undefined,
     ...health,
   };

@@ -39,13 +39,20 @@ export async function seedProject(databaseUrl: string, config: LocalConfig): Pro
  */
 export async function connectPush(
   databaseUrl: string,
-  push: { projectUrl: string; bellSecret: string; pushServiceOrigin: string; fcmBaseUrl: string },
+  push: {
+    projectUrl: string;
+    bellSecret: string;
+    vapidPublicKey: string;
+    pushServiceOrigin: string;
+    fcmBaseUrl: string;
+  },
 ): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     const [found] = await sql`
-      select to_regprocedure('push.connect(text, text)') is not null as bell,
+      select to_regprocedure('push.connect(text, text, text)') is not null as bell,
              to_regclass('push.hosts') is not null as hosts`;
-    if (found?.bell) await sql`select push.connect(${push.projectUrl}, ${push.bellSecret})`;
+    if (found?.bell)
+      await sql`select push.connect(${push.projectUrl}, ${push.bellSecret}, ${push.vapidPublicKey})`;
     if (found?.hosts) {
       await sql`insert into push.hosts (origin) values (${push.pushServiceOrigin}) on conflict do nothing`;
       await sql`update push.hosts set origin = ${push.fcmBaseUrl} where channel = 'fcm'`;

@@ -235,6 +235,7 @@ async function compose(
     connectPush(address.databaseUrl, {
       projectUrl: address.url,
       bellSecret: state.bellSecret,
+      vapidPublicKey: state.vapid.publicKey,
       pushServiceOrigin: pushService.origin,
       fcmBaseUrl: fcm.baseUrl,
     }),

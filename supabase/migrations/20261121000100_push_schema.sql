@@ -29,6 +29,7 @@ create table push.settings (
   circuit_failures integer not null default 10,
   max_dispatchers integer not null default 4,
   backlog_per_dispatcher integer not null default 5000,
+  vapid_public_key text,
   constraint settings_pkey primary key (id),
   constraint settings_one_row check (id),
   constraint settings_limits check (
@@ -52,6 +53,7 @@ comment on column push.settings.throttle_pause is 'Shortest pause of a push serv
 comment on column push.settings.circuit_failures is 'Requests in a row without a useful answer that pause a push service.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
+comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key or does not answer; doubles up to pause_max.';
 
 insert into push.settings default values;

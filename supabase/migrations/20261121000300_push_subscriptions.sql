@@ -38,7 +38,7 @@ comment on column public.push_subscriptions.channel is 'How the device is reache
 comment on column public.push_subscriptions.endpoint is 'The URL of the push service, exactly as the browser gave it.';
 comment on column public.push_subscriptions.p256dh is 'The device''s public key: 65 bytes, base64url without padding.';
 comment on column public.push_subscriptions.auth is 'The device''s authentication secret: 16 bytes, base64url without padding.';
-comment on column public.push_subscriptions.vapid_key is 'The public VAPID key the browser subscribed with; null means the project''s current one.';
+comment on column public.push_subscriptions.vapid_key is 'The public VAPID key the browser subscribed with; when left out, the one that push.connect() noted.';
 comment on column public.push_subscriptions.fcm_token is 'The registration token of an app''s installation, exactly as Firebase gave it.';
 comment on column public.push_subscriptions.device_type is 'desktop, mobile, tablet or unknown.';
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
@@ -137,6 +137,10 @@ begin
     end if;
   end if;
 
+  -- Remembered, so that the device is signed for with this key after the project has a newer one.
+  if tg_op = 'INSERT' and new.channel = 'webpush' and new.vapid_key is null then
+    select s.vapid_public_key into new.vapid_key from push.settings as s;
+  end if;
   if new.device_type is null or new.device_type not in ('desktop', 'mobile', 'tablet', 'unknown') then
     perform push.refuse(400, 'device_type_unknown', 'This device type is not known.',
       'Use desktop, mobile, tablet or unknown, or leave it out.');

@@ -5,7 +5,7 @@
 -- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
 -- without leaving is left to the tick.
 
-create function push.connect(p_project_url text, p_bell_secret text)
+create function push.connect(p_project_url text, p_bell_secret text, p_vapid_public_key text default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -22,6 +22,12 @@ begin
     perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
       'Use the PUSH_BELL_SECRET that push-dispatch has.');
   end if;
+  if p_vapid_public_key is not null
+    and push.is_p256_point(push.decode_base64url(p_vapid_public_key)) is not true then
+    perform push.refuse(400, 'vapid_key_invalid',
+      'The VAPID public key must be an uncompressed P-256 point: 65 bytes, base64url without padding.',
+      'Use the VAPID_PUBLIC_KEY that push-dispatch has.');
+  end if;
   for v_entry in
     select e.name, e.secret, e.description
     from (values
@@ -36,11 +42,28 @@ begin
       perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
     end if;
   end loop;
+  if p_vapid_public_key is not null then
+    update push.settings set vapid_public_key = p_vapid_public_key;
+  end if;
   perform push.resolve_alarm('bell_not_connected', '');
 end;
 $$;
-comment on function push.connect(text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch: the project''s URL and the bell''s secret.';
+comment on function push.connect(text, text, text) is
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with.';
+
+create function push.vapid_key_usage()
+returns table (vapid_key text, subscriptions bigint)
+language sql
+stable
+set search_path = ''
+as $$
+  select s.vapid_key, count(*) from public.push_subscriptions as s
+  where s.channel = 'webpush'
+  group by s.vapid_key
+  order by count(*) desc;
+$$;
+comment on function push.vapid_key_usage() is
+  'How many subscriptions need each VAPID key: one that none needs can be retired.';
 
 create function push.ring(p_now timestamptz default clock_timestamp())
 returns uuid

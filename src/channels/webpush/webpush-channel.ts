@@ -9,7 +9,8 @@ import { createVapidAuthorization } from './vapid-authorization.ts';
 import type { VapidSigner } from './vapid-keys.ts';
 
 export interface WebPushOptions {
-  signer: VapidSigner;
+  /** The project's key pairs, newest first. A subscription is signed for with the key it was made with. */
+  signers: [VapidSigner, ...VapidSigner[]];
   /** Milliseconds for one request, from connecting to the last byte of the answer. */
   timeoutMs?: number;
   now?: () => number;
@@ -20,16 +21,21 @@ const MAX_ANSWER_BYTES = 16_384;
 
 /** Sends by Web Push: RFC 8030 for the request, RFC 8291 for the encryption, RFC 8292 for who we are. */
 export function createWebPushChannel({
-  signer,
+  signers,
   timeoutMs = 10_000,
   now = Date.now,
 }: WebPushOptions): Channel<'webpush'> {
-  const authorizationFor = createVapidAuthorization(signer, now);
+  const [{ publicKey: newest }] = signers;
+  const authorizations = new Map(
+    signers.map((signer) => [signer.publicKey, createVapidAuthorization(signer, now)]),
+  );
 
   return {
     async send(delivery) {
-      const problem = refusal(delivery, signer.publicKey);
+      const problem = refusal(delivery);
       if (problem !== null) return problem;
+      const authorizationFor = authorizations.get(delivery.target.vapidKey ?? newest);
+      if (authorizationFor === undefined) return VAPID_KEY_UNKNOWN;
       const payload = encodePayload(delivery.content);
       if (payload.length > MAX_PAYLOAD_BYTES) {
         const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
@@ -72,19 +78,20 @@ export function createWebPushChannel({
   };
 }
 
+// Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
+const VAPID_KEY_UNKNOWN: Outcome = {
+  outcome: 'failed',
+  status: null,
+  code: 'vapid_key_unknown',
+  message:
+    'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.',
+};
+
 /** Why this delivery must not even be tried, or null. */
-function refusal(delivery: ClaimedDelivery<'webpush'>, publicKey: string): Outcome | null {
-  if (!isAllowedEndpoint(delivery.target.endpoint, delivery.host)) {
-    const message = 'The endpoint does not belong to the push service it was registered under.';
-    return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
-  }
-  // Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
-  if (delivery.target.vapidKey !== null && delivery.target.vapidKey !== publicKey) {
-    const message =
-      'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.';
-    return { outcome: 'failed', status: null, code: 'vapid_key_unknown', message };
-  }
-  return null;
+function refusal({ target, host }: ClaimedDelivery<'webpush'>): Outcome | null {
+  if (isAllowedEndpoint(target.endpoint, host)) return null;
+  const message = 'The endpoint does not belong to the push service it was registered under.';
+  return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
 }
 
 async function encryptedRequest(

@@ -66,6 +66,7 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.unsigned': [],
   'push.unwatch': [],
   'push.user_ids': [],
+  'push.vapid_key_usage': [],
   'push.wake': [],
   'push.wake_for_deliveries': [],
   'push.watch': [],

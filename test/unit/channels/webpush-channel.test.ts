@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
 import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
+import { importVapidKeys, type VapidSigner } from '../../../src/channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
 import {
   type PushService,
@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => service.stop());
 
 const send = (values: DeliveryValues = {}, timeoutMs = 10_000): Promise<Outcome> =>
-  createWebPushChannel({ signer, timeoutMs }).send(deliveryTo(device, values));
+  createWebPushChannel({ signers: [signer], timeoutMs }).send(deliveryTo(device, values));
 const scripted = (answer: ScriptedAnswer, timeoutMs?: number): Promise<Outcome> => {
   service.script(device.endpoint, answer);
   return send({}, timeoutMs);
@@ -131,6 +131,21 @@ describe('is never sent', () => {
     }
   });
 
+  test('… but one made with an older key of the project is, signed with that key', async () => {
+    const older = webpush.generateVAPIDKeys();
+    const bound = service.createDevice({ applicationServerKey: older.publicKey });
+    const signers: [VapidSigner, VapidSigner] = [
+      signer,
+      await importVapidKeys({ ...older, subject: 'mailto:push@example.com' }),
+    ];
+    const channel = createWebPushChannel({ signers });
+    expect(await channel.send(deliveryTo(bound, { vapidKey: older.publicKey }))).toMatchObject({
+      outcome: 'sent',
+    });
+    // Without a word about the key it is the newest, which this device does not accept.
+    expect(await channel.send(deliveryTo(bound))).toMatchObject({ outcome: 'misconfigured' });
+  });
+
   test('… but one whose VAPID key is the project’s own is', async () => {
     expect(await send({ vapidKey: keys.publicKey })).toMatchObject({ outcome: 'sent' });
   });
@@ -181,7 +196,10 @@ describe('a push service', () => {
       outcome: 'retry',
       retryAfterSeconds: 77,
     });
-    const channel = createWebPushChannel({ signer, now: () => Date.parse('2026-11-21T12:00:00Z') });
+    const channel = createWebPushChannel({
+      signers: [signer],
+      now: () => Date.parse('2026-11-21T12:00:00Z'),
+    });
     service.script(device.endpoint, {
       kind: 'status',
       status: 503,
