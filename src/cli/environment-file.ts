@@ -3,7 +3,8 @@ import { parseEnv } from 'node:util';
 
 /** The non-empty entries of a .env file. */
 export function parseEnvironmentFile(text: string): Record<string, string> {
-  const entries = Object.entries(parseEnv(text));
+  // After "A= " Node takes the next line for the value of A, and a key that stands there would seem not to exist.
+  const entries = Object.entries(parseEnv(text.replace(/=[ \t]+$/gm, '=')));
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => Boolean(entry[1])));
 }
 
@@ -21,10 +22,10 @@ export async function readEnvironmentFile(path: string): Promise<string> {
 export function setEntries(text: string, entries: Record<string, string>): string {
   let written = text === '' || text.endsWith('\n') ? text : `${text}\n`;
   for (const [name, value] of Object.entries(entries)) {
-    const line = new RegExp(`^${name}=.*$`, 'm');
-    written = line.test(written)
-      ? written.replace(line, () => `${name}=${value}`)
-      : `${written}${name}=${value}\n`;
+    // All lines of a name, as it is the last that counts.
+    const lines = new RegExp(`^${name}=.*$`, 'gm');
+    const replaced = written.replace(lines, () => `${name}=${value}`);
+    written = written.search(lines) >= 0 ? replaced : `${written}${name}=${value}\n`;
   }
   return written;
 }

@@ -264,7 +264,8 @@ describe('an outcome never contains what must stay secret', () => {
         const url = `http://${request.headers.host}${request.url}`;
         response.writeHead(status, { 'Content-Type': 'application/json' });
         response.end(
-          JSON.stringify({ url, encoded: encodeURIComponent(url), authorization, path: request.url }),
+          // The token first: all of it is within what is kept of an answer.
+          JSON.stringify({ authorization, url, encoded: encodeURIComponent(url), path: request.url }),
         );
       });
       const outcome = await send(values);

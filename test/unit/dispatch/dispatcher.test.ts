@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Outcome } from '../../../src/channels/channel.ts';
 import { type DispatcherOptions, dispatch } from '../../../src/dispatch/dispatcher.ts';
 import { channelOf, channelsOf, deliveries, InMemoryQueue, range, SENT } from './in-memory-queue.ts';
@@ -117,15 +117,20 @@ describe('a heartbeat', () => {
     expect(summary).toMatchObject({ outcomes: { sent: 3 } });
   });
 
-  test('ends with the work', async () => {
+  test.each(['well', 'badly'])('ends with the work, when that ends %s', async (how) => {
     const queue = new InMemoryQueue(deliveries([1]));
-    const slow = Promise.withResolvers<Outcome>();
-    queue.onHeartbeat = () => slow.resolve(SENT);
-    await run(queue, { channels: channelsOf(channelOf(() => slow.promise)), heartbeatMs: 1 });
-    const beats = queue.heartbeats.length;
-    // A timer that were still running would fire in the meantime.
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(queue.heartbeats.length).toBe(beats);
+    const started = vi.spyOn(globalThis, 'setInterval');
+    const ended = vi.spyOn(globalThis, 'clearInterval');
+    onTestFinished(() => void vi.restoreAllMocks());
+    if (how === 'badly') {
+      queue.beforeComplete = () => {
+        throw new Error('the database is away');
+      };
+    }
+    await run(queue, { patienceMs: 0 }).catch(() => {});
+    const beats = started.mock.results.map(({ value }) => value);
+    expect(beats).toHaveLength(1);
+    expect(ended).toHaveBeenCalledWith(beats[0]);
   });
 });
 

@@ -1,0 +1,133 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { useDatabase } from '../../support/use-database.ts';
+import { runCli } from './run-cli.ts';
+
+const PROJECT_URL = 'https://abcdefghijklmnopqrst.supabase.co';
+const BELL_SECRET = 'a-bell-secret-of-more-than-32-characters';
+
+const db = useDatabase();
+let empty: TestDatabase;
+beforeAll(async () => {
+  empty = await createTestDatabase({ migrations: false });
+});
+afterAll(() => empty?.drop());
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'connect-test-'));
+  await db().sql`delete from vault.secrets`;
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const connect = (args: string[], env: Record<string, string> = {}) =>
+  runCli('connect', args, { cwd: folder, env });
+const writeEnv = (text: string, file = '.env') => writeFile(join(folder, file), text);
+const vault = async () => {
+  const rows = await db().sql<{ name: string; decrypted_secret: string }[]>`
+    select name, decrypted_secret from vault.decrypted_secrets order by name`;
+  return Object.fromEntries(rows.map((row) => [row.name, row.decrypted_secret]));
+};
+const CONNECTED = { push_bell_secret: BELL_SECRET, push_project_url: PROJECT_URL };
+
+describe('npm run connect', () => {
+  test('writes project URL and bell secret into the Vault, and prints no secret', async () => {
+    await writeEnv(`PUSH_BELL_SECRET=${BELL_SECRET}\n`);
+    const { code, stdout, stderr } = await connect([
+      '--database-url',
+      db().url,
+      '--project-url',
+      PROJECT_URL,
+    ]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(`${PROJECT_URL}/functions/v1/push-dispatch`);
+    expect(stdout).not.toContain(BELL_SECRET);
+    expect(await vault()).toEqual(CONNECTED);
+  });
+
+  test('again changes nothing, and with another secret changes that', async () => {
+    await writeEnv(`PUSH_BELL_SECRET=${BELL_SECRET}\n`);
+    const args = ['--database-url', db().url, '--project-url', PROJECT_URL];
+    await connect(args);
+    expect((await connect(args)).code).toBe(0);
+    expect(await vault()).toEqual(CONNECTED);
+    const other = 'another-bell-secret-of-more-than-32-characters';
+    expect((await connect(args, { PUSH_BELL_SECRET: other })).code).toBe(0);
+    expect(await vault()).toEqual({ ...CONNECTED, push_bell_secret: other });
+  });
+
+  test('takes the database from .env and the project from supabase link', async () => {
+    await writeEnv(`PUSH_BELL_SECRET=${BELL_SECRET}\nSUPABASE_DB_URL=${db().url}\n`, 'my.env');
+    await mkdir(join(folder, 'supabase', '.temp'), { recursive: true });
+    await writeFile(join(folder, 'supabase', '.temp', 'project-ref'), 'abcdefghijklmnopqrst\n');
+    expect((await connect(['--file', 'my.env'])).code).toBe(0);
+    expect(await vault()).toEqual(CONNECTED);
+  });
+
+  test.each([
+    ['without a secret', [], {}],
+    ['without a database', ['--project-url', PROJECT_URL], { PUSH_BELL_SECRET: BELL_SECRET }],
+    [
+      'without a project',
+      ['--database-url', 'postgresql://postgres@127.0.0.1:1/postgres'],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    ],
+    [
+      'with something else for a database',
+      ['--database-url', 'db.example.com:5432', '--project-url', PROJECT_URL],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    ],
+    [
+      'with another kind of database',
+      ['--database-url', 'mysql://127.0.0.1:1/x', '--project-url', PROJECT_URL],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    ],
+    ['with an unknown option', ['--force'], { PUSH_BELL_SECRET: BELL_SECRET }],
+  ])('called %s says how to call it, exit code 2', async (_, args, env: Record<string, string>) => {
+    const { code, stdout, stderr } = await connect(args, env);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('Usage: npm run connect');
+    expect(stderr).not.toContain(BELL_SECRET);
+  });
+
+  test('on a database without the migrations says what to run, exit code 1', async () => {
+    const { code, stdout, stderr } = await connect(
+      ['--database-url', empty.url, '--project-url', PROJECT_URL],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    );
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toBe('This database does not have Supapush yet. Run: npx supabase db push\n');
+  });
+
+  test.each([
+    ['a secret that is too short', { PUSH_BELL_SECRET: 'short' }, PROJECT_URL, '32 characters'],
+    ['a project URL with a path', { PUSH_BELL_SECRET: BELL_SECRET }, `${PROJECT_URL}/x`, 'origin'],
+    ['a project URL that is none', { PUSH_BELL_SECRET: BELL_SECRET }, 'abcdefghijklmnopqrst', 'origin'],
+  ])('passes on what the database says of %s, exit code 1', async (_, env, projectUrl, said) => {
+    const { code, stderr } = await connect(['--database-url', db().url, '--project-url', projectUrl], env);
+    expect(code).toBe(1);
+    expect(stderr).toContain(said);
+    expect(stderr).not.toContain(env.PUSH_BELL_SECRET);
+    expect(await vault()).toEqual({});
+  });
+
+  test('to where nobody answers says so without the password, exit code 1', async () => {
+    const { code, stdout, stderr } = await connect(
+      ['--database-url', 'postgresql://postgres:p4ssw0rd@127.0.0.1:1/postgres', '--project-url', PROJECT_URL],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    );
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('ECONNREFUSED');
+    expect(stderr).not.toContain('p4ssw0rd');
+    expect(stderr).not.toContain(BELL_SECRET);
+  });
+
+  test('--help tells how to call it, exit code 0', async () => {
+    const { code, stdout } = await connect(['--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Usage: npm run connect');
+  });
+});
