@@ -50,3 +50,11 @@ export function bareCopy(subscriptions: PushSubscription[], index: number): Push
   const { endpoint, keys } = subscriptions[index % subscriptions.length] as PushSubscription;
   return { endpoint, keys: { ...keys } };
 }
+
+/** The same message as a job of a general queue carries it. */
+export const JOB = {
+  user_id: '9f0b1d6e-74a3-4f3c-8a38-0c8f1f6f2b51',
+  title: 'Acme is won',
+  body: 'The deal went from negotiation to won.',
+  url: '/deals/1',
+};
