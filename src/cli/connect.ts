@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
 import { SupapushError } from '../errors.ts';
-import { parseEnvironmentFile } from './environment-file.ts';
+import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { runCommand } from './run-command.ts';
 
 const USAGE = `Usage: npm run connect -- --database-url postgresql://… [--project-url https://<ref>.supabase.co]
@@ -24,7 +24,7 @@ await runCommand(USAGE, async () => {
     },
   });
   if (values.help) return USAGE;
-  const file = parseEnvironmentFile(await readFile(values.file, 'utf8').catch(() => ''));
+  const file = parseEnvironmentFile(await readEnvironmentFile(values.file));
   const setting = (name: string) => process.env[name] || file[name];
 
   const bellSecret = setting('PUSH_BELL_SECRET');
@@ -35,6 +35,11 @@ await runCommand(USAGE, async () => {
     );
   const databaseUrl = values['database-url'] ?? setting('SUPABASE_DB_URL');
   if (!databaseUrl) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
+  if (!/^postgres(ql)?:\/\//.test(databaseUrl) || !URL.canParse(databaseUrl))
+    throw new SupapushError(
+      'usage',
+      'The database URL must look like postgresql://user:password@host:5432/postgres.',
+    );
   const projectUrl = values['project-url'] ?? (await linkedProjectUrl());
 
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });

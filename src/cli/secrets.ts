@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { realpath, rename, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import webpush from 'web-push';
+import { isVapidSubject } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
-import { parseEnvironmentFile } from './environment-file.ts';
+import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { runCommand } from './run-command.ts';
 
 const USAGE = `Usage: npm run secrets -- --subject mailto:you@example.com [--file .env]
@@ -23,13 +24,13 @@ await runCommand(USAGE, async () => {
     },
   });
   if (values.help) return USAGE;
-  const text = await readFile(values.file, 'utf8').catch(() => '');
+  const text = await readEnvironmentFile(values.file);
   const existing = parseEnvironmentFile(text);
   const subject = values.subject ?? existing.VAPID_SUBJECT;
-  if (!subject || !/^(mailto:[^\s@]+@[^\s@]+\.[^\s@]+|https:\/\/\S+)$/.test(subject)) {
+  if (!subject || !isVapidSubject(subject)) {
     throw new SupapushError(
       'usage',
-      'Give --subject mailto:you@example.com (or an https: URL): push services ask for a contact.',
+      'Give --subject mailto:you@example.com (or an https: URL, not localhost): push services ask for a contact.',
     );
   }
   const halfPair = ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'].filter((name) => existing[name]);
@@ -53,13 +54,21 @@ await runCommand(USAGE, async () => {
   for (const [name, value] of added) {
     const blank = new RegExp(`^${name}=[ \\t]*$`, 'm');
     written = blank.test(written)
-      ? written.replace(blank, `${name}=${value}`)
+      ? written.replace(blank, () => `${name}=${value}`)
       : `${written}${name}=${value}\n`;
   }
-  await writeFile(values.file, written, { mode: 0o600 });
+  await replaceFile(values.file, written);
   return [
     `Wrote ${added.map(([name]) => name).join(', ')} to ${values.file}.`,
     `The public key for your frontend: ${existing.VAPID_PUBLIC_KEY || pair.publicKey}`,
     `Next: npx supabase secrets set --env-file ${values.file}`,
   ].join('\n');
 });
+
+/** For the owner's eyes alone, whatever the old file allowed; and in one step, as the keys in it exist nowhere else. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  const draft = `${target}.${process.pid}.tmp`;
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+  await rename(draft, target);
+}

@@ -13,8 +13,8 @@ export interface DeliveryReport {
 
 /** The queue as a dispatcher sees it; every call is one RPC and throws `queue_unreachable` when it fails. */
 export interface DeliveryQueue {
-  /** Takes up to `limit` due deliveries under a lease, and says that the dispatcher lives. */
-  claim(dispatcher: string, limit: number): Promise<ClaimedDelivery[]>;
+  /** Takes up to `limit` due deliveries under a lease, none of `busyHosts`, and says that the dispatcher lives. */
+  claim(dispatcher: string, limit: number, busyHosts: string[]): Promise<ClaimedDelivery[]>;
   /** Settles a batch. A report of a claim that is no longer the running one is ignored. */
   complete(reports: DeliveryReport[]): Promise<void>;
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
@@ -46,8 +46,12 @@ const claimedRow = z.object({
 /** The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`). */
 export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQueue {
   return {
-    async claim(dispatcher, limit) {
-      const { data, error } = await client.rpc('push_claim', { p_dispatcher: dispatcher, p_limit: limit });
+    async claim(dispatcher, limit, busyHosts) {
+      const { data, error } = await client.rpc('push_claim', {
+        p_dispatcher: dispatcher,
+        p_limit: limit,
+        p_busy_hosts: busyHosts,
+      });
       if (error) throw unreachable('push_claim', error);
       const rows = z.array(claimedRow).safeParse(data);
       if (!rows.success) {

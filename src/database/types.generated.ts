@@ -124,7 +124,7 @@ export type Database = {
     };
     Functions: {
       push_claim: {
-        Args: { p_dispatcher: string; p_limit?: number; p_now?: string };
+        Args: { p_busy_hosts?: string[]; p_dispatcher: string; p_limit?: number; p_now?: string };
         Returns: {
           attempt: number;
           auth: string;

@@ -21,6 +21,12 @@ export interface UploadedFunction {
   files: Map<string, Uint8Array>;
 }
 
+/** An upload that cannot be laid out. */
+export class UploadError extends Error {
+  override readonly name = 'UploadError';
+  readonly code = 'path_outside_project';
+}
+
 /** Reads the multipart body of `POST /v1/projects/<ref>/functions/deploy`. Throws when it is not one. */
 export async function readUpload(
   slug: string,
@@ -50,10 +56,10 @@ export function isInsideProject(path: string): boolean {
   return !path.startsWith('/') && normalize(path) !== '..' && !normalize(path).startsWith('../');
 }
 
-/** Writes the files of an upload, and nothing else, below `folder`. Throws on a path that leads out of it. */
+/** Writes the files of an upload, and nothing else, below `folder`. Throws `UploadError` on a path that leads out of it. */
 export async function layOut(upload: UploadedFunction, folder: string): Promise<void> {
   for (const [path, content] of upload.files) {
-    if (!isInsideProject(path)) throw new Error(`${path} lies outside the project`);
+    if (!isInsideProject(path)) throw new UploadError(`${path} lies outside the project`);
     const target = join(folder, path);
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, content);

@@ -1,7 +1,7 @@
 import type { Channel, Outcome } from '../channels/channel.ts';
 import type { DeliveryQueue } from '../database/delivery-queue.ts';
+import { createLanes } from './lanes.ts';
 import { createReportBuffer } from './report-buffer.ts';
-import { sendDeliveries } from './send-deliveries.ts';
 
 export interface Budget {
   deliveries: number;
@@ -20,6 +20,8 @@ export interface DispatcherOptions {
   /** How long an idle dispatcher stays: a burst of commits then finds it at work instead of ringing again. */
   lingerMs?: number;
   heartbeatMs?: number;
+  /** How long a batch of reports is tried again while the database does not answer. */
+  patienceMs?: number;
   now?: () => number;
 }
 
@@ -39,64 +41,90 @@ export const UNLIMITED: Budget = {
 
 // Between two looks at an empty queue: short enough that nobody notices, long enough to cost nothing.
 const IDLE_POLL_MS = 100;
+const REPORT_DELAY_MS = 250;
+// All hosts together; a dispatcher holds its deliveries in memory and under leases.
+const MAX_PENDING = 1000;
 
 /**
- * Drains the queue: claim, send, complete, until nothing is due and the queue lets it leave, or its budget is used up.
+ * Drains the queue: claims while it sends and reports while it claims, until nothing is due and the queue lets it
+ * leave, or its budget is used up.
  *
- * Throws `queue_unreachable` when the database fails; what was claimed comes back when its lease is over.
+ * Throws `queue_unreachable` when the database fails; what was sent until then is reported as soon as it answers
+ * again, and what was only claimed comes back when its lease is over.
  */
 export async function dispatch(dispatcher: string, options: DispatcherOptions): Promise<DispatchSummary> {
-  const {
-    queue,
-    channels,
-    claimLimit = 200,
-    concurrency = 50,
-    lingerMs = 1000,
-    heartbeatMs = 5000,
-  } = options;
-  const { now = Date.now, budget = UNLIMITED } = options;
+  const { queue, channels, claimLimit = 200, concurrency = 50, lingerMs = 1000 } = options;
+  const { heartbeatMs = 5000, patienceMs = 50_000, now = Date.now, budget = UNLIMITED } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
+  const unsettled = new Set<number>();
+  const reports = createReportBuffer({
+    queue,
+    size: Math.ceil(claimLimit / 2),
+    delayMs: REPORT_DELAY_MS,
+    patienceMs,
+    onSettled: (batch) => {
+      for (const { deliveryId } of batch) unsettled.delete(deliveryId);
+    },
+  });
+  const lanes = createLanes({
+    channels,
+    concurrency,
+    onReport(report) {
+      const { outcome } = report.outcome;
+      summary.outcomes[outcome] = (summary.outcomes[outcome] ?? 0) + 1;
+      reports.add(report);
+    },
+  });
+  const heartbeat = setInterval(() => {
+    // A heartbeat that fails is followed by the next; without any the lease ends, as it should.
+    queue.heartbeat(dispatcher, [...unsettled]).catch(() => {});
+  }, heartbeatMs);
+
   const started = now();
   let idleSince = started;
+  try {
+    for (;;) {
+      const left = Math.min(budget.deliveries - summary.claimed, MAX_PENDING - lanes.pending);
+      if (summary.claimed >= budget.deliveries || now() - started >= budget.milliseconds) {
+        await lanes.drained();
+        await reports.flush();
+        summary.handedOver = true;
+        await queue.leave(dispatcher, true);
+        return summary;
+      }
+      if (left <= 0) {
+        await lanes.progress();
+        continue;
+      }
 
-  for (;;) {
-    if (summary.claimed >= budget.deliveries || now() - started >= budget.milliseconds) {
-      summary.handedOver = true;
-      await queue.leave(dispatcher, true);
-      return summary;
+      const busy = lanes.busyHosts();
+      const deliveries = await queue.claim(dispatcher, Math.min(claimLimit, left), busy);
+      if (deliveries.length > 0) {
+        summary.claimed += deliveries.length;
+        for (const { deliveryId } of deliveries) unsettled.add(deliveryId);
+        lanes.add(deliveries);
+        idleSince = now();
+        continue;
+      }
+      if (lanes.pending > 0) {
+        // A busy host is asked for again as soon as it has room; one that hangs must not keep us from the others.
+        await (busy.length > 0 ? Promise.race([lanes.relieved(), pause(IDLE_POLL_MS)]) : pause(IDLE_POLL_MS));
+        idleSince = now();
+        continue;
+      }
+      if (now() - idleSince >= lingerMs) {
+        await reports.flush();
+        if (await queue.leave(dispatcher, false)) return summary;
+      }
+      await pause(IDLE_POLL_MS);
     }
-    const deliveries = await queue.claim(
-      dispatcher,
-      Math.min(claimLimit, budget.deliveries - summary.claimed),
-    );
-    if (deliveries.length === 0) {
-      if (now() - idleSince >= lingerMs && (await queue.leave(dispatcher, false))) return summary;
-      await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
-      continue;
-    }
-
-    summary.claimed += deliveries.length;
-    const reports = createReportBuffer(queue, Math.ceil(claimLimit / 2));
-    const unsettled = new Set(deliveries.map((delivery) => delivery.deliveryId));
-    const heartbeat = setInterval(() => {
-      // A heartbeat that fails is followed by the next; without any the lease ends, as it should.
-      queue.heartbeat(dispatcher, [...unsettled]).catch(() => {});
-    }, heartbeatMs);
-    try {
-      await sendDeliveries(deliveries, {
-        channels,
-        concurrency,
-        onReport(report) {
-          unsettled.delete(report.deliveryId);
-          const { outcome } = report.outcome;
-          summary.outcomes[outcome] = (summary.outcomes[outcome] ?? 0) + 1;
-          reports.add(report);
-        },
-      });
-      await reports.flush();
-    } finally {
-      clearInterval(heartbeat);
-    }
-    idleSince = now();
+  } finally {
+    // After a failure too: what was sent must be reported, or it would be sent again.
+    await lanes.drained();
+    await reports.flush().finally(() => clearInterval(heartbeat));
   }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,41 +1,72 @@
 import type { DeliveryQueue, DeliveryReport } from '../database/delivery-queue.ts';
 
-// A report that is lost means a push that is sent twice, so it is tried again before it is given up.
-const RETRY_DELAYS_MS = [100, 400, 1600];
+// A report that is lost means a push that is sent twice, so it is tried again for nearly as long as the leases last
+// (60 s): what is reported after that was handed to another dispatcher.
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 5000;
 
-/** Collects reports and settles them in batches of `size`, one batch at a time. */
-export function createReportBuffer(queue: Pick<DeliveryQueue, 'complete'>, size: number) {
+export interface ReportBufferOptions {
+  queue: Pick<DeliveryQueue, 'complete'>;
+  /** Reports that are settled together. */
+  size: number;
+  /** The longest a report waits for others. */
+  delayMs: number;
+  /** How long a batch is tried again before it is given up. */
+  patienceMs: number;
+  /** Called for each batch that was settled. */
+  onSettled?: (batch: DeliveryReport[]) => void;
+}
+
+/** Collects reports and settles them in batches, one batch at a time, soon after the first of them. */
+export function createReportBuffer(options: ReportBufferOptions) {
+  const { queue, size, delayMs, patienceMs, onSettled = () => {} } = options;
   let buffered: DeliveryReport[] = [];
   let settling: Promise<void> = Promise.resolve();
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const settle = () => {
+    clearTimeout(timer);
+    timer = undefined;
     const batch = buffered;
     buffered = [];
-    if (batch.length > 0) settling = settling.then(() => completeWithRetries(queue, batch));
+    if (batch.length > 0) {
+      const earlier = settling;
+      // One batch that cannot be settled does not keep the next from it: what is not reported is sent again.
+      settling = earlier
+        .catch(() => {})
+        .then(() => completePatiently(queue, batch, patienceMs))
+        .then(() => onSettled(batch))
+        .finally(() => earlier);
+      // The last flush awaits every batch; a rejection in between is kept for it, not lost.
+      settling.catch(() => {});
+    }
     return settling;
   };
 
   return {
     add(report: DeliveryReport) {
       buffered.push(report);
-      // The last flush awaits every batch; a rejection in between is kept for it, not lost.
-      if (buffered.length >= size) settle().catch(() => {});
+      if (buffered.length >= size) settle();
+      else timer ??= setTimeout(settle, delayMs);
     },
     /** Settles what is left; throws the first failure of any batch. */
     flush: settle,
   };
 }
 
-async function completeWithRetries(
+async function completePatiently(
   queue: Pick<DeliveryQueue, 'complete'>,
   batch: DeliveryReport[],
+  patienceMs: number,
 ): Promise<void> {
-  for (const delay of RETRY_DELAYS_MS) {
+  let waited = 0;
+  for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, LONGEST_DELAY_MS)) {
     try {
       return await queue.complete(batch);
-    } catch {
+    } catch (error) {
+      if (waited + delay > patienceMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, delay));
+      waited += delay;
     }
   }
-  await queue.complete(batch);
 }

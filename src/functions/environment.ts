@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isVapidSubject } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
 
 /** What the functions are told from outside. The platform sets the first two, `supabase secrets set` the others. */
@@ -11,29 +12,27 @@ export interface FunctionEnvironment {
   deliveryBudget: number | undefined;
 }
 
+// What travels in a header. Anything else would never match there, and the runtime quotes it in its error.
+const headerValue = z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces');
+
 const variables = z.object({
-  SUPABASE_URL: z.url(),
+  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
   SUPABASE_SECRET_KEYS: z
     .string()
     .transform((text, context) => {
-      const keys = z.object({ default: z.string().min(1) }).safeParse(parseJson(text));
+      const keys = z.object({ default: headerValue }).safeParse(parseJson(text));
       if (keys.success) return keys.data.default;
       context.addIssue({ code: 'custom', message: 'must be a JSON object with the entry "default"' });
       return z.NEVER;
     })
     .optional(),
   // Projects that still run on the older keys have this one instead.
-  SUPABASE_SERVICE_ROLE_KEY: z.string().min(1).optional(),
+  SUPABASE_SERVICE_ROLE_KEY: headerValue.optional(),
   VAPID_PUBLIC_KEY: z.string().min(1),
   VAPID_PRIVATE_KEY: z.string().min(1),
-  VAPID_SUBJECT: z
-    .string()
-    .regex(
-      /^(mailto:[^\s@]+@[^\s@]+\.[^\s@]+|https:\/\/(?!localhost\b)[^\s]+)$/,
-      'must be a mailto: or https: URL, not localhost',
-    ),
+  VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
   PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),
-  PUSH_BELL_SECRET: z.string().min(32, 'must have at least 32 characters'),
+  PUSH_BELL_SECRET: headerValue.min(32, 'must have at least 32 characters'),
 });
 
 /**

@@ -23,6 +23,8 @@ export interface Platform {
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 100_000 };
 
+const DATABASE_TIMEOUT_MS = 15_000;
+
 const bell = z.object({ dispatcher: z.uuid() });
 const MAX_BODY_BYTES = 1024;
 
@@ -82,6 +84,10 @@ async function buildWorld(platform: Platform): Promise<World> {
   const signer = await importVapidKeys(vapid);
   const client = createClient<Database>(supabaseUrl, secretKey, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    // A database that hangs is one that failed: the queue tries again, and leases end.
+    global: {
+      fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(DATABASE_TIMEOUT_MS) }),
+    },
   });
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
@@ -95,13 +101,33 @@ async function buildWorld(platform: Platform): Promise<World> {
 }
 
 async function readBell(request: Request): Promise<z.infer<typeof bell>> {
-  const length = Number(request.headers.get('content-length') ?? 0);
-  if (length > MAX_BODY_BYTES)
-    throw new SupapushError('body_too_large', `At most ${MAX_BODY_BYTES} bytes are read.`);
-  const body = bell.safeParse(await request.json().catch(() => undefined));
+  const body = bell.safeParse(parseJson(await readBody(request)));
   if (!body.success)
     throw new SupapushError('body_malformed', 'The body must be JSON: {"dispatcher": "<uuid>"}.');
   return body.data;
+}
+
+/** Counts what arrives: a body sent in chunks names no length. */
+async function readBody(request: Request): Promise<string> {
+  if (request.body === null) return '';
+  let text = '';
+  let length = 0;
+  const decoder = new TextDecoder();
+  for await (const chunk of request.body) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES)
+      throw new SupapushError('body_too_large', `At most ${MAX_BODY_BYTES} bytes are read.`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {

@@ -220,7 +220,7 @@ async function compose(
     lifetime.onEnd('API', api.stop);
     return api;
   };
-  const [api] = await allOrNone([
+  let [api] = await allOrNone([
     timed('API', runApi()),
     runWorkers(),
     connectPush(address.databaseUrl, {
@@ -231,7 +231,9 @@ async function compose(
   ]);
   // Registered again to be the first to stop: no request is to find its server half gone.
   lifetime.onEnd('gateway', gateway.stop);
-  gateway.serve({ api: api.fetch, ...(functions && { functions: functions.handle }) });
+  const serve = (fetch: ApiServer['fetch']): void =>
+    gateway.serve({ api: fetch, ...(functions && { functions: functions.handle }) });
+  serve(api.fetch);
   log(`ready (${Math.round(performance.now() - started)} ms)`);
 
   return {
@@ -249,13 +251,26 @@ async function compose(
         ...(functions?.names.map((name) => functions.pid(name)) ?? []),
       ].filter((pid) => pid !== undefined),
     async crashDatabase() {
+      // PostgREST answers 503 while the database is away. The API goes first, because its driver throws outside of any
+      // promise when the server vanishes under a transaction (postgres.js 3.4).
+      serve(databaseIsAway);
+      await api.stop();
       const crashed = database ?? server;
       await crashed.crash();
       lifetime.ended(crashed.pid);
       await startDatabase(crashed.port);
+      api = await runApi();
+      serve(api.fetch);
     },
     stop: lifetime.end,
   };
+}
+
+async function databaseIsAway(): Promise<Response> {
+  return Response.json(
+    { code: 'PGRST000', message: 'The database is away.', details: null, hint: null },
+    { status: 503 },
+  );
 }
 
 async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: Lifetime): Promise<string> {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { basicEnvironment, type ProgramResult, runProgram } from './run-program.ts';
+import { basicEnvironment, ProgramError, type ProgramResult, runProgram } from './run-program.ts';
 
 /** `biome ci`: formatting, import order and lint rules. Returns what it says. */
 export async function checkWithBiome(project: string): Promise<string[]> {
@@ -8,10 +8,10 @@ export async function checkWithBiome(project: string): Promise<string[]> {
   return result.exitCode === 0 ? [] : [result.output.trim()];
 }
 
-/** Formats a file in place with the project's settings. Throws with what Biome says when it cannot. */
+/** Formats a file in place with the project's settings. Throws `ProgramError` with what Biome says when it cannot. */
 export async function formatFile(project: string, file: string): Promise<void> {
   const result = await runBiome(project, ['format', '--write', '--colors=off', file]);
-  if (result.exitCode !== 0) throw new Error(result.output.trim());
+  if (result.exitCode !== 0) throw new ProgramError('program_failed', result.output.trim());
 }
 
 function runBiome(project: string, args: string[]): Promise<ProgramResult> {

@@ -22,10 +22,10 @@ export interface ProgramResult {
   output: string;
 }
 
-/** A program that could not be started, or did not end in its time; `message` carries the end of what it said. */
+/** A program that could not be started, did not end in its time, or failed; `message` carries what it said. */
 export class ProgramError extends Error {
   override readonly name = 'ProgramError';
-  readonly code: 'program_not_started' | 'program_timed_out';
+  readonly code: 'program_not_started' | 'program_timed_out' | 'program_failed';
 
   constructor(code: ProgramError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -26,16 +26,21 @@ create table push.settings (
   call_lease interval not null default '10 seconds',
   pause_base interval not null default '1 minute',
   pause_max interval not null default '15 minutes',
+  throttle_pause interval not null default '2 seconds',
+  circuit_failures integer not null default 10,
+  max_dispatchers integer not null default 4,
+  backlog_per_dispatcher integer not null default 5000,
   constraint settings_pkey primary key (id),
   constraint settings_one_row check (id),
   constraint settings_limits check (
     max_subscriptions_per_user > 0 and max_notification_bytes between 100 and 3800
     and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
+    and circuit_failures > 0 and max_dispatchers > 0 and backlog_per_dispatcher > 0
   ),
   constraint settings_intervals check (
     backoff_base > interval '0' and backoff_max >= backoff_base
     and delivery_lease > interval '0' and dispatcher_lease > interval '0' and call_lease > interval '0'
-    and pause_base > interval '0' and pause_max >= pause_base
+    and pause_base > interval '0' and pause_max >= pause_base and throttle_pause >= interval '0'
   )
 );
 comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
@@ -46,7 +51,11 @@ comment on column push.settings.max_attempts is 'Attempts before a delivery that
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
 comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
 comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';
-comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key; doubles up to pause_max.';
+comment on column push.settings.throttle_pause is 'Shortest pause of a push service that says we are too fast.';
+comment on column push.settings.circuit_failures is 'Requests in a row without a useful answer that pause a push service.';
+comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
+comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
+comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key or does not answer; doubles up to pause_max.';
 
 insert into push.settings default values;
 

@@ -7,6 +7,8 @@ create table push.hosts (
   max_in_flight integer not null default 500,
   paused_until timestamptz,
   pauses integer not null default 0,
+  slowed_to integer,
+  unreachable integer not null default 0,
   last_success_at timestamptz,
   last_error_at timestamptz,
   last_error text,
@@ -22,6 +24,8 @@ create table push.hosts (
 comment on table push.hosts is 'Push services that may be called, each an origin (or https://*.suffix), with their state.';
 comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
 comment on column push.hosts.paused_until is 'No delivery is handed out for this service before this time.';
+comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles with each success until it is gone.';
+comment on column push.hosts.unreachable is 'Requests in a row that got no useful answer.';
 comment on column push.hosts.pauses is 'Pauses in a row without a success between them; each doubles the next.';
 
 alter table push.hosts enable row level security;

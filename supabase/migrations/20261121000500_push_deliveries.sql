@@ -119,10 +119,16 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Skip locked: whoever holds such a row is about to send, cancel or expire it. What is left queued after all finds no
+  -- subscription at its claim. Waiting here could be waiting in a circle.
   update push.deliveries as d
   set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
-  from push_deleted_subscriptions as s
-  where d.subscription_id = s.id and d.state = 'queued';
+  where d.id in (
+    select q.id from push.deliveries as q
+    join push_deleted_subscriptions as s on s.id = q.subscription_id
+    where q.state = 'queued'
+    for update of q skip locked
+  );
   return null;
 end;
 $$;
@@ -134,7 +140,7 @@ after delete on public.push_subscriptions
 referencing old table as push_deleted_subscriptions
 for each statement execute function push.cancel_deliveries_of_deleted();
 
-create function push.move_deliveries_to_host()
+create function push.follow_subscription()
 returns trigger
 language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
@@ -142,16 +148,23 @@ security definer
 set search_path = ''
 as $$
 begin
-  update push.deliveries as d set host = new.host where d.subscription_id = new.id and d.state = 'queued';
+  if new.user_id is distinct from old.user_id then
+    update push.deliveries as d
+    set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_handed_over'
+    where d.subscription_id = new.id and d.state = 'queued';
+  else
+    update push.deliveries as d set host = new.host where d.subscription_id = new.id and d.state = 'queued';
+  end if;
   return null;
 end;
 $$;
-comment on function push.move_deliveries_to_host() is 'Keeps waiting deliveries under the push service that their device uses now.';
+comment on function push.follow_subscription() is
+  'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
-create trigger push_subscriptions_move
-after update of endpoint on public.push_subscriptions
-for each row when (old.host is distinct from new.host)
-execute function push.move_deliveries_to_host();
+create trigger push_subscriptions_follow
+after update of endpoint, user_id on public.push_subscriptions
+for each row when (old.host is distinct from new.host or old.user_id is distinct from new.user_id)
+execute function push.follow_subscription();
 
 create function push.cancel_deliveries_of_cancelled()
 returns trigger
@@ -210,7 +223,8 @@ create policy dispatchers_nobody on push.dispatchers for all to public using (fa
 create function public.push_claim(
   p_dispatcher uuid,
   p_limit integer default 200,
-  p_now timestamptz default clock_timestamp()
+  p_now timestamptz default clock_timestamp(),
+  p_busy_hosts text[] default '{}'
 )
 returns table (
   delivery_id bigint,
@@ -238,7 +252,10 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
+  -- The Data API cuts every answer off at 1,000 rows; a delivery that was claimed and not seen would wait for its lease.
+  c_most constant integer := 1000;
   v_settings push.settings;
+  v_count integer;
 begin
   select s.* into v_settings from push.settings as s;
   -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
@@ -259,12 +276,15 @@ begin
   return query
   with open_hosts as (
     select h.origin,
-      greatest(h.max_in_flight - (
-        select count(*) from push.deliveries as d
-        where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
-      ), 0) as room
+      greatest(
+        -- After a pause one delivery goes first: it shows whether the service is back.
+        case when h.pauses > 0 then 1 else least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight)) end
+        - (
+          select count(*) from push.deliveries as d
+          where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+        ), 0) as room
     from push.hosts as h
-    where h.paused_until is null or h.paused_until <= p_now
+    where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all (p_busy_hosts)
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others.
     select h.origin, picked.id, picked.due_at
@@ -274,7 +294,7 @@ begin
       from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
-      limit least(h.room, p_limit)
+      limit least(h.room, p_limit, c_most)
       for update of d skip locked
     ) as picked
   ), ranked as (
@@ -282,7 +302,7 @@ begin
     from waiting as w
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id from ranked as r order by r.turn, r.due_at, r.id limit p_limit
+    select r.id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
     -- A delivery whose device is gone ends here and is never sent.
     update push.deliveries as d
@@ -307,10 +327,15 @@ begin
   join public.push_notifications as n on n.id = c.notification_id
   where c.state = 'sending'
   order by c.id;
+  get diagnostics v_count = row_count;
+  -- Only a full hand lets one suspect that there is more than this dispatcher will manage.
+  if v_count >= least(p_limit, c_most) then
+    perform push.call_for_backlog(p_now);
+  end if;
 end;
 $$;
-comment on function public.push_claim(uuid, integer, timestamptz) is
-  'Hands up to p_limit due deliveries to a dispatcher under a lease, with all it needs to send them. Service role only.';
+comment on function public.push_claim(uuid, integer, timestamptz, text[]) is
+  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts, to a dispatcher under a lease, with all it needs to send them. Service role only.';
 
 -- out ----------------------------------------------------------------------------------------------------------
 
@@ -379,7 +404,7 @@ begin
       ) as fault_of_subscription
     from matched as m
   ), judged as (
-    select b.id, b.outcome, b.status, b.code, b.message, b.host, b.subscription_id, b.claimed_at, b.expires_at,
+    select b.id, b.outcome, b.status, b.code, b.message, b.retry_after, b.host, b.subscription_id, b.claimed_at, b.expires_at,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
       b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
       p_now + case
@@ -437,12 +462,16 @@ begin
     'subscriptions_deleted', (select count(*) from deleted),
     'hosts', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'origin', g.host, 'sent', g.sent, 'misconfigured', g.misconfigured, 'message', g.message
+        'origin', g.host, 'sent', g.sent, 'misconfigured', g.misconfigured, 'throttled', g.throttled,
+        'unreachable', g.unreachable, 'retry_after', g.retry_after, 'message', g.message
       ) order by g.host), '[]')
       from (
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
           count(*) filter (where k.outcome = 'misconfigured') as misconfigured,
-          max(k.message) filter (where k.outcome = 'misconfigured') as message
+          count(*) filter (where k.outcome = 'retry' and k.status in (429, 503, 406)) as throttled,
+          count(*) filter (where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))) as unreachable,
+          max(k.retry_after) filter (where k.outcome = 'retry') as retry_after,
+          max(k.message) filter (where k.outcome <> 'sent') as message
         from decided as k
         group by k.host
       ) as g
@@ -450,13 +479,20 @@ begin
   ) into v_result;
 
   for v_host in
-    select h.origin, h.sent, h.misconfigured, h.message
-    from jsonb_to_recordset(v_result -> 'hosts') as h (origin text, sent integer, misconfigured integer, message text)
+    select h.* from jsonb_to_recordset(v_result -> 'hosts') as h (
+      origin text, sent integer, misconfigured integer, throttled integer, unreachable integer, retry_after interval,
+      message text
+    )
   loop
-    if v_host.sent > 0 then
+    -- A few throttled among many accepted are about those devices, not about us.
+    if v_host.throttled > v_host.sent / 4 then
+      perform push.host_throttled(v_host.origin, v_host.retry_after, v_host.message, p_now);
+    elsif v_host.sent > 0 then
       perform push.host_succeeded(v_host.origin, p_now);
     elsif v_host.misconfigured > 0 then
       perform push.host_misconfigured(v_host.origin, v_host.message, p_now);
+    elsif v_host.unreachable > 0 then
+      perform push.host_unreachable(v_host.origin, v_host.unreachable, v_host.message, p_now);
     end if;
   end loop;
   return v_result - 'hosts';
@@ -464,50 +500,6 @@ end;
 $$;
 comment on function public.push_complete(jsonb, timestamptz) is
   'Settles a batch of outcomes: [{delivery_id, attempt, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
-
-create function push.host_succeeded(p_origin text, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  -- Written at most every few seconds: this row is shared by every dispatcher.
-  update push.hosts as h set last_success_at = p_now, paused_until = null, pauses = 0
-  where h.origin = p_origin
-    and (h.paused_until is not null or h.pauses > 0 or h.last_success_at is null
-      or h.last_success_at < p_now - interval '5 seconds');
-  if found then
-    perform push.resolve_alarm('vapid_refused', p_origin, p_now);
-  end if;
-end;
-$$;
-comment on function push.host_succeeded(text, timestamptz) is 'Notes that a push service accepts us: ends its pause and its alarm.';
-
-create function push.host_misconfigured(p_origin text, p_message text, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update push.hosts as h
-  set paused_until = p_now + least(s.pause_base * power(2, least(h.pauses, 20)), s.pause_max),
-      pauses = h.pauses + 1,
-      last_error_at = p_now,
-      last_error = left(p_message, 500)
-  from push.settings as s
-  where h.origin = p_origin
-    and not push.accepts_our_key(h.last_success_at, p_now)
-    and (h.paused_until is null or h.paused_until <= p_now);
-  if found then
-    perform push.raise_alarm('vapid_refused', p_origin,
-      'This push service refuses our VAPID key. Deliveries wait; no subscription is deleted. Check VAPID_PUBLIC_KEY, '
-        || 'VAPID_PRIVATE_KEY and VAPID_SUBJECT of push-dispatch. It said: ' || coalesce(left(p_message, 300), 'nothing'),
-      p_now);
-  end if;
-end;
-$$;
-comment on function push.host_misconfigured(text, text, timestamptz) is
-  'Pauses a push service that refuses our VAPID key (401, 403) and raises an alarm; no subscription is deleted.';
 
 create function public.push_heartbeat(
   p_dispatcher uuid,
@@ -582,9 +574,9 @@ $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
 
 revoke all on all functions in schema push from public;
-revoke all on function public.push_claim(uuid, integer, timestamptz) from public, anon, authenticated;
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[]) from public, anon, authenticated;
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
-grant execute on function public.push_claim(uuid, integer, timestamptz) to service_role;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[]) to service_role;
 grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

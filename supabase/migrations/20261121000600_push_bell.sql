@@ -82,6 +82,42 @@ $$;
 comment on function push.ring(timestamptz) is
   'Calls a dispatcher, after commit; returns its id, or null when that was not possible (then an alarm says why).';
 
+create function push.call_for_backlog(p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_settings push.settings;
+  v_live integer;
+  v_waiting integer;
+begin
+  select s.* into v_settings from push.settings as s;
+  -- Those that were called and have not come yet count: one call at a time, whoever notices first.
+  select count(*) into v_live from push.dispatchers as w where w.lease_until > p_now;
+  if v_live >= v_settings.max_dispatchers then
+    return;
+  end if;
+  -- Counted only as far as it matters, along the index by which it is claimed.
+  select count(*) into v_waiting
+  from (
+    select from push.hosts as h
+    cross join lateral (
+      select from push.deliveries as d
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      limit v_settings.backlog_per_dispatcher * v_live + 1
+    ) as w
+    where h.paused_until is null or h.paused_until <= p_now
+    limit v_settings.backlog_per_dispatcher * v_live + 1
+  ) as due;
+  if v_waiting > v_settings.backlog_per_dispatcher * v_live then
+    perform push.ring(p_now);
+  end if;
+end;
+$$;
+comment on function push.call_for_backlog(timestamptz) is
+  'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
+
 create function push.wake(p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
@@ -157,7 +193,8 @@ begin
     return false;
   end if;
   if exists (select from push.dispatchers as w where w.id = p_dispatcher) then
-    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher waits in our place.
+    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher comes in our place; should
+    -- it leave before that commit, the tick finds the rows.
     if p_final then
       update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
       perform push.ring(p_now);
@@ -189,8 +226,12 @@ begin
   v_recovered := push.recover_leases(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
-  if push.has_due(p_now) and not exists (select from push.dispatchers as w where w.lease_until > p_now) then
-    v_rung := push.ring(p_now);
+  if push.has_due(p_now) then
+    if exists (select from push.dispatchers as w where w.lease_until > p_now) then
+      perform push.call_for_backlog(p_now);
+    else
+      v_rung := push.ring(p_now);
+    end if;
   end if;
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'rung', v_rung is not null

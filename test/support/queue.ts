@@ -73,7 +73,9 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;
   await sql`delete from net.http_request_queue`;
-  await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null, max_in_flight = 500`;
+  await sql`
+    update push.hosts
+    set paused_until = null, pauses = 0, last_success_at = null, max_in_flight = 500, slowed_to = null, unreachable = 0`;
 }
 
 /** Notifies a user and returns the notification's id. */
@@ -109,9 +111,13 @@ export async function queueOne(
 export async function claim(
   sql: Client,
   now: Date,
-  { limit = 200, dispatcher = randomUUID() }: { limit?: number; dispatcher?: string } = {},
+  {
+    limit = 200,
+    dispatcher = randomUUID(),
+    busyHosts = [],
+  }: { limit?: number; dispatcher?: string; busyHosts?: string[] } = {},
 ): Promise<Claimed[]> {
-  return await sql<Claimed[]>`select * from public.push_claim(${dispatcher}, ${limit}, ${now})`;
+  return await sql<Claimed[]>`select * from public.push_claim(${dispatcher}, ${limit}, ${now}, ${busyHosts})`;
 }
 
 /** Claims the one delivery that is due; throws when there is another number of them. */

@@ -30,10 +30,32 @@ export async function withSessions<T>(
 /** Comes back once that session waits for a lock of another one. */
 export async function untilBlocked(sql: postgres.Sql, { pid }: Session): Promise<void> {
   await eventually(
-    async () => (await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`)[0]?.blockers,
+    async () =>
+      (await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`)[0]?.blockers,
     (blockers) => (blockers?.length ?? 0) > 0,
     10_000,
   );
+}
+
+/** Whether what that session has begun comes to its end by itself, or waits for a lock of another one. */
+export async function endsOrWaits(
+  sql: postgres.Sql,
+  { pid }: Session,
+  work: Promise<unknown>,
+): Promise<'ends' | 'waits'> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  work.then(end, end);
+  return (await eventually(
+    async () => {
+      const [row] = await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`;
+      return ended ? 'ends' : row?.blockers.length ? 'waits' : undefined;
+    },
+    (answer) => answer !== undefined,
+    10_000,
+  )) as 'ends' | 'waits';
 }
 
 /** Acts as a signed-in user until the end of the transaction that is open. */

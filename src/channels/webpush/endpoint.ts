@@ -6,13 +6,13 @@
  */
 export function isAllowedEndpoint(endpoint: string, allowedOrigin: string): boolean {
   const url = URL.parse(endpoint);
-  // A parser that had to repair the authority (case, default port, userinfo, other spellings of an address) changes it.
-  if (url === null || !endpoint.startsWith(`${url.origin}/`)) return false;
+  // A parser that had to repair something (case, default port, other spellings of an address, tabs, dot segments)
+  // changes it; browsers give endpoints as their own parser wrote them. Userinfo stays, but not in the origin.
+  if (url?.href !== endpoint || !endpoint.startsWith(`${url.origin}/`)) return false;
   const wildcard = 'https://*.';
   if (!allowedOrigin.startsWith(wildcard)) return url.origin === allowedOrigin;
-  return (
-    url.protocol === 'https:' &&
-    url.port === '' &&
-    url.hostname.endsWith(allowedOrigin.slice(wildcard.length - 1))
-  );
+  const suffix = allowedOrigin.slice(wildcard.length - 1);
+  if (url.protocol !== 'https:' || url.port !== '' || !url.hostname.endsWith(suffix)) return false;
+  // Names alone: URL parsers let empty labels and `*` through.
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(url.hostname.slice(0, -suffix.length));
 }

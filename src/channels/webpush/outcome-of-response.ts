@@ -1,5 +1,6 @@
 import type { Outcome } from '../channel.ts';
 import { retryAfterSeconds } from './retry-after.ts';
+import { storableText } from './storable-text.ts';
 
 /** What a push service answered. */
 export interface PushServiceAnswer {
@@ -37,7 +38,7 @@ export function pushServiceKind(host: string): PushServiceKind {
 export function outcomeOfResponse(host: string, answer: PushServiceAnswer, now: number): Outcome {
   const { status } = answer;
   const kind = pushServiceKind(host);
-  const message = `${status} ${answer.body.slice(0, 300)}`.trim();
+  const message = storableText(`${status} ${answer.body.slice(0, 300)}`).trim();
   const retry = (code: string): Outcome => ({
     outcome: 'retry',
     status,

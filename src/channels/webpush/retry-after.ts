@@ -3,6 +3,7 @@ export function retryAfterSeconds(header: string | null, now: number): number | 
   if (header === null) return null;
   const value = header.trim();
   if (/^\d{1,9}$/.test(value)) return Number(value);
-  const date = Date.parse(value);
+  // Engines read a date into almost anything with a number in it; all three formats of RFC 9110 begin with the weekday.
+  const date = /^(mon|tue|wed|thu|fri|sat|sun)/i.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? null : Math.max(0, Math.ceil((date - now) / 1000));
 }

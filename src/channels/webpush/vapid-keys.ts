@@ -18,6 +18,14 @@ export interface VapidSigner {
   privateKey: CryptoKey;
 }
 
+/** Whether push services take this as a contact (RFC 8292 section 2.1): Apple refuses localhost, and what is neither of the two. */
+export function isVapidSubject(subject: string): boolean {
+  if (/\s/.test(subject)) return false;
+  if (/^mailto:[^@]+@[^@]+\.[^@]+$/.test(subject)) return true;
+  const url = URL.parse(subject);
+  return subject.startsWith('https://') && url !== null && !/^(.+\.)?localhost$/.test(url.hostname);
+}
+
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' };
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' };
 

@@ -4,6 +4,7 @@ import { decodeBase64Url } from './base64url.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
 import { encryptMessage } from './message-encryption.ts';
 import { outcomeOfResponse, pushServiceKind } from './outcome-of-response.ts';
+import { storableText } from './storable-text.ts';
 import { createVapidAuthorization } from './vapid-authorization.ts';
 import type { VapidSigner } from './vapid-keys.ts';
 
@@ -34,12 +35,16 @@ export function createWebPushChannel({
         const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };
       }
+      const { origin } = new URL(delivery.endpoint);
+      const secrets = [delivery.endpoint.slice(origin.length), delivery.p256dh, delivery.auth];
       let request: Awaited<ReturnType<typeof encryptedRequest>>;
       try {
-        const authorization = await authorizationFor(new URL(delivery.endpoint).origin);
+        const authorization = await authorizationFor(origin);
+        secrets.push(authorization);
         request = await encryptedRequest(delivery, payload, authorization);
       } catch (error) {
-        return { outcome: 'failed', status: null, code: 'encryption_failed', message: describe(error) };
+        const message = storableText(describe(error), secrets);
+        return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
       try {
         const response = await fetch(delivery.endpoint, {
@@ -49,7 +54,7 @@ export function createWebPushChannel({
           redirect: 'manual',
           signal: AbortSignal.timeout(timeoutMs),
         });
-        const body = await readAnswer(response);
+        const body = storableText(await readAnswer(response), secrets);
         const answer = { status: response.status, retryAfter: response.headers.get('retry-after'), body };
         return outcomeOfResponse(delivery.host, answer, now());
       } catch (error) {
@@ -58,9 +63,7 @@ export function createWebPushChannel({
           outcome: 'retry',
           status: null,
           code: timedOut ? 'timed_out' : 'network_error',
-          message: timedOut
-            ? `No answer within ${timeoutMs} ms.`
-            : describe(error).replaceAll(delivery.endpoint, 'the endpoint'),
+          message: timedOut ? `No answer within ${timeoutMs} ms.` : storableText(describe(error), secrets),
           retryAfterSeconds: null,
         };
       }
@@ -90,8 +93,8 @@ async function encryptedRequest(
 ) {
   const p256dh = decodeBase64Url(delivery.p256dh);
   const auth = decodeBase64Url(delivery.auth);
-  if (p256dh === null || auth === null)
-    throw new TypeError('The keys of the subscription are not base64url.');
+  if (p256dh?.length !== 65 || auth?.length !== 16)
+    throw new TypeError('The keys of the subscription are not 65 and 16 bytes in base64url.');
   const body = await encryptMessage(payload, { p256dh, auth });
   const headers: Record<string, string> = {
     Authorization: authorization,
@@ -107,17 +110,23 @@ async function encryptedRequest(
 
 /**
  * Reads an answer to its end and returns its beginning. To the end, because cancelling a body resets its HTTP/2
- * stream, and a server that sees many resets closes the connection under all other requests.
+ * stream, and a server that sees many resets closes the connection under all other requests; only one far too long is
+ * given up. A body that breaks off or never ends takes nothing from the status: 201 was accepted, and to send it again
+ * would show it twice.
  */
 async function readAnswer(response: Response): Promise<string> {
   if (response.body === null) return '';
   let text = '';
   let length = 0;
   const decoder = new TextDecoder();
-  for await (const chunk of response.body) {
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) break;
-    text += decoder.decode(chunk, { stream: true });
+  try {
+    for await (const chunk of response.body) {
+      text += decoder.decode(chunk, { stream: true });
+      length += chunk.length;
+      if (length > MAX_ANSWER_BYTES) break;
+    }
+  } catch {
+    // See above.
   }
   return text;
 }

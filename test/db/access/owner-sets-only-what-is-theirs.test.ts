@@ -117,6 +117,25 @@ test('a subscription cannot be given to somebody else', async () => {
   expect((await refusalOf(update)).sqlstate).toBe('42501');
 });
 
+test('the policies refuse both by themselves, were the trigger not there', async () => {
+  const { sql } = db();
+  const { userId } = await queueOne(sql);
+  const other = await createUser(sql);
+  await sql`alter table public.push_subscriptions disable trigger push_subscriptions_check`;
+  try {
+    const insert = asUser(
+      sql,
+      userId,
+      (t) => t`insert into public.push_subscriptions ${t({ ...createSubscription(), user_id: other.id })}`,
+    );
+    expect((await refusalOf(insert)).sqlstate).toBe('42501');
+    const update = asUser(sql, userId, (t) => t`update public.push_subscriptions set user_id = ${other.id}`);
+    expect((await refusalOf(update)).sqlstate).toBe('42501');
+  } finally {
+    await sql`alter table public.push_subscriptions enable trigger push_subscriptions_check`;
+  }
+});
+
 test('what is refused for another user is refused before anything is said about their devices', async () => {
   const { sql } = db();
   const user = await createUser(sql);
@@ -129,6 +148,19 @@ test('what is refused for another user is refused before anything is said about 
     insert into public.push_subscriptions ${t({ ...createSubscription(), user_id: full })}`,
   );
   expect((await refusalOf(insert)).sqlstate).toBe('42501');
+});
+
+test('a notification could not be given to somebody else even with the right to that column', async () => {
+  const { sql } = db();
+  const { userId } = await queueOne(sql);
+  const other = await createUser(sql);
+  await sql`grant update (user_id) on public.push_notifications to authenticated`;
+  try {
+    const update = asUser(sql, userId, (t) => t`update public.push_notifications set user_id = ${other.id}`);
+    expect((await refusalOf(update)).sqlstate).toBe('42501');
+  } finally {
+    await sql`revoke update (user_id) on public.push_notifications from authenticated`;
+  }
 });
 
 test('the owner marks a notification as read and as unread', async () => {

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { BELL_SECRET, connectBell, countRings, openAlarms, PROJECT_URL } from '../../support/bell.ts';
 import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, notify, plus } from '../../support/queue.ts';
-import { withSessions } from '../../support/sessions.ts';
+import { endsOrWaits, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -141,35 +141,20 @@ test('an alarm of the same kind is one row that says since when', async () => {
   expect([...again]).toEqual([{ message: 'd', raised_at: plus(start, 500), resolved_at: null }]);
 });
 
-test('writers who all find the bell unconnected do not wait for each other', async () => {
+test.each([
+  ['the first time', undefined],
+  ['when the alarm is an old one that both see again', '1 hour'],
+])('writers who all find the bell unconnected do not wait for each other: %s', async (_when, age) => {
   const { sql, url } = db();
-  await withSessions(url, 1, async (first) => {
-    if (!first) throw new Error('one session');
+  if (age) await sql`select push.raise_alarm('bell_not_connected', '', 'old', now() - ${age}::interval)`;
+  await withSessions(url, 2, async (first, second) => {
+    if (!first || !second) throw new Error('two sessions');
     await first.sql`begin`;
     await notify(first.sql, user);
-    await sql.begin(async (t) => {
-      // Only so that a failure ends: nothing here may wait at all.
-      await t`set local lock_timeout = '1s'`;
-      await notify(t, user);
-    });
+    const write = notify(second.sql, user);
+    expect(await endsOrWaits(sql, second, write)).toBe('ends');
+    await write;
     expect(await openAlarms(sql)).not.toContain('bell_failed');
-    await first.sql`commit`;
-  });
-  expect(await countDeliveries()).toBe(2);
-  expect(await openAlarms(sql)).toEqual(['bell_not_connected']);
-});
-
-test('nor when the alarm is an old one that both see again', async () => {
-  const { sql, url } = db();
-  await sql`select push.raise_alarm('bell_not_connected', '', 'old', now() - interval '1 hour')`;
-  await withSessions(url, 1, async (first) => {
-    if (!first) throw new Error('one session');
-    await first.sql`begin`;
-    await notify(first.sql, user);
-    await sql.begin(async (t) => {
-      await t`set local lock_timeout = '1s'`;
-      await notify(t, user);
-    });
     await first.sql`commit`;
   });
   expect(await countDeliveries()).toBe(2);

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, complete, plus, startOfClock } from '../../support/queue.ts';
-import { untilBlocked, withSessions } from '../../support/sessions.ts';
+import { endsOrWaits, withSessions } from '../../support/sessions.ts';
 import { APPLE, createEndpoint, FCM, MOZILLA, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -69,7 +69,7 @@ test('two claims at once stay below that limit together', async () => {
     const first = await claim(a.sql, now);
     // The second may wait for the first or find nothing; what it may not is to count without it.
     const second = claim(b.sql, now);
-    await Promise.race([second, untilBlocked(db().sql, b)]);
+    await endsOrWaits(db().sql, b, second);
     await a.sql`commit`;
     expect(first.length + (await second).length).toBeLessThanOrEqual(5);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
 import { claim, complete, plus, startOfClock } from '../../support/queue.ts';
-import { untilBlocked, withSessions } from '../../support/sessions.ts';
+import { endsOrWaits, withSessions } from '../../support/sessions.ts';
 import { APPLE, createEndpoint, FCM, MOZILLA, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -26,7 +26,7 @@ test('of what one open transaction has claimed, another gets nothing', async () 
     await a.sql`begin`;
     const first = await claim(a.sql, now, { limit: 50 });
     const second = claim(b.sql, now, { limit: 50 });
-    await Promise.race([second, untilBlocked(db().sql, b)]);
+    await endsOrWaits(db().sql, b, second);
     await a.sql`commit`;
     const ids = [...first, ...(await second)].map(({ delivery_id }) => delivery_id);
     expect(first).toHaveLength(50);

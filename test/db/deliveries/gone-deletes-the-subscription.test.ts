@@ -70,7 +70,7 @@ test('other devices of the user stay', async () => {
 test('a device that registered anew while the push was under way stays', async () => {
   const { sql } = db();
   const { subscriptionId, deliveryId } = await queueOne(sql);
-  const claimed = await claimOne(sql, new Date());
+  const claimed = await claimAMinuteLater(subscriptionId);
   await sql`update public.push_subscriptions set ${sql({ ...createSubscription() })} where id = ${subscriptionId}`;
   expect(await complete(sql, startOfClock(), [{ ...claimed, outcome: 'gone', status: 410 }])).toMatchObject({
     subscriptions_deleted: 0,
@@ -82,7 +82,7 @@ test('a device that registered anew while the push was under way stays', async (
 test('a device that only looked in, with the same endpoint and keys, goes', async () => {
   const { sql } = db();
   const { subscriptionId } = await queueOne(sql);
-  const claimed = await claimOne(sql, new Date());
+  const claimed = await claimAMinuteLater(subscriptionId);
   await sql`update public.push_subscriptions set endpoint = endpoint, user_agent = 'new' where id = ${subscriptionId}`;
   await complete(sql, startOfClock(), [{ ...claimed, outcome: 'gone', status: 404 }]);
   expect(await exists(subscriptionId)).toBe(false);
@@ -103,3 +103,12 @@ test.each(['sent', 'failed', 'retry', 'misconfigured'] as const)('%s deletes not
   }
   expect(await exists(subscriptionId)).toBe(true);
 });
+
+/** Claims now what was registered and queued a minute ago, so that what the test does next comes after the claim. */
+async function claimAMinuteLater(subscriptionId: string) {
+  const { sql } = db();
+  await sql`
+    update public.push_subscriptions set updated_at = updated_at - interval '1 minute' where id = ${subscriptionId}`;
+  await sql`update push.deliveries set due_at = due_at - interval '1 minute'`;
+  return await claimOne(sql, new Date());
+}

@@ -52,7 +52,8 @@ test('the push service is paused, an operator told, and no delivery or device lo
     expect(await sql`select from public.push_subscriptions where id = ${subscriptionId}`).toHaveLength(1);
   }
   expect(await claim(sql, plus(now, 59))).toEqual([]);
-  expect(await claim(sql, plus(now, 61))).toHaveLength(2);
+  // One goes first, to see whether the key is taken now.
+  expect(await claim(sql, plus(now, 61))).toHaveLength(1);
 });
 
 test('every pause is twice the last one, up to the longest; the deliveries outlast them all', async () => {

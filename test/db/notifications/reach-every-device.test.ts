@@ -141,6 +141,8 @@ test.each([
   ['no user', null],
 ])('%s is refused', async (_who, id) => {
   const { sql } = db();
-  const refusal = await refusalOf(sql`select push.notify(${id}::uuid, 'Hello')`);
-  expect(refusal.sqlstate).toMatch(/^(PT4\d\d|23503|23502)$/);
+  const refused = { sqlstate: 'PT404', code: 'user_unknown', hint: expect.stringMatching(/\S/) };
+  expect(await refusalOf(sql`select push.notify(${id}::uuid, 'Hello')`)).toMatchObject(refused);
+  const rpc = asService(sql, (t) => t`select public.push_notify(${id}::uuid, 'Hello')`);
+  expect(await refusalOf(rpc)).toMatchObject(refused);
 });

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { asUser, createUser } from '../../support/postgres.ts';
+import { asService, asUser, createUser } from '../../support/postgres.ts';
 import {
   claim,
   claimOne,
@@ -70,6 +70,21 @@ test('what waited for the user before is cancelled, and never claimed', async ()
 
   expect(await readDelivery(sql, waiting?.id)).toMatchObject({ state: 'cancelled' });
   expect(await claim(sql, startOfClock())).toEqual([]);
+});
+
+test('given to another user by the service, it takes along nothing that waited for the user before', async () => {
+  const { sql } = db();
+  const [before, after] = [await createUser(sql), await createUser(sql)];
+  const device = createSubscription();
+  await register(before.id, device);
+  await notify(sql, before.id, { title: 'Private' });
+  await asService(
+    sql,
+    (t) => t`update public.push_subscriptions set user_id = ${after.id} where endpoint = ${device.endpoint}`,
+  );
+  expect(await claim(sql, startOfClock())).toEqual([]);
+  await notify(sql, after.id, { title: 'Theirs' });
+  expect((await claim(sql, startOfClock())).map(({ title }) => title)).toEqual(['Theirs']);
 });
 
 test('what was under way for the user before is not sent a second time', async () => {

@@ -1,0 +1,92 @@
+import type postgres from 'postgres';
+
+type Client = postgres.Sql | postgres.TransactionSql;
+
+export interface Rule {
+  name?: string;
+  table?: string;
+  /** These eight are SQL expressions over `new` and `old`. */
+  recipients?: string | null;
+  title?: string | null;
+  body?: string;
+  url?: string;
+  params?: string;
+  condition?: string;
+  key?: string;
+  events?: string[] | null;
+  columns?: string[];
+  category?: string;
+  urgency?: string;
+  ttl?: number;
+  topic?: string;
+}
+
+/** Declares a rule; what is left out watches inserts into public.deals and tells the owner "Deal". */
+export async function watch(sql: Client, rule: Rule = {}): Promise<void> {
+  const value = <K extends keyof Rule>(key: K, otherwise: Rule[K]) =>
+    (key in rule ? rule[key] : otherwise) ?? null;
+  await sql`
+    select push.watch(
+      ${rule.name ?? 'deal_rule'}, ${rule.table ?? 'public.deals'}::regclass,
+      ${value('recipients', 'new.owner_id')}, ${value('title', `'Deal'`)}, ${rule.body ?? null}, ${rule.url ?? null},
+      ${rule.params ?? null}, ${value('events', ['insert'])}, ${rule.columns ?? null}, ${rule.condition ?? null},
+      ${rule.category ?? null}, ${rule.urgency ?? 'normal'}, ${rule.ttl ?? null}, ${rule.topic ?? null}, ${rule.key ?? null}
+    )`;
+}
+
+/** The table that rules watch in these tests: deals of users, with an own row for each kind of column. */
+export async function createDeals(sql: Client): Promise<void> {
+  await sql.unsafe(`
+    create table public.deals (
+      id integer primary key,
+      owner_id uuid,
+      team uuid[],
+      title text,
+      stage text,
+      amount numeric,
+      meta json,
+      tags jsonb
+    )`);
+}
+
+/** Takes all rows away without firing a rule. */
+export async function emptyDeals(sql: Client): Promise<void> {
+  await sql`truncate public.deals`;
+}
+
+export interface Told {
+  user_id: string;
+  title: string;
+  body: string | null;
+  url: string | null;
+  params: Record<string, unknown>;
+}
+
+/** Who was told what, in the order of the titles. */
+export async function readTold(sql: Client): Promise<Told[]> {
+  return await sql<Told[]>`
+    select user_id, title, body, url, params from public.push_notifications order by title collate "C", user_id`;
+}
+
+export async function readTitles(sql: Client): Promise<string[]> {
+  return (await readTold(sql)).map(({ title }) => title);
+}
+
+export interface RuleError {
+  rule: string;
+  event: string;
+  sqlstate: string;
+  message: string;
+  detail: string | null;
+}
+
+export async function readRuleErrors(sql: Client): Promise<RuleError[]> {
+  return await sql<
+    RuleError[]
+  >`select rule, event, sqlstate, message, detail from push.rule_errors order by id`;
+}
+
+/** Removes every rule, so that the tests of a file don't meet. */
+export async function removeRules(sql: Client): Promise<void> {
+  await sql`select push.unwatch(name) from push.rules`;
+}

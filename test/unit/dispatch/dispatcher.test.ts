@@ -1,0 +1,203 @@
+import { describe, expect, test } from 'vitest';
+import type { Outcome } from '../../../src/channels/channel.ts';
+import { type DispatcherOptions, dispatch } from '../../../src/dispatch/dispatcher.ts';
+import { channelOf, deliveries, InMemoryQueue, range, SENT } from './in-memory-queue.ts';
+
+const run = (queue: InMemoryQueue, options: Partial<DispatcherOptions> = {}) =>
+  dispatch('00000000-0000-4000-8000-00000000000d', {
+    queue,
+    channels: { webpush: channelOf() },
+    lingerMs: 0,
+    ...options,
+  });
+
+describe('a dispatcher', () => {
+  test('drains the queue in several claims, reports everything once, and leaves', async () => {
+    const queue = new InMemoryQueue(deliveries(range(450)));
+    const summary = await run(queue, { claimLimit: 200 });
+    expect(queue.claims.filter((count) => count > 0)).toEqual([200, 200, 50]);
+    expect(queue.reported()).toEqual(range(450));
+    expect(queue.leaves).toEqual([false]);
+    expect(summary).toEqual({ claimed: 450, outcomes: { sent: 450 }, handedOver: false });
+  });
+
+  test('that finds nothing leaves without a report', async () => {
+    const queue = new InMemoryQueue();
+    expect(await run(queue)).toEqual({ claimed: 0, outcomes: {}, handedOver: false });
+    expect(queue.batches).toEqual([]);
+  });
+
+  test('carries attempt and outcome of each delivery into its report', async () => {
+    const outcomes: Record<number, Outcome> = {
+      1: SENT,
+      2: { outcome: 'gone', status: 410, code: 'subscription_gone', message: '410' },
+      3: { outcome: 'retry', status: 429, code: 'throttled', message: '429', retryAfterSeconds: 7 },
+    };
+    const queue = new InMemoryQueue(deliveries([1, 2, 3], { attempt: 4 }));
+    const summary = await run(queue, {
+      channels: { webpush: channelOf(({ deliveryId }) => outcomes[deliveryId] ?? SENT) },
+    });
+    expect(queue.reports.sort((a, b) => a.deliveryId - b.deliveryId)).toEqual(
+      [1, 2, 3].map((deliveryId) => ({ deliveryId, attempt: 4, outcome: outcomes[deliveryId] })),
+    );
+    expect(summary.outcomes).toEqual({ sent: 1, gone: 1, retry: 1 });
+  });
+
+  test('goes on while it may not leave, and sends what comes meanwhile', async () => {
+    const queue = new InMemoryQueue();
+    let refusals = 0;
+    queue.onLeave = () => {
+      refusals++;
+      if (refusals === 2) queue.waiting.push(...deliveries([7]));
+      return refusals > 3;
+    };
+    await run(queue);
+    expect(queue.leaves.length).toBe(4);
+    expect(queue.reported()).toEqual([7]);
+  });
+
+  test('stays a while after its last work, so that a burst finds it there', async () => {
+    const queue = new InMemoryQueue(deliveries([1]));
+    let time = 0;
+    let looks = 0;
+    queue.beforeClaim = () => {
+      looks++;
+      time += 400;
+    };
+    await run(queue, { lingerMs: 1000, now: () => time });
+    // The look at 800 comes while the push is under way; those at 1200, 1600 and 2000 find nothing, and only the third
+    // is a second later.
+    expect(looks).toBe(5);
+    expect(queue.leaves).toEqual([false]);
+  });
+});
+
+describe('a budget', () => {
+  test('of deliveries is never exceeded, and what is left over is handed to another', async () => {
+    const queue = new InMemoryQueue(deliveries(range(1000)));
+    const budget = { deliveries: 250, milliseconds: Number.POSITIVE_INFINITY };
+    const summary = await run(queue, { claimLimit: 100, budget });
+    expect(queue.claims.filter((count) => count > 0)).toEqual([100, 100, 50]);
+    expect(queue.reported()).toEqual(range(250));
+    expect(queue.leaves).toEqual([true]);
+    expect(summary).toMatchObject({ claimed: 250, handedOver: true });
+  });
+
+  test('of time ends the work between two claims', async () => {
+    const queue = new InMemoryQueue(deliveries(range(1000)));
+    let time = 0;
+    const channel = channelOf(() => {
+      time += 1;
+      return SENT;
+    });
+    const budget = { deliveries: Number.POSITIVE_INFINITY, milliseconds: 150 };
+    await run(queue, { channels: { webpush: channel }, claimLimit: 100, budget, now: () => time });
+    expect(queue.reported()).toEqual(range(200));
+    expect(queue.leaves).toEqual([true]);
+  });
+
+  test('that is not used up is not mentioned', async () => {
+    const queue = new InMemoryQueue(deliveries([1]));
+    const budget = { deliveries: 2, milliseconds: 60_000 };
+    expect(await run(queue, { budget })).toMatchObject({ handedOver: false });
+    expect(queue.leaves).toEqual([false]);
+  });
+});
+
+describe('a heartbeat', () => {
+  test('names what is not settled yet, and a failed one stops nothing', async () => {
+    const queue = new InMemoryQueue(deliveries([1, 2, 3]));
+    const slow = Promise.withResolvers<Outcome>();
+    queue.onHeartbeat = () => {
+      if (queue.heartbeats.length === 1) throw new Error('the database is away');
+      slow.resolve(SENT);
+    };
+    const channel = channelOf(({ deliveryId }) => (deliveryId === 2 ? slow.promise : SENT));
+    const summary = await run(queue, { channels: { webpush: channel }, heartbeatMs: 1 });
+    for (const beat of queue.heartbeats.slice(0, 2)) expect(beat).toContain(2);
+    expect(summary).toMatchObject({ outcomes: { sent: 3 } });
+  });
+
+  test('ends with the work', async () => {
+    const queue = new InMemoryQueue(deliveries([1]));
+    const slow = Promise.withResolvers<Outcome>();
+    queue.onHeartbeat = () => slow.resolve(SENT);
+    await run(queue, { channels: { webpush: channelOf(() => slow.promise) }, heartbeatMs: 1 });
+    const beats = queue.heartbeats.length;
+    // A timer that were still running would fire in the meantime.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(queue.heartbeats.length).toBe(beats);
+  });
+});
+
+describe('a failure', () => {
+  const failure = new Error('the database is away');
+
+  test('to claim ends the dispatcher with that error', async () => {
+    const queue = new InMemoryQueue();
+    queue.beforeClaim = () => {
+      throw failure;
+    };
+    await expect(run(queue)).rejects.toBe(failure);
+    expect(queue.leaves).toEqual([]);
+  });
+
+  test('to claim again loses no report of what was sent before', async () => {
+    const queue = new InMemoryQueue(deliveries(range(5)));
+    queue.beforeClaim = () => {
+      if (queue.claims.length > 0) throw failure;
+    };
+    await expect(run(queue)).rejects.toBe(failure);
+    expect(queue.reported()).toEqual(range(5));
+  });
+
+  test('to leave ends the dispatcher with that error', async () => {
+    const queue = new InMemoryQueue();
+    queue.onLeave = () => {
+      throw failure;
+    };
+    await expect(run(queue)).rejects.toBe(failure);
+  });
+
+  test('to report that passes is not noticed', async () => {
+    const queue = new InMemoryQueue(deliveries(range(3)));
+    let failures = 2;
+    queue.beforeComplete = () => {
+      if (failures-- > 0) throw failure;
+    };
+    expect(await run(queue)).toMatchObject({ outcomes: { sent: 3 } });
+    expect(queue.reported()).toEqual(range(3));
+  });
+
+  test('of a channel that throws, although it must not, is that one delivery’s alone', async () => {
+    const queue = new InMemoryQueue(deliveries(range(10)));
+    const channel = channelOf(({ deliveryId }) => {
+      if (deliveryId === 4) throw new TypeError('a secret in a message');
+      return SENT;
+    });
+    const summary = await run(queue, { channels: { webpush: channel } });
+    expect(queue.reported()).toEqual(range(10));
+    expect(summary.outcomes).toEqual({ sent: 9, retry: 1 });
+    const report = queue.reports.find(({ deliveryId }) => deliveryId === 4);
+    expect(report?.outcome).toEqual({
+      outcome: 'retry',
+      status: null,
+      code: 'channel_failed',
+      message: 'The channel threw TypeError.',
+      retryAfterSeconds: null,
+    });
+  });
+
+  test.each(['fcm', 'toString', '__proto__'])(
+    'of the channel %s, which nobody set up, keeps the others going',
+    async (name) => {
+      const queue = new InMemoryQueue([...deliveries([1], { channel: name }), ...deliveries([2])]);
+      const summary = await run(queue);
+      expect(summary.outcomes).toEqual({ sent: 1, failed: 1 });
+      expect(queue.reports.find(({ deliveryId }) => deliveryId === 1)?.outcome).toMatchObject({
+        outcome: 'failed',
+        code: 'channel_unknown',
+      });
+    },
+  );
+});

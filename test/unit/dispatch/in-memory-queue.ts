@@ -1,0 +1,86 @@
+import type { Channel, ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
+import type { DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
+import { content } from '../channels/delivery.ts';
+
+/** Deliveries of the given numbers, as a queue hands them over. */
+export function deliveries(
+  numbers: Iterable<number>,
+  values: Partial<ClaimedDelivery> = {},
+): ClaimedDelivery[] {
+  return Array.from(numbers, (deliveryId) => ({
+    deliveryId,
+    attempt: 1,
+    channel: 'webpush',
+    host: 'https://push.example.com',
+    endpoint: `https://push.example.com/${deliveryId}`,
+    p256dh: '',
+    auth: '',
+    vapidKey: null,
+    content: content(),
+    urgency: 'normal',
+    ttl: 60,
+    ...values,
+  }));
+}
+
+export const range = (count: number, from = 1): number[] => Array.from({ length: count }, (_, n) => from + n);
+
+export const SENT: Outcome = { outcome: 'sent', status: 201 };
+
+/** A channel whose every push is accepted, unless told otherwise. */
+export function channelOf(
+  send: (delivery: ClaimedDelivery) => Promise<Outcome> | Outcome = () => SENT,
+): Channel {
+  return { send: async (delivery) => send(delivery) };
+}
+
+/**
+ * A queue that hands out what it holds, in order, and remembers what it was told. Any of its answers can be replaced,
+ * to be a database that fails.
+ */
+export class InMemoryQueue implements DeliveryQueue {
+  waiting: ClaimedDelivery[];
+  readonly claims: number[] = [];
+  readonly reports: DeliveryReport[] = [];
+  readonly batches: number[] = [];
+  readonly heartbeats: number[][] = [];
+  readonly leaves: boolean[] = [];
+  /** What leaving is answered while nothing waits. */
+  onLeave: (final: boolean) => boolean = () => true;
+  beforeClaim: () => void = () => {};
+  beforeComplete: (reports: DeliveryReport[]) => void = () => {};
+  onHeartbeat: () => void = () => {};
+
+  constructor(waiting: ClaimedDelivery[] = []) {
+    this.waiting = waiting;
+  }
+
+  async claim(_: string, limit: number, busyHosts: string[]): Promise<ClaimedDelivery[]> {
+    this.beforeClaim();
+    const free = this.waiting.filter(({ host }) => !busyHosts.includes(host));
+    const claimed = free.slice(0, limit);
+    this.waiting = this.waiting.filter((delivery) => !claimed.includes(delivery));
+    this.claims.push(claimed.length);
+    return claimed;
+  }
+
+  async complete(reports: DeliveryReport[]): Promise<void> {
+    this.beforeComplete(reports);
+    this.batches.push(reports.length);
+    this.reports.push(...reports);
+  }
+
+  async heartbeat(_: string, deliveryIds: number[]): Promise<void> {
+    this.heartbeats.push(deliveryIds);
+    this.onHeartbeat();
+  }
+
+  async leave(_: string, final: boolean): Promise<boolean> {
+    this.leaves.push(final);
+    return this.onLeave(final);
+  }
+
+  reported(): number[] {
+    return this.reports.map(({ deliveryId }) => deliveryId).sort((a, b) => a - b);
+  }
+}
