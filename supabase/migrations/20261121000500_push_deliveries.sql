@@ -287,10 +287,10 @@ begin
     where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all (p_busy_hosts)
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others.
-    select h.origin, picked.id, picked.due_at
+    select h.origin, picked.id, picked.due_at, picked.subscription_id
     from open_hosts as h
     cross join lateral (
-      select d.id, d.due_at
+      select d.id, d.due_at, d.subscription_id
       from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
@@ -298,13 +298,15 @@ begin
       for update of d skip locked
     ) as picked
   ), ranked as (
-    select w.id, w.due_at, row_number() over (partition by w.origin order by w.due_at, w.id) as turn
+    select w.id, w.due_at, w.subscription_id,
+      row_number() over (partition by w.origin order by w.due_at, w.id) as turn
     from waiting as w
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
+    select r.id, r.subscription_id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
-    -- A delivery whose device is gone ends here and is never sent.
+    -- A delivery whose device is gone ends here and is never sent. The device is looked up once, here: what is to be
+    -- sent comes back with the update.
     update push.deliveries as d
     set attempts = d.attempts + 1,
         claimed_at = p_now,
@@ -314,16 +316,15 @@ begin
         finished_at = case when s.id is null then p_now end,
         last_code = case when s.id is null then 'subscription_deleted' else d.last_code end
     from chosen as c
-    join push.deliveries as q on q.id = c.id
-    left join public.push_subscriptions as s on s.id = q.subscription_id
+    left join public.push_subscriptions as s on s.id = c.subscription_id
     where d.id = c.id
-    returning d.id, d.attempts, d.notification_id, d.subscription_id, d.expires_at, d.state
+    returning d.id, d.attempts, d.notification_id, d.expires_at, d.state,
+      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key
   )
-  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key,
+  select c.id, c.attempts, n.id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key,
     n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic,
     least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
   from claimed as c
-  join public.push_subscriptions as s on s.id = c.subscription_id
   join public.push_notifications as n on n.id = c.notification_id
   where c.state = 'sending'
   order by c.id;
@@ -399,15 +400,17 @@ begin
     for update of d
   ), blamed as (
     select m.*,
-      m.outcome = 'misconfigured' and (
+      case when m.outcome = 'misconfigured' then
         push.accepts_our_key(m.last_success_at, p_now) or bool_or(m.outcome = 'sent') over (partition by m.host)
-      ) as fault_of_subscription
+      else false end as fault_of_subscription
     from matched as m
   ), judged as (
     select b.id, b.outcome, b.status, b.code, b.message, b.retry_after, b.host, b.subscription_id, b.claimed_at, b.expires_at,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
       b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
+      -- Computed only where it is needed: a call of a function costs as much as settling a delivery.
       p_now + case
+        when b.outcome in ('sent', 'gone', 'failed') then null
         when b.outcome = 'misconfigured' and not b.fault_of_subscription then v_settings.backoff_base
         else greatest(push.backoff(b.failures + 1, v_settings.backoff_base, v_settings.backoff_max), b.retry_after)
       end as next_due
