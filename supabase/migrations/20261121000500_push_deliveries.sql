@@ -388,27 +388,25 @@ begin
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again. That it failed is known already.
-    select d.id, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.subscription_id, d.claimed_at,
-      d.expires_at, d.failures, h.last_success_at
+    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
       d.state = 'sending'
       or (d.state = 'queued' and d.last_code = 'lease_lost' and r.outcome in ('sent', 'gone', 'failed'))
     )
-    join push.hosts as h on h.origin = d.host
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
-    for update of d
   ), blamed as (
     select m.*,
+      -- What is asked here and in the next step is rare, and a call of a function costs as much as settling a delivery.
       case when m.outcome = 'misconfigured' then
-        push.accepts_our_key(m.last_success_at, p_now) or bool_or(m.outcome = 'sent') over (partition by m.host)
+        m.host in (select a.host from matched as a where a.outcome = 'sent')
+        or (select push.accepts_our_key(h.last_success_at, p_now) from push.hosts as h where h.origin = m.host)
       else false end as fault_of_subscription
     from matched as m
   ), judged as (
-    select b.id, b.outcome, b.status, b.code, b.message, b.retry_after, b.host, b.subscription_id, b.claimed_at, b.expires_at,
+    select b.*,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
-      b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
-      -- Computed only where it is needed: a call of a function costs as much as settling a delivery.
+      (b.outcome = 'retry' or b.fault_of_subscription)::integer as counts,
       p_now + case
         when b.outcome in ('sent', 'gone', 'failed') then null
         when b.outcome = 'misconfigured' and not b.fault_of_subscription then v_settings.backoff_base
@@ -416,27 +414,31 @@ begin
       end as next_due
     from blamed as b
   ), decided as (
-    select j.*,
-      case
-        when j.outcome in ('sent', 'gone', 'failed') then j.outcome
-        when j.failures >= v_settings.max_attempts then 'failed'
-        when j.next_due >= j.expires_at then 'expired'
-        else 'queued'
-      end as new_state
-    from judged as j
-  ), settled as (
     update push.deliveries as d
     set state = k.new_state,
         lease_until = null,
         due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
-        failures = k.failures,
+        failures = d.failures + k.counts,
         finished_at = case when k.new_state <> 'queued' then p_now end,
         last_status = k.status,
         last_code = k.code,
         last_error = k.message
-    from decided as k
-    where d.id = k.id
-    returning d.id
+    from (
+      select j.*,
+        case
+          when j.outcome in ('sent', 'gone', 'failed') then j.outcome
+          when j.failures + j.counts >= v_settings.max_attempts then 'failed'
+          when j.next_due >= j.expires_at then 'expired'
+          else 'queued'
+        end as new_state
+      from judged as j
+    ) as k
+    -- Said again, because this is looked at once more when somebody else has changed the row since.
+    where d.id = k.id and d.attempts = k.attempts and (
+      d.state = 'sending'
+      or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
+    )
+    returning k.outcome, k.new_state, k.status, k.message, k.retry_after, d.host, d.subscription_id, d.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
@@ -461,7 +463,7 @@ begin
   )
   select jsonb_build_object(
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'settled', (select count(*) from settled),
+    'settled', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
     'hosts', (
       select coalesce(jsonb_agg(jsonb_build_object(
