@@ -16,6 +16,7 @@ const bench: Bench = {
       try {
         const sample = (side: SendSide) => async () => {
           const input: SendInput = { side, origin: sink.origin, sends: SENDS[side], inFlight: IN_FLIGHT };
+          await sink.reset();
           const result = await runSide<SendSample>('deno', 'send', input, sink.certificate);
           const { requests } = await sink.count();
           if (requests < SENDS[side]) throw new Error(`${side}: only ${requests} sends arrived`);

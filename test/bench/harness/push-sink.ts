@@ -12,8 +12,9 @@ export interface PushSink {
   origin: string;
   /** PEM file of the authority to trust; undefined without TLS. */
   certificate: string | undefined;
-  /** What arrived since the last call. */
+  /** What arrived since the last reset. */
   count(): Promise<SinkCount>;
+  reset(): Promise<void>;
   stop(): void;
 }
 
@@ -25,14 +26,16 @@ export async function startPushSink(tlsFolder?: string): Promise<PushSink> {
   const child = fork(SCRIPT, files === undefined ? [] : [files.key, files.certificate]);
   // It leaves with the channel to this process, however that ends.
   const { port } = (await answer(child)) as { port: number };
+  const ask = async (question: 'count' | 'reset') => {
+    const answered = answer(child);
+    child.send(question);
+    return (await answered) as SinkCount;
+  };
   return {
     origin: files === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`,
     certificate: files?.authority,
-    async count() {
-      const counted = answer(child);
-      child.send('count');
-      return (await counted) as SinkCount;
-    },
+    count: () => ask('count'),
+    reset: async () => void (await ask('reset')),
     stop: () => void child.kill(),
   };
 }

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
  * A push service in a process of its own that takes everything and only counts: what is measured is the sender.
  *
  * HTTPS with HTTP/2 (and HTTP/1.1 for senders that speak nothing newer) where a key is given, otherwise plain HTTP/1.1,
- * the only thing the database allows on loopback. Speaks to its parent by messages: it says `{ port }`, and answers
- * `count` with what arrived since the last answer.
+ * the only thing the database allows on loopback. Speaks to its parent by messages: it says `{ port }`, answers `count`
+ * with what arrived, and forgets that on `reset`.
  */
 export interface SinkCount {
   /** Requests with an encrypted body and an Authorization header; anything else is refused and not counted. */
@@ -58,10 +58,11 @@ const server =
 server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }));
 
 process.on('message', (message) => {
-  if (message !== 'count') return;
+  if (message === 'reset') {
+    requests = 0;
+    endpoints.clear();
+  }
   process.send?.({ requests, endpoints: endpoints.size, lastArrival } satisfies SinkCount);
-  requests = 0;
-  endpoints.clear();
 });
 // Without its parent nobody asks any more.
 process.on('disconnect', () => process.exit(0));
