@@ -163,7 +163,7 @@ async function compose(
     databaseUrl: server.url(),
     superuserDatabaseUrl: server.url({ role: 'supabase_admin' }),
     pushServiceUrl: pushService.origin,
-    vapidPublicKey: state.vapid.publicKey,
+    vapidPublicKey: options.secrets?.VAPID_PUBLIC_KEY ?? state.vapid.publicKey,
   };
 
   let functions: FunctionServer | undefined;
@@ -235,7 +235,7 @@ async function compose(
     connectPush(address.databaseUrl, {
       projectUrl: address.url,
       bellSecret: state.bellSecret,
-      vapidPublicKey: state.vapid.publicKey,
+      vapidPublicKey: address.vapidPublicKey,
       pushServiceOrigin: pushService.origin,
       fcmBaseUrl: fcm.baseUrl,
     }),
