@@ -15,7 +15,7 @@ import {
 import { startGateway } from './gateway.ts';
 import { endOnSignals, type Lifetime, startLifetime } from './lifetime.ts';
 import { readLocalConfig } from './local-config.ts';
-import { type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
+import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
 import { connectPush, migrateProject, seedProject } from './project-database.ts';
 import { type PushService, startPushService } from './push-service/push-service.ts';
 import { emptyState, lockState } from './stack-lock.ts';
@@ -24,7 +24,7 @@ import { openStackState, saveStackState } from './stack-state.ts';
 import { startPgCronWorker } from './workers/pg-cron-worker.ts';
 import { startPgNetWorker, type Worker } from './workers/pg-net-worker.ts';
 
-export interface StackOptions {
+export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   /** The folder with `supabase/` in it; this project unless given. */
   projectDirectory?: string;
   /** Keeps database, keys and ports between runs; without it they live in a folder that goes with the stack. */
@@ -120,14 +120,14 @@ async function compose(
     openStackState(directory),
   ]);
   const ports = await choosePorts(options.ports ?? {}, state);
-  const databaseDirectory = join(directory, 'postgres');
+  const place = { directory: join(directory, 'postgres'), durable: options.durable ?? false };
   // Before it is started: a kill while the cluster is being made must not leave it running.
-  lifetime.watchPidFile(join(databaseDirectory, 'data', 'postmaster.pid'));
+  lifetime.watchPidFile(join(place.directory, 'data', 'postmaster.pid'));
 
   let database: PostgresServer | undefined;
   lifetime.onEnd('postgres', async () => database?.stop());
   const startDatabase = async (port: number | undefined): Promise<PostgresServer> => {
-    database = await startPostgres({ directory: databaseDirectory, ...(port !== undefined && { port }) });
+    database = await startPostgres({ ...place, ...(port !== undefined && { port }) });
     lifetime.started(database.pid);
     return database;
   };
@@ -163,7 +163,7 @@ async function compose(
     databaseUrl: server.url(),
     superuserDatabaseUrl: server.url({ role: 'supabase_admin' }),
     pushServiceUrl: pushService.origin,
-    vapidPublicKey: state.vapid.publicKey,
+    vapidPublicKey: options.secrets?.VAPID_PUBLIC_KEY ?? state.vapid.publicKey,
   };
 
   let functions: FunctionServer | undefined;
@@ -235,7 +235,7 @@ async function compose(
     connectPush(address.databaseUrl, {
       projectUrl: address.url,
       bellSecret: state.bellSecret,
-      vapidPublicKey: state.vapid.publicKey,
+      vapidPublicKey: address.vapidPublicKey,
       pushServiceOrigin: pushService.origin,
       fcmBaseUrl: fcm.baseUrl,
     }),

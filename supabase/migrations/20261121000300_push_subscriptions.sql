@@ -4,7 +4,8 @@ create table public.push_subscriptions (
   id uuid not null default gen_random_uuid(),
   user_id uuid not null default auth.uid(),
   channel text not null default 'webpush',
-  endpoint text,
+  -- Compared byte by byte: that is what a URL is, and a look-up costs a fraction of one that knows a language's rules.
+  endpoint text collate "C",
   p256dh text,
   auth text,
   vapid_key text,
@@ -32,7 +33,9 @@ create table public.push_subscriptions (
   constraint push_subscriptions_fcm_token check (octet_length(fcm_token) between 20 and 4096),
   constraint push_subscriptions_device_type check (device_type in ('desktop', 'mobile', 'tablet', 'unknown')),
   constraint push_subscriptions_user_agent check (octet_length(user_agent) <= 1024)
-);
+)
+-- Room on every page: setting last_used_at after a push then touches none of the indexes.
+with (fillfactor = 60);
 comment on table public.push_subscriptions is 'One device of one user. Insert what PushManager.subscribe() gave, or an app''s FCM token; the row deletes itself when the device is gone.';
 comment on column public.push_subscriptions.channel is 'How the device is reached: webpush (endpoint, p256dh, auth and perhaps vapid_key) or fcm (fcm_token).';
 comment on column public.push_subscriptions.endpoint is 'The URL of the push service, exactly as the browser gave it.';

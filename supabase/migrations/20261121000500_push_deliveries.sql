@@ -292,10 +292,10 @@ begin
     where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all (p_busy_hosts)
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others.
-    select h.origin, picked.id, picked.due_at
+    select h.origin, picked.id, picked.due_at, picked.subscription_id, picked.notification_id
     from open_hosts as h
     cross join lateral (
-      select d.id, d.due_at
+      select d.id, d.due_at, d.subscription_id, d.notification_id
       from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
@@ -303,13 +303,15 @@ begin
       for update of d skip locked
     ) as picked
   ), ranked as (
-    select w.id, w.due_at, row_number() over (partition by w.origin order by w.due_at, w.id) as turn
+    select w.id, w.due_at, w.subscription_id, w.notification_id,
+      row_number() over (partition by w.origin order by w.due_at, w.id) as turn
     from waiting as w
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
+    select r.id, r.subscription_id, r.notification_id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
-    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent.
+    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. The device is
+    -- looked up once, here: what is to be sent comes back with the update.
     update push.deliveries as d
     set attempts = d.attempts + 1,
         claimed_at = p_now,
@@ -319,21 +321,20 @@ begin
         finished_at = case when w.reason is not null then p_now end,
         last_code = coalesce(w.reason, d.last_code)
     from chosen as c
-    join push.deliveries as q on q.id = c.id
-    left join public.push_subscriptions as s on s.id = q.subscription_id
-    join public.push_notifications as n on n.id = q.notification_id
+    left join public.push_subscriptions as s on s.id = c.subscription_id
+    join public.push_notifications as n on n.id = c.notification_id
     cross join lateral (
       select case when s.id is null then 'subscription_deleted' when n.status = 'cancelled' then 'notification_cancelled' end
     ) as w (reason)
     where d.id = c.id
-    returning d.id, d.attempts, d.notification_id, d.subscription_id, d.expires_at, d.state
+    returning d.id, d.attempts, d.notification_id, d.expires_at, d.state,
+      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token
   )
-  select c.id, c.attempts, n.id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+  select c.id, c.attempts, n.id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key, c.fcm_token,
     n.title, n.body, n.url, n.params, n.category, n.urgency,
     coalesce(n.topic, push.topic_of_tag(n.tag)), n.tag,
     least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
   from claimed as c
-  join public.push_subscriptions as s on s.id = c.subscription_id
   join public.push_notifications as n on n.id = c.notification_id
   where c.state = 'sending'
   order by c.id;
@@ -397,55 +398,58 @@ begin
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again. That it failed is known already.
-    select d.id, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.subscription_id, d.claimed_at,
-      d.expires_at, d.failures, h.last_success_at
+    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
       d.state = 'sending'
       or (d.state = 'queued' and d.last_code = 'lease_lost' and r.outcome in ('sent', 'gone', 'failed'))
     )
-    join push.hosts as h on h.origin = d.host
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
-    for update of d
   ), blamed as (
     select m.*,
+      -- What is asked here and in the next step is rare, and a call of a function costs as much as settling a delivery.
       -- Without a status nobody was asked: our side could not even try, and no earlier success says otherwise.
-      m.outcome = 'misconfigured' and m.status is not null and (
-        push.accepts_our_key(m.last_success_at, p_now) or bool_or(m.outcome = 'sent') over (partition by m.host)
-      ) as fault_of_subscription
+      case when m.outcome = 'misconfigured' and m.status is not null then
+        m.host in (select a.host from matched as a where a.outcome = 'sent')
+        or (select push.accepts_our_key(h.last_success_at, p_now) from push.hosts as h where h.origin = m.host)
+      else false end as fault_of_subscription
     from matched as m
   ), judged as (
-    select b.id, b.outcome, b.status, b.code, b.message, b.retry_after, b.host, b.subscription_id, b.claimed_at, b.expires_at,
-      b.fault_of_subscription,
+    select b.*,
       -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
-      b.failures + (b.outcome = 'retry' or b.fault_of_subscription)::integer as failures,
+      (b.outcome = 'retry' or b.fault_of_subscription)::integer as counts,
       p_now + case
+        when b.outcome in ('sent', 'gone', 'failed') then null
         when b.outcome = 'misconfigured' and not b.fault_of_subscription then v_settings.backoff_base
         else greatest(push.backoff(b.failures + 1, v_settings.backoff_base, v_settings.backoff_max), b.retry_after)
       end as next_due
     from blamed as b
   ), decided as (
-    select j.*,
-      case
-        when j.outcome in ('sent', 'gone', 'failed') then j.outcome
-        when j.failures >= v_settings.max_attempts then 'failed'
-        when j.next_due >= j.expires_at then 'expired'
-        else 'queued'
-      end as new_state
-    from judged as j
-  ), settled as (
     update push.deliveries as d
     set state = k.new_state,
         lease_until = null,
         due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
-        failures = k.failures,
+        failures = d.failures + k.counts,
         finished_at = case when k.new_state <> 'queued' then p_now end,
         last_status = k.status,
         last_code = k.code,
         last_error = k.message
-    from decided as k
-    where d.id = k.id
-    returning d.id
+    from (
+      select j.*,
+        case
+          when j.outcome in ('sent', 'gone', 'failed') then j.outcome
+          when j.failures + j.counts >= v_settings.max_attempts then 'failed'
+          when j.next_due >= j.expires_at then 'expired'
+          else 'queued'
+        end as new_state
+      from judged as j
+    ) as k
+    -- Said again, because this is looked at once more when somebody else has changed the row since.
+    where d.id = k.id and d.attempts = k.attempts and (
+      d.state = 'sending'
+      or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
+    )
+    returning k.outcome, k.new_state, k.fault_of_subscription, k.status, k.message, k.retry_after, d.host, d.subscription_id, d.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
@@ -470,7 +474,7 @@ begin
   )
   select jsonb_build_object(
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'settled', (select count(*) from settled),
+    'settled', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
     'hosts', (
       select coalesce(jsonb_agg(jsonb_build_object(

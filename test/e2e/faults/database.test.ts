@@ -87,9 +87,15 @@ test('an API that is down while deliveries are sent costs no duplicate: reports 
     log: () => {},
     limited: false,
   });
+  // The dispatcher of the test before lingers, and knows another key.
+  await eventually(
+    () => sql`select from push.dispatchers`,
+    (rows) => rows.length === 0,
+  );
+  // Nobody else rings: this test's own dispatcher does all of it, with the key that the devices are made with.
+  await sql`
+    select push.connect('http://127.0.0.1:9', 'a-bell-secret-of-more-than-32-characters', ${keys.publicKey})`;
   const recipients = await createRecipients(sql, stack.pushService, 10);
-  // Nobody else rings: this test's own dispatcher does all of it.
-  await sql`select push.connect('http://127.0.0.1:9', 'a-bell-secret-of-more-than-32-characters')`;
   await sql`
     insert into public.push_notifications (user_id, title)
     select (${recipients.map(({ userId }) => userId)}::uuid[])[1 + n % 10], 'Message ' || n from generate_series(1, 300) as n`;
