@@ -10,17 +10,8 @@ import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
 import { readEnvironment } from './environment.ts';
+import type { Platform } from './platform.ts';
 import { isSameSecret } from './secret-comparison.ts';
-
-/** What the function needs from the platform it runs on. */
-export interface Platform {
-  environment: Record<string, string | undefined>;
-  /** Keeps the worker alive until the promise settles. */
-  waitUntil: (work: Promise<unknown>) => void;
-  log: (entry: Record<string, unknown>) => void;
-  /** Whether a worker's CPU and wall time are limited, as those of hosted Edge Functions are. */
-  limited: boolean;
-}
 
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.

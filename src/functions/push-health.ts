@@ -4,7 +4,7 @@ import { readHealth } from '../database/health.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
 import { type FunctionEnvironment, readEnvironment, readSecretKey } from './environment.ts';
-import type { Platform } from './push-dispatch.ts';
+import type { Platform } from './platform.ts';
 import { isSameSecret } from './secret-comparison.ts';
 
 // A frontend may ask from its own origin; what it gets is public.

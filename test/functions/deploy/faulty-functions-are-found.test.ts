@@ -109,5 +109,13 @@ test('two functions are both deployed and each probed', async () => {
     expect(results.flatMap(({ problems }) => problems)).toEqual([]);
     return results.map(({ name }) => name.split(':')[0]);
   });
-  expect(names).toEqual([DEPLOYS, 'push-dispatch', 'push-dispatch', 'push-second', 'push-second']);
+  expect(names).toEqual([
+    DEPLOYS,
+    'push-dispatch',
+    'push-dispatch',
+    'push-health',
+    'push-health',
+    'push-second',
+    'push-second',
+  ]);
 });
