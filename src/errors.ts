@@ -2,12 +2,17 @@
 export const ERRORS = {
   not_configured: { status: 503, message: 'The function is not configured.' },
   bell_refused: { status: 401, message: 'The bell was rung with a wrong secret.' },
+  secret_key_refused: {
+    status: 401,
+    message: 'The apikey header carries a secret key, but not that of this project.',
+  },
   method_not_allowed: { status: 405, message: 'This method is not supported here.' },
   body_malformed: { status: 400, message: 'The body is not what this function expects.' },
   body_too_large: { status: 413, message: 'The body is too large.' },
   queue_unreachable: { status: 503, message: 'The database did not answer.' },
   queue_answer_malformed: { status: 500, message: 'The database answered something unexpected.' },
   vapid_keys_invalid: { status: 503, message: 'The VAPID keys are not a matching P-256 pair.' },
+  fcm_account_invalid: { status: 503, message: 'FCM_SERVICE_ACCOUNT is not a usable service account.' },
   usage: { status: 400, message: 'The command was called wrongly.' },
 } as const;
 

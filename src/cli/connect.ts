@@ -33,6 +33,7 @@ await runCommand(USAGE, async () => {
       'usage',
       `PUSH_BELL_SECRET is neither set nor in ${values.file}. Run: npm run secrets`,
     );
+  const vapidPublicKey = setting('VAPID_PUBLIC_KEY') ?? null;
   const databaseUrl = values['database-url'] ?? setting('SUPABASE_DB_URL');
   if (!databaseUrl) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
   if (!/^postgres(ql)?:\/\//.test(databaseUrl) || !URL.canParse(databaseUrl))
@@ -44,7 +45,8 @@ await runCommand(USAGE, async () => {
 
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
   try {
-    await sql`select push.connect(p_project_url => ${projectUrl}, p_bell_secret => ${bellSecret})`;
+    await sql`select push.connect(
+      p_project_url => ${projectUrl}, p_bell_secret => ${bellSecret}, p_vapid_public_key => ${vapidPublicKey})`;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === '3F000' || code === '42883') {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
 
 /** The non-empty entries of a .env file. */
@@ -15,4 +15,24 @@ export async function readEnvironmentFile(path: string): Promise<string> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
     throw error;
   }
+}
+
+/** The text with these entries: in place of their old or empty lines, or at the end. */
+export function setEntries(text: string, entries: Record<string, string>): string {
+  let written = text === '' || text.endsWith('\n') ? text : `${text}\n`;
+  for (const [name, value] of Object.entries(entries)) {
+    const line = new RegExp(`^${name}=.*$`, 'm');
+    written = line.test(written)
+      ? written.replace(line, () => `${name}=${value}`)
+      : `${written}${name}=${value}\n`;
+  }
+  return written;
+}
+
+/** For the owner's eyes alone, whatever the old file allowed; and in one step, as the keys in it exist nowhere else. */
+export async function replaceEnvironmentFile(file: string, text: string): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  const draft = `${target}.${process.pid}.tmp`;
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+  await rename(draft, target);
 }

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { realpath, rename, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import webpush from 'web-push';
 import { isVapidSubject } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
-import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
+import {
+  parseEnvironmentFile,
+  readEnvironmentFile,
+  replaceEnvironmentFile,
+  setEntries,
+} from './environment-file.ts';
 import { runCommand } from './run-command.ts';
 
 const USAGE = `Usage: npm run secrets -- --subject mailto:you@example.com [--file .env]
@@ -50,25 +54,10 @@ await runCommand(USAGE, async () => {
   // A key pair that exists is never replaced: every browser that subscribed with it would be lost.
   const added = Object.entries(wanted).filter(([name]) => !existing[name]);
   if (added.length === 0) return `${values.file} has all of them already; nothing was changed.`;
-  let written = text === '' || text.endsWith('\n') ? text : `${text}\n`;
-  for (const [name, value] of added) {
-    const blank = new RegExp(`^${name}=[ \\t]*$`, 'm');
-    written = blank.test(written)
-      ? written.replace(blank, () => `${name}=${value}`)
-      : `${written}${name}=${value}\n`;
-  }
-  await replaceFile(values.file, written);
+  await replaceEnvironmentFile(values.file, setEntries(text, Object.fromEntries(added)));
   return [
     `Wrote ${added.map(([name]) => name).join(', ')} to ${values.file}.`,
     `The public key for your frontend: ${existing.VAPID_PUBLIC_KEY || pair.publicKey}`,
     `Next: npx supabase secrets set --env-file ${values.file}`,
   ].join('\n');
 });
-
-/** For the owner's eyes alone, whatever the old file allowed; and in one step, as the keys in it exist nowhere else. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const target = await realpath(file).catch(() => file);
-  const draft = `${target}.${process.pid}.tmp`;
-  await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
-  await rename(draft, target);
-}

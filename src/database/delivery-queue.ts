@@ -1,6 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { z } from 'zod';
-import type { ClaimedDelivery, Outcome } from '../channels/channel.ts';
+import type { ClaimedDelivery, Outcome, Target } from '../channels/channel.ts';
 import { SupapushError } from '../errors.ts';
 import type { Database } from './types.generated.ts';
 
@@ -19,20 +19,17 @@ export interface DeliveryQueue {
   complete(reports: DeliveryReport[]): Promise<void>;
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
   heartbeat(dispatcher: string, deliveryIds: number[]): Promise<void>;
+  /** Makes the deliveries of one more chunk of a topic's members; false when there was none to make. */
+  expand(): Promise<boolean>;
   /** Whether the dispatcher may stop; `final` hands what is left over to another one. */
   leave(dispatcher: string, final: boolean): Promise<boolean>;
 }
 
-const claimedRow = z.object({
+const claimedMessage = z.object({
   delivery_id: z.number().int(),
   attempt: z.number().int(),
   notification_id: z.string(),
-  channel: z.string(),
   host: z.string(),
-  endpoint: z.string(),
-  p256dh: z.string(),
-  auth: z.string(),
-  vapid_key: z.string().nullable(),
   title: z.string(),
   body: z.string().nullable(),
   url: z.string().nullable(),
@@ -40,8 +37,33 @@ const claimedRow = z.object({
   category: z.string().nullable(),
   urgency: z.enum(['very-low', 'low', 'normal', 'high']),
   topic: z.string().nullable(),
+  tag: z.string().nullable(),
   ttl: z.number().int().nonnegative(),
 });
+
+const claimedTarget = z
+  .discriminatedUnion('channel', [
+    z.object({
+      channel: z.literal('webpush'),
+      endpoint: z.string(),
+      p256dh: z.string(),
+      auth: z.string(),
+      vapid_key: z.string().nullable(),
+    }),
+    z.object({ channel: z.literal('fcm'), fcm_token: z.string() }),
+  ])
+  .transform((row): { target: Target } => {
+    switch (row.channel) {
+      case 'webpush': {
+        const { vapid_key, ...keys } = row;
+        return { target: { ...keys, vapidKey: vapid_key } };
+      }
+      case 'fcm':
+        return { target: { channel: row.channel, token: row.fcm_token } };
+    }
+  });
+
+const claimedRow = claimedMessage.and(claimedTarget);
 
 /** The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`). */
 export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQueue {
@@ -84,6 +106,12 @@ export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQ
       if (error) throw unreachable('push_heartbeat', error);
     },
 
+    async expand() {
+      const { data, error } = await client.rpc('push_expand');
+      if (error) throw unreachable('push_expand', error);
+      return data === true;
+    },
+
     async leave(dispatcher, final) {
       const { data, error } = await client.rpc('push_leave', { p_dispatcher: dispatcher, p_final: final });
       if (error) throw unreachable('push_leave', error);
@@ -96,12 +124,8 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
   return {
     deliveryId: row.delivery_id,
     attempt: row.attempt,
-    channel: row.channel,
     host: row.host,
-    endpoint: row.endpoint,
-    p256dh: row.p256dh,
-    auth: row.auth,
-    vapidKey: row.vapid_key,
+    target: row.target,
     content: {
       notificationId: row.notification_id,
       title: row.title,
@@ -110,6 +134,7 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
       params: row.params,
       category: row.category,
       topic: row.topic,
+      tag: row.tag,
     },
     urgency: row.urgency,
     ttl: row.ttl,

@@ -7,6 +7,7 @@ export type Database = {
     Tables: {
       push_notifications: {
         Row: {
+          audience_topic: string | null;
           body: string | null;
           category: string | null;
           created_at: string;
@@ -18,15 +19,17 @@ export type Database = {
           rule: string | null;
           send_at: string;
           status: string;
+          tag: string | null;
           title: string;
           topic: string | null;
           ttl: number | null;
           urgency: string;
           url: string | null;
-          user_id: string;
+          user_id: string | null;
         };
         ComputedFields: never;
         Insert: {
+          audience_topic?: string | null;
           body?: string | null;
           category?: string | null;
           created_at?: string;
@@ -38,14 +41,16 @@ export type Database = {
           rule?: string | null;
           send_at?: string;
           status?: string;
+          tag?: string | null;
           title: string;
           topic?: string | null;
           ttl?: number | null;
           urgency?: string;
           url?: string | null;
-          user_id: string;
+          user_id?: string | null;
         };
         Update: {
+          audience_topic?: string | null;
           body?: string | null;
           category?: string | null;
           created_at?: string;
@@ -57,27 +62,37 @@ export type Database = {
           rule?: string | null;
           send_at?: string;
           status?: string;
+          tag?: string | null;
           title?: string;
           topic?: string | null;
           ttl?: number | null;
           urgency?: string;
           url?: string | null;
-          user_id?: string;
+          user_id?: string | null;
         };
-        Relationships: [];
+        Relationships: [
+          {
+            foreignKeyName: 'push_notifications_audience_topic_fkey';
+            columns: ['audience_topic'];
+            isOneToOne: false;
+            referencedRelation: 'push_topics';
+            referencedColumns: ['key'];
+          },
+        ];
       };
       push_subscriptions: {
         Row: {
-          auth: string;
+          auth: string | null;
           channel: string;
           created_at: string;
           device_type: string;
-          endpoint: string;
+          endpoint: string | null;
           expires_at: string | null;
+          fcm_token: string | null;
           host: string;
           id: string;
           last_used_at: string | null;
-          p256dh: string;
+          p256dh: string | null;
           updated_at: string;
           user_agent: string | null;
           user_id: string;
@@ -85,36 +100,87 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
-          auth: string;
+          auth?: string | null;
           channel?: string;
           created_at?: string;
           device_type?: string;
-          endpoint: string;
+          endpoint?: string | null;
           expires_at?: string | null;
+          fcm_token?: string | null;
           host?: string;
           id?: string;
           last_used_at?: string | null;
-          p256dh: string;
+          p256dh?: string | null;
           updated_at?: string;
           user_agent?: string | null;
           user_id?: string;
           vapid_key?: string | null;
         };
         Update: {
-          auth?: string;
+          auth?: string | null;
           channel?: string;
           created_at?: string;
           device_type?: string;
-          endpoint?: string;
+          endpoint?: string | null;
           expires_at?: string | null;
+          fcm_token?: string | null;
           host?: string;
           id?: string;
           last_used_at?: string | null;
-          p256dh?: string;
+          p256dh?: string | null;
           updated_at?: string;
           user_agent?: string | null;
           user_id?: string;
           vapid_key?: string | null;
+        };
+        Relationships: [];
+      };
+      push_topic_members: {
+        Row: {
+          created_at: string;
+          topic: string;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          topic: string;
+          user_id?: string;
+        };
+        Update: {
+          created_at?: string;
+          topic?: string;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'push_topic_members_topic_fkey';
+            columns: ['topic'];
+            isOneToOne: false;
+            referencedRelation: 'push_topics';
+            referencedColumns: ['key'];
+          },
+        ];
+      };
+      push_topics: {
+        Row: {
+          created_at: string;
+          description: string | null;
+          key: string;
+          title: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          description?: string | null;
+          key: string;
+          title: string;
+        };
+        Update: {
+          created_at?: string;
+          description?: string | null;
+          key?: string;
+          title?: string;
         };
         Relationships: [];
       };
@@ -123,6 +189,7 @@ export type Database = {
       [_ in never]: never;
     };
     Functions: {
+      push_cancel: { Args: { p_notification_id: string }; Returns: number };
       push_claim: {
         Args: { p_busy_hosts?: string[]; p_dispatcher: string; p_limit?: number; p_now?: string };
         Returns: {
@@ -133,10 +200,12 @@ export type Database = {
           channel: string;
           delivery_id: number;
           endpoint: string;
+          fcm_token: string;
           host: string;
           notification_id: string;
           p256dh: string;
           params: Json;
+          tag: string;
           title: string;
           topic: string;
           ttl: number;
@@ -146,6 +215,8 @@ export type Database = {
         }[];
       };
       push_complete: { Args: { p_now?: string; p_outcomes: Json }; Returns: Json };
+      push_expand: { Args: { p_limit?: number; p_now?: string }; Returns: boolean };
+      push_health: { Args: { p_now?: string }; Returns: Json };
       push_heartbeat: {
         Args: { p_deliveries?: number[]; p_dispatcher: string; p_now?: string };
         Returns: undefined;
@@ -159,6 +230,7 @@ export type Database = {
           p_idempotency_key?: string;
           p_params?: Json;
           p_send_at?: string;
+          p_tag?: string;
           p_title: string;
           p_topic?: string;
           p_ttl?: number;
@@ -167,6 +239,39 @@ export type Database = {
           p_user_id: string;
         };
         Returns: string;
+      };
+      push_notify_topic: {
+        Args: {
+          p_audience_topic: string;
+          p_body?: string;
+          p_category?: string;
+          p_expires_at?: string;
+          p_idempotency_key?: string;
+          p_params?: Json;
+          p_send_at?: string;
+          p_tag?: string;
+          p_title: string;
+          p_topic?: string;
+          p_ttl?: number;
+          p_urgency?: string;
+          p_url?: string;
+        };
+        Returns: string;
+      };
+      push_progress: {
+        Args: { p_notification_id: string };
+        Returns: {
+          cancelled: number;
+          expired: number;
+          failed: number;
+          gone: number;
+          members: number;
+          queued: number;
+          sent: number;
+          status: string;
+          suppressed: number;
+          total: number;
+        }[];
       };
     };
     Enums: {

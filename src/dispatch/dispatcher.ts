@@ -1,4 +1,4 @@
-import type { Channel, Outcome } from '../channels/channel.ts';
+import type { Channels, Outcome } from '../channels/channel.ts';
 import type { DeliveryQueue } from '../database/delivery-queue.ts';
 import { createLanes } from './lanes.ts';
 import { createReportBuffer } from './report-buffer.ts';
@@ -10,7 +10,7 @@ export interface Budget {
 
 export interface DispatcherOptions {
   queue: DeliveryQueue;
-  channels: Record<string, Channel>;
+  channels: Channels;
   /** Deliveries taken at a time. */
   claimLimit?: number;
   /** Requests in flight to one push service. 30 to 100 are enough for HTTP/2. */
@@ -98,11 +98,14 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       }
 
       const busy = lanes.busyHosts();
-      const deliveries = await queue.claim(dispatcher, Math.min(claimLimit, left), busy);
-      if (deliveries.length > 0) {
-        summary.claimed += deliveries.length;
-        for (const { deliveryId } of deliveries) unsettled.add(deliveryId);
-        lanes.add(deliveries);
+      const limit = Math.min(claimLimit, left);
+      const deliveries = await queue.claim(dispatcher, limit, busy);
+      summary.claimed += deliveries.length;
+      for (const { deliveryId } of deliveries) unsettled.add(deliveryId);
+      lanes.add(deliveries);
+      // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
+      const expanded = deliveries.length < limit && busy.length === 0 && (await queue.expand());
+      if (deliveries.length > 0 || expanded) {
         idleSince = now();
         continue;
       }

@@ -1,4 +1,4 @@
-import type { Channel, ClaimedDelivery, Outcome } from '../channels/channel.ts';
+import { type Channels, type ClaimedDelivery, type Outcome, sendOn } from '../channels/channel.ts';
 import type { DeliveryReport } from '../database/delivery-queue.ts';
 
 /** Deliveries on their way, a lane for each host. */
@@ -21,7 +21,7 @@ export interface Lanes {
  * rejects. A host that hangs uses up its own places only: the others' lanes go on, and are filled up meanwhile.
  */
 export function createLanes(options: {
-  channels: Record<string, Channel>;
+  channels: Channels;
   concurrency: number;
   onReport: (report: DeliveryReport) => void;
 }): Lanes {
@@ -77,13 +77,9 @@ export function createLanes(options: {
   };
 }
 
-async function send(channels: Record<string, Channel>, delivery: ClaimedDelivery): Promise<Outcome> {
-  if (!Object.hasOwn(channels, delivery.channel)) {
-    const message = `No channel ${delivery.channel} is configured.`;
-    return { outcome: 'failed', status: null, code: 'channel_unknown', message };
-  }
+async function send(channels: Channels, delivery: ClaimedDelivery): Promise<Outcome> {
   try {
-    return await (channels[delivery.channel] as Channel).send(delivery);
+    return await sendOn(channels, delivery);
   } catch (error) {
     // A channel must not throw. One that does fails this delivery, not the reports of all others under way.
     const message = `The channel threw ${error instanceof Error ? error.name : typeof error}.`;

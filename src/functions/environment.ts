@@ -1,13 +1,16 @@
 import { z } from 'zod';
-import { isVapidSubject } from '../channels/webpush/vapid-keys.ts';
+import { isVapidSubject, type VapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
 
 /** What the functions are told from outside. The platform sets the first two, `supabase secrets set` the others. */
 export interface FunctionEnvironment {
   supabaseUrl: string;
   secretKey: string;
-  vapid: { publicKey: string; privateKey: string; subject: string };
+  /** Newest first: new subscriptions are made with it, older ones are signed for with theirs. */
+  vapid: [VapidKeys, ...VapidKeys[]];
   bellSecret: string;
+  /** The JSON file of a Google service account; undefined where nothing is sent through FCM. */
+  fcmServiceAccount: string | undefined;
   /** Deliveries one invocation sends before it hands over; undefined where the platform decides. */
   deliveryBudget: number | undefined;
 }
@@ -15,8 +18,7 @@ export interface FunctionEnvironment {
 // What travels in a header. Anything else would never match there, and the runtime quotes it in its error.
 const headerValue = z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces');
 
-const variables = z.object({
-  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
+const secretKeys = {
   SUPABASE_SECRET_KEYS: z
     .string()
     .transform((text, context) => {
@@ -28,10 +30,29 @@ const variables = z.object({
     .optional(),
   // Projects that still run on the older keys have this one instead.
   SUPABASE_SERVICE_ROLE_KEY: headerValue.optional(),
+};
+
+const variables = z.object({
+  SUPABASE_URL: z.url({ protocol: /^https?$/ }),
+  ...secretKeys,
   VAPID_PUBLIC_KEY: z.string().min(1),
   VAPID_PRIVATE_KEY: z.string().min(1),
+  VAPID_PREVIOUS_KEYS: z
+    .string()
+    .transform((text, context) => {
+      // A line left empty in .env is no key.
+      if (text.trim() === '') return [];
+      const pairs = z
+        .array(z.object({ publicKey: z.string(), privateKey: z.string() }))
+        .safeParse(parseJson(text));
+      if (pairs.success) return pairs.data;
+      context.addIssue({ code: 'custom', message: 'must be JSON: [{"publicKey": "…", "privateKey": "…"}]' });
+      return z.NEVER;
+    })
+    .default([]),
   VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
   PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),
+  FCM_SERVICE_ACCOUNT: z.string().optional(),
   PUSH_BELL_SECRET: headerValue.min(32, 'must have at least 32 characters'),
 });
 
@@ -55,17 +76,25 @@ export function readEnvironment(environment: Record<string, string | undefined>)
       `The function is not configured: ${problems.join(', ')}. Run: supabase secrets set`,
     );
   }
+  const subject = read.data.VAPID_SUBJECT;
   return {
     supabaseUrl: read.data.SUPABASE_URL,
     secretKey,
-    vapid: {
-      publicKey: read.data.VAPID_PUBLIC_KEY,
-      privateKey: read.data.VAPID_PRIVATE_KEY,
-      subject: read.data.VAPID_SUBJECT,
-    },
+    vapid: [
+      { publicKey: read.data.VAPID_PUBLIC_KEY, privateKey: read.data.VAPID_PRIVATE_KEY, subject },
+      ...read.data.VAPID_PREVIOUS_KEYS.map((pair) => ({ ...pair, subject })),
+    ],
     bellSecret: read.data.PUSH_BELL_SECRET,
+    // A line left empty in .env is no account.
+    fcmServiceAccount: read.data.FCM_SERVICE_ACCOUNT?.trim() || undefined,
     deliveryBudget: read.data.PUSH_DELIVERY_BUDGET,
   };
+}
+
+/** The project's secret key, whatever else is missing; undefined where there is none. */
+export function readSecretKey(environment: Record<string, string | undefined>): string | undefined {
+  const read = z.object(secretKeys).safeParse(environment);
+  return read.data?.SUPABASE_SECRET_KEYS ?? read.data?.SUPABASE_SERVICE_ROLE_KEY;
 }
 
 function parseJson(text: string): unknown {

@@ -1,9 +1,12 @@
-import { createClient } from '@supabase/supabase-js';
 import { z } from 'zod';
-import { importVapidKeys } from '../channels/webpush/vapid-keys.ts';
+import type { Channel } from '../channels/channel.ts';
+import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
+import { importServiceAccount } from '../channels/fcm/service-account.ts';
+import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
+import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
-import type { Database } from '../database/types.generated.ts';
+import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
 import { readEnvironment } from './environment.ts';
@@ -22,8 +25,6 @@ export interface Platform {
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 100_000 };
-
-const DATABASE_TIMEOUT_MS = 15_000;
 
 const bell = z.object({ dispatcher: z.uuid() });
 const MAX_BODY_BYTES = 1024;
@@ -54,8 +55,11 @@ export function createPushDispatch(platform: Platform): (request: Request) => Pr
         );
         return errorResponse(refused, { Allow: 'GET, POST' });
       }
-      const { bellSecret, options } = await getWorld();
-      if (request.method === 'GET') return Response.json({ function: 'push-dispatch', status: 'ok' });
+      const { bellSecret, options, problem } = await getWorld();
+      if (request.method === 'GET') {
+        if (problem !== undefined) throw problem;
+        return Response.json({ function: 'push-dispatch', status: 'ok' });
+      }
       // Before the body is read: a stranger gets no work done.
       if (!(await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret))) {
         throw new SupapushError(
@@ -77,27 +81,44 @@ export function createPushDispatch(platform: Platform): (request: Request) => Pr
 interface World {
   bellSecret: string;
   options: DispatcherOptions;
+  /** What keeps one channel from working; the others work all the same. */
+  problem: SupapushError | undefined;
 }
 
 async function buildWorld(platform: Platform): Promise<World> {
-  const { supabaseUrl, secretKey, vapid, bellSecret, deliveryBudget } = readEnvironment(platform.environment);
-  const signer = await importVapidKeys(vapid);
-  const client = createClient<Database>(supabaseUrl, secretKey, {
-    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    // A database that hangs is one that failed: the queue tries again, and leases end.
-    global: {
-      fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(DATABASE_TIMEOUT_MS) }),
-    },
-  });
+  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, deliveryBudget } = readEnvironment(
+    platform.environment,
+  );
+  const signers = await importAllVapidKeys(vapid);
+  const fcm = await buildFcm(fcmServiceAccount);
+  const client = createServiceClient(supabaseUrl, secretKey);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
     bellSecret,
+    problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signer }) },
+      channels: { webpush: createWebPushChannel({ signers }), fcm: fcm.channel },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };
+}
+
+/** FCM is one channel of two: without a usable account its deliveries wait, and web push goes on. */
+async function buildFcm(
+  serviceAccount: string | undefined,
+): Promise<{ channel: Channel<'fcm'>; problem?: SupapushError }> {
+  if (serviceAccount === undefined) {
+    return {
+      channel: createUnconfiguredChannel('FCM_SERVICE_ACCOUNT is not set. Run: supabase secrets set'),
+    };
+  }
+  try {
+    return { channel: createFcmChannel({ account: await importServiceAccount(serviceAccount) }) };
+  } catch (error) {
+    if (!(error instanceof SupapushError)) throw error;
+    return { channel: createUnconfiguredChannel(error.message), problem: error };
+  }
 }
 
 async function readBell(request: Request): Promise<z.infer<typeof bell>> {

@@ -34,20 +34,28 @@ export async function seedProject(databaseUrl: string, config: LocalConfig): Pro
 }
 
 /**
- * Tells the database where its functions are, with the secret that rings them, and allows the local push service's
- * origin. A project without Supapush's migrations is left alone.
+ * Tells the database where its functions are, with the secret that rings them, and makes it call the local push service
+ * and the local FCM service, the latter in Google's place. A project without Supapush's migrations is left alone.
  */
 export async function connectPush(
   databaseUrl: string,
-  push: { projectUrl: string; bellSecret: string; pushServiceOrigin: string },
+  push: {
+    projectUrl: string;
+    bellSecret: string;
+    vapidPublicKey: string;
+    pushServiceOrigin: string;
+    fcmBaseUrl: string;
+  },
 ): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     const [found] = await sql`
-      select to_regprocedure('push.connect(text, text)') is not null as bell,
+      select to_regprocedure('push.connect(text, text, text)') is not null as bell,
              to_regclass('push.hosts') is not null as hosts`;
-    if (found?.bell) await sql`select push.connect(${push.projectUrl}, ${push.bellSecret})`;
+    if (found?.bell)
+      await sql`select push.connect(${push.projectUrl}, ${push.bellSecret}, ${push.vapidPublicKey})`;
     if (found?.hosts) {
       await sql`insert into push.hosts (origin) values (${push.pushServiceOrigin}) on conflict do nothing`;
+      await sql`update push.hosts set origin = ${push.fcmBaseUrl} where channel = 'fcm'`;
     }
   });
 }

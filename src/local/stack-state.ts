@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import webPush from 'web-push';
 import { z } from 'zod';
+import { createServiceAccountKey } from './fcm-service/local-service-account.ts';
 
 const port = z.int().min(1).max(65_535);
 
@@ -14,6 +15,8 @@ const state = z.object({
   vapid: z.object({ publicKey: z.string(), privateKey: z.string() }),
   /** What the database shows to push-dispatch. */
   bellSecret: z.string().min(32),
+  /** The key of the service account at the local FCM service, PKCS#8 in PEM; states of earlier versions have none. */
+  fcmPrivateKey: z.string().startsWith('-----BEGIN PRIVATE KEY-----').default(createServiceAccountKey),
   /** Those of the last start, taken again where free: subscriptions hold the push service's address. */
   ports: z.object({ gateway: port, database: port, pushService: port }).optional(),
 });
@@ -35,6 +38,7 @@ export async function openStackState(directory: string): Promise<StackState> {
     secretKey: apiKey('secret'),
     vapid: webPush.generateVAPIDKeys(),
     bellSecret: randomBytes(32).toString('base64url'),
+    fcmPrivateKey: createServiceAccountKey(),
   };
   await saveStackState(directory, made);
   return made;

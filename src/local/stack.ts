@@ -2,7 +2,10 @@ import { chmod, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { allOrNone } from './all-or-none.ts';
 import type { ApiServer } from './api/api-server.ts';
+import { databaseIsAway } from './api/database-is-away.ts';
+import { type FcmService, startFcmService } from './fcm-service/fcm-service.ts';
 import { findEdgeFunctions } from './functions/edge-function.ts';
 import {
   type FunctionLogLine,
@@ -60,6 +63,7 @@ export interface StackAddress {
 
 export interface Stack extends StackAddress {
   readonly pushService: PushService;
+  readonly fcm: FcmService;
   readonly postgres: PostgresServer;
   readonly functions: FunctionServer | undefined;
   /** The migrations that this start applied. */
@@ -131,7 +135,7 @@ async function compose(
   // Both load @supabase/lite, which takes a while: it happens while Postgres starts.
   const modules = Promise.all([import('./postgres/supabase-roles.ts'), import('./api/api-server.ts')]);
   modules.catch(() => undefined);
-  const [server, gateway, pushService] = await allOrNone([
+  const [server, gateway, pushService, fcm] = await allOrNone([
     timed('PostgreSQL', startDatabase(ports.database)),
     startGateway({ ...(ports.gateway !== undefined && { port: ports.gateway }), log }).then((gateway) => {
       lifetime.onEnd('gateway', gateway.stop);
@@ -139,6 +143,10 @@ async function compose(
     }),
     startPushService(ports.pushService === undefined ? {} : { port: ports.pushService }).then((service) => {
       lifetime.onEnd('push service', service.stop);
+      return service;
+    }),
+    startFcmService({ privateKey: state.fcmPrivateKey }).then((service) => {
+      lifetime.onEnd('FCM service', service.stop);
       return service;
     }),
   ]);
@@ -175,6 +183,7 @@ async function compose(
         VAPID_PRIVATE_KEY: state.vapid.privateKey,
         VAPID_SUBJECT: 'mailto:push@example.com',
         PUSH_BELL_SECRET: state.bellSecret,
+        FCM_SERVICE_ACCOUNT: JSON.stringify(fcm.serviceAccount),
         ...options.secrets,
       },
       onLog: options.onFunctionLog ?? (({ function: name, line }) => log(`${name}: ${line}`)),
@@ -226,7 +235,9 @@ async function compose(
     connectPush(address.databaseUrl, {
       projectUrl: address.url,
       bellSecret: state.bellSecret,
+      vapidPublicKey: state.vapid.publicKey,
       pushServiceOrigin: pushService.origin,
+      fcmBaseUrl: fcm.baseUrl,
     }),
   ]);
   // Registered again to be the first to stop: no request is to find its server half gone.
@@ -239,6 +250,7 @@ async function compose(
   return {
     ...address,
     pushService,
+    fcm,
     get postgres() {
       return database ?? server;
     },
@@ -266,13 +278,6 @@ async function compose(
   };
 }
 
-async function databaseIsAway(): Promise<Response> {
-  return Response.json(
-    { code: 'PGRST000', message: 'The database is away.', details: null, hint: null },
-    { status: 503 },
-  );
-}
-
 async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: Lifetime): Promise<string> {
   if (stateDirectory !== undefined) {
     const directory = resolve(stateDirectory);
@@ -289,12 +294,4 @@ async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: 
 
 async function endWorkers(workers: Worker[]): Promise<void> {
   await Promise.all(workers.map((worker) => worker.stop()));
-}
-
-/** Like `Promise.all`, but fails only when nothing is under way any more, so that whatever started can be stopped. */
-async function allOrNone<const T extends readonly unknown[]>(
-  work: T,
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  await Promise.allSettled(work);
-  return await Promise.all(work);
 }

@@ -1,4 +1,4 @@
--- Supapush 1/8: the private schema, its settings, its errors and its alarms.
+-- Supapush: the private schema, its settings, its errors and its alarms.
 --
 -- Schema `push` is never exposed by the Data API. Tables that clients use live in `public` with the prefix `push_`.
 
@@ -16,7 +16,6 @@ revoke all on schema push from public;
 create table push.settings (
   id boolean not null default true,
   max_subscriptions_per_user integer not null default 20,
-  max_notification_bytes integer not null default 3500,
   default_ttl integer not null default 86400,
   max_attempts smallint not null default 10,
   backoff_base interval not null default '10 seconds',
@@ -30,11 +29,11 @@ create table push.settings (
   circuit_failures integer not null default 10,
   max_dispatchers integer not null default 4,
   backlog_per_dispatcher integer not null default 5000,
+  vapid_public_key text,
   constraint settings_pkey primary key (id),
   constraint settings_one_row check (id),
   constraint settings_limits check (
-    max_subscriptions_per_user > 0 and max_notification_bytes between 100 and 3800
-    and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
+    max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
     and circuit_failures > 0 and max_dispatchers > 0 and backlog_per_dispatcher > 0
   ),
   constraint settings_intervals check (
@@ -45,7 +44,6 @@ create table push.settings (
 );
 comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
 comment on column push.settings.max_subscriptions_per_user is 'Devices one user may register.';
-comment on column push.settings.max_notification_bytes is 'Largest title, body, url and params together, as JSON bytes. The encrypted message holds 3993 bytes (RFC 8291).';
 comment on column push.settings.default_ttl is 'Seconds a push service keeps an undelivered message (RFC 8030 TTL) when the notification says nothing else.';
 comment on column push.settings.max_attempts is 'Attempts before a delivery that keeps failing is given up.';
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
@@ -55,6 +53,7 @@ comment on column push.settings.throttle_pause is 'Shortest pause of a push serv
 comment on column push.settings.circuit_failures is 'Requests in a row without a useful answer that pause a push service.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
+comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key or does not answer; doubles up to pause_max.';
 
 insert into push.settings default values;

@@ -1,9 +1,10 @@
--- Supapush 2/8: the push services that may be called, and the checks of what a browser sends us.
+-- Supapush: the push services that may be called, and the checks of what a browser sends us.
 --
--- An endpoint is a URL from a stranger that our servers will call. Only origins listed here are ever called.
+-- An endpoint is a URL from a stranger that our servers will call. Only what is listed here is ever called.
 
 create table push.hosts (
   origin text not null,
+  channel text not null default 'webpush',
   max_in_flight integer not null default 500,
   paused_until timestamptz,
   pauses integer not null default 0,
@@ -15,18 +16,27 @@ create table push.hosts (
   created_at timestamptz not null default now(),
   constraint hosts_pkey primary key (origin),
   -- http is for a push service on this machine's loopback alone, as local development has it.
-  constraint hosts_origin check (
-    origin ~ '^https://(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$'
-    or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}$'
-  ),
+  constraint hosts_origin check (case channel
+    when 'webpush' then
+      origin ~ '^https://(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$'
+      or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}$'
+    -- With its path: Google serves web push from the same name, and the two are paused and limited apart.
+    when 'fcm' then origin = 'https://fcm.googleapis.com/v1' or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}/v1$'
+    else false
+  end),
   constraint hosts_max_in_flight check (max_in_flight > 0)
 );
-comment on table push.hosts is 'Push services that may be called, each an origin (or https://*.suffix), with their state.';
+comment on table push.hosts is 'Push services that may be called, one a row, with their state.';
+comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
+comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
 comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
 comment on column push.hosts.paused_until is 'No delivery is handed out for this service before this time.';
 comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles with each success until it is gone.';
 comment on column push.hosts.unreachable is 'Requests in a row that got no useful answer.';
 comment on column push.hosts.pauses is 'Pauses in a row without a success between them; each doubles the next.';
+
+-- Nothing in an FCM token says where it is to be sent.
+create unique index hosts_one_fcm on push.hosts (channel) where channel = 'fcm';
 
 alter table push.hosts enable row level security;
 create policy hosts_nobody on push.hosts for all to public using (false);
@@ -38,6 +48,7 @@ insert into push.hosts (origin) values
   ('https://updates.push.services.mozilla.com'),
   ('https://*.notify.windows.com'),
   ('https://*.push.apple.com');
+insert into push.hosts (origin, channel) values ('https://fcm.googleapis.com/v1', 'fcm');
 
 create function push.host_of(p_endpoint text)
 returns text
@@ -54,6 +65,12 @@ as $$
            part[1] as scheme, part[2] as name, part[3] as port
     from parts
     where part is not null and strpos(part[4], '\') = 0 and strpos(part[4], '#') = 0
+      -- Dot segments: a URL parser takes them out, and calls another path than the one looked at here.
+      and part[4] !~* '/(\.|%2e){1,2}([/?]|$)'
+      -- The FCM API is spoken to by its own channel alone, with our account; no endpoint leads there.
+      and not exists (
+        select from push.hosts as f where f.channel = 'fcm' and starts_with(p_endpoint, f.origin || '/')
+      )
   )
   select h.origin
   from origins as o
@@ -70,7 +87,7 @@ as $$
   limit 1;
 $$;
 comment on function push.host_of(text) is
-  'The row of push.hosts an endpoint belongs to, or null when that endpoint may not be called.';
+  'The row of push.hosts a web push endpoint belongs to, or null when that endpoint may not be called.';
 
 -- keys ---------------------------------------------------------------------------------------------------------
 

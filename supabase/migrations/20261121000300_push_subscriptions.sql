@@ -1,14 +1,15 @@
--- Supapush 3/8: subscriptions, one row per device, inserted by the frontend under RLS.
+-- Supapush: subscriptions, one row per device, inserted by the frontend under RLS.
 
 create table public.push_subscriptions (
   id uuid not null default gen_random_uuid(),
   user_id uuid not null default auth.uid(),
   channel text not null default 'webpush',
   -- Compared byte by byte: that is what a URL is, and a look-up costs a fraction of one that knows a language's rules.
-  endpoint text collate "C" not null,
-  p256dh text not null,
-  auth text not null,
+  endpoint text collate "C",
+  p256dh text,
+  auth text,
   vapid_key text,
+  fcm_token text collate "C",
   device_type text not null default 'unknown',
   user_agent text,
   expires_at timestamptz,
@@ -19,34 +20,91 @@ create table public.push_subscriptions (
   last_used_at timestamptz,
   constraint push_subscriptions_pkey primary key (id),
   constraint push_subscriptions_endpoint_key unique (endpoint),
+  constraint push_subscriptions_fcm_token_key unique (fcm_token),
   constraint push_subscriptions_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
-  constraint push_subscriptions_host_fkey foreign key (host) references push.hosts (origin),
-  constraint push_subscriptions_channel check (channel in ('webpush')),
+  constraint push_subscriptions_host_fkey foreign key (host) references push.hosts (origin) on update cascade,
+  constraint push_subscriptions_channel check (case channel
+    when 'webpush' then num_nulls(endpoint, p256dh, auth) = 0 and fcm_token is null
+    when 'fcm' then fcm_token is not null and num_nonnulls(endpoint, p256dh, auth, vapid_key) = 0
+    else false
+  end),
   constraint push_subscriptions_endpoint check (octet_length(endpoint) <= 2048),
   constraint push_subscriptions_keys check (length(p256dh) = 87 and length(auth) = 22),
+  constraint push_subscriptions_fcm_token check (octet_length(fcm_token) between 20 and 4096),
   constraint push_subscriptions_device_type check (device_type in ('desktop', 'mobile', 'tablet', 'unknown')),
   constraint push_subscriptions_user_agent check (octet_length(user_agent) <= 1024)
 )
 -- Room on every page: setting last_used_at after a push then touches none of the indexes.
 with (fillfactor = 60);
-comment on table public.push_subscriptions is 'One device of one user. Insert what PushManager.subscribe() gave; the row deletes itself when the device is gone.';
-comment on column public.push_subscriptions.channel is 'How the device is reached.';
+comment on table public.push_subscriptions is 'One device of one user. Insert what PushManager.subscribe() gave, or an app''s FCM token; the row deletes itself when the device is gone.';
+comment on column public.push_subscriptions.channel is 'How the device is reached: webpush (endpoint, p256dh, auth and perhaps vapid_key) or fcm (fcm_token).';
 comment on column public.push_subscriptions.endpoint is 'The URL of the push service, exactly as the browser gave it.';
 comment on column public.push_subscriptions.p256dh is 'The device''s public key: 65 bytes, base64url without padding.';
 comment on column public.push_subscriptions.auth is 'The device''s authentication secret: 16 bytes, base64url without padding.';
-comment on column public.push_subscriptions.vapid_key is 'The public VAPID key the browser subscribed with; null means the project''s current one.';
+comment on column public.push_subscriptions.vapid_key is 'The public VAPID key the browser subscribed with; when left out, the one that push.connect() noted.';
+comment on column public.push_subscriptions.fcm_token is 'The registration token of an app''s installation, exactly as Firebase gave it.';
 comment on column public.push_subscriptions.device_type is 'desktop, mobile, tablet or unknown.';
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
-comment on column public.push_subscriptions.host is 'The row of push.hosts that allows the endpoint; set by the database.';
+comment on column public.push_subscriptions.host is 'The row of push.hosts through which the device is reached; set by the database.';
 comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device.';
 
 create index push_subscriptions_user_id_idx on public.push_subscriptions (user_id);
 create index push_subscriptions_host_idx on public.push_subscriptions (host);
 
+create function push.check_address(p_row public.push_subscriptions)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if p_row.channel = 'fcm' then
+    if num_nonnulls(p_row.endpoint, p_row.p256dh, p_row.auth, p_row.vapid_key) > 0 then
+      perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and nothing of web push.',
+        'Leave out endpoint, p256dh, auth and vapid_key, or use channel "webpush".');
+    end if;
+    -- Real ones have about 160 characters; Google promises no length.
+    if p_row.fcm_token is null or length(p_row.fcm_token) not between 20 and 4096 or p_row.fcm_token !~ '^[!-~]+$' then
+      perform push.refuse(400, 'fcm_token_malformed',
+        'The fcm_token must be 20 to 4096 printable ASCII characters without spaces.',
+        'Insert the registration token unchanged.');
+    end if;
+    return;
+  end if;
+
+  if p_row.fcm_token is not null then
+    perform push.refuse(400, 'address_ambiguous', 'A device of channel webpush has no fcm_token.',
+      'Leave it out, or use channel "fcm".');
+  end if;
+  if p_row.endpoint is null or octet_length(p_row.endpoint) > 2048 or p_row.endpoint !~ '^[!-~]+$' then
+    perform push.refuse(400, 'endpoint_malformed',
+      'The endpoint must be a URL of at most 2048 printable ASCII characters.',
+      'Insert subscription.endpoint unchanged.');
+  end if;
+  if push.is_p256_point(push.decode_base64url(p_row.p256dh)) is not true then
+    perform push.refuse(400, 'p256dh_invalid',
+      'p256dh must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
+      'Insert subscription.toJSON().keys.p256dh unchanged.');
+  end if;
+  if length(push.decode_base64url(p_row.auth)) is distinct from 16 then
+    perform push.refuse(400, 'auth_invalid',
+      'auth must be 16 bytes, base64url without padding.',
+      'Insert subscription.toJSON().keys.auth unchanged.');
+  end if;
+  if p_row.vapid_key is not null and push.is_p256_point(push.decode_base64url(p_row.vapid_key)) is not true then
+    perform push.refuse(400, 'vapid_key_invalid',
+      'vapid_key must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
+      'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.');
+  end if;
+end;
+$$;
+comment on function push.check_address(public.push_subscriptions) is
+  'Refuses a device that lacks what its channel needs to reach it, has it malformed, or has what belongs to another channel.';
+
 create function push.check_subscription()
 returns trigger
 language plpgsql
--- Definer: reads the allow-list and the settings, and must see a row of the same endpoint that belongs to another user.
+-- Definer: reads the allow-list and the settings, and must see a row of the same device that belongs to another user.
 security definer
 set search_path = ''
 as $$
@@ -61,38 +119,30 @@ begin
       message = 'new row violates row-level security policy for table "push_subscriptions"';
   end if;
 
-  if new.channel is distinct from 'webpush' then
-    perform push.refuse(400, 'channel_unknown', 'This channel is not known.', 'Use channel "webpush".');
+  if new.channel is null or new.channel not in ('webpush', 'fcm') then
+    perform push.refuse(400, 'channel_unknown', 'This channel is not known.', 'Use channel "webpush" or "fcm".');
   end if;
-
-  if new.endpoint is null or octet_length(new.endpoint) > 2048 or new.endpoint !~ '^[!-~]+$' then
-    perform push.refuse(400, 'endpoint_malformed',
-      'The endpoint must be a URL of at most 2048 printable ASCII characters.',
-      'Insert subscription.endpoint unchanged.');
-  end if;
-  if tg_op = 'INSERT' or new.endpoint is distinct from old.endpoint then
-    new.host := push.host_of(new.endpoint);
-    if new.host is null then
+  perform push.check_address(new);
+  if tg_op = 'INSERT'
+    or (new.channel, new.endpoint, new.fcm_token) is distinct from (old.channel, old.endpoint, old.fcm_token) then
+    new.host := case new.channel
+      when 'webpush' then push.host_of(new.endpoint)
+      else (select h.origin from push.hosts as h where h.channel = 'fcm')
+    end;
+    if new.host is null and new.channel = 'webpush' then
       perform push.refuse(400, 'endpoint_not_allowed',
         'The endpoint is not an https URL of a known push service.',
         'Insert subscription.endpoint unchanged. To allow another push service, its origin goes into push.hosts.');
+    elsif new.host is null then
+      perform push.refuse(400, 'fcm_not_allowed',
+        'This project does not send through FCM.',
+        'Use web push. To allow FCM, https://fcm.googleapis.com/v1 goes into push.hosts with channel fcm.');
     end if;
   end if;
 
-  if push.is_p256_point(push.decode_base64url(new.p256dh)) is not true then
-    perform push.refuse(400, 'p256dh_invalid',
-      'p256dh must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
-      'Insert subscription.toJSON().keys.p256dh unchanged.');
-  end if;
-  if length(push.decode_base64url(new.auth)) is distinct from 16 then
-    perform push.refuse(400, 'auth_invalid',
-      'auth must be 16 bytes, base64url without padding.',
-      'Insert subscription.toJSON().keys.auth unchanged.');
-  end if;
-  if new.vapid_key is not null and push.is_p256_point(push.decode_base64url(new.vapid_key)) is not true then
-    perform push.refuse(400, 'vapid_key_invalid',
-      'vapid_key must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
-      'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.');
+  -- Remembered, so that the device is signed for with this key after the project has a newer one.
+  if tg_op = 'INSERT' and new.channel = 'webpush' and new.vapid_key is null then
+    select s.vapid_public_key into new.vapid_key from push.settings as s;
   end if;
   if new.device_type is null or new.device_type not in ('desktop', 'mobile', 'tablet', 'unknown') then
     perform push.refuse(400, 'device_type_unknown', 'This device type is not known.',
@@ -103,23 +153,29 @@ begin
   end if;
 
   if tg_op = 'UPDATE' then
-    if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.user_id)
-      is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.user_id) then
+    if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
+      is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
       new.updated_at := clock_timestamp();
     end if;
     return new;
   end if;
 
-  -- One at a time per endpoint and per user: the hand-over and the count below must not race.
-  perform pg_advisory_xact_lock(hashtextextended('supapush.endpoint.' || new.endpoint, 0));
-  select s.* into v_other from public.push_subscriptions as s where s.endpoint = new.endpoint;
+  -- One at a time per device and per user: the hand-over and the count below must not race.
+  perform pg_advisory_xact_lock(hashtextextended('supapush.' || coalesce(
+    'endpoint.' || new.endpoint, 'fcm_token.' || new.fcm_token), 0));
+  if new.channel = 'webpush' then
+    select s.* into v_other from public.push_subscriptions as s where s.endpoint = new.endpoint;
+  else
+    select s.* into v_other from public.push_subscriptions as s where s.fcm_token = new.fcm_token;
+  end if;
   if found and v_other.user_id is distinct from new.user_id then
+    -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
     if v_other.p256dh <> new.p256dh or v_other.auth <> new.auth then
       perform push.refuse(409, 'endpoint_taken',
         'This endpoint is registered to another user with other keys.',
         'Unsubscribe in the browser and subscribe again: that gives a new endpoint.');
     end if;
-    -- A shared browser changed hands. Its old owner's row goes, and with it every message still waiting for it.
+    -- A shared device changed hands. Its old owner's row goes, and with it every message still waiting for it.
     delete from public.push_subscriptions as s where s.id = v_other.id;
     v_other := null;
   end if;
@@ -137,10 +193,10 @@ begin
 end;
 $$;
 comment on function push.check_subscription() is
-  'Refuses what may not be called or could not be encrypted for, and hands a shared browser over to its new user.';
+  'Refuses what may not be called or could not be encrypted for, and hands a shared device over to its new user.';
 
 create trigger push_subscriptions_check
-before insert or update of channel, endpoint, p256dh, auth, vapid_key, device_type, user_agent, user_id
+before insert or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, user_id
 on public.push_subscriptions
 for each row execute function push.check_subscription();
 
@@ -157,9 +213,9 @@ for delete to authenticated using ((select auth.uid()) = user_id);
 
 revoke all on public.push_subscriptions from anon, authenticated, service_role;
 grant select, delete on public.push_subscriptions to authenticated;
-grant insert (user_id, channel, endpoint, p256dh, auth, vapid_key, device_type, user_agent, expires_at)
+grant insert (user_id, channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, expires_at)
   on public.push_subscriptions to authenticated;
-grant update (user_id, channel, endpoint, p256dh, auth, vapid_key, device_type, user_agent, expires_at)
+grant update (user_id, channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, expires_at)
   on public.push_subscriptions to authenticated;
 grant select, insert, update, delete on public.push_subscriptions to service_role;
 

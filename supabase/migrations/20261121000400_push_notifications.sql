@@ -1,8 +1,9 @@
--- Supapush 4/8: notifications, one message to one user. Written by the service, by rules, or by push.notify().
+-- Supapush: notifications, one message to one user or to one topic. Written by the service, by rules, or by push.notify().
 
 create table public.push_notifications (
   id uuid not null default gen_random_uuid(),
-  user_id uuid not null,
+  user_id uuid,
+  audience_topic text,
   title text not null,
   body text,
   url text,
@@ -11,6 +12,7 @@ create table public.push_notifications (
   urgency text not null default 'normal',
   ttl integer,
   topic text,
+  tag text,
   send_at timestamptz not null default now(),
   expires_at timestamptz,
   idempotency_key text,
@@ -20,28 +22,89 @@ create table public.push_notifications (
   created_at timestamptz not null default now(),
   constraint push_notifications_pkey primary key (id),
   constraint push_notifications_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
+  constraint push_notifications_audience_topic_fkey foreign key (audience_topic)
+    references public.push_topics (key) on delete cascade,
+  constraint push_notifications_audience check (num_nonnulls(user_id, audience_topic) = 1),
   constraint push_notifications_idempotency_key unique (user_id, idempotency_key),
   constraint push_notifications_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_notifications_ttl check (ttl between 0 and 2419200),
   constraint push_notifications_topic check (topic ~ '^[A-Za-z0-9_-]{1,32}$'),
+  constraint push_notifications_tag check (octet_length(tag) between 1 and 100),
+  constraint push_notifications_title check (octet_length(title) <= 1000),
+  constraint push_notifications_body check (octet_length(body) <= 8000),
   constraint push_notifications_category check (octet_length(category) <= 100),
   constraint push_notifications_idempotency_key_length check (octet_length(idempotency_key) <= 200),
   constraint push_notifications_params check (jsonb_typeof(params) = 'object'),
-  constraint push_notifications_status check (status in ('scheduled', 'queued', 'cancelled'))
+  constraint push_notifications_status check (status in ('scheduled', 'expanding', 'queued', 'cancelled'))
 );
-comment on table public.push_notifications is 'One message to one user: what it says, when it is sent, when it stops mattering, and whether it was read.';
+comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
+comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
+comment on column public.push_notifications.audience_topic is
+  'The topic whose members it is for (push_topics.key); null when it is for one user. Not the RFC 8030 header, which is `topic`.';
+comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
+comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
 comment on column public.push_notifications.url is 'Where a click leads: a path of the app, or an https URL.';
 comment on column public.push_notifications.params is 'Values that travel with the message; the device gets them as `data`.';
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
-comment on column public.push_notifications.topic is 'A later message of the same topic replaces one that waits at the push service (RFC 8030).';
+comment on column public.push_notifications.topic is
+  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Derived from the tag when not given. Not an audience.';
+comment on column public.push_notifications.tag is
+  'Notifications of the same tag replace each other: on the device, and through a topic derived from it at the push service.';
+comment on column public.push_notifications.read_at is
+  'When its user read it. Of a topic''s message it stays null: it would have to be known per member.';
 comment on column public.push_notifications.expires_at is 'No attempt is made after this moment; by default send_at plus the TTL.';
-comment on column public.push_notifications.idempotency_key is 'A second message of the same user and key is not created.';
+comment on column public.push_notifications.idempotency_key is 'A second message of the same key for the same user or topic is not created.';
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
-comment on column public.push_notifications.status is 'scheduled (waits for send_at), queued (deliveries were made), cancelled.';
+comment on column public.push_notifications.status is 'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), cancelled.';
 
 create index push_notifications_inbox_idx on public.push_notifications (user_id, created_at desc, id desc);
+create index push_notifications_audience_idx on public.push_notifications (audience_topic, created_at desc, id desc)
+where audience_topic is not null;
+-- An index and no constraint: it holds nothing for the many messages that are for one user.
+create unique index push_notifications_audience_idempotency_key
+on public.push_notifications (audience_topic, idempotency_key) where audience_topic is not null;
 create index push_notifications_scheduled_idx on public.push_notifications (send_at, id) where status = 'scheduled';
+
+-- The most a push message holds in the clear (RFC 8291), and what remains of a long text at least. The encoder of the
+-- message (src/notification/) has the same numbers: whatever is accepted here, it makes fit.
+create function push.payload_bytes(
+  p_title text, p_body text, p_url text, p_params jsonb, p_category text, p_tag text
+)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  -- The message as the device gets it, with empty texts. Postgres writes a space after each comma and colon and no
+  -- exponents, so the real one is never longer.
+  select octet_length(jsonb_build_object(
+    'web_push', 8030,
+    'notification', jsonb_build_object(
+      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'), 'tag', p_tag,
+      'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
+        'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category
+      ))
+    ),
+    'mutable', true
+  )::text)
+  + least(octet_length(to_json(p_title)::text) - 2, 64)
+  + least(coalesce(octet_length(to_json(p_body)::text) - 2, 0), 128);
+$$;
+comment on function push.payload_bytes(text, text, text, jsonb, text, text) is
+  'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
+
+create function push.topic_of_tag(p_tag text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- 24 bytes are exactly the 32 characters of base64url that RFC 8030 allows. A hash always: the header is not encrypted,
+  -- and what a tag says is nothing to the push service.
+  select translate(encode(substr(sha256(convert_to(p_tag, 'UTF8')), 1, 24), 'base64'), '+/', '-_');
+$$;
+comment on function push.topic_of_tag(text) is 'The RFC 8030 topic that stands for a tag: 32 characters of base64url.';
 
 create function push.check_notification()
 returns trigger
@@ -55,6 +118,10 @@ declare
   v_bytes integer;
 begin
   select s.* into v_settings from push.settings as s;
+  if num_nonnulls(new.user_id, new.audience_topic) <> 1 then
+    perform push.refuse(400, 'audience_missing', 'A notification is for one user or for one topic.',
+      'Give either user_id or audience_topic (the key of a row in push_topics).');
+  end if;
   if coalesce(btrim(new.title), '') = '' then
     perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
   end if;
@@ -72,6 +139,9 @@ begin
   if new.url !~ '^(/([^/].*)?|https://[^/].*)$' or new.url ~ '[[:cntrl:][:space:]\\]' or octet_length(new.url) > 2048 then
     perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
   end if;
+  if octet_length(new.tag) not between 1 and 100 then
+    perform push.refuse(400, 'tag_malformed', 'A tag has 1 to 100 bytes.', 'Shorten or hash it, or leave it out.');
+  end if;
   if octet_length(new.category) > 100 then
     perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
   end if;
@@ -81,15 +151,22 @@ begin
   if jsonb_typeof(new.params) is distinct from 'object' then
     perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, {} when there is nothing to say.');
   end if;
-  v_bytes := octet_length(jsonb_build_object(
-    'title', new.title, 'body', new.body, 'url', new.url, 'params', new.params, 'category', new.category
-  )::text);
-  if v_bytes > v_settings.max_notification_bytes then
+  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
+  if octet_length(new.title) > 1000 or octet_length(new.body) > 8000 then
+    perform push.refuse(413, 'text_too_large',
+      format('The title has %s bytes and the body %s; 1000 and 8000 are possible.',
+        octet_length(new.title), coalesce(octet_length(new.body), 0)),
+      'Shorten it: what a device shows is a few hundred bytes.');
+  end if;
+  v_bytes := push.payload_bytes(
+    new.title, new.body, new.url, new.params, new.category, coalesce(new.tag, new.topic)
+  );
+  if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
-      format('The notification has %s bytes, %s are possible (title %s, body %s, url %s, params %s).',
-        v_bytes, v_settings.max_notification_bytes, octet_length(new.title), coalesce(octet_length(new.body), 0),
-        coalesce(octet_length(new.url), 0), octet_length(new.params::text)),
-      'Shorten it: send an id and let the device load the rest.');
+      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s).',
+        v_bytes, octet_length(new.params::text), coalesce(octet_length(new.url), 0),
+        coalesce(octet_length(new.category), 0), coalesce(octet_length(new.tag), 0)),
+      'Shorten params: send an id and let the device load the rest.');
   end if;
   new.send_at := coalesce(new.send_at, now());
   -- A TTL of 0 means "now or never" at the push service; we still try for a minute to reach that service.
@@ -99,7 +176,11 @@ begin
     perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
   end if;
   if tg_op = 'INSERT' then
-    new.status := case when new.send_at > now() then 'scheduled' else 'queued' end;
+    new.status := case
+      when new.send_at > now() then 'scheduled'
+      when new.audience_topic is not null then 'expanding'
+      else 'queued'
+    end;
   end if;
   return new;
 end;
@@ -107,14 +188,25 @@ $$;
 comment on function push.check_notification() is 'Refuses a notification that no device could be sent, and sets what was left open.';
 
 create trigger push_notifications_check
-before insert or update of title, body, url, params, category, urgency, ttl, topic, send_at, expires_at, idempotency_key
+before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
+  user_id, audience_topic
 on public.push_notifications
 for each row execute function push.check_notification();
 
 alter table public.push_notifications enable row level security;
 
 create policy push_notifications_select on public.push_notifications
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using (
+  (select auth.uid()) = user_id
+  or (
+    -- An array made once per query: both sides of the `or` are then found by index. What is not sent yet, or was taken
+    -- back, is nobody's to read.
+    audience_topic = any (array(
+      select m.topic from public.push_topic_members as m where m.user_id = (select auth.uid())
+    ))
+    and status in ('expanding', 'queued')
+  )
+);
 create policy push_notifications_update on public.push_notifications
 for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
 

@@ -1,4 +1,4 @@
--- Supapush 5/8: deliveries, one notification on its way to one subscription. The queue and the delivery log.
+-- Supapush: deliveries, one notification on its way to one subscription. The queue and the delivery log.
 --
 --   queued ─claim─► sending ─► sent
 --      ▲              ├─► queued   (retry: 429, 5xx, network; lease over)
@@ -73,7 +73,8 @@ begin
   return null;
 end;
 $$;
-comment on function push.queue_new_notifications() is 'Makes one delivery for each device of each new notification that is due.';
+comment on function push.queue_new_notifications() is
+  'Makes one delivery for each device of each new notification that is due, unless it is for a topic: those expand in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
@@ -95,7 +96,9 @@ begin
     limit p_limit
     for update skip locked
   ), released as (
-    update public.push_notifications as n set status = 'queued'
+    -- One for a topic has no user and finds no devices here: from now on it expands in chunks.
+    update public.push_notifications as n
+    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
     returning n.id, n.user_id, n.send_at, n.expires_at
   ), queued as (
@@ -112,6 +115,24 @@ $$;
 comment on function push.queue_due_notifications(integer, timestamptz) is
   'Makes the deliveries of scheduled notifications whose moment has come; returns how many notifications those were.';
 
+create function push.follow_host()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- What is finished keeps the name under which it was sent.
+  update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
+  return null;
+end;
+$$;
+comment on function push.follow_host() is 'Keeps what waits under its push service when that is renamed.';
+
+create trigger hosts_follow
+after update of origin on push.hosts
+for each row when (old.origin <> new.origin)
+execute function push.follow_host();
+
 create function push.cancel_deliveries_of_deleted()
 returns trigger
 language plpgsql
@@ -120,15 +141,21 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Fires after every batch of reports, which seldom has any.
+  if not exists (select from push_deleted_subscriptions) then
+    return null;
+  end if;
   -- Skip locked: whoever holds such a row is about to send, cancel or expire it. What is left queued after all finds no
   -- subscription at its claim. Waiting here could be waiting in a circle.
   update push.deliveries as d
   set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
   where d.id in (
-    select q.id from push.deliveries as q
-    join push_deleted_subscriptions as s on s.id = q.subscription_id
-    where q.state = 'queued'
-    for update of q skip locked
+    select q.id from push_deleted_subscriptions as s
+    cross join lateral (
+      select w.id from push.deliveries as w
+      where w.subscription_id = s.id and w.state = 'queued'
+      for update skip locked
+    ) as q
   );
   return null;
 end;
@@ -163,7 +190,7 @@ comment on function push.follow_subscription() is
   'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
 create trigger push_subscriptions_follow
-after update of endpoint, user_id on public.push_subscriptions
+after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
 for each row when (old.host is distinct from new.host or old.user_id is distinct from new.user_id)
 execute function push.follow_subscription();
 
@@ -181,11 +208,11 @@ begin
   return null;
 end;
 $$;
-comment on function push.cancel_deliveries_of_cancelled() is 'Takes back what still waits of a cancelled notification.';
+comment on function push.cancel_deliveries_of_cancelled() is 'Takes back what still waits of a cancelled notification to one user.';
 
 create trigger push_notifications_cancel
 after update of status on public.push_notifications
-for each row when (new.status = 'cancelled' and old.status <> 'cancelled')
+for each row when (new.status = 'cancelled' and old.status <> 'cancelled' and new.user_id is not null)
 execute function push.cancel_deliveries_of_cancelled();
 
 -- claim --------------------------------------------------------------------------------------------------------
@@ -195,14 +222,21 @@ returns boolean
 language sql
 stable
 set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
   select exists (
     select from push.hosts as h
-    where (h.paused_until is null or h.paused_until <= p_now)
-      and exists (
-        select from push.deliveries as d
-        where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
-      )
+    cross join lateral (
+      select from push.deliveries as d
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit 1
+    ) as first
+    where h.paused_until is null or h.paused_until <= p_now
   );
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do.';
@@ -237,6 +271,7 @@ returns table (
   p256dh text,
   auth text,
   vapid_key text,
+  fcm_token text,
   title text,
   body text,
   url text,
@@ -244,12 +279,20 @@ returns table (
   category text,
   urgency text,
   topic text,
+  tag text,
   ttl integer
 )
 language plpgsql
 -- Definer: the service role works the queue through these functions alone and may not touch its tables.
 security definer
 set search_path = ''
+-- The planner knows the queue as it was when the table was last analysed: empty, most likely. Left to itself it then
+-- reads and sorts a whole backlog for every claim. This leaves it the index in whose order the claim reads; jit would
+-- take the price of the sorts that remain at its word.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -288,10 +331,10 @@ begin
     where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all (p_busy_hosts)
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others.
-    select h.origin, picked.id, picked.due_at, picked.subscription_id
+    select h.origin, picked.id, picked.due_at, picked.subscription_id, picked.notification_id
     from open_hosts as h
     cross join lateral (
-      select d.id, d.due_at, d.subscription_id
+      select d.id, d.due_at, d.subscription_id, d.notification_id
       from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
@@ -299,34 +342,40 @@ begin
       for update of d skip locked
     ) as picked
   ), ranked as (
-    select w.id, w.due_at, w.subscription_id,
+    select w.id, w.due_at, w.subscription_id, w.notification_id,
       row_number() over (partition by w.origin order by w.due_at, w.id) as turn
     from waiting as w
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id, r.subscription_id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
+    select r.id, r.subscription_id, r.notification_id
+    from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
-    -- A delivery whose device is gone ends here and is never sent. The device is looked up once, here: what is to be
-    -- sent comes back with the update.
+    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
+    -- looked up once, here: what is to be sent comes back with the update.
     update push.deliveries as d
     set attempts = d.attempts + 1,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
-        state = case when s.id is null then 'cancelled' else 'sending' end,
-        lease_until = case when s.id is not null then p_now + v_settings.delivery_lease end,
-        finished_at = case when s.id is null then p_now end,
-        last_code = case when s.id is null then 'subscription_deleted' else d.last_code end
+        state = case when w.reason is null then 'sending' else 'cancelled' end,
+        lease_until = case when w.reason is null then p_now + v_settings.delivery_lease end,
+        finished_at = case when w.reason is not null then p_now end,
+        last_code = coalesce(w.reason, d.last_code)
     from chosen as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
+    join public.push_notifications as n on n.id = c.notification_id
+    cross join lateral (
+      select case when s.id is null then 'subscription_deleted' when n.status = 'cancelled' then 'notification_cancelled' end
+    ) as w (reason)
     where d.id = c.id
-    returning d.id, d.attempts, d.notification_id, d.expires_at, d.state,
-      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key
+    returning d.id, d.attempts, d.expires_at, d.state,
+      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl
   )
-  select c.id, c.attempts, n.id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key,
-    n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic,
-    least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
+  select c.id, c.attempts, c.notification_id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key, c.fcm_token,
+    c.title, c.body, c.url, c.params, c.category, c.urgency,
+    case when c.topic is null and c.tag is not null then push.topic_of_tag(c.tag) else c.topic end, c.tag,
+    least(coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
   from claimed as c
-  join public.push_notifications as n on n.id = c.notification_id
   where c.state = 'sending'
   order by c.id;
   get diagnostics v_count = row_count;
@@ -371,6 +420,12 @@ language plpgsql
 -- Definer: see push_claim.
 security definer
 set search_path = ''
+-- As in push_claim: one look-up by primary key for each report, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_settings push.settings;
@@ -399,7 +454,8 @@ begin
   ), blamed as (
     select m.*,
       -- What is asked here and in the next step is rare, and a call of a function costs as much as settling a delivery.
-      case when m.outcome = 'misconfigured' then
+      -- Without a status nobody was asked: our side could not even try, and no earlier success says otherwise.
+      case when m.outcome = 'misconfigured' and m.status is not null then
         m.host in (select a.host from matched as a where a.outcome = 'sent')
         or (select push.accepts_our_key(h.last_success_at, p_now) from push.hosts as h where h.origin = m.host)
       else false end as fault_of_subscription
@@ -439,7 +495,8 @@ begin
       d.state = 'sending'
       or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning k.outcome, k.new_state, k.status, k.message, k.retry_after, d.host, d.subscription_id, d.claimed_at
+    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.message, k.retry_after,
+      d.host, d.subscription_id, d.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
@@ -473,7 +530,7 @@ begin
       ) order by g.host), '[]')
       from (
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
-          count(*) filter (where k.outcome = 'misconfigured') as misconfigured,
+          count(*) filter (where k.outcome = 'misconfigured' and not k.fault_of_subscription) as misconfigured,
           count(*) filter (where k.outcome = 'retry' and k.status in (429, 503, 406)) as throttled,
           count(*) filter (where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))) as unreachable,
           max(k.retry_after) filter (where k.outcome = 'retry') as retry_after,

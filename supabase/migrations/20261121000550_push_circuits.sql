@@ -21,8 +21,8 @@ begin
     and (h.paused_until is not null or h.pauses > 0 or h.unreachable > 0 or h.slowed_to is not null
       or h.last_success_at is null or h.last_success_at < p_now - interval '5 seconds');
   if found then
-    perform push.resolve_alarm('vapid_refused', p_origin, p_now);
-    perform push.resolve_alarm('push_service_unreachable', p_origin, p_now);
+    perform push.resolve_alarm(a.code, p_origin, p_now)
+    from (values ('vapid_refused'), ('fcm_misconfigured'), ('push_service_unreachable')) as a (code);
   end if;
 end;
 $$;
@@ -55,9 +55,15 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (
-    select from push.hosts as h where h.origin = p_origin and push.accepts_our_key(h.last_success_at, p_now)
-  ) and push.pause_host(p_origin, p_message, p_now) then
+  if not push.pause_host(p_origin, p_message, p_now) then
+    return;
+  end if;
+  if (select h.channel from push.hosts as h where h.origin = p_origin) = 'fcm' then
+    perform push.raise_alarm('fcm_misconfigured', p_origin,
+      'Nothing can be sent through FCM. Deliveries wait; no device is deleted. Check FCM_SERVICE_ACCOUNT of '
+        || 'push-dispatch. It said: ' || coalesce(left(p_message, 300), 'nothing'),
+      p_now);
+  else
     perform push.raise_alarm('vapid_refused', p_origin,
       'This push service refuses our VAPID key. Deliveries wait; no subscription is deleted. Check VAPID_PUBLIC_KEY, '
         || 'VAPID_PRIVATE_KEY and VAPID_SUBJECT of push-dispatch. It said: ' || coalesce(left(p_message, 300), 'nothing'),
@@ -66,7 +72,7 @@ begin
 end;
 $$;
 comment on function push.host_misconfigured(text, text, timestamptz) is
-  'Pauses a push service that refuses our VAPID key (401, 403) and raises an alarm; no subscription is deleted.';
+  'Pauses a push service that refuses us (401, 403), or that we lack the credentials for, and raises an alarm; no subscription is deleted.';
 
 create function push.host_unreachable(p_origin text, p_failures integer, p_message text, p_now timestamptz)
 returns void

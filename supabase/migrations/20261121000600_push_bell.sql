@@ -1,11 +1,11 @@
--- Supapush 6/8: the bell. pg_net only rings it; what is to be done stands in push.deliveries.
+-- Supapush: the bell. pg_net only rings it; what is to be done stands in push.deliveries.
 --
 -- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
 -- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot
 -- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
 -- without leaving is left to the tick.
 
-create function push.connect(p_project_url text, p_bell_secret text)
+create function push.connect(p_project_url text, p_bell_secret text, p_vapid_public_key text default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -22,6 +22,12 @@ begin
     perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
       'Use the PUSH_BELL_SECRET that push-dispatch has.');
   end if;
+  if p_vapid_public_key is not null
+    and push.is_p256_point(push.decode_base64url(p_vapid_public_key)) is not true then
+    perform push.refuse(400, 'vapid_key_invalid',
+      'The VAPID public key must be an uncompressed P-256 point: 65 bytes, base64url without padding.',
+      'Use the VAPID_PUBLIC_KEY that push-dispatch has.');
+  end if;
   for v_entry in
     select e.name, e.secret, e.description
     from (values
@@ -36,11 +42,28 @@ begin
       perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
     end if;
   end loop;
+  if p_vapid_public_key is not null then
+    update push.settings set vapid_public_key = p_vapid_public_key;
+  end if;
   perform push.resolve_alarm('bell_not_connected', '');
 end;
 $$;
-comment on function push.connect(text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch: the project''s URL and the bell''s secret.';
+comment on function push.connect(text, text, text) is
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with.';
+
+create function push.vapid_key_usage()
+returns table (vapid_key text, subscriptions bigint)
+language sql
+stable
+set search_path = ''
+as $$
+  select s.vapid_key, count(*) from public.push_subscriptions as s
+  where s.channel = 'webpush'
+  group by s.vapid_key
+  order by count(*) desc;
+$$;
+comment on function push.vapid_key_usage() is
+  'How many subscriptions need each VAPID key: one that none needs can be retired.';
 
 create function push.ring(p_now timestamptz default clock_timestamp())
 returns uuid
@@ -86,6 +109,11 @@ create function push.call_for_backlog(p_now timestamptz default clock_timestamp(
 returns void
 language plpgsql
 set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_settings push.settings;
@@ -105,6 +133,7 @@ begin
     cross join lateral (
       select from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
     where h.paused_until is null or h.paused_until <= p_now
@@ -181,7 +210,7 @@ begin
   where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
   if found then
     -- A look of its own after the lock: everybody who held this row has committed, so their rows are visible now.
-    if not push.has_due(p_now) then
+    if not push.has_work(p_now) then
       return true;
     end if;
     if p_final then
@@ -201,7 +230,7 @@ begin
     end if;
     return p_final;
   end if;
-  if push.has_due(p_now) then
+  if push.has_work(p_now) then
     perform push.wake(p_now);
   end if;
   return true;
@@ -219,6 +248,7 @@ declare
   v_recovered integer;
   v_expired integer;
   v_released integer;
+  v_expanded boolean := false;
   v_rung uuid;
 begin
   delete from push.dispatchers as w
@@ -226,7 +256,11 @@ begin
   v_recovered := push.recover_leases(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
-  if push.has_due(p_now) then
+  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
+  if not push.has_due(p_now) then
+    v_expanded := push.expand(p_now => p_now);
+  end if;
+  if push.has_work(p_now) then
     if exists (select from push.dispatchers as w where w.lease_until > p_now) then
       perform push.call_for_backlog(p_now);
     else
@@ -234,12 +268,12 @@ begin
     end if;
   end if;
   return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'rung', v_rung is not null
+    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'expanded', v_expanded, 'rung', v_rung is not null
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;

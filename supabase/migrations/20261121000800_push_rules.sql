@@ -1,4 +1,4 @@
--- Supapush 8/8: rules, "when this table changes like this, notify these people", and the schedule of the tick.
+-- Supapush: rules, "when this table changes like this, notify these people", and the schedule of the tick.
 --
 -- push.watch() compiles a rule into one trigger function per event, set-based over the transition tables: a statement
 -- that changes ten thousand rows runs one insert. The expressions are the database owner's own SQL and are trusted as
@@ -21,6 +21,7 @@ create table push.rules (
   ttl integer,
   topic text,
   idempotency_key text,
+  tag text,
   created_at timestamptz not null default now(),
   constraint rules_pkey primary key (name),
   constraint rules_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -101,7 +102,7 @@ begin
 
   return format(
     $query$select recipient.user_id, message.title, message.body, message.url, message.params, %L, %L, %s::integer, %L,
-    message.idempotency_key, %L
+    message.idempotency_key, message.tag, %L
   from %s
   cross join lateral (
     select (%s
@@ -109,7 +110,8 @@ begin
     )::text as body, (%s
     )::text as url, coalesce((%s
     )::jsonb, '{}') as params, (%s
-    )::text as idempotency_key
+    )::text as idempotency_key, (%s
+    )::text as tag
   ) as message
   cross join lateral (
     select distinct u.user_id from pg_catalog.unnest(push.user_ids(%s
@@ -119,7 +121,7 @@ begin
   )$query$,
     p_rule.category, p_rule.urgency, coalesce(p_rule.ttl::text, 'null'), p_rule.topic, p_rule.name, v_from,
     p_rule.title, coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'), coalesce(p_rule.params, 'null'),
-    coalesce(p_rule.idempotency_key, 'null'),
+    coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'),
     case when p_rule.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_rule.recipients) else p_rule.recipients end,
     coalesce(v_changed, 'true'), coalesce(p_rule.condition, 'true')
   );
@@ -164,7 +166,8 @@ create function push.watch(
   p_urgency text default 'normal',
   p_ttl integer default null,
   p_topic text default null,
-  p_idempotency_key text default null
+  p_idempotency_key text default null,
+  p_tag text default null
 )
 returns void
 language plpgsql
@@ -232,11 +235,11 @@ begin
   perform push.unwatch(p_name);
   insert into push.rules as r (
     name, table_schema, table_name, events, columns, condition, recipients, title, body, url, params,
-    category, urgency, ttl, topic, idempotency_key
+    category, urgency, ttl, topic, idempotency_key, tag
   )
   values (
     p_name, v_schema, v_table, p_events, p_columns, p_condition, p_recipients, p_title, p_body, p_url, p_params,
-    p_category, p_urgency, p_ttl, p_topic, p_idempotency_key
+    p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag
   )
   returning r.* into v_rule;
 
@@ -261,7 +264,7 @@ declare
   v_detail text;
 begin
   insert into public.push_notifications
-    (user_id, title, body, url, params, category, urgency, ttl, topic, idempotency_key, rule)
+    (user_id, title, body, url, params, category, urgency, ttl, topic, idempotency_key, tag, rule)
   %s
   on conflict (user_id, idempotency_key) do nothing;
   return null;
@@ -285,9 +288,9 @@ $body$, push.rule_query(v_rule, v_event, 'push_new_rows', 'push_old_rows'), p_na
   end loop;
 end;
 $$;
-comment on function push.watch(text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text) is
+comment on function push.watch(text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition and idempotency key are SQL expressions over new and old. '
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key and tag are SQL expressions over new and old. '
   'Declaring a name again replaces the rule.';
 
 -- Nothing waits longer than this for a bell that was lost. Seconds schedules need pg_cron 1.5 or newer.

@@ -11,10 +11,11 @@ export interface Claimed {
   notification_id: string;
   channel: string;
   host: string;
-  endpoint: string;
-  p256dh: string;
-  auth: string;
+  endpoint: string | null;
+  p256dh: string | null;
+  auth: string | null;
   vapid_key: string | null;
+  fcm_token: string | null;
   title: string;
   body: string | null;
   url: string | null;
@@ -22,6 +23,7 @@ export interface Claimed {
   category: string | null;
   urgency: string;
   topic: string | null;
+  tag: string | null;
   ttl: number;
 }
 
@@ -66,9 +68,10 @@ export function startOfClock(): Date {
   return new Date(Date.now() + 1000);
 }
 
-/** Takes all users with what is theirs, all queue state and all alarms away, so that tests of a file don't meet. */
+/** Takes all users and topics with what is theirs, all queue state and all alarms away, so that tests of a file don't meet. */
 export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from auth.users`;
+  await sql`delete from public.push_topics`;
   await sql`delete from push.dispatchers`;
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;

@@ -44,3 +44,16 @@ export async function subscribe(
     insert into public.push_subscriptions ${sql(row as Record<string, string>)} returning id`;
   return (inserted as { id: string }).id;
 }
+
+/** What an app on a phone registers: the token that Firebase gave it. */
+export function createAppSubscription(): { channel: 'fcm'; fcm_token: string } {
+  const installation = randomBytes(16).toString('base64url');
+  return { channel: 'fcm', fcm_token: `${installation}:APA91b${randomBytes(100).toString('base64url')}` };
+}
+
+/** Registers a new app of a user and returns its row's id. */
+export async function subscribeApp(sql: Client, userId: string): Promise<string> {
+  const [inserted] = await sql<{ id: string }[]>`
+    insert into public.push_subscriptions ${sql({ ...createAppSubscription(), user_id: userId })} returning id`;
+  return (inserted as { id: string }).id;
+}

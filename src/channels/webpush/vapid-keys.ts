@@ -26,6 +26,14 @@ export function isVapidSubject(subject: string): boolean {
   return subject.startsWith('https://') && url !== null && !/^(.+\.)?localhost$/.test(url.hostname);
 }
 
+/** Imports the project's key pairs, newest first; throws `vapid_keys_invalid` at the first that cannot be used. */
+export async function importAllVapidKeys(
+  pairs: [VapidKeys, ...VapidKeys[]],
+): Promise<[VapidSigner, ...VapidSigner[]]> {
+  const [newest, ...previous] = pairs;
+  return [await importVapidKeys(newest), ...(await Promise.all(previous.map(importVapidKeys)))];
+}
+
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' };
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' };
 

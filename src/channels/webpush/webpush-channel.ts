@@ -9,7 +9,8 @@ import { createVapidAuthorization } from './vapid-authorization.ts';
 import type { VapidSigner } from './vapid-keys.ts';
 
 export interface WebPushOptions {
-  signer: VapidSigner;
+  /** The project's key pairs, newest first. A subscription is signed for with the key it was made with. */
+  signers: [VapidSigner, ...VapidSigner[]];
   /** Milliseconds for one request, from connecting to the last byte of the answer. */
   timeoutMs?: number;
   now?: () => number;
@@ -20,23 +21,29 @@ const MAX_ANSWER_BYTES = 16_384;
 
 /** Sends by Web Push: RFC 8030 for the request, RFC 8291 for the encryption, RFC 8292 for who we are. */
 export function createWebPushChannel({
-  signer,
+  signers,
   timeoutMs = 10_000,
   now = Date.now,
-}: WebPushOptions): Channel {
-  const authorizationFor = createVapidAuthorization(signer, now);
+}: WebPushOptions): Channel<'webpush'> {
+  const [{ publicKey: newest }] = signers;
+  const authorizations = new Map(
+    signers.map((signer) => [signer.publicKey, createVapidAuthorization(signer, now)]),
+  );
 
   return {
     async send(delivery) {
-      const problem = refusal(delivery, signer.publicKey);
+      const problem = refusal(delivery);
       if (problem !== null) return problem;
+      const authorizationFor = authorizations.get(delivery.target.vapidKey ?? newest);
+      if (authorizationFor === undefined) return VAPID_KEY_UNKNOWN;
       const payload = encodePayload(delivery.content);
       if (payload.length > MAX_PAYLOAD_BYTES) {
         const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };
       }
-      const { origin } = new URL(delivery.endpoint);
-      const secrets = [delivery.endpoint.slice(origin.length), delivery.p256dh, delivery.auth];
+      const { endpoint, p256dh, auth } = delivery.target;
+      const { origin } = new URL(endpoint);
+      const secrets = [endpoint.slice(origin.length), p256dh, auth];
       let request: Awaited<ReturnType<typeof encryptedRequest>>;
       try {
         const authorization = await authorizationFor(origin);
@@ -47,7 +54,7 @@ export function createWebPushChannel({
         return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
       try {
-        const response = await fetch(delivery.endpoint, {
+        const response = await fetch(endpoint, {
           ...request,
           method: 'POST',
           // Following one would call an address that nobody checked.
@@ -71,28 +78,29 @@ export function createWebPushChannel({
   };
 }
 
+// Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
+const VAPID_KEY_UNKNOWN: Outcome = {
+  outcome: 'failed',
+  status: null,
+  code: 'vapid_key_unknown',
+  message:
+    'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.',
+};
+
 /** Why this delivery must not even be tried, or null. */
-function refusal(delivery: ClaimedDelivery, publicKey: string): Outcome | null {
-  if (!isAllowedEndpoint(delivery.endpoint, delivery.host)) {
-    const message = 'The endpoint does not belong to the push service it was registered under.';
-    return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
-  }
-  // Not `misconfigured`: the key in the row is its owner's word, and one row must not stop a whole push service.
-  if (delivery.vapidKey !== null && delivery.vapidKey !== publicKey) {
-    const message =
-      'The subscription was made with a VAPID key that this project does not have. The device must subscribe again.';
-    return { outcome: 'failed', status: null, code: 'vapid_key_unknown', message };
-  }
-  return null;
+function refusal({ target, host }: ClaimedDelivery<'webpush'>): Outcome | null {
+  if (isAllowedEndpoint(target.endpoint, host)) return null;
+  const message = 'The endpoint does not belong to the push service it was registered under.';
+  return { outcome: 'failed', status: null, code: 'endpoint_not_allowed', message };
 }
 
 async function encryptedRequest(
-  delivery: ClaimedDelivery,
+  delivery: ClaimedDelivery<'webpush'>,
   payload: Uint8Array<ArrayBuffer>,
   authorization: string,
 ) {
-  const p256dh = decodeBase64Url(delivery.p256dh);
-  const auth = decodeBase64Url(delivery.auth);
+  const p256dh = decodeBase64Url(delivery.target.p256dh);
+  const auth = decodeBase64Url(delivery.target.auth);
   if (p256dh?.length !== 65 || auth?.length !== 16)
     throw new TypeError('The keys of the subscription are not 65 and 16 bytes in base64url.');
   const body = await encryptMessage(payload, { p256dh, auth });

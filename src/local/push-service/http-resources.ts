@@ -4,6 +4,7 @@ import type { MessageStore } from './message-store.ts';
 import type { ObservedList } from './observed-list.ts';
 import { type PushHeaders, readPushHeaders, type Urgency } from './push-headers.ts';
 import { REFUSALS, type Refusal, refusalBody } from './refusal.ts';
+import { type RequestBody, readBody } from './request-body.ts';
 import { type AnswerScript, giveScriptedAnswer } from './scripted-answer.ts';
 import type { VapidVerifier } from './vapid-verification.ts';
 
@@ -37,7 +38,6 @@ export type HttpResourcesWorld = {
   readonly received: ObservedList<ReceivedRequest>;
 };
 
-type Body = { readonly bytes: Buffer; readonly size: number };
 type Judgement = {
   readonly outcome: ReceivedRequest['outcome'];
   readonly status: number | null;
@@ -57,7 +57,7 @@ export function createHttpResources(world: HttpResourcesWorld): RequestListener 
   return async (request, response) => {
     try {
       // The body is read before anything is answered: a refusal before that would reset the connection.
-      const body = await readBody(request);
+      const body = await readBody(request, MAX_BODY_BYTES);
       const judgement = judge(world, request, response, body);
       if (judgement.refusal) refuse(response, judgement.refusal);
       record(world, request, body.size, judgement);
@@ -75,7 +75,7 @@ function judge(
   world: HttpResourcesWorld,
   request: IncomingMessage,
   response: ServerResponse,
-  body: Body,
+  body: RequestBody,
 ): Judgement {
   const [, kind, name, ...rest] = (request.url ?? '').split('/');
   if (!name || rest.length > 0 || (kind !== 'push' && kind !== 'message')) {
@@ -100,7 +100,7 @@ function push(
   request: IncomingMessage,
   response: ServerResponse,
   token: string,
-  { bytes, size }: Body,
+  { bytes, size }: RequestBody,
 ): Judgement {
   const subscription = store.find(token);
   if (!subscription) return refused(REFUSALS.unknownEndpoint);
@@ -157,20 +157,5 @@ function record(
     topic: headers?.topic ?? null,
     urgency: headers?.urgency ?? null,
     size,
-  });
-}
-
-/** Reads a body to its end and keeps at most as much as may be accepted. */
-function readBody(request: IncomingMessage): Promise<Body> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-    });
-    request.on('end', () => resolve({ bytes: Buffer.concat(chunks), size }));
-    request.on('error', reject);
-    request.on('close', () => reject(new Error('The request ended early.')));
   });
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type Refusal, refusalBody } from './refusal.ts';
+import { refusalBody } from './refusal.ts';
 
 /**
  * What the push service answers in place of its own judgement, and how often: `times` is 1 unless given, and
@@ -14,7 +14,7 @@ export type ScriptedAnswer = { readonly times?: number } & (
       readonly retryAfter?: number | string;
       /** The number in the default body; autopush's usual one for the status unless given. */
       readonly errno?: number;
-      /** Replaces the default body `{ code, errno, error, message }`. */
+      /** Replaces the service's usual body. */
       readonly body?: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
@@ -54,10 +54,15 @@ export class AnswerScript {
   }
 }
 
-/** Gives a scripted answer; returns the status sent, or null where none was. */
+/**
+ * Gives a scripted answer; returns the status sent, or null where none was.
+ *
+ * @param bodyOf the service's usual JSON body of an error; autopush's unless given
+ */
 export function giveScriptedAnswer(
   answer: Exclude<ScriptedAnswer, { kind: 'accept' }>,
   response: ServerResponse,
+  bodyOf: (status: number, errno?: number) => string = autopushBody,
 ): number | null {
   switch (answer.kind) {
     case 'status': {
@@ -67,7 +72,7 @@ export function giveScriptedAnswer(
         ...retryAfter,
         ...answer.headers,
       });
-      response.end(answer.body ?? refusalBody(scriptedRefusal(answer.status, answer.errno)));
+      response.end(answer.body ?? bodyOf(answer.status, answer.errno));
       return answer.status;
     }
     case 'redirect': {
@@ -76,7 +81,7 @@ export function giveScriptedAnswer(
       return status;
     }
     case 'slow-body':
-      trickle(response, answer.status, answer.milliseconds);
+      trickle(response, answer.status, answer.milliseconds, bodyOf(answer.status));
       return answer.status;
     case 'hang':
       return null;
@@ -95,12 +100,11 @@ const USUAL_ERRNO: Readonly<Record<number, number>> = {
   503: 201,
 };
 
-function scriptedRefusal(status: number, errno: number | undefined): Refusal {
-  return { status, errno: errno ?? USUAL_ERRNO[status] ?? 999, message: 'Scripted answer.' };
+function autopushBody(status: number, errno = USUAL_ERRNO[status] ?? 999): string {
+  return refusalBody({ status, errno, message: 'Scripted answer.' });
 }
 
-function trickle(response: ServerResponse, status: number, milliseconds: number): void {
-  const body = refusalBody(scriptedRefusal(status, undefined));
+function trickle(response: ServerResponse, status: number, milliseconds: number, body: string): void {
   const pieces = body.match(/.{1,10}/gs) ?? [];
   response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
   // Headers otherwise wait for the first piece of the body.

@@ -25,7 +25,7 @@ const subscriptions = subscriptionsFor(input.origin, 500);
 
 const sides: Record<SendSide, () => Promise<(index: number) => Promise<void>>> = {
   async ours() {
-    const channel = createWebPushChannel({ signer: await importVapidKeys({ ...keys, subject: SUBJECT }) });
+    const channel = createWebPushChannel({ signers: [await importVapidKeys({ ...keys, subject: SUBJECT })] });
     return async (index) => {
       const outcome = await channel.send(delivery(index));
       if (outcome.outcome !== 'sent') throw new Error(`not sent: ${JSON.stringify(outcome)}`);
@@ -46,17 +46,14 @@ const sides: Record<SendSide, () => Promise<(index: number) => Promise<void>>> =
   },
 };
 
-function delivery(index: number): ClaimedDelivery {
+function delivery(index: number): ClaimedDelivery<'webpush'> {
   const { endpoint, keys: receiver } = bareCopy(subscriptions, index);
   const { title, body, navigate } = MESSAGE.notification;
   return {
     deliveryId: index,
     attempt: 1,
-    channel: 'webpush',
     host: input.origin,
-    endpoint,
-    ...receiver,
-    vapidKey: keys.publicKey,
+    target: { channel: 'webpush', endpoint, ...receiver, vapidKey: keys.publicKey },
     content: {
       notificationId: MESSAGE.notification.data.supapush.notification_id,
       title,
@@ -65,6 +62,7 @@ function delivery(index: number): ClaimedDelivery {
       params: { deal: 1 },
       category: null,
       topic: null,
+      tag: null,
     },
     urgency: 'normal',
     ttl: 3600,

@@ -14,6 +14,7 @@ const SUBSCRIPTION_COLUMNS = [
   'device_type',
   'endpoint',
   'expires_at',
+  'fcm_token',
   'p256dh',
   'user_agent',
   'user_id',
@@ -29,7 +30,7 @@ async function columnsGranted(table: string, privilege: string, role: string): P
   return rows.map(({ name }) => name);
 }
 
-test('a user may write nine columns of a subscription', async () => {
+test('a user may write ten columns of a subscription', async () => {
   expect(await columnsGranted('public.push_subscriptions', 'insert', 'authenticated')).toEqual(
     SUBSCRIPTION_COLUMNS,
   );
@@ -43,14 +44,24 @@ test('a user may write when a notification was read, and nothing else of it', as
   expect(await columnsGranted('public.push_notifications', 'update', 'authenticated')).toEqual(['read_at']);
 });
 
-test.each(['public.push_subscriptions', 'public.push_notifications'])(
-  'anon may read no column of %s',
-  async (table) => {
-    for (const privilege of ['select', 'insert', 'update', 'references']) {
-      expect(await columnsGranted(table, privilege, 'anon')).toEqual([]);
-    }
-  },
-);
+test('a user may say which topic to join, and nothing else of it', async () => {
+  const table = 'public.push_topic_members';
+  expect(await columnsGranted(table, 'insert', 'authenticated')).toEqual(['topic', 'user_id']);
+  expect(await columnsGranted(table, 'update', 'authenticated')).toEqual([]);
+  for (const privilege of ['insert', 'update'])
+    expect(await columnsGranted('public.push_topics', privilege, 'authenticated')).toEqual([]);
+});
+
+test.each([
+  'public.push_subscriptions',
+  'public.push_notifications',
+  'public.push_topics',
+  'public.push_topic_members',
+])('anon may read no column of %s', async (table) => {
+  for (const privilege of ['select', 'insert', 'update', 'references']) {
+    expect(await columnsGranted(table, privilege, 'anon')).toEqual([]);
+  }
+});
 
 const SET_BY_DATABASE = {
   id: randomUUID(),

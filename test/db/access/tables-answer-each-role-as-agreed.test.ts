@@ -38,7 +38,23 @@ const MATRIX: Record<string, Answers> = {
     owner: { select: 1, insert: REFUSED, update: 1, delete: REFUSED },
     service_role: all(1),
   },
+  'public.push_topics': {
+    anon: all(REFUSED),
+    // Whoever signs in may see and join each of them.
+    'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    service_role: all(1),
+  },
+  'public.push_topic_members': {
+    anon: all(REFUSED),
+    'other user': { select: 0, insert: REFUSED, update: REFUSED, delete: 0 },
+    owner: { select: 1, insert: 1, update: REFUSED, delete: 1 },
+    service_role: { select: 1, insert: 1, update: REFUSED, delete: 1 },
+  },
   'push.settings': NOBODY,
+  'push.cleaning': NOBODY,
+  'push.expansions': NOBODY,
+  'push.delivery_counts': NOBODY,
   'push.alarms': NOBODY,
   'push.hosts': NOBODY,
   'push.deliveries': NOBODY,
@@ -61,6 +77,27 @@ const ROWS: Record<
     key: 'id',
     change: 'read_at = now()',
     row: (ownerId) => ({ user_id: ownerId, title: 'Hello' }),
+  },
+  'public.push_topics': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: `t${randomUUID()}`, title: 'A topic' }),
+  },
+  'public.push_topic_members': {
+    key: 'user_id',
+    change: 'created_at = now()',
+    row: (ownerId) => ({ topic: 'other', user_id: ownerId }),
+  },
+  'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
+  'push.expansions': {
+    key: 'notification_id',
+    change: 'members = 0',
+    row: () => ({ notification_id: randomUUID() }),
+  },
+  'push.delivery_counts': {
+    key: 'id',
+    change: 'deliveries = 0',
+    row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
   },
   'push.settings': { key: 'id', change: 'default_ttl = 1', row: () => ({ id: true }) },
   'push.alarms': {
@@ -115,6 +152,9 @@ beforeAll(async () => {
   other = (await createUser(sql)).id;
   await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
   await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
+  await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
+  await sql`select push.notify_topic('news', 'Hello')`;
+  await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
   await sql`create table public.deals (id integer primary key, owner uuid)`;
   await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
   await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;
@@ -128,7 +168,14 @@ async function answerOf(table: string, role: Role, operation: Operation): Promis
   owner = made.userId;
   if (table === 'public.push_subscriptions') rowIds.set(table, made.subscriptionId);
   else if (table === 'public.push_notifications') rowIds.set(table, made.notificationId);
-  else if (table === 'push.deliveries') rowIds.set(table, made.deliveryId);
+  else if (table === 'public.push_topics') {
+    const topicKey = `t${randomUUID()}`;
+    await sql`insert into public.push_topics (key, title) values (${topicKey}, 'A topic')`;
+    rowIds.set(table, topicKey);
+  } else if (table === 'public.push_topic_members') {
+    await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${owner})`;
+    rowIds.set(table, owner);
+  } else if (table === 'push.deliveries') rowIds.set(table, made.deliveryId);
   else rowIds.set(table, (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id);
   const id = rowIds.get(table);
 
@@ -153,7 +200,8 @@ async function answerOf(table: string, role: Role, operation: Operation): Promis
         ? asService(sql, run)
         : asUser(sql, role === 'owner' ? owner : other, run));
     if (operation !== 'select') return result.count as Answer;
-    if (role !== 'service_role') expect(result.every((seen) => seen.user_id === owner)).toBe(true);
+    const owned = result.columns.some(({ name }) => name === 'user_id');
+    if (role !== 'service_role' && owned) expect(result.every((seen) => seen.user_id === owner)).toBe(true);
     return result.filter((seen) => seen[key] === id).length as Answer;
   } catch (error) {
     const { code } = error as { code?: string };

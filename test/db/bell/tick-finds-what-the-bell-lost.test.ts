@@ -142,13 +142,19 @@ test('a dispatcher that a transaction counts on outlives its lease until that tr
   expect(await tick(plus(new Date(), 100))).toMatchObject({ rung: true });
 });
 
-test('pg_cron runs it every few seconds', async () => {
-  const jobs = await db().sql`select jobname, schedule, command, active from cron.job`;
+test('pg_cron runs it every few seconds, and beside it only the housekeeping', async () => {
+  const jobs = await db().sql`select jobname, schedule, command, active from cron.job order by jobname desc`;
   expect([...jobs]).toEqual([
     {
       jobname: 'supapush-tick',
       schedule: expect.stringMatching(/^([1-9]|[1-5]\d) seconds$/),
       command: expect.stringContaining('push.tick()'),
+      active: true,
+    },
+    {
+      jobname: 'supapush-clean',
+      schedule: '* * * * *',
+      command: expect.stringContaining('push.clean()'),
       active: true,
     },
   ]);

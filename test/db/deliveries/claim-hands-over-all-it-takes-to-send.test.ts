@@ -35,6 +35,7 @@ test('the row has the device, the message and the claim', async () => {
       channel: 'webpush',
       host: 'https://fcm.googleapis.com',
       ...device,
+      fcm_token: null,
       title: 'Won',
       body: 'Deal 7',
       url: '/deals/7',
@@ -42,6 +43,7 @@ test('the row has the device, the message and the claim', async () => {
       category: 'deals:won',
       urgency: 'high',
       topic: 'deal-7',
+      tag: null,
       ttl: expect.any(Number),
     },
   ]);

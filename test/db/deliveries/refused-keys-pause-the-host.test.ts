@@ -152,6 +152,7 @@ test('such a device is given up like any other that keeps failing', async () => 
       claimed.map((row) => ({
         ...row,
         outcome: row.endpoint === oddDevice?.endpoint ? 'misconfigured' : 'sent',
+        status: row.endpoint === oddDevice?.endpoint ? 403 : 201,
       })),
     );
     now = plus(now, 3600);

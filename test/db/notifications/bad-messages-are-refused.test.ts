@@ -36,8 +36,10 @@ test.each<[string, Record<string, unknown>, string, string]>([
   ['params that are an array', { params: [1] }, 'PT400', 'params_malformed'],
   ['params that are text', { params: 'x' }, 'PT400', 'params_malformed'],
   ['an end before the beginning', { expires_at: new Date(0) }, 'PT400', 'expires_before_sent'],
-  ['a title of 10 kB', { title: LONG }, 'PT413', 'notification_too_large'],
-  ['a body of 10 kB', { body: LONG }, 'PT413', 'notification_too_large'],
+  ['an empty tag', { tag: '' }, 'PT400', 'tag_malformed'],
+  ['a tag of 101 bytes', { tag: 'x'.repeat(101) }, 'PT400', 'tag_malformed'],
+  ['a title of 10 kB', { title: LONG }, 'PT413', 'text_too_large'],
+  ['a body of 10 kB', { body: LONG }, 'PT413', 'text_too_large'],
   ['params of 10 kB', { params: { text: LONG } }, 'PT413', 'notification_too_large'],
 ])('%s', async (_what, values, sqlstate, code) => {
   const { sql } = db();
@@ -61,6 +63,7 @@ test.each([
   ['idempotency_key', LONG_AND_VARIED],
   ['url', `/${LONG}`],
   ['topic', LONG],
+  ['tag', LONG],
   ['urgency', LONG],
 ])('10 kB of %s is refused with a code', async (column, value) => {
   const { sql } = db();
@@ -74,53 +77,43 @@ test.each([
 
 test('one that is too large is told how large it is, and of what', async () => {
   const { sql } = db();
+  const params = { text: 'ü'.repeat(2000) };
   const refusal = await refusalOf(
-    sql`select push.notify(${user}::uuid, 'Title', ${'ü'.repeat(2000)}, '/a', '{"a": 1}')`,
+    sql`select push.notify(${user}::uuid, 'Title', 'Body', '/a', ${sql.json(params)}, p_tag => 'abc')`,
   );
   expect(refusal).toMatchObject({ sqlstate: 'PT413', code: 'notification_too_large' });
-  for (const part of ['3500', 'title 5', 'body 4000', 'url 2', 'params 8'])
+  for (const part of ['3993', 'params 4012', 'url 2', 'category 0', 'tag 3'])
     expect(refusal.message).toContain(part);
 });
 
-test('the largest that is accepted is as large as the settings say', async () => {
+test('a text that is too long for the inbox is told how long it is', async () => {
   const { sql } = db();
-  const fits = async (length: number) => {
-    try {
-      await sql`select push.notify(${user}::uuid, 'Title', ${'x'.repeat(length)})`;
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  let [low, high] = [0, 4000];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (await fits(middle)) low = middle;
-    else high = middle;
-  }
-  // The rest are the names, quotes and nulls of the JSON that a device gets.
-  expect(low).toBeGreaterThan(3400);
-  expect(low).toBeLessThan(3500);
+  const refusal = await refusalOf(
+    sql`select push.notify(${user}::uuid, ${'ü'.repeat(501)}, ${'x'.repeat(70)})`,
+  );
+  expect(refusal).toMatchObject({ sqlstate: 'PT413', code: 'text_too_large' });
+  for (const part of ['1002', '70', '1000', '8000']) expect(refusal.message).toContain(part);
 });
 
-test('what is accepted at the limit has room in an encrypted message', async () => {
-  const { encodePayload, MAX_PAYLOAD_BYTES } = await import('../../../src/notification/payload.ts');
+test.each([
+  ['title', 1000],
+  ['body', 8000],
+])('a %s of %i bytes is accepted and stays whole in the inbox', async (column, length) => {
   const { sql } = db();
-  await sql`update push.settings set max_notification_bytes = 3800`;
-  let largest = 0;
-  for (let length = 3800; length > 3000 && largest === 0; length -= 1) {
-    const category = 'c'.repeat(100);
-    const topic = 't'.repeat(32);
-    const made = await sql`
-      insert into public.push_notifications (user_id, title, body, url, category, topic)
-      values (${user}, 'T', ${'x'.repeat(length)}, '/', ${category}, ${topic}) returning id, title, body, url, params`.catch(
-      () => undefined,
+  const row = { user_id: user, title: 'Hello', [column]: 'x'.repeat(length) };
+  await sql`insert into public.push_notifications ${sql(row)}`;
+  const [made] = await sql`select ${sql(column)} as text from public.push_notifications`;
+  expect(made?.text).toHaveLength(length);
+});
+
+test('a message for a user and a topic, or for neither, is refused', async () => {
+  const { sql } = db();
+  await sql`insert into public.push_topics (key, title) values ('news', 'News') on conflict do nothing`;
+  for (const audience of [{}, { user_id: user, audience_topic: 'news' }]) {
+    const insert = asService(
+      sql,
+      (t) => t`insert into public.push_notifications ${t({ title: 'Hello', ...audience })}`,
     );
-    const row = made?.[0];
-    if (!row) continue;
-    largest = encodePayload({ notificationId: row.id, ...row, category, topic } as never).length;
+    expect(await refusalOf(insert)).toMatchObject({ sqlstate: 'PT400', code: 'audience_missing' });
   }
-  await sql`update push.settings set max_notification_bytes = 3500`;
-  expect(largest).toBeGreaterThan(0);
-  expect(largest).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
 });

@@ -18,7 +18,8 @@ beforeEach(() => clearQueue(db().sql));
 test.each<[string, Record<string, unknown>, string]>([
   ['a url that leads elsewhere', { url: 'javascript:alert(1)' }, 'url_malformed'],
   ['no title', { title: ' ' }, 'title_missing'],
-  ['a body that is too large', { body: 'x'.repeat(10_000) }, 'notification_too_large'],
+  ['a body that is too long', { body: 'x'.repeat(10_000) }, 'text_too_large'],
+  ['data that is too large', { params: { x: 'x'.repeat(4000) } }, 'notification_too_large'],
   ['an unknown urgency', { urgency: 'urgent' }, 'urgency_unknown'],
   ['an end before the beginning', { expires_at: new Date(0) }, 'expires_before_sent'],
 ])('%s is refused at update as at insert', async (_what, values, code) => {

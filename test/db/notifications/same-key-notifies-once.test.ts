@@ -1,9 +1,10 @@
 import { beforeEach, expect, test } from 'vitest';
 import { asService, createUser } from '../../support/postgres.ts';
-import { clearQueue, notify } from '../../support/queue.ts';
+import { clearQueue, notify, plus } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
+import { createTopic, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -63,6 +64,7 @@ test.each([
   ['urgency', { p_urgency: 'low' }],
   ['ttl', { p_ttl: 61 }],
   ['topic', { p_topic: 'other' }],
+  ['tag', { p_tag: 'other' }],
 ])('another message under the same key is refused: %s', async (_what, change) => {
   const { sql } = db();
   const message: Record<string, unknown> = {
@@ -74,11 +76,12 @@ test.each([
     p_urgency: 'high',
     p_ttl: 60,
     p_topic: 'deal',
+    p_tag: null,
   };
   const call = (values: Record<string, unknown>) => sql`
     select push.notify(${user}::uuid, ${values.p_title as string}, ${values.p_body as string}, ${values.p_url as string},
       ${sql.json(values.p_params as never)}, ${values.p_category as string}, ${values.p_urgency as string},
-      ${values.p_ttl as number}, ${values.p_topic as string}, p_idempotency_key => 'order-1') as id`;
+      ${values.p_ttl as number}, ${values.p_topic as string}, p_tag => ${values.p_tag as string}, p_idempotency_key => 'order-1') as id`;
   const [first] = await call(message);
   const [again] = await call({ ...message });
   expect(again).toEqual(first);
@@ -132,4 +135,43 @@ test('when the first of two is rolled back, the second makes the message', async
     expect(await repeated).toMatch(/-/);
   });
   expect(await countDeliveries()).toBe(1);
+});
+
+test('50 at once make one message, and all get its id', async () => {
+  const { sql, url } = db();
+  const { topic } = await createTopic(sql, 1);
+  await withSessions(url, 10, async (...sessions) => {
+    const calls = (call: (sql: (typeof sessions)[number]['sql']) => Promise<string>) =>
+      Promise.all(sessions.flatMap((session) => Array.from({ length: 5 }, () => call(session.sql))));
+    expect(new Set(await calls((own) => notify(own, user, { key: 'order-1' }))).size).toBe(1);
+    expect(new Set(await calls((own) => notifyTopic(own, topic, { key: 'news-1' }))).size).toBe(1);
+  });
+  expect(await sql`select from public.push_notifications`).toHaveLength(2);
+  expect(await countDeliveries()).toBe(1);
+});
+
+test('a repeated call that computes its moment anew means the same message, and the first moment stands', async () => {
+  const { sql } = db();
+  const sendAt = plus(new Date(), 3600);
+  const id = await notify(sql, user, { key: 'order-1', sendAt });
+  const again = { sendAt: plus(sendAt, 5), expiresAt: plus(sendAt, 500) };
+  expect(await notify(sql, user, { key: 'order-1', ...again })).toBe(id);
+  const [row] = await sql`select send_at, expires_at from public.push_notifications`;
+  expect(row).toEqual({ send_at: sendAt, expires_at: plus(sendAt, 86_400) });
+});
+
+test('the key of a topic is its own: the same one serves another topic and a user', async () => {
+  const { sql } = db();
+  const [first, second] = [await createTopic(sql, 0), await createTopic(sql, 0)];
+  const ids = [
+    await notify(sql, user, { key: 'k' }),
+    await notifyTopic(sql, first.topic, { key: 'k' }),
+    await notifyTopic(sql, second.topic, { key: 'k' }),
+  ];
+  expect(new Set(ids).size).toBe(3);
+  expect(await notifyTopic(sql, first.topic, { key: 'k' })).toBe(ids[1]);
+  expect(await refusalOf(notifyTopic(sql, first.topic, { key: 'k', title: 'Other' }))).toMatchObject({
+    sqlstate: 'PT409',
+    code: 'idempotency_conflict',
+  });
 });

@@ -173,6 +173,7 @@ describe('the process of a function', () => {
       VAPID_PRIVATE_KEY: expect.any(String),
       VAPID_SUBJECT: expect.stringMatching(/^mailto:/),
       PUSH_BELL_SECRET: expect.any(String),
+      FCM_SERVICE_ACCOUNT: expect.any(String),
       OWN_SECRET: 'own',
       DENO_NO_UPDATE_CHECK: '1',
       NO_COLOR: '1',

@@ -1,4 +1,4 @@
-import type { ClaimedDelivery } from '../../../src/channels/channel.ts';
+import type { ClaimedDelivery, Target } from '../../../src/channels/channel.ts';
 import type { NotificationContent } from '../../../src/notification/payload.ts';
 
 /** A notification as the queue hands it over. */
@@ -11,26 +11,37 @@ export function content(values: Partial<NotificationContent> = {}): Notification
     params: {},
     category: null,
     topic: null,
+    tag: null,
     ...values,
   };
 }
 
+type WebPushTarget = Omit<Target<'webpush'>, 'channel'>;
+
+/** What a test changes of a delivery: its own values, and those of its target beside them. */
+export type DeliveryValues = Partial<Omit<ClaimedDelivery<'webpush'>, 'target'> & WebPushTarget>;
+
 /** A delivery to this device, as a dispatcher claimed it. */
 export function deliveryTo(
   device: { endpoint: string; subscription: { keys: { p256dh: string; auth: string } } },
-  values: Partial<ClaimedDelivery> = {},
-): ClaimedDelivery {
+  values: DeliveryValues = {},
+): ClaimedDelivery<'webpush'> {
+  const { keys } = device.subscription;
+  const {
+    endpoint = device.endpoint,
+    p256dh = keys.p256dh,
+    auth = keys.auth,
+    vapidKey = null,
+    ...others
+  } = values;
   return {
     deliveryId: 1,
     attempt: 1,
-    channel: 'webpush',
     host: new URL(device.endpoint).origin,
-    endpoint: device.endpoint,
-    ...device.subscription.keys,
-    vapidKey: null,
+    target: { channel: 'webpush', endpoint, p256dh, auth, vapidKey },
     content: content(),
     urgency: 'normal',
     ttl: 60,
-    ...values,
+    ...others,
   };
 }

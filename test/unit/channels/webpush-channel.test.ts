@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
 import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
+import { importVapidKeys, type VapidSigner } from '../../../src/channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
 import {
   type PushService,
@@ -11,7 +11,7 @@ import {
   startPushService,
   type VirtualDevice,
 } from '../../../src/local/push-service/push-service.ts';
-import { content, deliveryTo } from './delivery.ts';
+import { content, type DeliveryValues, deliveryTo } from './delivery.ts';
 
 const keys = webpush.generateVAPIDKeys();
 const signer = await importVapidKeys({ ...keys, subject: 'mailto:push@example.com' });
@@ -24,15 +24,15 @@ beforeEach(async () => {
 });
 afterEach(() => service.stop());
 
-const send = (values: Partial<ClaimedDelivery> = {}, timeoutMs = 10_000): Promise<Outcome> =>
-  createWebPushChannel({ signer, timeoutMs }).send(deliveryTo(device, values));
+const send = (values: DeliveryValues = {}, timeoutMs = 10_000): Promise<Outcome> =>
+  createWebPushChannel({ signers: [signer], timeoutMs }).send(deliveryTo(device, values));
 const scripted = (answer: ScriptedAnswer, timeoutMs?: number): Promise<Outcome> => {
   service.script(device.endpoint, answer);
   return send({}, timeoutMs);
 };
 
 /** A push service that answers as told, at its own endpoint. */
-async function answering(listener: RequestListener): Promise<Partial<ClaimedDelivery>> {
+async function answering(listener: RequestListener): Promise<DeliveryValues> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -89,10 +89,12 @@ describe('a message', () => {
   });
 
   test('of the largest size is delivered; one byte more never leaves', async () => {
-    const overhead = await send({ content: content({ body: '' }) })
+    // Data, since text would be shortened to fit.
+    const overhead = await send({ content: content({ params: { x: '' } }) })
       .then(() => device.next())
       .then(({ text }) => Buffer.byteLength(text ?? ''));
-    const sized = (bytes: number) => send({ content: content({ body: 'x'.repeat(bytes - overhead) }) });
+    const sized = (bytes: number) =>
+      send({ content: content({ params: { x: 'x'.repeat(bytes - overhead) } }) });
     expect(await sized(3993)).toMatchObject({ outcome: 'sent' });
     expect(Buffer.byteLength((await device.next()).text ?? '')).toBe(3993);
     expect(service.received.at(-1)).toMatchObject({ size: 4096 });
@@ -101,7 +103,7 @@ describe('a message', () => {
   });
 
   test('counts in bytes, not in characters', async () => {
-    expect(await send({ content: content({ body: '😀'.repeat(1000) }) })).toMatchObject({
+    expect(await send({ content: content({ params: { x: '😀'.repeat(1000) } }) })).toMatchObject({
       outcome: 'failed',
       code: 'payload_too_large',
     });
@@ -110,7 +112,7 @@ describe('a message', () => {
 });
 
 describe('is never sent', () => {
-  test.each<[string, Partial<ClaimedDelivery>, string]>([
+  test.each<[string, DeliveryValues, string]>([
     ['to a host it was not registered under', { host: 'https://fcm.googleapis.com' }, 'endpoint_not_allowed'],
     ['with a foreign VAPID key', { vapidKey: webpush.generateVAPIDKeys().publicKey }, 'vapid_key_unknown'],
     ['with a public key that is no base64url', { p256dh: 'not/base64+' }, 'encryption_failed'],
@@ -127,6 +129,21 @@ describe('is never sent', () => {
     for (const secret of [values.p256dh, values.auth]) {
       if (secret) expect(JSON.stringify(outcome)).not.toContain(secret);
     }
+  });
+
+  test('… but one made with an older key of the project is, signed with that key', async () => {
+    const older = webpush.generateVAPIDKeys();
+    const bound = service.createDevice({ applicationServerKey: older.publicKey });
+    const signers: [VapidSigner, VapidSigner] = [
+      signer,
+      await importVapidKeys({ ...older, subject: 'mailto:push@example.com' }),
+    ];
+    const channel = createWebPushChannel({ signers });
+    expect(await channel.send(deliveryTo(bound, { vapidKey: older.publicKey }))).toMatchObject({
+      outcome: 'sent',
+    });
+    // Without a word about the key it is the newest, which this device does not accept.
+    expect(await channel.send(deliveryTo(bound))).toMatchObject({ outcome: 'misconfigured' });
   });
 
   test('… but one whose VAPID key is the project’s own is', async () => {
@@ -179,7 +196,10 @@ describe('a push service', () => {
       outcome: 'retry',
       retryAfterSeconds: 77,
     });
-    const channel = createWebPushChannel({ signer, now: () => Date.parse('2026-11-21T12:00:00Z') });
+    const channel = createWebPushChannel({
+      signers: [signer],
+      now: () => Date.parse('2026-11-21T12:00:00Z'),
+    });
     service.script(device.endpoint, {
       kind: 'status',
       status: 503,
@@ -225,11 +245,11 @@ describe('a push service', () => {
 
 describe('an outcome never contains what must stay secret', () => {
   /** Everything that gives somebody power: over the device, or to send in our name for the next hours. */
-  const secretsOf = (delivery: ClaimedDelivery, authorization: string) => [
-    new URL(delivery.endpoint).pathname,
-    new URL(delivery.endpoint).pathname.split('/').at(-1) ?? '',
-    delivery.p256dh,
-    delivery.auth,
+  const secretsOf = ({ target }: ClaimedDelivery<'webpush'>, authorization: string) => [
+    new URL(target.endpoint).pathname,
+    new URL(target.endpoint).pathname.split('/').at(-1) ?? '',
+    target.p256dh,
+    target.auth,
     keys.privateKey,
     authorization,
     authorization.split('.')[2]?.split(',')[0] ?? '',

@@ -1,4 +1,4 @@
-import type { Channel, ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
+import type { Channel, Channels, ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
 import type { DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
 import { content } from '../channels/delivery.ts';
 
@@ -10,12 +10,14 @@ export function deliveries(
   return Array.from(numbers, (deliveryId) => ({
     deliveryId,
     attempt: 1,
-    channel: 'webpush',
     host: 'https://push.example.com',
-    endpoint: `https://push.example.com/${deliveryId}`,
-    p256dh: '',
-    auth: '',
-    vapidKey: null,
+    target: {
+      channel: 'webpush' as const,
+      endpoint: `https://push.example.com/${deliveryId}`,
+      p256dh: '',
+      auth: '',
+      vapidKey: null,
+    },
     content: content(),
     urgency: 'normal',
     ttl: 60,
@@ -32,6 +34,11 @@ export function channelOf(
   send: (delivery: ClaimedDelivery) => Promise<Outcome> | Outcome = () => SENT,
 ): Channel {
   return { send: async (delivery) => send(delivery) };
+}
+
+/** Every channel is this one. */
+export function channelsOf(channel: Channel = channelOf()): Channels {
+  return { webpush: channel, fcm: channel };
 }
 
 /**
@@ -68,6 +75,10 @@ export class InMemoryQueue implements DeliveryQueue {
     this.beforeComplete(reports);
     this.batches.push(reports.length);
     this.reports.push(...reports);
+  }
+
+  async expand(): Promise<boolean> {
+    return false;
   }
 
   async heartbeat(_: string, deliveryIds: number[]): Promise<void> {

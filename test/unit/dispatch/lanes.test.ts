@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
 import { createLanes } from '../../../src/dispatch/lanes.ts';
-import { deliveries, range, SENT } from './in-memory-queue.ts';
+import { channelsOf, deliveries, range, SENT } from './in-memory-queue.ts';
 
 /** A channel whose pushes stay under way until they are let go. */
 function gate() {
@@ -29,7 +29,7 @@ describe('deliveries to one push service', () => {
     const channel = gate();
     const reported: number[] = [];
     const lanes = createLanes({
-      channels: { webpush: channel },
+      channels: channelsOf(channel),
       concurrency: 3,
       onReport: ({ deliveryId }) => reported.push(deliveryId),
     });
@@ -53,7 +53,7 @@ describe('deliveries to one push service', () => {
     const channel = gate();
     const reported: number[] = [];
     const lanes = createLanes({
-      channels: { webpush: channel },
+      channels: channelsOf(channel),
       concurrency: 3,
       onReport: ({ deliveryId }) => reported.push(deliveryId),
     });
@@ -73,7 +73,7 @@ test('a push service that hangs uses up its own places only', async () => {
   const hanging = deliveries(range(5), { host: 'https://slow.example.com' });
   const others = deliveries(range(5, 101), { host: 'https://fast.example.com' });
   const lanes = createLanes({
-    channels: { webpush: channel },
+    channels: channelsOf(channel),
     concurrency: 2,
     onReport: ({ deliveryId }) => reported.push(deliveryId),
   });
@@ -103,7 +103,7 @@ test('a push service that hangs uses up its own places only', async () => {
 
 test('whoever waits for room is told as soon as a busy push service has some', async () => {
   const channel = gate();
-  const lanes = createLanes({ channels: { webpush: channel }, concurrency: 2, onReport: () => {} });
+  const lanes = createLanes({ channels: channelsOf(channel), concurrency: 2, onReport: () => {} });
   lanes.add(deliveries(range(4)));
   expect(lanes.busyHosts()).toHaveLength(1);
   let relieved = false;
@@ -124,7 +124,7 @@ test('whoever waits for room is told as soon as a busy push service has some', a
 
 test('nothing to send is no work', async () => {
   const lanes = createLanes({
-    channels: {},
+    channels: channelsOf(),
     concurrency: 5,
     onReport: () => expect.fail('nothing was sent'),
   });

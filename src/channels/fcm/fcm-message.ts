@@ -1,0 +1,87 @@
+import type { ClaimedDelivery, Urgency } from '../channel.ts';
+
+/** The most that notification and data of one message may hold, names and values together. */
+export const MAX_FCM_BYTES = 4096;
+
+/** A message of FCM HTTP v1 (`projects.messages`), as far as it is used here. */
+export interface FcmMessage {
+  token: string;
+  notification: { title: string; body?: string };
+  data: Record<string, string>;
+  android: {
+    priority: 'NORMAL' | 'HIGH';
+    /** Seconds as a protobuf duration: `600s`. */
+    ttl: string;
+    collapse_key?: string;
+    notification: { notification_priority: string; tag?: string };
+  };
+  apns: {
+    headers: Record<string, string>;
+    payload: { aps: { 'mutable-content': 1 } };
+  };
+}
+
+// RFC 8030 section 5.3: "normal" reaches a device on battery, as chat messages do. FCM holds NORMAL back while the
+// device dozes and APNs may hold 5 back to save power, so those two stand for what can wait until it charges.
+const PRIORITIES: Record<Urgency, { delivery: 'NORMAL' | 'HIGH'; apns: string; notification: string }> = {
+  'very-low': { delivery: 'NORMAL', apns: '5', notification: 'PRIORITY_MIN' },
+  low: { delivery: 'NORMAL', apns: '5', notification: 'PRIORITY_LOW' },
+  normal: { delivery: 'HIGH', apns: '10', notification: 'PRIORITY_DEFAULT' },
+  high: { delivery: 'HIGH', apns: '10', notification: 'PRIORITY_HIGH' },
+};
+
+/**
+ * The message by which an app's device gets a notification, in the terms of Android and of Apple.
+ *
+ * `data` holds text alone, as FCM demands: `notification_id`, and where there is one `url`, `category` and `params`, the
+ * latter as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get `data` beside
+ * `aps`.
+ *
+ * @param now milliseconds since the epoch; APNs wants to know when, not how long
+ */
+export function fcmMessage(
+  { target, content, urgency, ttl }: ClaimedDelivery<'fcm'>,
+  now: number,
+): FcmMessage {
+  const priority = PRIORITIES[urgency];
+  const { topic } = content;
+  return {
+    token: target.token,
+    notification: { title: content.title, ...(content.body === null ? {} : { body: content.body }) },
+    data: {
+      notification_id: content.notificationId,
+      ...(content.url === null ? {} : { url: content.url }),
+      ...(content.category === null ? {} : { category: content.category }),
+      ...(Object.keys(content.params).length === 0 ? {} : { params: JSON.stringify(content.params) }),
+    },
+    android: {
+      priority: priority.delivery,
+      ttl: `${ttl}s`,
+      // The key replaces what still waits at FCM, the tag what the device shows already.
+      ...(topic === null ? {} : { collapse_key: topic }),
+      notification: {
+        notification_priority: priority.notification,
+        ...(topic === null ? {} : { tag: topic }),
+      },
+    },
+    apns: {
+      headers: {
+        'apns-priority': priority.apns,
+        // 0: now or never, as TTL 0 means.
+        'apns-expiration': ttl === 0 ? '0' : String(Math.floor(now / 1000) + ttl),
+        ...(topic === null ? {} : { 'apns-collapse-id': topic }),
+      },
+      // Lets an app's notification service extension add to it what does not fit in here.
+      payload: { aps: { 'mutable-content': 1 } },
+    },
+  };
+}
+
+/** What FCM counts against its limit: the bytes of names and values of notification and data. */
+export function payloadBytes({ notification, data }: FcmMessage): number {
+  const text = new TextEncoder();
+  return Object.entries({ ...notification, ...data }).reduce(
+    (sum, [name, value]) => sum + text.encode(name).length + text.encode(value).length,
+    0,
+  );
+}

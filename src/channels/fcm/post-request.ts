@@ -1,0 +1,60 @@
+import { storableText } from '../webpush/storable-text.ts';
+
+/** What came back: an answer, whose body is its beginning, or that there was none. */
+export type PostResult =
+  | { status: number; retryAfter: string | null; body: string }
+  | { status: null; code: 'timed_out' | 'network_error'; message: string };
+
+/** More of an answer than this is not kept: Google says what it has to say in a few hundred bytes. */
+const MAX_ANSWER_BYTES = 16_384;
+
+/**
+ * One POST; never throws. Redirects are answers: following one would take our credentials to an address nobody checked.
+ *
+ * @param timeoutMs from connecting to the last byte of the answer
+ * @param secrets what must not be repeated from an error of the HTTP client
+ */
+export async function postRequest(
+  url: string,
+  request: { headers: Record<string, string>; body: string },
+  { timeoutMs, secrets }: { timeoutMs: number; secrets: readonly string[] },
+): Promise<PostResult> {
+  try {
+    const response = await fetch(url, {
+      ...request,
+      method: 'POST',
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const body = await readAnswer(response);
+    return { status: response.status, retryAfter: response.headers.get('retry-after'), body };
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'TimeoutError') {
+      return { status: null, code: 'timed_out', message: `No answer within ${timeoutMs} ms.` };
+    }
+    const said = error instanceof Error ? error.message : 'unknown error';
+    return { status: null, code: 'network_error', message: storableText(said, secrets) };
+  }
+}
+
+/**
+ * Reads an answer to its end and returns its beginning. To the end, because cancelling a body resets its HTTP/2
+ * stream, and a server that sees many resets closes the connection; only one far too long is given up. A body that
+ * breaks off takes nothing from the status: what was accepted is not sent again.
+ */
+async function readAnswer(response: Response): Promise<string> {
+  if (response.body === null) return '';
+  let text = '';
+  let length = 0;
+  const decoder = new TextDecoder();
+  try {
+    for await (const chunk of response.body) {
+      text += decoder.decode(chunk, { stream: true });
+      length += chunk.length;
+      if (length > MAX_ANSWER_BYTES) break;
+    }
+  } catch {
+    // See above.
+  }
+  return text;
+}

@@ -1,0 +1,121 @@
+import { parseArgs } from 'node:util';
+import postgres from 'postgres';
+import webpush from 'web-push';
+import { z } from 'zod';
+import { SupapushError } from '../errors.ts';
+import {
+  parseEnvironmentFile,
+  readEnvironmentFile,
+  replaceEnvironmentFile,
+  setEntries,
+} from './environment-file.ts';
+import { runCommand } from './run-command.ts';
+
+const USAGE = `Usage: npm run vapid -- [rotate | retire] [--file .env] [--database-url postgresql://…]
+
+Shows, rotates and retires the key pairs by which push services know this project. A subscription is bound to the key it
+was made with, so an old pair is kept until no subscription needs it.
+
+  (nothing)       lists the pairs, newest first; with --database-url also how many subscriptions need each
+  rotate          makes a new pair for new subscriptions and keeps the others
+  retire          removes old pairs that no subscription needs; wants --database-url
+
+  --file          where the pairs stand (default .env)
+  --database-url  the connection string of role postgres; default: SUPABASE_DB_URL`;
+
+const pairs = z.array(z.object({ publicKey: z.string(), privateKey: z.string() }));
+type Pair = z.infer<typeof pairs>[number];
+
+await runCommand(USAGE, async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      file: { type: 'string', default: '.env' },
+      'database-url': { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return USAGE;
+  const [action = 'list', ...others] = positionals;
+  if (!['list', 'rotate', 'retire'].includes(action) || others.length > 0) {
+    throw new SupapushError('usage', `There is no ${positionals.join(' ')}: say rotate, retire, or nothing.`);
+  }
+  const text = await readEnvironmentFile(values.file);
+  const entries = parseEnvironmentFile(text);
+  const known = readPairs(entries, values.file);
+  const save = ([newest, ...previous]: [Pair, ...Pair[]]) =>
+    replaceEnvironmentFile(
+      values.file,
+      setEntries(text, {
+        VAPID_PUBLIC_KEY: newest.publicKey,
+        VAPID_PRIVATE_KEY: newest.privateKey,
+        // Quoted, since it holds quotes itself.
+        VAPID_PREVIOUS_KEYS: `'${JSON.stringify(previous)}'`,
+      }),
+    );
+  const next = `Next: npx supabase secrets set --env-file ${values.file}`;
+
+  if (action === 'rotate') {
+    const made = webpush.generateVAPIDKeys();
+    await save([made, ...known]);
+    return [
+      `New subscriptions are made with ${made.publicKey}`,
+      `${known.length} older ${known.length === 1 ? 'pair is' : 'pairs are'} kept for the subscriptions that were made with them.`,
+      `${next}, then npm run connect, and give your frontend the new key.`,
+    ].join('\n');
+  }
+
+  const databaseUrl = values['database-url'] ?? process.env.SUPABASE_DB_URL ?? entries.SUPABASE_DB_URL;
+  const usage = databaseUrl === undefined ? undefined : await readUsage(databaseUrl);
+  if (action === 'retire') {
+    if (usage === undefined)
+      throw new SupapushError('usage', 'Give --database-url: only the database knows what is needed.');
+    const [newest, ...previous] = known;
+    // A subscription that remembers no key may have been made with any of them.
+    const needed = previous.filter(({ publicKey }) => usage.has(publicKey) || usage.has(null));
+    if (needed.length === previous.length) return 'Nothing to retire: every pair is needed.';
+    await save([newest, ...needed]);
+    return `Retired ${previous.length - needed.length} of ${known.length} pairs.\n${next}`;
+  }
+  return known
+    .map(({ publicKey }, index) => {
+      const count = usage === undefined ? '' : `  ${usage.get(publicKey) ?? 0} subscriptions`;
+      return `${index === 0 ? 'newest ' : 'older  '} ${publicKey}${count}`;
+    })
+    .join('\n');
+});
+
+function readPairs(entries: Record<string, string>, file: string): [Pair, ...Pair[]] {
+  const { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey, VAPID_PREVIOUS_KEYS: older } = entries;
+  if (publicKey === undefined || privateKey === undefined) {
+    throw new SupapushError('usage', `${file} has no VAPID pair yet. Run: npm run secrets`);
+  }
+  const previous = pairs.safeParse(older === undefined ? [] : parseJson(older));
+  if (!previous.success) {
+    throw new SupapushError(
+      'usage',
+      `VAPID_PREVIOUS_KEYS in ${file} is not a JSON list of pairs. Restore it from your secrets.`,
+    );
+  }
+  return [{ publicKey, privateKey }, ...previous.data];
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readUsage(databaseUrl: string): Promise<Map<string | null, number>> {
+  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
+  try {
+    const rows = await sql<
+      { vapid_key: string | null; subscriptions: string }[]
+    >`select * from push.vapid_key_usage()`;
+    return new Map(rows.map((row) => [row.vapid_key, Number(row.subscriptions)]));
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}

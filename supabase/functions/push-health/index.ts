@@ -1,0 +1,8 @@
+import { createPushHealth } from '../../../src/functions/push-health.ts';
+
+Deno.serve(
+  createPushHealth({
+    environment: Deno.env.toObject(),
+    log: (entry) => console.log(JSON.stringify(entry)),
+  }),
+);

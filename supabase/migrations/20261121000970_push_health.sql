@@ -1,0 +1,131 @@
+-- Supapush: health, one look that tells an operator whether messages arrive, and if not, why.
+
+alter table push.settings
+  add column health_oldest_waiting interval not null default '5 minutes',
+  add column health_success_rate numeric not null default 0.9,
+  add constraint settings_health check (
+    health_oldest_waiting > interval '0' and health_success_rate between 0 and 1
+  );
+comment on column push.settings.health_oldest_waiting is 'A delivery that is due for longer than this makes the project unhealthy.';
+comment on column push.settings.health_success_rate is 'Less than this share of recent deliveries sent makes the project unhealthy.';
+
+create function public.push_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
+  c_sample constant integer := 10000;
+  c_window constant interval := '15 minutes';
+  v_settings push.settings;
+  v_waiting bigint;
+  v_oldest numeric;
+  v_recent jsonb;
+  v_errors jsonb;
+  v_finished bigint;
+  v_sent bigint;
+  v_hosts jsonb;
+  v_alarms jsonb;
+  v_last_tick timestamptz;
+  v_reasons jsonb := '[]';
+begin
+  select s.* into v_settings from push.settings as s;
+
+  -- Counted up to a limit, along the index by which it is claimed.
+  select count(*), extract(epoch from p_now - min(w.due_at)) into v_waiting, v_oldest
+  from push.hosts as h
+  cross join lateral (
+    select d.due_at from push.deliveries as d
+    where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+    order by d.due_at, d.id
+    limit 100000
+  ) as w;
+
+  with recent as (
+    select d.state, d.last_code, d.host from push.deliveries as d
+    where d.finished_at > p_now - c_window and d.finished_at <= p_now
+    order by d.finished_at desc
+    limit c_sample
+  )
+  select
+    coalesce((select jsonb_object_agg(c.state, c.n) from (
+      select r.state, count(*) as n from recent as r group by r.state) as c), '{}'),
+    coalesce((select jsonb_agg(jsonb_build_object('code', e.last_code, 'host', e.host, 'count', e.n) order by e.n desc) from (
+      select r.last_code, r.host, count(*) as n from recent as r
+      where r.state in ('failed', 'expired') group by r.last_code, r.host order by n desc limit 10) as e), '[]'),
+    (select count(*) from recent as r where r.state in ('sent', 'failed', 'expired')),
+    (select count(*) from recent as r where r.state = 'sent')
+  into v_recent, v_errors, v_finished, v_sent;
+
+  -- What is normal is left out: a row here is something to read.
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'origin', h.origin,
+    'circuit', case
+      when h.paused_until > p_now then 'open'
+      when h.pauses > 0 then 'probing'
+      when h.slowed_to is not null then 'slowed'
+      else 'closed'
+    end,
+    'paused_until', h.paused_until,
+    'last_success_at', h.last_success_at,
+    'last_error_at', h.last_error_at,
+    'last_error', h.last_error
+  ) order by h.origin), '[]')
+  into v_hosts
+  from push.hosts as h
+  where h.last_success_at is not null or h.last_error_at is not null;
+
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'code', a.code, 'subject', a.subject, 'message', a.message, 'raised_at', a.raised_at
+  ) order by a.raised_at), '[]')
+  into v_alarms
+  from push.alarms as a
+  where a.resolved_at is null;
+
+  -- Among the newest runs of all jobs, which an index finds; a tick every 10 seconds is among them if it runs at all.
+  select max(r.start_time) into v_last_tick
+  from (
+    select d.jobid, d.start_time from cron.job_run_details as d order by d.runid desc limit 500
+  ) as r
+  join cron.job as j on j.jobid = r.jobid and j.jobname = 'supapush-tick';
+
+  select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
+  into v_reasons
+  from jsonb_array_elements(v_alarms) as a (value);
+  if v_oldest > extract(epoch from v_settings.health_oldest_waiting) then
+    v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
+      'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
+  end if;
+  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate then
+    v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
+      'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
+  end if;
+  if v_last_tick is null or v_last_tick < p_now - interval '2 minutes' then
+    v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
+      'message', 'The pg_cron job supapush-tick has not run for two minutes: what the bell loses is not found again.');
+  end if;
+
+  return jsonb_build_object(
+    'healthy', v_reasons = '[]',
+    'reasons', v_reasons,
+    'waiting', v_waiting,
+    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
+    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'recent', v_recent,
+    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
+    'errors', v_errors,
+    'hosts', v_hosts,
+    'alarms', v_alarms,
+    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
+    'last_tick_at', v_last_tick
+  );
+end;
+$$;
+comment on function public.push_health(timestamptz) is
+  'Backlog, success rate of the last quarter of an hour, circuits, errors, alarms, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+
+revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
+grant execute on function public.push_health(timestamptz) to service_role;

@@ -1,0 +1,137 @@
+import { beforeEach, expect, test } from 'vitest';
+import { connectBell } from '../../support/bell.ts';
+import { asService } from '../../support/postgres.ts';
+import { claim, clearQueue, complete, plus, queueOne, startOfClock } from '../../support/queue.ts';
+import { FCM } from '../../support/subscriptions.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const db = useDatabase();
+beforeEach(async () => {
+  await clearQueue(db().sql);
+  await connectBell(db().sql);
+  await db().sql`update push.hosts set last_error_at = null, last_error = null`;
+  await db().sql`delete from cron.job_run_details`;
+  await ticked(startOfClock());
+});
+
+/** As if pg_cron had run the tick at that moment. */
+async function ticked(at: Date): Promise<void> {
+  await db().sql`
+    insert into cron.job_run_details (jobid, runid, status, start_time, end_time)
+    select jobid, (select coalesce(max(runid), 0) + 1 from cron.job_run_details), 'succeeded', ${at}, ${at}
+    from cron.job where jobname = 'supapush-tick'`;
+}
+
+interface Health {
+  healthy: boolean;
+  reasons: { code: string }[];
+  waiting: number;
+  oldest_waiting_seconds: number;
+  sending: number;
+  recent: Record<string, number>;
+  success_rate: number | null;
+  errors: { code: string; host: string; count: number }[];
+  hosts: { origin: string; circuit: string }[];
+  dispatchers: number;
+}
+
+async function health(now: Date): Promise<Health> {
+  const rows = await asService(
+    db().sql,
+    (t) => t<{ health: Health }[]>`select public.push_health(${now}) as health`,
+  );
+  return rows[0]?.health as Health;
+}
+
+const codes = ({ reasons }: Health) => reasons.map(({ code }) => code).sort();
+
+test('with nothing to do it is healthy', async () => {
+  expect(await health(startOfClock())).toMatchObject({
+    healthy: true,
+    reasons: [],
+    waiting: 0,
+    oldest_waiting_seconds: 0,
+    success_rate: null,
+    dispatchers: 0,
+  });
+});
+
+test('it counts what waits, what is under way and who is at work', async () => {
+  const { sql } = db();
+  for (let n = 0; n < 5; n++) await queueOne(sql);
+  const now = startOfClock();
+  await claim(sql, now, { limit: 2 });
+  const found = await health(plus(now, 10));
+  expect(found).toMatchObject({ healthy: true, waiting: 3, sending: 2, dispatchers: 1 });
+  expect(found.oldest_waiting_seconds).toBeGreaterThan(9);
+});
+
+test('a delivery that waits too long makes it unhealthy', async () => {
+  const { sql } = db();
+  await queueOne(sql);
+  const later = plus(startOfClock(), 600);
+  await ticked(later);
+  expect(codes(await health(later))).toEqual(['backlog_old']);
+});
+
+test('many failures make it unhealthy, with the errors and where they came from', async () => {
+  const { sql } = db();
+  for (let n = 0; n < 20; n++) await queueOne(sql);
+  const now = startOfClock();
+  const claimed = await claim(sql, now);
+  await complete(
+    sql,
+    now,
+    claimed.map((row, index) => ({
+      ...row,
+      ...(index < 15
+        ? { outcome: 'sent' as const, status: 201 }
+        : { outcome: 'failed' as const, status: 400, code: 'push_service_refused' }),
+    })),
+  );
+  const found = await health(plus(now, 1));
+  expect(codes(found)).toEqual(['success_rate_low']);
+  expect(found).toMatchObject({
+    success_rate: 0.75,
+    recent: { sent: 15, failed: 5 },
+    errors: [{ code: 'push_service_refused', host: FCM, count: 5 }],
+  });
+});
+
+test('devices that are gone are no failure', async () => {
+  const { sql } = db();
+  for (let n = 0; n < 20; n++) await queueOne(sql);
+  const now = startOfClock();
+  const claimed = await claim(sql, now);
+  await complete(
+    sql,
+    now,
+    claimed.map((row) => ({ ...row, outcome: 'gone' as const, status: 410 })),
+  );
+  expect(await health(plus(now, 1))).toMatchObject({
+    healthy: true,
+    recent: { gone: 20 },
+    success_rate: null,
+  });
+});
+
+test('an alarm that stands is a reason, and the open circuit is shown', async () => {
+  const { sql } = db();
+  await queueOne(sql);
+  const now = startOfClock();
+  const claimed = await claim(sql, now);
+  await complete(
+    sql,
+    now,
+    claimed.map((row) => ({ ...row, outcome: 'misconfigured' as const, status: 403 })),
+  );
+  const found = await health(plus(now, 1));
+  expect(codes(found)).toEqual(['vapid_refused']);
+  expect(found.hosts).toMatchObject([{ origin: FCM, circuit: 'open' }]);
+});
+
+test('a tick that does not run is a reason', async () => {
+  expect(codes(await health(plus(startOfClock(), 121)))).toEqual(['tick_missing']);
+  await db().sql`delete from cron.job_run_details`;
+  expect(codes(await health(startOfClock()))).toEqual(['tick_missing']);
+});

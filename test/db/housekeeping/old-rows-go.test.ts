@@ -1,0 +1,210 @@
+import { beforeEach, expect, test } from 'vitest';
+import { connectBell } from '../../support/bell.ts';
+import { asAnon, asUser, createUser } from '../../support/postgres.ts';
+import { claim, clearQueue, complete, notify, plus, startOfClock } from '../../support/queue.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { withSessions } from '../../support/sessions.ts';
+import { subscribe } from '../../support/subscriptions.ts';
+import { createTopic, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const DAY = 86_400;
+const db = useDatabase();
+let user: string;
+let start: Date;
+beforeEach(async () => {
+  const { sql } = db();
+  await clearQueue(sql);
+  await connectBell(sql);
+  await sql`update push.cleaning set next_subscription_id = default, last_cron_run = default`;
+  await sql`delete from cron.job_run_details`;
+  user = (await createUser(sql)).id;
+  await subscribe(sql, user);
+  start = startOfClock();
+});
+
+type Counts = Record<string, number>;
+
+async function clean(now: Date, limit = 1000): Promise<Counts> {
+  const [row] = await db().sql<{ counts: Counts }[]>`select push.clean(${limit}, ${now}) as counts`;
+  return row?.counts ?? {};
+}
+
+const NOTHING = {
+  deliveries: 0,
+  notifications: 0,
+  subscriptions: 0,
+  rule_errors: 0,
+  alarms: 0,
+  cron_runs: 0,
+};
+
+async function send(now: Date): Promise<void> {
+  const claimed = await claim(db().sql, now);
+  await complete(
+    db().sql,
+    now,
+    claimed.map((row) => ({ ...row, outcome: 'sent' as const, status: 201 })),
+  );
+}
+
+test('with nothing to do it does nothing', async () => {
+  await notify(db().sql, user);
+  expect(await clean(start)).toEqual(NOTHING);
+});
+
+test('a delivery goes when the log has kept it long enough, its message when the inbox has', async () => {
+  const { sql } = db();
+  await notify(sql, user);
+  await send(start);
+  expect(await clean(plus(start, 29 * DAY))).toEqual(NOTHING);
+  expect(await clean(plus(start, 30 * DAY))).toEqual({ ...NOTHING, deliveries: 1 });
+  // The inbox counts from when it stopped mattering: a day after it was written.
+  expect(await clean(plus(start, 90 * DAY))).toEqual(NOTHING);
+  expect(await clean(plus(start, 91 * DAY))).toEqual({ ...NOTHING, notifications: 1 });
+});
+
+test('a message that nobody read is kept as long as one that was', async () => {
+  const { sql } = db();
+  const [read, unread] = [await notify(sql, user), await notify(sql, user)];
+  await sql`update public.push_notifications set read_at = now() where id = ${read}`;
+  await send(start);
+  await clean(plus(start, 90 * DAY));
+  expect((await sql`select id from public.push_notifications`).map(({ id }) => id).sort()).toEqual(
+    [read, unread].sort(),
+  );
+});
+
+test('what still waits is kept, and so is its message', async () => {
+  const { sql } = db();
+  await notify(sql, user, { expiresAt: plus(start, 1000 * DAY) });
+  await notify(sql, user);
+  expect(await clean(plus(start, 365 * DAY))).toMatchObject({ deliveries: 0, notifications: 0 });
+});
+
+test('one that is scheduled for later than it would be kept is kept', async () => {
+  const { sql } = db();
+  await notify(sql, user, { sendAt: plus(start, 200 * DAY) });
+  expect(await clean(plus(start, 199 * DAY))).toMatchObject({ notifications: 0 });
+});
+
+test('a message with old dates of its own is kept from when it was written', async () => {
+  const { sql } = db();
+  await sql`delete from public.push_subscriptions`;
+  await notify(sql, user, { sendAt: plus(start, -500 * DAY), expiresAt: plus(start, -400 * DAY) });
+  expect(await clean(plus(start, 89 * DAY))).toMatchObject({ notifications: 0 });
+  expect(await clean(plus(start, 91 * DAY))).toMatchObject({ notifications: 1 });
+});
+
+test('no more of a kind goes at once than asked for, the oldest first', async () => {
+  const { sql } = db();
+  const ids = [await notify(sql, user), await notify(sql, user), await notify(sql, user)];
+  for (const [index, row] of (await claim(sql, start)).entries())
+    await complete(sql, plus(start, index), [{ ...row, outcome: 'sent', status: 201 }]);
+  expect(await clean(plus(start, 31 * DAY), 2)).toMatchObject({ deliveries: 2 });
+  expect([...(await sql`select notification_id from push.deliveries`)]).toEqual([
+    { notification_id: ids[2] },
+  ]);
+  expect(await clean(plus(start, 200 * DAY), 2)).toMatchObject({ deliveries: 1, notifications: 2 });
+  expect(await clean(plus(start, 200 * DAY), 2)).toMatchObject({ deliveries: 0, notifications: 1 });
+});
+
+test('a message to a topic goes after its deliveries, and with it what is known of its progress', async () => {
+  const { sql } = db();
+  const { topic } = await createTopic(sql, 3);
+  const id = await notifyTopic(sql, topic);
+  await expandAll(sql, 10, start);
+  await send(start);
+  expect(await clean(plus(start, 31 * DAY))).toMatchObject({ deliveries: 3, notifications: 0 });
+  expect(await readProgress(sql, id)).toMatchObject({ total: 3, sent: 3 });
+  expect(await clean(plus(start, 92 * DAY))).toMatchObject({ notifications: 1 });
+  expect(await sql`select from push.delivery_counts`).toHaveLength(0);
+});
+
+test('errors of rules and resolved alarms go, alarms that stand do not', async () => {
+  const { sql } = db();
+  await sql`
+    insert into push.rule_errors (rule, event, sqlstate, message, occurred_at)
+    values ('a', 'insert', '00000', '', ${start}), ('a', 'insert', '00000', '', ${plus(start, 2 * DAY)})`;
+  await sql`
+    insert into push.alarms (code, subject, message, raised_at, last_seen_at, resolved_at)
+    values ('a', '', '', ${start}, ${start}, ${start}), ('b', '', '', ${start}, ${start}, null)`;
+  expect(await clean(plus(start, 31 * DAY))).toEqual({ ...NOTHING, rule_errors: 1, alarms: 1 });
+  expect((await sql`select code from push.alarms`).map(({ code }) => code)).toEqual(['b']);
+  expect(await sql`select from push.rule_errors`).toHaveLength(1);
+});
+
+test('how long is a matter of the settings, and a log outlives no inbox', async () => {
+  const { sql } = db();
+  await notify(sql, user);
+  await send(start);
+  await sql`update push.settings set keep_deliveries = '1 day', keep_notifications = '2 days'`;
+  expect(await clean(plus(start, 2 * DAY))).toMatchObject({ deliveries: 1 });
+  expect(await clean(plus(start, 3 * DAY))).toMatchObject({ notifications: 1 });
+  const refused = refusalOf(sql`update push.settings set keep_deliveries = '3 days'`);
+  expect((await refused).sqlstate).toBe('23514');
+  await sql`update push.settings set keep_deliveries = default, keep_notifications = default`;
+});
+
+test('it waits for nobody: rows that others hold are left for the next time', async () => {
+  const { sql, url } = db();
+  const ids = [await notify(sql, user), await notify(sql, user)];
+  await send(start);
+  const later = plus(start, 100 * DAY);
+  await withSessions(url, 1, async (other) => {
+    if (!other) throw new Error('one session');
+    await other.sql`begin`;
+    await other.sql`select from push.deliveries where notification_id = ${ids[0] as string} for update`;
+    expect(await clean(later)).toMatchObject({ deliveries: 1, notifications: 1 });
+    await other.sql`commit`;
+  });
+  expect(await clean(later)).toMatchObject({ deliveries: 1, notifications: 1 });
+});
+
+test('two at once: the second does nothing', async () => {
+  const { sql, url } = db();
+  await notify(sql, user);
+  await send(start);
+  await withSessions(url, 1, async (other) => {
+    if (!other) throw new Error('one session');
+    await other.sql`begin`;
+    await other.sql`select push.clean(10, ${plus(start, 31 * DAY)})`;
+    expect(await clean(plus(start, 31 * DAY))).toEqual({});
+    await other.sql`commit`;
+  });
+});
+
+test('it finds what is old by index', async () => {
+  const { sql } = db();
+  await sql`delete from public.push_subscriptions`;
+  await sql`
+    insert into public.push_notifications (user_id, title) select ${user}, 'x' from generate_series(1, 3000)`;
+  const [notification] = await sql`select id from public.push_notifications limit 1`;
+  await sql`
+    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at, state, finished_at)
+    select ${notification?.id}, gen_random_uuid(), 'https://fcm.googleapis.com', now(), now(), 'sent', now()
+    from generate_series(1, 5000)`;
+  await sql`analyze public.push_notifications, push.deliveries`;
+  const planOf = async (query: string) =>
+    JSON.stringify((await sql.unsafe(`explain (format json) ${query}`))[0]);
+  expect(
+    await planOf(
+      `select id from push.deliveries where finished_at <= now() - interval '30 days' order by finished_at limit 1000`,
+    ),
+  ).toContain('deliveries_finished_idx');
+  expect(
+    await planOf(
+      `select id from public.push_notifications where greatest(created_at, expires_at) <= now() - interval '90 days'
+       order by greatest(created_at, expires_at) limit 1000`,
+    ),
+  ).toContain('push_notifications_age_idx');
+});
+
+test('nobody but the owner may run it', async () => {
+  const { sql } = db();
+  for (const run of [
+    asAnon(sql, (t) => t`select push.clean()`),
+    asUser(sql, user, (t) => t`select push.clean()`),
+  ])
+    expect((await refusalOf(run)).sqlstate).toBe('42501');
+});

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, expect, test } from 'vitest';
+import { createUser } from '../../support/postgres.ts';
+import { claimOne, clearQueue, startOfClock } from '../../support/queue.ts';
+import { createRandom, randomText } from '../../support/random-content.ts';
+import { subscribe } from '../../support/subscriptions.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const db = useDatabase();
+beforeEach(() => clearQueue(db().sql));
+
+async function claimWith(values: { tag?: string; topic?: string }) {
+  const { sql } = db();
+  const user = await createUser(sql);
+  await subscribe(sql, user.id);
+  await sql`
+    select push.notify(${user.id}::uuid, 'Hello', p_topic => ${values.topic ?? null}, p_tag => ${values.tag ?? null})`;
+  return await claimOne(sql, startOfClock());
+}
+
+test('a tag goes to the device, and a topic that stands for it to the push service', async () => {
+  const hash = createHash('sha256').update('deal:7').digest('base64url').slice(0, 32);
+  expect(await claimWith({ tag: 'deal:7' })).toMatchObject({ tag: 'deal:7', topic: hash });
+});
+
+test('a topic that is given stands', async () => {
+  expect(await claimWith({ tag: 'deal:7', topic: 'deals' })).toMatchObject({ tag: 'deal:7', topic: 'deals' });
+});
+
+test('without either there is neither', async () => {
+  expect(await claimWith({})).toMatchObject({ tag: null, topic: null });
+});
+
+test('whatever a tag says, its topic is one that RFC 8030 allows, and tells nothing of it', async () => {
+  const random = createRandom(8);
+  const tags = Array.from({ length: 500 }, () => `t${randomText(random, random(100))}`);
+  const [row] = await db().sql`
+    select array_agg(push.topic_of_tag(t) order by n) as topics from unnest(${tags}::text[]) with ordinality as u (t, n)`;
+  const topics: string[] = row?.topics;
+  expect(topics.filter((topic) => !/^[A-Za-z0-9_-]{32}$/.test(topic))).toEqual([]);
+  expect(new Set(topics).size).toBe(new Set(tags).size);
+});
+
+test('a rule makes a tag of each row', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  await sql`create table public.deals (id integer primary key, owner uuid)`;
+  await sql`select push.watch('deal_made', 'public.deals', 'new.owner', $$ 'Deal' $$, p_tag => $$ 'deal:' || new.id $$)`;
+  await sql`insert into public.deals values (7, ${user.id}), (8, ${user.id})`;
+  const made = await sql`select tag, rule from public.push_notifications order by tag`;
+  expect([...made]).toEqual([
+    { tag: 'deal:7', rule: 'deal_made' },
+    { tag: 'deal:8', rule: 'deal_made' },
+  ]);
+  expect(await sql`select from push.rule_errors`).toHaveLength(0);
+});

@@ -1,0 +1,35 @@
+import type { ClaimedDelivery } from '../../../../src/channels/channel.ts';
+import type { NotificationContent } from '../../../../src/notification/payload.ts';
+
+type Changes = Partial<Omit<ClaimedDelivery<'fcm'>, 'content' | 'target'>> & {
+  token?: string;
+  content?: Partial<NotificationContent>;
+};
+
+/** A claimed delivery to an app. */
+export function appDelivery({
+  token = 'abc:APA91b-token-of-the-device',
+  content,
+  ...changes
+}: Changes = {}): ClaimedDelivery<'fcm'> {
+  return {
+    deliveryId: 1,
+    attempt: 1,
+    host: 'https://fcm.googleapis.com/v1',
+    target: { channel: 'fcm', token },
+    content: {
+      notificationId: '0b1f6a52-0000-4000-8000-000000000001',
+      title: 'Acme is won',
+      body: null,
+      url: null,
+      params: {},
+      category: null,
+      topic: null,
+      tag: null,
+      ...content,
+    },
+    urgency: 'normal',
+    ttl: 600,
+    ...changes,
+  };
+}

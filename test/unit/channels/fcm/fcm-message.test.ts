@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { fcmMessage, payloadBytes } from '../../../../src/channels/fcm/fcm-message.ts';
+import { appDelivery } from './app-delivery.ts';
+
+const NOW = 1_800_000_000_500;
+
+test('a notification with everything becomes a message for Android and Apple', () => {
+  const delivery = appDelivery({
+    token: 'device-token',
+    urgency: 'high',
+    content: {
+      body: 'It was new.',
+      url: '/deals/7',
+      params: { deal: 7, from: 'new', nested: { a: [1, null] } },
+      category: 'deals:won',
+      topic: 'deal-7',
+    },
+  });
+  expect(fcmMessage(delivery, NOW)).toEqual({
+    token: 'device-token',
+    notification: { title: 'Acme is won', body: 'It was new.' },
+    data: {
+      notification_id: '0b1f6a52-0000-4000-8000-000000000001',
+      url: '/deals/7',
+      category: 'deals:won',
+      params: '{"deal":7,"from":"new","nested":{"a":[1,null]}}',
+    },
+    android: {
+      priority: 'HIGH',
+      ttl: '600s',
+      collapse_key: 'deal-7',
+      notification: { notification_priority: 'PRIORITY_HIGH', tag: 'deal-7' },
+    },
+    apns: {
+      headers: { 'apns-priority': '10', 'apns-expiration': '1800000600', 'apns-collapse-id': 'deal-7' },
+      payload: { aps: { 'mutable-content': 1 } },
+    },
+  });
+});
+
+test('what a notification does not have, its message does not name', () => {
+  const message = fcmMessage(appDelivery(), NOW);
+  expect(message.notification).toEqual({ title: 'Acme is won' });
+  expect(message.data).toEqual({ notification_id: '0b1f6a52-0000-4000-8000-000000000001' });
+  expect(message.android).not.toHaveProperty('collapse_key');
+  expect(message.android.notification).toEqual({ notification_priority: 'PRIORITY_DEFAULT' });
+  expect(message.apns.headers).not.toHaveProperty('apns-collapse-id');
+});
+
+test.each([
+  ['very-low', 'NORMAL', 'PRIORITY_MIN', '5'],
+  ['low', 'NORMAL', 'PRIORITY_LOW', '5'],
+  ['normal', 'HIGH', 'PRIORITY_DEFAULT', '10'],
+  ['high', 'HIGH', 'PRIORITY_HIGH', '10'],
+] as const)('urgency %s is %s and %s on Android, %s on Apple', (urgency, priority, shown, apns) => {
+  const message = fcmMessage(appDelivery({ urgency }), NOW);
+  expect(message.android).toMatchObject({ priority, notification: { notification_priority: shown } });
+  expect(message.apns.headers['apns-priority']).toBe(apns);
+});
+
+test.each([
+  [0, '0s', '0'],
+  [1, '1s', '1800000001'],
+  [2_419_200, '2419200s', '1802419200'],
+])('a TTL of %i is %s on Android and ends at %s on Apple', (ttl, android, apns) => {
+  const message = fcmMessage(appDelivery({ ttl }), NOW);
+  expect(message.android.ttl).toBe(android);
+  expect(message.apns.headers['apns-expiration']).toBe(apns);
+});
+
+test('every value of data is text, whatever the params hold', () => {
+  const params = { n: 1, yes: true, none: null, list: [1], 'google.x': 'reserved', gcm: { a: 'ü' } };
+  const { data } = fcmMessage(appDelivery({ content: { params } }), NOW);
+  expect(Object.values(data).every((value) => typeof value === 'string')).toBe(true);
+  expect(Object.keys(data)).toEqual(['notification_id', 'params']);
+  expect(JSON.parse(data.params ?? '')).toEqual(params);
+});
+
+test('the size counts names and values of notification and data in bytes', () => {
+  const bare = payloadBytes(fcmMessage(appDelivery({ content: { title: 'x' } }), NOW));
+  expect(bare).toBe('titlex'.length + 'notification_id'.length + 36);
+  const more = payloadBytes(fcmMessage(appDelivery({ content: { title: 'x', body: 'ü€😀' } }), NOW));
+  expect(more - bare).toBe('body'.length + 2 + 3 + 4);
+});
