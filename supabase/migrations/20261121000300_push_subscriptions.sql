@@ -9,7 +9,7 @@ create table public.push_subscriptions (
   p256dh text,
   auth text,
   vapid_key text,
-  fcm_token text,
+  fcm_token text collate "C",
   device_type text not null default 'unknown',
   user_agent text,
   expires_at timestamptz,

@@ -15,6 +15,8 @@ create table push.deliveries (
   notification_id uuid not null,
   -- No foreign key: the log outlives the device. A delivery without its subscription is cancelled, never sent.
   subscription_id uuid not null,
+  -- No foreign key either: it would make every writer lock the row of the same few push services at once, which costs
+  -- more than the rest of the insert. The subscription it is copied from has one.
   host text not null,
   state text not null default 'queued',
   due_at timestamptz not null,
@@ -33,7 +35,6 @@ create table push.deliveries (
   constraint deliveries_once unique (notification_id, subscription_id),
   constraint deliveries_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade,
-  constraint deliveries_host_fkey foreign key (host) references push.hosts (origin) on update cascade,
   constraint deliveries_state check (
     state in ('queued', 'sending', 'sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled')
   ),
@@ -114,6 +115,24 @@ $$;
 comment on function push.queue_due_notifications(integer, timestamptz) is
   'Makes the deliveries of scheduled notifications whose moment has come; returns how many notifications those were.';
 
+create function push.follow_host()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- What is finished keeps the name under which it was sent.
+  update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
+  return null;
+end;
+$$;
+comment on function push.follow_host() is 'Keeps what waits under its push service when that is renamed.';
+
+create trigger hosts_follow
+after update of origin on push.hosts
+for each row when (old.origin <> new.origin)
+execute function push.follow_host();
+
 create function push.cancel_deliveries_of_deleted()
 returns trigger
 language plpgsql
@@ -122,15 +141,21 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Fires after every batch of reports, which seldom has any.
+  if not exists (select from push_deleted_subscriptions) then
+    return null;
+  end if;
   -- Skip locked: whoever holds such a row is about to send, cancel or expire it. What is left queued after all finds no
   -- subscription at its claim. Waiting here could be waiting in a circle.
   update push.deliveries as d
   set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
   where d.id in (
-    select q.id from push.deliveries as q
-    join push_deleted_subscriptions as s on s.id = q.subscription_id
-    where q.state = 'queued'
-    for update of q skip locked
+    select q.id from push_deleted_subscriptions as s
+    cross join lateral (
+      select w.id from push.deliveries as w
+      where w.subscription_id = s.id and w.state = 'queued'
+      for update skip locked
+    ) as q
   );
   return null;
 end;
@@ -197,14 +222,21 @@ returns boolean
 language sql
 stable
 set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
   select exists (
     select from push.hosts as h
-    where (h.paused_until is null or h.paused_until <= p_now)
-      and exists (
-        select from push.deliveries as d
-        where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
-      )
+    cross join lateral (
+      select from push.deliveries as d
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit 1
+    ) as first
+    where h.paused_until is null or h.paused_until <= p_now
   );
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do.';
@@ -254,6 +286,13 @@ language plpgsql
 -- Definer: the service role works the queue through these functions alone and may not touch its tables.
 security definer
 set search_path = ''
+-- The planner knows the queue as it was when the table was last analysed: empty, most likely. Left to itself it then
+-- reads and sorts a whole backlog for every claim. This leaves it the index in whose order the claim reads; jit would
+-- take the price of the sorts that remain at its word.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -308,9 +347,10 @@ begin
     from waiting as w
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id, r.subscription_id, r.notification_id from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
+    select r.id, r.subscription_id, r.notification_id
+    from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
-    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. The device is
+    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
     -- looked up once, here: what is to be sent comes back with the update.
     update push.deliveries as d
     set attempts = d.attempts + 1,
@@ -327,15 +367,15 @@ begin
       select case when s.id is null then 'subscription_deleted' when n.status = 'cancelled' then 'notification_cancelled' end
     ) as w (reason)
     where d.id = c.id
-    returning d.id, d.attempts, d.notification_id, d.expires_at, d.state,
-      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token
+    returning d.id, d.attempts, d.expires_at, d.state,
+      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl
   )
-  select c.id, c.attempts, n.id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key, c.fcm_token,
-    n.title, n.body, n.url, n.params, n.category, n.urgency,
-    coalesce(n.topic, push.topic_of_tag(n.tag)), n.tag,
-    least(coalesce(n.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
+  select c.id, c.attempts, c.notification_id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key, c.fcm_token,
+    c.title, c.body, c.url, c.params, c.category, c.urgency,
+    case when c.topic is null and c.tag is not null then push.topic_of_tag(c.tag) else c.topic end, c.tag,
+    least(coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
   from claimed as c
-  join public.push_notifications as n on n.id = c.notification_id
   where c.state = 'sending'
   order by c.id;
   get diagnostics v_count = row_count;
@@ -380,6 +420,12 @@ language plpgsql
 -- Definer: see push_claim.
 security definer
 set search_path = ''
+-- As in push_claim: one look-up by primary key for each report, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_settings push.settings;
@@ -449,7 +495,8 @@ begin
       d.state = 'sending'
       or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning k.outcome, k.new_state, k.fault_of_subscription, k.status, k.message, k.retry_after, d.host, d.subscription_id, d.claimed_at
+    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.message, k.retry_after,
+      d.host, d.subscription_id, d.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.

@@ -109,6 +109,11 @@ create function push.call_for_backlog(p_now timestamptz default clock_timestamp(
 returns void
 language plpgsql
 set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_settings push.settings;
@@ -128,6 +133,7 @@ begin
     cross join lateral (
       select from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
     where h.paused_until is null or h.paused_until <= p_now

@@ -3,9 +3,10 @@ import { runSide } from './harness/side-process.ts';
 import { withWatchedStack } from './harness/watched-stack.ts';
 import type { BurstInput, BurstSample } from './sides/burst-writer.ts';
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const TRANSACTIONS = 1000;
-const LANES = 4;
+/** The project is in use: its tables hold this many rows, and the planner knows it. */
+const ROWS_BEFORE = 5000;
 
 interface Sample extends BurstSample {
   rings: number;
@@ -15,8 +16,15 @@ const bench: Bench = {
   summary: 'Bell rings and added commit time when 1,000 single-row transactions arrive',
   async run(progress) {
     progress('starting the stack');
-    return await withWatchedStack({ users: 1 }, async ({ stack, users, rings, idle }) => {
-      const sample = (table: BurstInput['table']) => async (): Promise<Sample> => {
+    return await withWatchedStack({ users: ROWS_BEFORE }, async ({ stack, sql, users, rings, idle }) => {
+      progress(`delivering ${ROWS_BEFORE} messages first`);
+      for (const table of ['orders', 'bare_orders']) {
+        await sql`insert into ${sql(`public.${table}`)} (owner_id) select unnest(${users}::uuid[])`;
+      }
+      await idle();
+      await sql`analyze`;
+
+      const sample = (table: BurstInput['table'], lanes: number) => async (): Promise<Sample> => {
         // Every burst meets a sleeping function: the first commit has to ring.
         await idle();
         const before = await rings();
@@ -24,44 +32,51 @@ const bench: Bench = {
           databaseUrl: stack.databaseUrl,
           table,
           transactions: TRANSACTIONS,
-          lanes: LANES,
-          ownerId: users[0] ?? '',
+          lanes,
+          ownerIds: users.slice(0, TRANSACTIONS),
         };
         const written = await runSide<BurstSample>('node', 'burst-writer', input);
         await idle();
         return { ...written, rings: (await rings()) - before };
       };
       const samples = await alternate(
-        { 'bare insert': sample('bare_orders'), 'insert that notifies': sample('orders') },
+        {
+          'bare insert, 1 connection': sample('bare_orders', 1),
+          'that notifies, 1 connection': sample('orders', 1),
+          'bare insert, 4 connections': sample('bare_orders', 4),
+          'that notifies, 4 connections': sample('orders', 4),
+        },
         ROUNDS,
         progress,
       );
       const names = Object.keys(samples) as (keyof typeof samples)[];
       const commit = (name: (typeof names)[number], share: number) =>
         median(samples[name].map((one) => percentile(one.milliseconds, share)));
-      const mostRings = Math.max(...samples['insert that notifies'].map((one) => one.rings));
+      const most = (name: (typeof names)[number]) => Math.max(...samples[name].map((one) => one.rings));
+      const [bare, notifies] = ['bare insert, 1 connection', 'that notifies, 1 connection'] as const;
       return {
         columns: ['', 'rings', 'most rings', 'p50 ms', 'p95 ms', 'p99 ms', 'commits/s'],
         rows: names.map((name) => [
           name,
           median(samples[name].map((one) => one.rings)),
-          Math.max(...samples[name].map((one) => one.rings)),
+          most(name),
           commit(name, 0.5),
           commit(name, 0.95),
           commit(name, 0.99),
           median(samples[name].map((one) => (TRANSACTIONS / one.elapsed) * 1000)),
         ]),
         marks: [
-          { name: 'rings_per_50_commits', value: mostRings / (TRANSACTIONS / 50), atMost: 1 },
           {
-            name: 'commit_time_to_bare',
-            value: commit('insert that notifies', 0.5) / commit('bare insert', 0.5),
-            atMost: 2,
+            name: 'rings_per_50_commits',
+            value: Math.max(...names.map(most)) / (TRANSACTIONS / 50),
+            atMost: 1,
           },
+          { name: 'commit_time_to_bare', value: commit(notifies, 0.5) / commit(bare, 0.5), atMost: 2 },
         ],
         notes: [
-          `Medians of ${ROUNDS} rounds of ${TRANSACTIONS} transactions on ${LANES} connections, flushed to disk; rings: the most of any round.`,
-          'While the second side writes, its messages are being sent on the same machine.',
+          `Medians of ${ROUNDS} rounds of ${TRANSACTIONS} transactions back to back, flushed to disk; the mark takes the most rings of any round.`,
+          'Commit time is marked on one connection. With four, writers, Postgres and the function that sends compete for the',
+          'processor: that row says what this machine can take in, not what a commit waits for.',
         ],
       };
     });

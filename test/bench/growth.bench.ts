@@ -5,8 +5,8 @@ import type { QueueSide } from './harness/queue-side.ts';
 import { startOurs } from './sides/queue-ours.ts';
 
 const LOGGED = [1000, 10_000, 100_000, 1_000_000];
-const ROUNDS = 9;
-const DELIVERIES = 4000;
+const ROUNDS = 7;
+const DELIVERIES = 3000;
 
 interface Grown {
   side: QueueSide;

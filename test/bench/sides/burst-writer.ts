@@ -5,7 +5,7 @@ export interface BurstInput {
   table: 'orders' | 'bare_orders';
   transactions: number;
   lanes: number;
-  ownerId: string;
+  ownerIds: string[];
 }
 export interface BurstSample {
   /** Milliseconds of each transaction, from sending the insert to its commit's answer. */
@@ -26,8 +26,9 @@ await Promise.all(
   Array.from({ length: input.lanes }, async () => {
     while (left > 0) {
       left -= 1;
+      const owner = input.ownerIds[left % input.ownerIds.length] ?? '';
       const since = performance.now();
-      await sql`insert into ${sql(`public.${input.table}`)} (owner_id) values (${input.ownerId})`;
+      await sql`insert into ${sql(`public.${input.table}`)} (owner_id) values (${owner})`;
       milliseconds.push(performance.now() - since);
     }
   }),

@@ -47,6 +47,7 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.pause_host': [],
   'push.call_for_backlog': [],
   'push.is_p256_point': [],
+  'push.follow_host': [],
   'push.follow_subscription': [],
   'push.notify': [],
   'push.notify_many': [],
