@@ -19,7 +19,7 @@ as $$
 declare
   -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
   c_sample constant integer := 10000;
-  c_window constant interval := '15 minutes';
+  c_window constant interval := interval '15 minutes';
   v_settings push.settings;
   v_waiting bigint;
   v_oldest numeric;
@@ -30,7 +30,7 @@ declare
   v_hosts jsonb;
   v_alarms jsonb;
   v_last_tick timestamptz;
-  v_reasons jsonb := '[]';
+  v_reasons jsonb;
 begin
   select s.* into v_settings from push.settings as s;
 
