@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Outcome } from '../channel.ts';
+import { postRequest } from '../post-request.ts';
 import { encodeBase64Url } from '../webpush/base64url.ts';
 import { retryAfterSeconds } from '../webpush/retry-after.ts';
 import { storableText } from '../webpush/storable-text.ts';
-import { postRequest } from './post-request.ts';
 import type { ServiceAccount } from './service-account.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';

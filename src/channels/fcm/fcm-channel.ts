@@ -1,8 +1,8 @@
 import type { Channel, Outcome } from '../channel.ts';
+import { type PostResult, postRequest } from '../post-request.ts';
 import { createAccessTokens } from './access-token.ts';
 import { fcmMessage, MAX_FCM_BYTES, payloadBytes } from './fcm-message.ts';
 import { fcmErrorCode, outcomeOfFcm } from './outcome-of-fcm.ts';
-import { type PostResult, postRequest } from './post-request.ts';
 import { messagesUrl, type ServiceAccount } from './service-account.ts';
 
 export interface FcmOptions {

@@ -1,5 +1,6 @@
 import { encodePayload, MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
+import { postRequest } from '../post-request.ts';
 import { decodeBase64Url } from './base64url.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
 import { encryptMessage } from './message-encryption.ts';
@@ -15,9 +16,6 @@ export interface WebPushOptions {
   timeoutMs?: number;
   now?: () => number;
 }
-
-/** More of an answer than this is not read: a push service says what it has to say in a few hundred bytes. */
-const MAX_ANSWER_BYTES = 16_384;
 
 /** Sends by Web Push: RFC 8030 for the request, RFC 8291 for the encryption, RFC 8292 for who we are. */
 export function createWebPushChannel({
@@ -53,27 +51,9 @@ export function createWebPushChannel({
         const message = storableText(describe(error), secrets);
         return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
-      try {
-        const response = await fetch(endpoint, {
-          ...request,
-          method: 'POST',
-          // Following one would call an address that nobody checked.
-          redirect: 'manual',
-          signal: AbortSignal.timeout(timeoutMs),
-        });
-        const body = storableText(await readAnswer(response), secrets);
-        const answer = { status: response.status, retryAfter: response.headers.get('retry-after'), body };
-        return outcomeOfResponse(delivery.host, answer, now());
-      } catch (error) {
-        const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
-        return {
-          outcome: 'retry',
-          status: null,
-          code: timedOut ? 'timed_out' : 'network_error',
-          message: timedOut ? `No answer within ${timeoutMs} ms.` : storableText(describe(error), secrets),
-          retryAfterSeconds: null,
-        };
-      }
+      const answer = await postRequest(endpoint, request, { timeoutMs, secrets });
+      if (answer.status === null) return { ...answer, outcome: 'retry', retryAfterSeconds: null };
+      return outcomeOfResponse(delivery.host, { ...answer, body: storableText(answer.body, secrets) }, now());
     },
   };
 }
@@ -114,29 +94,6 @@ async function encryptedRequest(
     ...(delivery.content.topic === null ? {} : { Topic: delivery.content.topic }),
   };
   return { headers, body };
-}
-
-/**
- * Reads an answer to its end and returns its beginning. To the end, because cancelling a body resets its HTTP/2
- * stream, and a server that sees many resets closes the connection under all other requests; only one far too long is
- * given up. A body that breaks off or never ends takes nothing from the status: 201 was accepted, and to send it again
- * would show it twice.
- */
-async function readAnswer(response: Response): Promise<string> {
-  if (response.body === null) return '';
-  let text = '';
-  let length = 0;
-  const decoder = new TextDecoder();
-  try {
-    for await (const chunk of response.body) {
-      text += decoder.decode(chunk, { stream: true });
-      length += chunk.length;
-      if (length > MAX_ANSWER_BYTES) break;
-    }
-  } catch {
-    // See above.
-  }
-  return text;
 }
 
 function describe(error: unknown): string {

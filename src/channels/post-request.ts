@@ -1,22 +1,23 @@
-import { storableText } from '../webpush/storable-text.ts';
+import { storableText } from './webpush/storable-text.ts';
 
 /** What came back: an answer, whose body is its beginning, or that there was none. */
 export type PostResult =
   | { status: number; retryAfter: string | null; body: string }
   | { status: null; code: 'timed_out' | 'network_error'; message: string };
 
-/** More of an answer than this is not kept: Google says what it has to say in a few hundred bytes. */
+/** More of an answer than this is not read: a push service says what it has to say in a few hundred bytes. */
 const MAX_ANSWER_BYTES = 16_384;
 
 /**
- * One POST; never throws. Redirects are answers: following one would take our credentials to an address nobody checked.
+ * One POST to a push service; never throws. Redirects are answers: following one would take the message, or our
+ * credentials, to an address that nobody checked.
  *
  * @param timeoutMs from connecting to the last byte of the answer
  * @param secrets what must not be repeated from an error of the HTTP client
  */
 export async function postRequest(
   url: string,
-  request: { headers: Record<string, string>; body: string },
+  request: { headers: Record<string, string>; body: string | Uint8Array<ArrayBuffer> },
   { timeoutMs, secrets }: { timeoutMs: number; secrets: readonly string[] },
 ): Promise<PostResult> {
   try {
@@ -39,8 +40,9 @@ export async function postRequest(
 
 /**
  * Reads an answer to its end and returns its beginning. To the end, because cancelling a body resets its HTTP/2
- * stream, and a server that sees many resets closes the connection; only one far too long is given up. A body that
- * breaks off takes nothing from the status: what was accepted is not sent again.
+ * stream, and a server that sees many resets closes the connection under all other requests; only one far too long is
+ * given up. A body that breaks off or never ends takes nothing from the status: 201 was accepted, and to send it again
+ * would show it twice.
  */
 async function readAnswer(response: Response): Promise<string> {
   if (response.body === null) return '';
