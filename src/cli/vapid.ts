@@ -3,6 +3,7 @@ import postgres from 'postgres';
 import webpush from 'web-push';
 import { z } from 'zod';
 import { SupapushError } from '../errors.ts';
+import { parseJson } from '../parse-json.ts';
 import {
   parseEnvironmentFile,
   readEnvironmentFile,
@@ -98,14 +99,6 @@ function readPairs(entries: Record<string, string>, file: string): [Pair, ...Pai
     );
   }
   return [{ publicKey, privateKey }, ...previous.data];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function readUsage(databaseUrl: string): Promise<Map<string | null, number>> {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { denoBinary } from '../local/functions/deno-binary.ts';
 import { freeLoopbackPort } from '../local/loopback-port.ts';
+import { parseJson } from '../parse-json.ts';
 import { type ProgramResult, startProgram } from '../quality/run-program.ts';
 import { denoEnvironment, resolutionFlags } from './deno-runtime.ts';
 import { plausibleEnvironment } from './plausible-environment.ts';
@@ -83,12 +84,4 @@ function judge({ status, body }: Answer): string[] {
   return health.safeParse(parseJson(body)).success
     ? []
     : [`GET answered 200 without "status": "ok": ${body.slice(0, 500)}`];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isVapidSubject, type VapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
+import { parseJson } from '../parse-json.ts';
 
 /** What the functions are told from outside. The platform sets the first two, `supabase secrets set` the others. */
 export interface FunctionEnvironment {
@@ -95,12 +96,4 @@ export function readEnvironment(environment: Record<string, string | undefined>)
 export function readSecretKey(environment: Record<string, string | undefined>): string | undefined {
   const read = z.object(secretKeys).safeParse(environment);
   return read.data?.SUPABASE_SECRET_KEYS ?? read.data?.SUPABASE_SERVICE_ROLE_KEY;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

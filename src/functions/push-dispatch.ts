@@ -9,6 +9,7 @@ import { createDeliveryQueue } from '../database/delivery-queue.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
+import { parseJson } from '../parse-json.ts';
 import { readEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
 import { isSameSecret } from './secret-comparison.ts';
@@ -133,14 +134,6 @@ async function readBody(request: Request): Promise<string> {
     text += decoder.decode(chunk, { stream: true });
   }
   return text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../parse-json.ts';
 import type { Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
 import { encodeBase64Url } from '../webpush/base64url.ts';
@@ -151,12 +152,4 @@ async function signAssertion(account: ServiceAccount, issuedAt: number): Promise
   const unsigned = `${encode(header)}.${encode(claims)}`;
   const signature = await crypto.subtle.sign('RSASSA-PKCS1-v1_5', account.privateKey, text.encode(unsigned));
   return `${unsigned}.${encodeBase64Url(new Uint8Array(signature))}`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

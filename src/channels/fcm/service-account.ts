@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SupapushError } from '../../errors.ts';
+import { parseJson } from '../../parse-json.ts';
 
 /** A Google service account that was checked and can sign. */
 export interface ServiceAccount {
@@ -93,13 +94,5 @@ async function importPrivateKey(pem: string): Promise<CryptoKey | null> {
   } catch {
     // Whatever the runtime says of the key, it may quote it.
     return null;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../parse-json.ts';
 import { GOOGLE_ERRORS, type GoogleError, invalidField } from './google-error.ts';
 
 const MAX_BYTES = 4096;
@@ -59,12 +60,4 @@ export function readMessage(body: string): SentMessage | GoogleError {
     .flatMap((part) => Object.entries<string | undefined>(part ?? {}))
     .reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value ?? ''), 0);
   return size > MAX_BYTES ? GOOGLE_ERRORS.tooBig : read.data.message;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
