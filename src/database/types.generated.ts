@@ -5,6 +5,43 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      push_categories: {
+        Row: {
+          created_at: string;
+          critical: boolean;
+          description: string | null;
+          key: string;
+          quiet_hours: string;
+          throttle_interval: string | null;
+          throttle_limit: number | null;
+          throttle_overflow: string | null;
+          title: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          critical?: boolean;
+          description?: string | null;
+          key: string;
+          quiet_hours?: string;
+          throttle_interval?: string | null;
+          throttle_limit?: number | null;
+          throttle_overflow?: string | null;
+          title: string;
+        };
+        Update: {
+          created_at?: string;
+          critical?: boolean;
+          description?: string | null;
+          key?: string;
+          quiet_hours?: string;
+          throttle_interval?: string | null;
+          throttle_limit?: number | null;
+          throttle_overflow?: string | null;
+          title?: string;
+        };
+        Relationships: [];
+      };
       push_notifications: {
         Row: {
           audience_topic: string | null;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type postgres from 'postgres';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { asAnon, asService, asUser, createUser } from '../../support/postgres.ts';
 import { queueOne } from '../../support/queue.ts';
@@ -45,6 +46,12 @@ const MATRIX: Record<string, Answers> = {
     owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
     service_role: all(1),
   },
+  'public.push_categories': {
+    anon: all(REFUSED),
+    'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    service_role: all(1),
+  },
   'public.push_topic_members': {
     anon: all(REFUSED),
     'other user': { select: 0, insert: REFUSED, update: REFUSED, delete: 0 },
@@ -63,30 +70,58 @@ const MATRIX: Record<string, Answers> = {
   'push.rule_errors': NOBODY,
 };
 
+interface RowOf {
+  /** The column it is found by. */
+  key: string;
+  change: string;
+  /** What is inserted. */
+  row: (ownerId: string) => Record<string, unknown>;
+  /** The key of the owner's row, made if need be; without it, any row serves. */
+  find?: (sql: postgres.Sql, made: Awaited<ReturnType<typeof queueOne>>) => Promise<string> | string;
+}
+
 /** What a row of each table is found by, changed in, and made from. */
-const ROWS: Record<
-  string,
-  { key: string; change: string; row: (ownerId: string) => Record<string, unknown> }
-> = {
+const ROWS: Record<string, RowOf> = {
   'public.push_subscriptions': {
     key: 'id',
     change: `device_type = 'mobile'`,
     row: (ownerId) => ({ ...createSubscription(), user_id: ownerId }),
+    find: (_, made) => made.subscriptionId,
   },
   'public.push_notifications': {
     key: 'id',
     change: 'read_at = now()',
     row: (ownerId) => ({ user_id: ownerId, title: 'Hello' }),
+    find: (_, made) => made.notificationId,
   },
   'public.push_topics': {
     key: 'key',
     change: `title = 'Another'`,
     row: () => ({ key: `t${randomUUID()}`, title: 'A topic' }),
+    find: async (sql) => {
+      const key = `t${randomUUID()}`;
+      await sql`insert into public.push_topics (key, title) values (${key}, 'A topic')`;
+      return key;
+    },
+  },
+  'public.push_categories': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: `c${randomUUID()}`, title: 'A category' }),
+    find: async (sql) => {
+      const key = `c${randomUUID()}`;
+      await sql`insert into public.push_categories (key, title) values (${key}, 'A category')`;
+      return key;
+    },
   },
   'public.push_topic_members': {
     key: 'user_id',
     change: 'created_at = now()',
     row: (ownerId) => ({ topic: 'other', user_id: ownerId }),
+    find: async (sql, { userId }) => {
+      await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${userId})`;
+      return userId;
+    },
   },
   'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
   'push.expansions': {
@@ -116,6 +151,7 @@ const ROWS: Record<
       due_at: new Date(),
       expires_at: new Date(),
     }),
+    find: (_, made) => made.deliveryId,
   },
   'push.dispatchers': {
     key: 'id',
@@ -143,7 +179,6 @@ const ROWS: Record<
 };
 
 // One row in every table; those of public belong to the owner.
-const rowIds = new Map<string, unknown>();
 let owner: string;
 let other: string;
 
@@ -162,22 +197,13 @@ beforeAll(async () => {
 
 async function answerOf(table: string, role: Role, operation: Operation): Promise<Answer> {
   const { sql } = db();
-  const { key, change, row } = ROWS[table] as (typeof ROWS)[string];
+  const { key, change, row, find } = ROWS[table] as RowOf;
   // A fresh owner for every cell: a delete must not empty the next one's table.
   const made = await queueOne(sql);
   owner = made.userId;
-  if (table === 'public.push_subscriptions') rowIds.set(table, made.subscriptionId);
-  else if (table === 'public.push_notifications') rowIds.set(table, made.notificationId);
-  else if (table === 'public.push_topics') {
-    const topicKey = `t${randomUUID()}`;
-    await sql`insert into public.push_topics (key, title) values (${topicKey}, 'A topic')`;
-    rowIds.set(table, topicKey);
-  } else if (table === 'public.push_topic_members') {
-    await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${owner})`;
-    rowIds.set(table, owner);
-  } else if (table === 'push.deliveries') rowIds.set(table, made.deliveryId);
-  else rowIds.set(table, (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id);
-  const id = rowIds.get(table);
+  const id = find
+    ? await find(sql, made)
+    : (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id;
 
   const values = row(owner);
   const columns = Object.keys(values);

@@ -1,0 +1,44 @@
+-- Supapush: categories, what a message is about. Users mute them; the project says how each is treated.
+--
+-- A notification names a category freely; a row here is needed only for what shall be treated differently, or shown in
+-- the settings of an app. They are hierarchical: `alerts:DAX` is treated as `alerts` unless it has a row of its own.
+
+create table public.push_categories (
+  key text not null,
+  title text not null,
+  description text,
+  critical boolean not null default false,
+  quiet_hours text not null default 'defer',
+  throttle_limit integer,
+  throttle_interval interval,
+  throttle_overflow text,
+  created_at timestamptz not null default now(),
+  constraint push_categories_pkey primary key (key),
+  constraint push_categories_key check (
+    key ~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' and octet_length(key) <= 100
+  ),
+  constraint push_categories_title check (octet_length(title) between 1 and 200),
+  constraint push_categories_description check (octet_length(description) <= 1000),
+  constraint push_categories_quiet_hours check (quiet_hours in ('defer', 'drop')),
+  constraint push_categories_throttle check (
+    (throttle_limit is null) = (throttle_interval is null)
+    and throttle_limit between 1 and 1000 and throttle_interval > interval '0'
+    and (throttle_overflow is null or throttle_limit is not null)
+  )
+);
+comment on table public.push_categories is
+  'What messages are about, as the project treats them and as users mute them. Everybody who signs in may read it.';
+comment on column public.push_categories.key is 'Hierarchical, parts separated by a colon: alerts, alerts:DAX.';
+comment on column public.push_categories.title is 'What users read where they mute categories.';
+comment on column public.push_categories.critical is 'May pass quiet hours, where the settings allow that of critical messages.';
+comment on column public.push_categories.quiet_hours is 'What becomes of a message in its user''s quiet hours: defer (to their end) or drop.';
+comment on column public.push_categories.throttle_limit is 'At most so many messages to one user within throttle_interval.';
+comment on column public.push_categories.throttle_overflow is
+  'Where messages beyond the limit go: into the digest of this key, or nowhere when it is null.';
+
+alter table public.push_categories enable row level security;
+create policy push_categories_select on public.push_categories for select to authenticated using (true);
+
+revoke all on public.push_categories from anon, authenticated, service_role;
+grant select on public.push_categories to authenticated;
+grant select, insert, update, delete on public.push_categories to service_role;
