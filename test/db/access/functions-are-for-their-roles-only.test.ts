@@ -34,6 +34,8 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.connect': [],
   'push.count_finished_deliveries': [],
   'push.decode_base64url': [],
+  'push.delete_deliveries': [],
+  'push.refuse_notification': [],
   'push.expand': [],
   'push.expand_chunk': [],
   'push.expire_deliveries': [],
