@@ -61,9 +61,12 @@ comment on column public.push_notifications.idempotency_key is 'A second message
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
 comment on column public.push_notifications.status is 'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), cancelled.';
 
--- In the order of the inbox: by the moment of sending, so that what was scheduled long ago does not appear far below.
-create index push_notifications_inbox_idx on public.push_notifications (user_id, send_at desc, id desc)
-where user_id is not null and inbox and status not in ('scheduled', 'cancelled');
+-- The inbox, by the moment of sending, so that what was scheduled long ago does not appear far below. What is unread is
+-- apart from what is read: a new message has one entry, what is unread is counted, and a page is taken from both.
+create index push_notifications_unread_idx on public.push_notifications (user_id, send_at desc, id desc)
+where user_id is not null and read_at is null and inbox and status not in ('scheduled', 'cancelled');
+create index push_notifications_read_idx on public.push_notifications (user_id, send_at desc, id desc)
+where user_id is not null and read_at is not null and inbox and status not in ('scheduled', 'cancelled');
 create index push_notifications_audience_idx on public.push_notifications (audience_topic, send_at desc, id desc)
 where audience_topic is not null;
 -- An index and no constraint: it holds nothing for the many messages that are for one user.

@@ -53,10 +53,6 @@ grant select, insert, update, delete on public.push_reads to service_role;
 
 -- read ---------------------------------------------------------------------------------------------------------
 
--- Holds only what is unread: it stays small, and what is read leaves it.
-create index push_notifications_unread_idx on public.push_notifications (user_id, send_at desc, id desc)
-where user_id is not null and read_at is null and inbox and status not in ('scheduled', 'cancelled');
-
 create function public.push_inbox(
   p_limit integer default 20,
   p_before timestamptz default null,
@@ -99,7 +95,7 @@ begin
     (
       select n.id, n.title, n.body, n.url, n.params, n.category, n.tag, n.audience_topic, n.send_at, n.read_at
       from public.push_notifications as n
-      where not v_unread and n.user_id = v_user and n.inbox and n.status not in ('scheduled', 'cancelled')
+      where n.read_at is null and n.user_id = v_user and n.inbox and n.status not in ('scheduled', 'cancelled')
         and (n.send_at, n.id) < (v_before, v_before_id)
         and (p_category is null or n.category = p_category or starts_with(n.category, p_category || ':'))
       order by n.send_at desc, n.id desc
@@ -109,8 +105,7 @@ begin
     (
       select n.id, n.title, n.body, n.url, n.params, n.category, n.tag, n.audience_topic, n.send_at, n.read_at
       from public.push_notifications as n
-      where v_unread and n.read_at is null
-        and n.user_id = v_user and n.inbox and n.status not in ('scheduled', 'cancelled')
+      where not v_unread and n.read_at is not null and n.user_id = v_user and n.inbox and n.status not in ('scheduled', 'cancelled')
         and (n.send_at, n.id) < (v_before, v_before_id)
         and (p_category is null or n.category = p_category or starts_with(n.category, p_category || ':'))
       order by n.send_at desc, n.id desc
@@ -172,7 +167,7 @@ as $$
   select count(*)::integer from (
     (
       select from public.push_notifications as n
-      where n.user_id = (select auth.uid()) and n.read_at is null and n.inbox and n.status not in ('scheduled', 'cancelled')
+      where n.read_at is null and n.user_id = (select auth.uid()) and n.inbox and n.status not in ('scheduled', 'cancelled')
       limit 100
     )
     union all
@@ -275,7 +270,7 @@ begin
   update public.push_notifications as n set read_at = p_now
   where n.id in (
     select o.id from public.push_notifications as o
-    where o.user_id = v_user and o.read_at is null and o.inbox and o.status not in ('scheduled', 'cancelled')
+    where o.read_at is null and o.user_id = v_user and o.inbox and o.status not in ('scheduled', 'cancelled')
       and o.send_at <= v_until
     order by o.id
     for no key update

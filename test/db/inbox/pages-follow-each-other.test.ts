@@ -53,8 +53,9 @@ test('pages follow each other without a gap or a repetition, whatever is sent me
     select case when n % 3 > 0 then ${member}::uuid end, case when n % 3 = 0 then ${topic} end, 'Message ' || n
     from generate_series(1, 50) as n`;
   await sql`
-    insert into public.push_notifications (user_id, title, send_at)
-    select ${member}, 'Older ' || n, now() - make_interval(secs => n) from generate_series(1, 25) as n`;
+    insert into public.push_notifications (user_id, title, send_at, read_at)
+    select ${member}, 'Older ' || n, now() - make_interval(secs => n), case when n % 3 = 0 then now() end
+    from generate_series(1, 25) as n`;
   const seen: InboxMessage[] = [];
   for (let pages = 0; pages < 20; pages += 1) {
     const page = await readInbox(sql, member, { limit: 7, after: seen.at(-1) });
