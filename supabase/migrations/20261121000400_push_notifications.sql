@@ -19,6 +19,7 @@ create table public.push_notifications (
   rule text,
   status text not null default 'queued',
   read_at timestamptz,
+  inbox boolean not null default true,
   created_at timestamptz not null default now(),
   constraint push_notifications_pkey primary key (id),
   constraint push_notifications_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
@@ -51,20 +52,28 @@ comment on column public.push_notifications.topic is
 comment on column public.push_notifications.tag is
   'Notifications of the same tag replace each other: on the device, and through a topic derived from it at the push service.';
 comment on column public.push_notifications.read_at is
-  'When its user read it. Of a topic''s message it stays null: it would have to be known per member.';
+  'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
+comment on column public.push_notifications.inbox is
+  'Whether the inbox shows it. False for what only calls attention to others that it shows.';
 comment on column public.push_notifications.expires_at is 'No attempt is made after this moment; by default send_at plus the TTL.';
 comment on column public.push_notifications.idempotency_key is 'A second message of the same key for the same user or topic is not created.';
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
 comment on column public.push_notifications.status is 'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), cancelled.';
 
-create index push_notifications_inbox_idx on public.push_notifications (user_id, created_at desc, id desc);
--- Indexes and no constraint, so that they hold nothing for the many messages without a key.
+-- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's
+-- messages when the user is deleted.
 create unique index push_notifications_idempotency_key
-on public.push_notifications (user_id, idempotency_key) where user_id is not null and idempotency_key is not null;
+on public.push_notifications (user_id, idempotency_key) where user_id is not null;
 create unique index push_notifications_audience_idempotency_key
 on public.push_notifications (audience_topic, idempotency_key)
 where audience_topic is not null and idempotency_key is not null;
-create index push_notifications_audience_idx on public.push_notifications (audience_topic, created_at desc, id desc)
+-- The inbox, by the moment of sending, so that what was scheduled long ago does not appear far below. What is unread is
+-- apart from what is read: a new message has one entry, what is unread is counted, and a page is taken from both.
+create index push_notifications_unread_idx on public.push_notifications (user_id, send_at desc, id desc)
+where user_id is not null and read_at is null and inbox and status not in ('scheduled', 'cancelled');
+create index push_notifications_read_idx on public.push_notifications (user_id, send_at desc, id desc)
+where user_id is not null and read_at is not null and inbox and status not in ('scheduled', 'cancelled');
+create index push_notifications_audience_idx on public.push_notifications (audience_topic, send_at desc, id desc)
 where audience_topic is not null;
 create index push_notifications_scheduled_idx on public.push_notifications (send_at, id) where status = 'scheduled';
 
@@ -237,18 +246,20 @@ alter table public.push_notifications enable row level security;
 
 create policy push_notifications_select on public.push_notifications
 for select to authenticated using (
-  (select auth.uid()) = user_id
-  or (
-    -- An array made once per query: both sides of the `or` are then found by index. What is not sent yet, or was taken
-    -- back, is nobody's to read.
-    audience_topic = any (array(
+  -- What is not sent yet, or was taken back, is nobody's to read.
+  status not in ('scheduled', 'cancelled')
+  and (
+    (select auth.uid()) = user_id
+    -- An array made once per query: both sides of the `or` are then found by index.
+    or audience_topic = any (array(
       select m.topic from public.push_topic_members as m where m.user_id = (select auth.uid())
     ))
-    and status in ('expanding', 'queued')
   )
 );
 create policy push_notifications_update on public.push_notifications
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated
+using ((select auth.uid()) = user_id and status not in ('scheduled', 'cancelled'))
+with check ((select auth.uid()) = user_id);
 
 revoke all on public.push_notifications from anon, authenticated, service_role;
 grant select on public.push_notifications to authenticated;
