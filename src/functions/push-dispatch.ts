@@ -79,9 +79,8 @@ interface World {
 }
 
 async function buildWorld(platform: Platform): Promise<World> {
-  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, deliveryBudget } = readEnvironment(
-    platform.environment,
-  );
+  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
+    readEnvironment(platform.environment);
   const signers = await importAllVapidKeys(vapid);
   const fcm = await buildFcm(fcmServiceAccount);
   const client = createServiceClient(supabaseUrl, secretKey);
@@ -91,7 +90,7 @@ async function buildWorld(platform: Platform): Promise<World> {
     problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signers }), fcm: fcm.channel },
+      channels: { webpush: createWebPushChannel({ signers, padding }), fcm: fcm.channel },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };
