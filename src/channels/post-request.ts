@@ -1,4 +1,4 @@
-import { storableText } from './webpush/storable-text.ts';
+import { storableText } from './storable-text.ts';
 
 /** What came back: an answer, whose body is its beginning, or that there was none. */
 export type PostResult =

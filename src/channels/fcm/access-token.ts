@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { parseJson } from '../../parse-json.ts';
+import { encodeBase64Url } from '../base64url.ts';
 import type { Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
-import { encodeBase64Url } from '../webpush/base64url.ts';
-import { retryAfterSeconds } from '../webpush/retry-after.ts';
-import { storableText } from '../webpush/storable-text.ts';
+import { retryAfterSeconds } from '../retry-after.ts';
+import { storableText } from '../storable-text.ts';
 import type { ServiceAccount } from './service-account.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';

@@ -1,5 +1,5 @@
 import { SupapushError } from '../../errors.ts';
-import { decodeBase64Url, encodeBase64Url } from './base64url.ts';
+import { decodeBase64Url, encodeBase64Url } from '../base64url.ts';
 
 /** A VAPID key pair (RFC 8292) and the contact a push service may use. */
 export interface VapidKeys {

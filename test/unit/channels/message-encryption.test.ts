@@ -1,7 +1,7 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import ece from 'http_ece';
 import { expect, test } from 'vitest';
-import { decodeBase64Url } from '../../../src/channels/webpush/base64url.ts';
+import { decodeBase64Url } from '../../../src/channels/base64url.ts';
 import { encryptMessage } from '../../../src/channels/webpush/message-encryption.ts';
 
 const bytes = (text: string) => decodeBase64Url(text) as Uint8Array<ArrayBuffer>;
