@@ -1,3 +1,4 @@
+import { readRetryAfter } from './retry-after.ts';
 import { storableText } from './storable-text.ts';
 
 /** What came back: an answer, whose body is its beginning, or that there was none. */
@@ -28,7 +29,7 @@ export async function postRequest(
       signal: AbortSignal.timeout(timeoutMs),
     });
     const body = await readAnswer(response);
-    return { status: response.status, retryAfter: response.headers.get('retry-after'), body };
+    return { status: response.status, retryAfter: readRetryAfter(response.headers), body };
   } catch (error) {
     if (error instanceof DOMException && error.name === 'TimeoutError') {
       return { status: null, code: 'timed_out', message: `No answer within ${timeoutMs} ms.` };

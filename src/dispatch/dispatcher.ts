@@ -22,6 +22,7 @@ export interface DispatcherOptions {
   heartbeatMs?: number;
   /** How long a batch of reports is tried again while the database does not answer. */
   patienceMs?: number;
+  /** Milliseconds of a clock that nobody sets: budget and patience are lengths of time. */
   now?: () => number;
 }
 
@@ -54,7 +55,8 @@ const MAX_PENDING = 1000;
  */
 export async function dispatch(dispatcher: string, options: DispatcherOptions): Promise<DispatchSummary> {
   const { queue, channels, claimLimit = 200, concurrency = 50, lingerMs = 1000 } = options;
-  const { heartbeatMs = 5000, patienceMs = 50_000, now = Date.now, budget = UNLIMITED } = options;
+  const { heartbeatMs = 5000, patienceMs = 50_000, budget = UNLIMITED } = options;
+  const { now = () => performance.now() } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
   const unsettled = new Set<number>();
   const reports = createReportBuffer({
