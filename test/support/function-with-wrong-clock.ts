@@ -4,9 +4,7 @@ const RealDate = Date;
 
 globalThis.Date = new Proxy(RealDate, {
   construct: (target, parameters) =>
-    parameters.length === 0
-      ? new target(RealDate.now() + off)
-      : new target(...(parameters as [number])),
+    parameters.length === 0 ? new target(RealDate.now() + off) : new target(...(parameters as [number])),
   get: (target, name) => (name === 'now' ? () => RealDate.now() + off : Reflect.get(target, name)),
 });
 
