@@ -1,4 +1,5 @@
-import { storableText } from './webpush/storable-text.ts';
+import { readRetryAfter } from './retry-after.ts';
+import { storableText } from './storable-text.ts';
 
 /** What came back: an answer, whose body is its beginning, or that there was none. */
 export type PostResult =
@@ -29,7 +30,7 @@ export async function postRequest(
     });
     const body = await readAnswer(response);
     const { status, statusText, headers } = response;
-    return { status, statusText, retryAfter: headers.get('retry-after'), headers, body };
+    return { status, statusText, retryAfter: readRetryAfter(headers), headers, body };
   } catch (error) {
     if (error instanceof DOMException && error.name === 'TimeoutError') {
       return { status: null, code: 'timed_out', message: `No answer within ${timeoutMs} ms.` };

@@ -1,4 +1,4 @@
-import { encodeBase64Url } from './webpush/base64url.ts';
+import { encodeBase64Url } from './base64url.ts';
 
 const SIGNATURES = {
   ES256: { name: 'ECDSA', hash: 'SHA-256' },

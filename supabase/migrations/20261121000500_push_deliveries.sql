@@ -519,7 +519,7 @@ begin
       d.state = 'sending'
       or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.message, k.retry_after,
+    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.code, k.message, k.retry_after,
       d.host, d.subscription_id, d.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
@@ -556,7 +556,11 @@ begin
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
           count(*) filter (where k.outcome = 'misconfigured' and not k.fault_of_subscription) as misconfigured,
           count(*) filter (where k.outcome = 'retry' and k.status in (429, 503, 406)) as throttled,
-          count(*) filter (where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))) as unreachable,
+          -- What our side could not even make a request of says nothing about the push service.
+          count(*) filter (
+            where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))
+              and coalesce(k.code, '') not in ('channel_failed', 'delivery_unreadable')
+          ) as unreachable,
           max(k.retry_after) filter (where k.outcome = 'retry') as retry_after,
           max(k.message) filter (where k.outcome <> 'sent') as message
         from decided as k
@@ -626,6 +630,12 @@ begin
   set state = case when d.failures + 1 >= s.max_attempts then 'failed' else 'queued' end,
       finished_at = case when d.failures + 1 >= s.max_attempts then p_now end,
       failures = d.failures + 1,
+      -- The first time at once: dispatchers end. A second time in a row, one of those that were under way together may be
+      -- what ended it, and would take the others along until all are given up: the jitter parts them.
+      due_at = case
+        when d.last_code = 'lease_lost' then p_now + push.backoff(d.failures + 1, s.backoff_base, s.backoff_max)
+        else d.due_at
+      end,
       lease_until = null,
       last_code = 'lease_lost'
   from lost, push.settings as s

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { parseJson } from '../../parse-json.ts';
 import type { Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
+import { retryAfterSeconds } from '../retry-after.ts';
 import { signToken } from '../signed-token.ts';
-import { retryAfterSeconds } from '../webpush/retry-after.ts';
-import { storableText } from '../webpush/storable-text.ts';
+import { storableText } from '../storable-text.ts';
 import type { ServiceAccount } from './service-account.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';
@@ -45,7 +45,7 @@ export function createAccessTokens(
   account: ServiceAccount,
   { timeoutMs, now }: { timeoutMs: number; now: () => number },
 ): AccessTokens {
-  let current: { result: AccessTokenResult; usableUntil: number } | undefined;
+  let current: { result: AccessTokenResult; usableFrom: number; usableUntil: number } | undefined;
   let pending: Promise<AccessTokenResult> | undefined;
   let replacedAt = Number.NEGATIVE_INFINITY;
 
@@ -54,6 +54,7 @@ export function createAccessTokens(
     const { result, lifetimeMs } = await requestToken(account, timeoutMs, asked);
     current = {
       result,
+      usableFrom: asked,
       usableUntil:
         'token' in result
           ? asked + lifetimeMs - Math.min(RENEW_BEFORE_MS, lifetimeMs / 2)
@@ -63,7 +64,11 @@ export function createAccessTokens(
   };
 
   const get = (): Promise<AccessTokenResult> => {
-    if (current !== undefined && now() < current.usableUntil) return Promise.resolve(current.result);
+    const time = now();
+    // What comes from the future was kept by a clock that has been set back: it says nothing about how long ago that was.
+    if (current !== undefined && time >= current.usableFrom && time < current.usableUntil) {
+      return Promise.resolve(current.result);
+    }
     pending ??= fetchToken().finally(() => {
       pending = undefined;
     });
@@ -75,8 +80,9 @@ export function createAccessTokens(
     async replace(refused) {
       // Somebody else may have replaced it meanwhile.
       if (current !== undefined && 'token' in current.result && current.result.token === refused) {
-        if (now() - replacedAt < RENEWAL_PAUSE_MS) return null;
-        replacedAt = now();
+        const time = now();
+        if (time >= replacedAt && time - replacedAt < RENEWAL_PAUSE_MS) return null;
+        replacedAt = time;
         current = undefined;
       }
       return get();

@@ -1,6 +1,6 @@
 import type { Outcome } from '../channel.ts';
-import { retryAfterSeconds } from './retry-after.ts';
-import { storableText } from './storable-text.ts';
+import { retryAfterSeconds } from '../retry-after.ts';
+import { storableText } from '../storable-text.ts';
 import { readWnsAnswer } from './wns-answer.ts';
 
 /** What a push service answered. */

@@ -1,6 +1,6 @@
 import { SupapushError } from '../../errors.ts';
+import { decodeBase64Url, encodeBase64Url } from '../base64url.ts';
 import { signToken } from '../signed-token.ts';
-import { decodeBase64Url, encodeBase64Url } from './base64url.ts';
 
 /** A VAPID key pair (RFC 8292) and the contact a push service may use. */
 export interface VapidKeys {

@@ -1,12 +1,12 @@
 import { encodePayload, MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
+import { decodeBase64Url } from '../base64url.ts';
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
-import { decodeBase64Url } from './base64url.ts';
+import { storableText } from '../storable-text.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
 import { encryptMessage } from './message-encryption.ts';
 import { paddingFor } from './message-padding.ts';
 import { outcomeOfResponse, pushServiceKind } from './outcome-of-response.ts';
-import { storableText } from './storable-text.ts';
 import { createVapidAuthorization } from './vapid-authorization.ts';
 import type { VapidSigner } from './vapid-keys.ts';
 

@@ -1,6 +1,6 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { decodeBase64Url } from '../../../src/channels/webpush/base64url.ts';
+import { decodeBase64Url } from '../../../src/channels/base64url.ts';
 import { encryptMessage } from '../../../src/channels/webpush/message-encryption.ts';
 import { createReceiverKeys, decryptContent } from '../../../src/local/push-service/content-encryption.ts';
 

@@ -94,6 +94,33 @@ describe('tokens', () => {
     expect(issued.size).toBeLessThan(10);
   });
 
+  test.each([
+    ['a day', 24 * HOUR],
+    ['hours', 3 * HOUR],
+  ])('made by a clock that was %s ahead are not used any more when it has been put right', async (_, off) => {
+    at(off);
+    const authorize = authorization();
+    const early = await authorize(ORIGIN);
+    at(0);
+    const header = await authorize(ORIGIN);
+    expect(header).not.toBe(early);
+    expect(createVapidVerifier(ORIGIN, () => now)(header, null)).toEqual({ key: keys.publicKey });
+  });
+
+  test('are kept by a clock that steps back by a few minutes', async () => {
+    at(5 * 60);
+    const authorize = authorization();
+    const first = await authorize(ORIGIN);
+    at(0);
+    expect(await authorize(ORIGIN)).toBe(first);
+  });
+
+  test.each([-10, 10])('are accepted by a push service whose clock is %i minutes off', async (minutes) => {
+    at(0);
+    const verify = createVapidVerifier(ORIGIN, () => now + minutes * 60_000);
+    expect(verify(await authorization()(ORIGIN), null)).toEqual({ key: keys.publicKey });
+  });
+
   test('of ever new origins do not fill the memory, and are right after the memory was cleared', async () => {
     at(0);
     const authorize = authorization();
