@@ -48,6 +48,7 @@ export type Database = {
           body: string | null;
           category: string | null;
           created_at: string;
+          digest_key: string | null;
           expires_at: string | null;
           id: string;
           idempotency_key: string | null;
@@ -57,6 +58,7 @@ export type Database = {
           send_at: string;
           status: string;
           tag: string | null;
+          template: string | null;
           title: string;
           topic: string | null;
           ttl: number | null;
@@ -70,6 +72,7 @@ export type Database = {
           body?: string | null;
           category?: string | null;
           created_at?: string;
+          digest_key?: string | null;
           expires_at?: string | null;
           id?: string;
           idempotency_key?: string | null;
@@ -79,6 +82,7 @@ export type Database = {
           send_at?: string;
           status?: string;
           tag?: string | null;
+          template?: string | null;
           title: string;
           topic?: string | null;
           ttl?: number | null;
@@ -91,6 +95,7 @@ export type Database = {
           body?: string | null;
           category?: string | null;
           created_at?: string;
+          digest_key?: string | null;
           expires_at?: string | null;
           id?: string;
           idempotency_key?: string | null;
@@ -100,6 +105,7 @@ export type Database = {
           send_at?: string;
           status?: string;
           tag?: string | null;
+          template?: string | null;
           title?: string;
           topic?: string | null;
           ttl?: number | null;

@@ -191,19 +191,67 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- What the tick holds is being sent right now; and should it come back, the tick looks at the row once more.
+  -- What the tick holds is being sent right now; and should it come back, the tick looks at the row once more. Arrays and
+  -- no joins: the planner cannot know how many rows a statement will change, and an index look-up for each is never wrong.
   select format(
     $query$delete from push.reminder_moments as m
-    where m.id in (
-      select w.id
-      from (%s) as c
-      join push.reminder_moments as w on w.reminder = %L and w.row_key = %s and w.state = 'waiting'
-      for update of w skip locked
-    )$query$,
-    p_rows, p_reminder.name, push.reminder_key(p_reminder, 'c'));
+    where m.id = any (array(
+      select w.id from push.reminder_moments as w
+      where w.reminder = %L and w.state = 'waiting' and w.row_key = any (array(select %s from (%s) as c))
+      for update skip locked
+    ))$query$,
+    p_reminder.name, push.reminder_key(p_reminder, 'c'), p_rows);
 $$;
 comment on function push.reminder_delete(push.reminders, text) is
   'The statement that takes back the moments to come of rows; p_rows is a select of their keys. Waits for nobody.';
+
+create function push.insert_moments_by_halves(
+  p_reminder text, p_rows jsonb[], p_errors integer default 0, p_now timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_enough constant integer := 100;
+  v_count constant integer := cardinality(p_rows);
+  v_reminder push.reminders;
+  v_detail text;
+  v_errors integer;
+begin
+  select r.* into v_reminder from push.reminders as r where r.name = p_reminder;
+  begin
+    execute push.reminder_insert(v_reminder,
+      push.reminder_rows(v_reminder, format('pg_catalog.jsonb_populate_recordset(null::%s, $1)', v_reminder.watched)), '$2')
+      using to_jsonb(p_rows), p_now;
+    return p_errors;
+  exception
+    when serialization_failure or deadlock_detected then
+      raise;
+    when others then
+      if v_count = 1 then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        perform push.note_reminder_error(
+          p_reminder, (select jsonb_object_agg(k.name, p_rows[1] -> k.name) from unnest(v_reminder.key_columns) as k (name)),
+          sqlstate, sqlerrm, v_detail, p_now);
+        return p_errors + 1;
+      end if;
+  end;
+  v_errors := push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now);
+  if v_errors >= c_enough then
+    -- The write waits for this.
+    if v_errors = c_enough then
+      perform push.note_reminder_error(
+        p_reminder, null, '54000', format('%s rows of one statement failed, and the rest of them were not looked at', v_errors),
+        'Correct them, and declare the reminder again.', p_now);
+    end if;
+    return c_enough + 1;
+  end if;
+  return push.insert_moments_by_halves(p_reminder, p_rows[v_count / 2 + 1:], v_errors, p_now);
+end;
+$$;
+comment on function push.insert_moments_by_halves(text, jsonb[], integer, timestamptz) is
+  'Notes the moments of rows among which some are bad: those are found by halves, noted as errors, and go without; returns how many.';
 
 create function push.drop_reminder_triggers(p_name text)
 returns void
@@ -234,9 +282,6 @@ as $$
 declare
   c_new constant text := push.reminder_rows(p_reminder, 'push_new_rows');
   c_old constant text := push.reminder_rows(p_reminder, 'push_old_rows');
-  -- Row by row, after an error: only the one that is to blame shall go without.
-  c_each constant text := push.reminder_rows(p_reminder, '(select (v_item.changed).*)');
-  c_keys constant text := 'select old.* from push_old_rows as old';
   v_event text;
   v_work text;
   v_rescue text;
@@ -251,43 +296,31 @@ begin
         push.reminder_delete(p_reminder, format('%s except %s', c_old, c_new)),
         push.reminder_insert(p_reminder, format('%s except %s', c_new, c_old), 'pg_catalog.clock_timestamp()'));
     elsif v_event = 'delete' then
-      v_work := push.reminder_delete(p_reminder, c_keys) || ';';
+      v_work := push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || ';';
     else
       v_work := format('delete from push.reminder_moments as m where m.reminder = %L and m.state = ''waiting'';', p_reminder.name);
     end if;
     if v_event in ('insert', 'update') then
       v_rescue := format(
 $body$if sqlstate like '42%%' then
-        %1$s
-        return null;
-      end if;
-      %2$s
-      for v_item in select new as changed, %3$s as row_key from push_new_rows as new loop
-        begin
-          %4$s;
-        exception
-          when serialization_failure or deadlock_detected then
-            raise;
-          when others then
-            get stacked diagnostics v_detail = pg_exception_detail;
-            perform push.note_reminder_error(%5$L, v_item.row_key, sqlstate, sqlerrm, v_detail);
-        end;
-      end loop;$body$,
-        v_rescue, case when v_event = 'update' then push.reminder_delete(p_reminder, c_keys) || ';' else '' end,
-        push.reminder_key(p_reminder, 'new'),
-        push.reminder_insert(p_reminder, c_each, 'pg_catalog.clock_timestamp()'), p_reminder.name);
+      %s
+    else
+      %sperform push.insert_moments_by_halves(%L, array(select pg_catalog.to_jsonb(new) from push_new_rows as new));
+    end if;$body$,
+        v_rescue,
+        case when v_event = 'update' then push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || E';\n      ' else '' end,
+        p_reminder.name);
     end if;
 
     v_function := 'reminder_' || p_reminder.name || '_' || v_event;
     -- Each look-up by the index: a session keeps its plan, which may be from before there were any moments.
     execute format('create function push.%I() returns trigger language plpgsql security definer set search_path = %L '
-      'set timezone = %L set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off '
-      'set enable_mergejoin = off set jit = off as %L', v_function, '', 'UTC', format(
+      'set timezone = %L set enable_seqscan = off set enable_bitmapscan = off set jit = off as %L', v_function, '', 'UTC', format(
 $body$
 -- Generated by push.remind(); change the reminder, not this function.
 #variable_conflict use_column
 declare
-  v_detail text;%s
+  v_detail text;
 begin
   %s
   return null;
@@ -301,7 +334,7 @@ exception
     %s
     return null;
 end;
-$body$, case when v_event in ('insert', 'update') then E'\n  v_item record;' else '' end, v_work, v_rescue));
+$body$, v_work, v_rescue));
     execute format('comment on function push.%I() is %L', v_function, 'Reminder ' || p_reminder.name || ' on ' || v_event || '.');
     execute format('revoke all on function push.%I() from public', v_function);
     execute format('create trigger %I after %s on %s %s for each statement execute function push.%I()',
@@ -377,7 +410,7 @@ begin
       E'create trigger push_reminder_check after update on %s for each row when (((%s\n)::text || (%s\n)::text) is null) '
       'execute function push.check_notification()',
       p_reminder.watched, p_reminder.at, coalesce(p_reminder.timezone, 'null'));
-    raise exception using errcode = 'PT200', message = 'The trigger could be made, and is taken back.';
+    raise exception using errcode = 'PT200', message = 'The trigger can be made, and is taken back.';
   exception
     when sqlstate 'PT200' then
       return;
@@ -464,6 +497,14 @@ begin
   if v_keys is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
       format('%s has no primary key, by which a row is found again when its moment has come.', p_table), 'Add a primary key.');
+  end if;
+  if exists (
+    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
+  ) then
+    -- What JSON makes of them is not read back as what they were.
+    perform push.refuse(400, 'reminder_key_unsuitable',
+      format('The primary key of %s is an array or a composite.', p_table), 'Use a primary key of plain values.');
   end if;
 
   perform push.drop_reminder_triggers(p_name);

@@ -186,7 +186,8 @@ begin
     -- Neither may end the tick, which has everybody else's messages to see to.
     if v_count = 1 or left(sqlstate, 2) in ('42', '40', '53', '55', '57') then
       perform push.note_reminder_error(
-        p_reminder, case when v_count = 1 then (select m.row_key from push.reminder_moments as m where m.id = p_moments[1]) end,
+        p_reminder,
+        case when v_count = 1 and sqlstate not like '42%' then (select m.row_key from push.reminder_moments as m where m.id = p_moments[1]) end,
         sqlstate, sqlerrm, v_detail, p_now);
       update push.reminder_moments as m
       -- One, two, four minutes, until it is too late.
