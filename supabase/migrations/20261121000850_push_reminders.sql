@@ -57,8 +57,6 @@ create table push.reminder_moments (
   recipients integer,
   settled_at timestamptz,
   constraint reminder_moments_pkey primary key (id),
-  -- What was sent stays here for a while, and so is not sent again when its row moves away and back.
-  constraint reminder_moments_once unique (reminder, row_key, event_at, before),
   constraint reminder_moments_state check (state in ('waiting', 'sent', 'skipped', 'failed')),
   constraint reminder_moments_settled check ((state = 'waiting') = (settled_at is null))
 );
@@ -70,10 +68,12 @@ comment on column push.reminder_moments.lapses_at is
   'From then on it is too late: the grace is over, or what should have been announced has begun.';
 comment on column push.reminder_moments.try_at is 'When the tick takes it: due_at, or later after an error.';
 comment on column push.reminder_moments.reason is
-  'Why it was not sent: too_late, condition (did not hold), no_recipients, moved or row_gone (noticed only now), error (see push.reminder_errors).';
+  'Why it was not sent: too_late, condition (did not hold), no_recipients, sent_before (and came up again), moved or row_gone (noticed only now), error (see push.reminder_errors).';
 comment on column push.reminder_moments.recipients is 'How many users were told.';
 
 create index reminder_moments_due_idx on push.reminder_moments (try_at, id) where state = 'waiting';
+-- Not unique, which would cost every writer more than the rest: what is sent twice is told by its idempotency key.
+create index reminder_moments_row_idx on push.reminder_moments (row_key, reminder) where state = 'waiting';
 create index reminder_moments_settled_idx on push.reminder_moments (settled_at) where settled_at is not null;
 
 create table push.reminder_errors (
@@ -172,8 +172,7 @@ as $$
         as lapses_at
       from (select %L::interval as grace) as g
     ) as l
-    where pg_catalog.isfinite(c.push_event_at) and l.lapses_at > %s
-    on conflict (reminder, row_key, event_at, before) do nothing$query$,
+    where pg_catalog.isfinite(c.push_event_at) and l.lapses_at > %s$query$,
     p_reminder.name, push.reminder_key(p_reminder, 'c'), p_rows,
     string_agg(
       format('(%L::interval, %L::interval, %L::interval)', o.before,
@@ -508,10 +507,7 @@ begin
   end if;
 
   perform push.drop_reminder_triggers(p_name);
-  -- What was sent is remembered, so that declaring it again repeats nothing; another table has other rows.
-  delete from push.reminder_moments as m
-  where m.reminder = p_name
-    and (m.state = 'waiting' or exists (select from push.reminders as r where r.name = p_name and r.watched <> p_table));
+  delete from push.reminder_moments as m where m.reminder = p_name and m.state = 'waiting';
   delete from push.reminders as r where r.name = p_name;
   insert into push.reminders as r (
     name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,

@@ -30,7 +30,7 @@ begin
     $query$with told as materialized (
     select moment.id, verdict.reason, recipient.user_id, message.*,
       'reminder:' || %L || ':' || encode(sha256(convert_to(
-        concat_ws(' ', moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
+        concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
       -- What announces something is of no use once that has begun.
       case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
     from (
@@ -75,17 +75,22 @@ begin
     from told as t
     where t.user_id is not null
     on conflict (user_id, idempotency_key) do nothing
-    returning 1
+    returning user_id, idempotency_key
   ), settled as (
     update push.reminder_moments as m
     set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
-        reason = case when v.recipients = 0 then coalesce(v.reason, 'no_recipients') end,
+        reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
         recipients = v.recipients, attempts = m.attempts + 1, settled_at = $2
-    from (select t.id, t.reason, count(t.user_id) as recipients from told as t group by t.id, t.reason) as v
+    from (
+      select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
+      from told as t
+      left join inserted as i on i.idempotency_key = t.key and i.user_id = t.user_id
+      group by t.id, t.reason
+    ) as v
     where m.id = v.id
   )
   select count(*) from inserted$query$,
-    p_reminder.name,
+    p_reminder.name, p_reminder.table_name,
     coalesce(p_reminder.ttl::text, '(select s.default_ttl from push.settings as s)'),
     p_reminder.watched, v_join,
     p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
