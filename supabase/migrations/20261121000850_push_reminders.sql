@@ -22,7 +22,7 @@ create table push.reminders (
   params text,
   template text,
   category text,
-  urgency text not null,
+  urgency text,
   ttl integer,
   tag text,
   digest_key text,
@@ -39,6 +39,7 @@ comment on column push.reminders.table_name is 'What the table was called when i
 comment on column push.reminders.key_columns is 'The primary key when it was declared; the moments know their rows by it.';
 comment on column push.reminders.before is 'How long before the row''s time; negative: after it.';
 comment on column push.reminders.timezone is 'In whose calendar days, months and years are counted back, as an SQL expression; UTC when null.';
+comment on column push.reminders.urgency is 'Null: that of the template, or normal.';
 comment on column push.reminders.grace is 'How much later than its moment a reminder may still be sent.';
 
 create table push.reminder_moments (
@@ -435,7 +436,7 @@ create function push.remind(
   p_params text default null,
   p_condition text default null,
   p_category text default null,
-  p_urgency text default 'normal',
+  p_urgency text default null,
   p_ttl integer default null,
   p_tag text default null,
   p_template text default null,
@@ -478,7 +479,7 @@ begin
     perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder is at least a minute, and at most a year.',
       'Leave it out for 15 minutes.');
   end if;
-  if p_urgency is null or p_urgency not in ('very-low', 'low', 'normal', 'high') then
+  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
     perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if p_ttl not between 0 and 2419200 then

@@ -94,11 +94,13 @@ begin
     coalesce(p_reminder.ttl::text, '(select s.default_ttl from push.settings as s)'),
     p_reminder.watched, v_join,
     p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
-    coalesce(p_reminder.title, 'null'), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
+    coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
     coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
     case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
       else p_reminder.recipients end,
-    p_reminder.template, p_reminder.category, p_reminder.urgency, coalesce(p_reminder.ttl::text, 'null')
+    -- An empty title or urgency is for the template to say.
+    p_reminder.template, p_reminder.category,
+    coalesce(p_reminder.urgency, case when p_reminder.template is null then 'normal' else '' end), coalesce(p_reminder.ttl::text, 'null')
   );
 end;
 $$;

@@ -23,7 +23,7 @@ export interface Reminder {
   timezone?: string;
   template?: string;
   category?: string;
-  urgency?: string | null;
+  urgency?: string;
   ttl?: number;
   grace?: string | null;
   now?: Date;
@@ -39,7 +39,7 @@ export async function remind(sql: Client, reminder: Reminder = {}): Promise<void
       ${value('name', 'booking')}, ${reminder.table ?? 'public.bookings'}::regclass, ${value('at', 'new.starts_at')},
       ${before === null ? null : `{${before}}`}::text::interval[], ${value('recipients', 'new.guest_id')},
       ${value('title', `'Soon'`)}, ${reminder.body ?? null}, ${reminder.url ?? null}, ${reminder.params ?? null},
-      ${reminder.condition ?? null}, ${reminder.category ?? null}, ${value('urgency', 'normal')}, ${reminder.ttl ?? null},
+      ${reminder.condition ?? null}, ${reminder.category ?? null}, ${reminder.urgency ?? null}, ${reminder.ttl ?? null},
       ${reminder.tag ?? null}, ${reminder.template ?? null}, ${reminder.digestKey ?? null}, ${reminder.timezone ?? null},
       ${value('grace', '15 minutes')}::text::interval, ${reminder.now ?? new Date()}
     )`;

@@ -67,7 +67,6 @@ test.each<[string, Reminder, string]>([
   ['a grace of years', { grace: '2 years' }, 'reminder_grace_out_of_range'],
   ['null as grace', { grace: null }, 'reminder_grace_out_of_range'],
   ['an unknown urgency', { urgency: 'urgent' }, 'urgency_unknown'],
-  ['null as urgency', { urgency: null }, 'urgency_unknown'],
   ['a ttl out of range', { ttl: -1 }, 'ttl_out_of_range'],
   ['a category that is too long', { category: 'x'.repeat(101) }, 'category_too_long'],
   ['no name', { name: null }, 'reminder_name_malformed'],
