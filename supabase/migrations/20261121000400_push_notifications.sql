@@ -17,6 +17,8 @@ create table public.push_notifications (
   expires_at timestamptz,
   idempotency_key text,
   rule text,
+  template text,
+  digest_key text,
   status text not null default 'queued',
   read_at timestamptz,
   inbox boolean not null default true,
@@ -58,6 +60,8 @@ comment on column public.push_notifications.inbox is
 comment on column public.push_notifications.expires_at is 'No attempt is made after this moment; by default send_at plus the TTL.';
 comment on column public.push_notifications.idempotency_key is 'A second message of the same key for the same user or topic is not created.';
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
+comment on column public.push_notifications.template is 'The template its text is made of, if it has one.';
+comment on column public.push_notifications.digest_key is 'What it is gathered with, if it may wait for others: hierarchical, as a category.';
 comment on column public.push_notifications.status is 'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), cancelled.';
 
 -- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's

@@ -252,6 +252,7 @@ as $$
 declare
   v_recovered integer;
   v_expired integer;
+  v_reminded integer;
   v_released integer;
   v_expanded boolean := false;
   v_rung uuid;
@@ -260,6 +261,7 @@ begin
   where w.id in (select l.id from push.dispatchers as l where l.lease_until <= p_now for update skip locked);
   v_recovered := push.recover_leases(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
+  v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
@@ -273,12 +275,13 @@ begin
     end if;
   end if;
   return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'expanded', v_expanded, 'rung', v_rung is not null
+    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released, 'expanded', v_expanded,
+    'rung', v_rung is not null
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;

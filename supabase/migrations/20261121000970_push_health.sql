@@ -29,6 +29,7 @@ declare
   v_sent bigint;
   v_hosts jsonb;
   v_alarms jsonb;
+  v_reminders constant jsonb := push.reminder_health(p_now);
   v_last_tick timestamptz;
   v_reasons jsonb;
 begin
@@ -103,6 +104,10 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
       'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
   end if;
+  if (v_reminders ->> 'overdue')::integer > 0 and v_last_tick >= p_now - interval '2 minutes' then
+    v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
+      'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
+  end if;
   if v_last_tick is null or v_last_tick < p_now - interval '2 minutes' then
     v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
       'message', 'The pg_cron job supapush-tick has not run for two minutes: what the bell loses is not found again.');
@@ -118,6 +123,7 @@ begin
     'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
     'errors', v_errors,
     'hosts', v_hosts,
+    'reminders', v_reminders,
     'alarms', v_alarms,
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'last_tick_at', v_last_tick

@@ -74,6 +74,9 @@ const MATRIX: Record<string, Answers> = {
   'push.dispatchers': NOBODY,
   'push.rules': NOBODY,
   'push.rule_errors': NOBODY,
+  'push.reminders': NOBODY,
+  'push.reminder_moments': NOBODY,
+  'push.reminder_errors': NOBODY,
 };
 
 interface RowOf {
@@ -192,6 +195,9 @@ const ROWS: Record<string, RowOf> = {
     change: `message = ''`,
     row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
   },
+  'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
+  'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
+  'push.reminder_errors': { key: 'reminder', change: `message = ''`, row: () => ({ reminder: 'evil' }) },
 };
 
 // One row in every table; those of public belong to the owner.
@@ -213,6 +219,9 @@ beforeAll(async () => {
   await sql`create table public.deals (id integer primary key, owner uuid)`;
   await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
   await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;
+  await sql`select push.remind('deal', 'public.deals', 'now()', '{1 hour,-1 hour}', 'new.owner', '''Deal''')`;
+  await sql`insert into public.deals values (1)`;
+  await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
 });
 
 async function answerOf(table: string, role: Role, operation: Operation): Promise<Answer> {

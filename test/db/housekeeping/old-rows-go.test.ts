@@ -36,6 +36,8 @@ const NOTHING = {
   reads: 0,
   subscriptions: 0,
   rule_errors: 0,
+  reminder_moments: 0,
+  reminder_errors: 0,
   alarms: 0,
   cron_runs: 0,
 };
