@@ -51,6 +51,7 @@ export type Database = {
           expires_at: string | null;
           id: string;
           idempotency_key: string | null;
+          inbox: boolean;
           params: NonNullable<Json>;
           read_at: string | null;
           rule: string | null;
@@ -73,6 +74,7 @@ export type Database = {
           expires_at?: string | null;
           id?: string;
           idempotency_key?: string | null;
+          inbox?: boolean;
           params?: NonNullable<Json>;
           read_at?: string | null;
           rule?: string | null;
@@ -94,6 +96,7 @@ export type Database = {
           expires_at?: string | null;
           id?: string;
           idempotency_key?: string | null;
+          inbox?: boolean;
           params?: NonNullable<Json>;
           read_at?: string | null;
           rule?: string | null;
@@ -114,6 +117,33 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: 'push_topics';
             referencedColumns: ['key'];
+          },
+        ];
+      };
+      push_reads: {
+        Row: {
+          notification_id: string;
+          read_at: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          notification_id: string;
+          read_at?: string | null;
+          user_id?: string;
+        };
+        Update: {
+          notification_id?: string;
+          read_at?: string | null;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'push_reads_notification_id_fkey';
+            columns: ['notification_id'];
+            isOneToOne: false;
+            referencedRelation: 'push_notifications';
+            referencedColumns: ['id'];
           },
         ];
       };
@@ -175,17 +205,20 @@ export type Database = {
       push_topic_members: {
         Row: {
           created_at: string;
+          read_until: string | null;
           topic: string;
           user_id: string;
         };
         ComputedFields: never;
         Insert: {
           created_at?: string;
+          read_until?: string | null;
           topic: string;
           user_id?: string;
         };
         Update: {
           created_at?: string;
+          read_until?: string | null;
           topic?: string;
           user_id?: string;
         };
@@ -258,7 +291,31 @@ export type Database = {
         Args: { p_deliveries?: number[]; p_dispatcher: string; p_now?: string };
         Returns: undefined;
       };
+      push_inbox: {
+        Args: {
+          p_before?: string;
+          p_before_id?: string;
+          p_category?: string;
+          p_limit?: number;
+          p_unread_only?: boolean;
+        };
+        Returns: {
+          audience_topic: string;
+          body: string;
+          category: string;
+          id: string;
+          params: Json;
+          read_at: string;
+          send_at: string;
+          tag: string;
+          title: string;
+          url: string;
+        }[];
+      };
       push_leave: { Args: { p_dispatcher: string; p_final?: boolean; p_now?: string }; Returns: boolean };
+      push_mark_all_read: { Args: { p_now?: string; p_until?: string }; Returns: number };
+      push_mark_read: { Args: { p_ids: string[]; p_now?: string }; Returns: number };
+      push_mark_unread: { Args: { p_ids: string[] }; Returns: number };
       push_notify: {
         Args: {
           p_body?: string;
@@ -310,6 +367,7 @@ export type Database = {
           total: number;
         }[];
       };
+      push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
     };
     Enums: {
       [_ in never]: never;

@@ -80,9 +80,8 @@ interface World {
 }
 
 async function buildWorld(platform: Platform): Promise<World> {
-  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, deliveryBudget } = readEnvironment(
-    platform.environment,
-  );
+  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
+    readEnvironment(platform.environment);
   const signers = await importAllVapidKeys(vapid);
   const clock = createServerClock();
   const fcm = await buildFcm(fcmServiceAccount, clock.now);
@@ -93,7 +92,7 @@ async function buildWorld(platform: Platform): Promise<World> {
     problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signers, now: clock.now }), fcm: fcm.channel },
+      channels: { webpush: createWebPushChannel({ signers, padding, now: clock.now }), fcm: fcm.channel },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };

@@ -22,6 +22,11 @@ begin
     perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
       'Use the PUSH_BELL_SECRET that push-dispatch has.');
   end if;
+  -- As push-dispatch reads it: it travels in a header, where anything else would never match.
+  if p_bell_secret !~ '^[!-~]+$' then
+    perform push.refuse(400, 'bell_secret_malformed', 'The bell''s secret must be printable ASCII without spaces.',
+      'Use the PUSH_BELL_SECRET that push-dispatch has.');
+  end if;
   if p_vapid_public_key is not null
     and push.is_p256_point(push.decode_base64url(p_vapid_public_key)) is not true then
     perform push.refuse(400, 'vapid_key_invalid',

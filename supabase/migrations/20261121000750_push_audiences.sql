@@ -60,6 +60,14 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- First whether there is anything to count: after most claims and reports there is not, and this runs after each.
+  if not exists (
+    select from push_changed_deliveries as d
+    join push.expansions as e on e.notification_id = d.notification_id
+    where d.finished_at is not null
+  ) then
+    return null;
+  end if;
   insert into push.delivery_counts (notification_id, state, deliveries)
   select d.notification_id, d.state, count(*)
   from push_changed_deliveries as d
@@ -441,7 +449,7 @@ begin
     p_audience_topic, p_title, p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, 'normal'), p_ttl,
     p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key
   )
-  on conflict (audience_topic, idempotency_key) where audience_topic is not null do nothing
+  on conflict do nothing
   returning push_notifications.id into v_id;
   if v_id is not null then
     return v_id;

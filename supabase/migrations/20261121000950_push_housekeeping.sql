@@ -132,6 +132,7 @@ declare
   v_settings push.settings;
   v_deliveries bigint;
   v_notifications bigint;
+  v_reads bigint;
   v_subscriptions bigint;
   v_rule_errors bigint;
   v_alarms bigint;
@@ -154,12 +155,34 @@ begin
   );
   get diagnostics v_deliveries = row_count;
 
-  -- Those that still have deliveries come later: what goes with a row must be bounded too.
+  -- Of a message to a topic, what its members have read goes first: that may be a million rows.
+  delete from public.push_reads as r
+  where (r.user_id, r.notification_id) in (
+    select k.user_id, k.notification_id
+    from (
+      select o.id from public.push_notifications as o
+      where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications and o.audience_topic is not null
+        and exists (select from public.push_reads as k where k.notification_id = o.id)
+      order by greatest(o.created_at, o.expires_at)
+      limit p_limit
+    ) as old
+    cross join lateral (
+      select w.user_id, w.notification_id from public.push_reads as w
+      where w.notification_id = old.id
+      limit p_limit
+      for update skip locked
+    ) as k
+    limit p_limit
+  );
+  get diagnostics v_reads = row_count;
+
+  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
   delete from public.push_notifications as n
   where n.id in (
     select o.id from public.push_notifications as o
     where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications
       and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from public.push_reads as r where r.notification_id = o.id)
     order by greatest(o.created_at, o.expires_at)
     limit p_limit
     for update skip locked
@@ -187,7 +210,7 @@ begin
   v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
 
   return jsonb_build_object(
-    'deliveries', v_deliveries, 'notifications', v_notifications, 'subscriptions', v_subscriptions,
+    'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
     'rule_errors', v_rule_errors, 'alarms', v_alarms, 'cron_runs', v_cron_runs
   );
 end;

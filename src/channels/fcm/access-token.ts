@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { parseJson } from '../../parse-json.ts';
-import { encodeBase64Url } from '../base64url.ts';
 import type { Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
 import { retryAfterSeconds } from '../retry-after.ts';
+import { signToken } from '../signed-token.ts';
 import { storableText } from '../storable-text.ts';
 import type { ServiceAccount } from './service-account.ts';
 
@@ -139,15 +139,8 @@ async function requestToken(
   });
 }
 
-/** A JWT signed with RS256 (RFC 7515, 7518) that asks for the right to send messages. */
-async function signAssertion(account: ServiceAccount, issuedAt: number): Promise<string> {
-  const text = new TextEncoder();
-  const encode = (value: object) => encodeBase64Url(text.encode(JSON.stringify(value)));
-  const header = {
-    alg: 'RS256',
-    typ: 'JWT',
-    ...(account.privateKeyId === undefined ? {} : { kid: account.privateKeyId }),
-  };
+/** A token by which the service account asks for the right to send messages (RFC 7523). */
+function signAssertion(account: ServiceAccount, issuedAt: number): Promise<string> {
   const claims = {
     iss: account.clientEmail,
     scope: SCOPE,
@@ -155,7 +148,6 @@ async function signAssertion(account: ServiceAccount, issuedAt: number): Promise
     iat: issuedAt,
     exp: issuedAt + ASSERTION_SECONDS,
   };
-  const unsigned = `${encode(header)}.${encode(claims)}`;
-  const signature = await crypto.subtle.sign('RSASSA-PKCS1-v1_5', account.privateKey, text.encode(unsigned));
-  return `${unsigned}.${encodeBase64Url(new Uint8Array(signature))}`;
+  const header = account.privateKeyId === undefined ? {} : { kid: account.privateKeyId };
+  return signToken('RS256', account.privateKey, claims, header);
 }

@@ -13,10 +13,15 @@ const FUNCTIONS: Record<string, string[]> = {
   'public.push_expand': ['service_role'],
   'public.push_health': ['service_role'],
   'public.push_heartbeat': ['service_role'],
+  'public.push_inbox': ['authenticated'],
   'public.push_leave': ['service_role'],
+  'public.push_mark_all_read': ['authenticated'],
+  'public.push_mark_read': ['authenticated'],
+  'public.push_mark_unread': ['authenticated'],
   'public.push_notify': ['service_role'],
   'public.push_notify_topic': ['service_role'],
   'public.push_progress': ['service_role'],
+  'public.push_unread_count': ['authenticated'],
   'push.accepts_our_key': [],
   'push.backoff': [],
   'push.begin_expansion': [],
@@ -34,6 +39,8 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.connect': [],
   'push.count_finished_deliveries': [],
   'push.decode_base64url': [],
+  'push.delete_deliveries': [],
+  'push.refuse_notification': [],
   'push.expand': [],
   'push.expand_chunk': [],
   'push.expire_deliveries': [],
@@ -132,7 +139,9 @@ describe.each(Object.entries(FUNCTIONS))('%s', (name, roles) => {
     expect(calls).not.toEqual([]);
     for (const call of calls) {
       expect((await refusalOf(asAnon(sql, (t) => t.unsafe(call)))).sqlstate).toBe('42501');
-      expect((await refusalOf(asUser(sql, user, (t) => t.unsafe(call)))).sqlstate).toBe('42501');
+      if (!roles.includes('authenticated')) {
+        expect((await refusalOf(asUser(sql, user, (t) => t.unsafe(call)))).sqlstate).toBe('42501');
+      }
       if (!roles.includes('service_role')) {
         expect((await refusalOf(asService(sql, (t) => t.unsafe(call)))).sqlstate).toBe('42501');
       }

@@ -58,6 +58,12 @@ const MATRIX: Record<string, Answers> = {
     owner: { select: 1, insert: 1, update: REFUSED, delete: 1 },
     service_role: { select: 1, insert: 1, update: REFUSED, delete: 1 },
   },
+  'public.push_reads': {
+    anon: all(REFUSED),
+    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
+    owner: all(1),
+    service_role: all(1),
+  },
   'push.settings': NOBODY,
   'push.cleaning': NOBODY,
   'push.expansions': NOBODY,
@@ -123,6 +129,16 @@ const ROWS: Record<string, RowOf> = {
       return userId;
     },
   },
+  'public.push_reads': {
+    key: 'user_id',
+    change: 'read_at = now()',
+    row: (ownerId) => ({ user_id: ownerId, notification_id: topicMessages[1] }),
+    find: async (sql, { userId }) => {
+      await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${userId})`;
+      await sql`insert into public.push_reads (user_id, notification_id) values (${userId}, ${topicMessages[0] ?? ''})`;
+      return userId;
+    },
+  },
   'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
   'push.expansions': {
     key: 'notification_id',
@@ -181,6 +197,7 @@ const ROWS: Record<string, RowOf> = {
 // One row in every table; those of public belong to the owner.
 let owner: string;
 let other: string;
+let topicMessages: string[];
 
 beforeAll(async () => {
   const { sql } = db();
@@ -188,7 +205,10 @@ beforeAll(async () => {
   await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
   await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
   await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
-  await sql`select push.notify_topic('news', 'Hello')`;
+  const sent = await sql<
+    { id: string }[]
+  >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
+  topicMessages = sent.map(({ id }) => id);
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
   await sql`create table public.deals (id integer primary key, owner uuid)`;
   await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
