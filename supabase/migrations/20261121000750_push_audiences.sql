@@ -129,13 +129,29 @@ begin
       ) as m
     ), queued as (
       -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-      select p_notification_id, s.id, s.host, p_now, v_notification.expires_at
-      from page as p
-      join public.push_subscriptions as s on s.user_id = p.user_id
-      where p.place <= p_limit and p.created_at <= v_expansion.started_at
+      insert into push.deliveries (
+        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+      )
+      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
+        coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+      from page as m
+      join public.push_subscriptions as s on s.user_id = m.user_id
+      left join lateral (select p from public.push_preferences as p where p.user_id = m.user_id offset 0) as u on true
+      left join lateral (
+        select o from public.push_device_preferences as o where o.subscription_id = s.id and o.user_id = s.user_id offset 0
+      ) as w on true
+      cross join lateral (
+        select case when u.p is distinct from null or w.o is distinct from null
+          then push.judge(u.p, w.o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
+        end offset 0
+      ) as v (verdict)
+      where m.place <= p_limit and m.created_at <= v_expansion.started_at
       on conflict (notification_id, subscription_id) do nothing
-      returning 1
+      returning deliveries.state
+    ), counted as (
+      -- Those that preferences ended at once; the trigger above counts what changes later.
+      insert into push.delivery_counts (notification_id, state, deliveries)
+      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
     )
     select (select count(*) from page as p where p.place <= p_limit),
       (select count(*) from queued),

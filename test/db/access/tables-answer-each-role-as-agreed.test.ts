@@ -58,6 +58,18 @@ const MATRIX: Record<string, Answers> = {
     owner: { select: 1, insert: 1, update: REFUSED, delete: 1 },
     service_role: { select: 1, insert: 1, update: REFUSED, delete: 1 },
   },
+  'public.push_preferences': {
+    anon: all(REFUSED),
+    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
+    owner: all(1),
+    service_role: all(1),
+  },
+  'public.push_device_preferences': {
+    anon: all(REFUSED),
+    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
+    owner: all(1),
+    service_role: all(1),
+  },
   'push.settings': NOBODY,
   'push.cleaning': NOBODY,
   'push.expansions': NOBODY,
@@ -70,14 +82,16 @@ const MATRIX: Record<string, Answers> = {
   'push.rule_errors': NOBODY,
 };
 
+type Made = Awaited<ReturnType<typeof queueOne>>;
+
 interface RowOf {
   /** The column it is found by. */
   key: string;
   change: string;
   /** What is inserted. */
-  row: (ownerId: string) => Record<string, unknown>;
+  row: (ownerId: string, made: Made) => Record<string, unknown>;
   /** The key of the owner's row, made if need be; without it, any row serves. */
-  find?: (sql: postgres.Sql, made: Awaited<ReturnType<typeof queueOne>>) => Promise<string> | string;
+  find?: (sql: postgres.Sql, made: Made) => Promise<string> | string;
 }
 
 /** What a row of each table is found by, changed in, and made from. */
@@ -121,6 +135,25 @@ const ROWS: Record<string, RowOf> = {
     find: async (sql, { userId }) => {
       await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${userId})`;
       return userId;
+    },
+  },
+  'public.push_preferences': {
+    key: 'user_id',
+    change: 'enabled = false',
+    row: (ownerId) => ({ user_id: ownerId }),
+    find: async (sql, { userId }) => {
+      await sql`insert into public.push_preferences (user_id) values (${userId})`;
+      return userId;
+    },
+  },
+  'public.push_device_preferences': {
+    key: 'subscription_id',
+    change: 'enabled = false',
+    row: (ownerId, { subscriptionId }) => ({ subscription_id: subscriptionId, user_id: ownerId }),
+    find: async (sql, { userId, subscriptionId }) => {
+      await sql`
+        insert into public.push_device_preferences (subscription_id, user_id) values (${subscriptionId}, ${userId})`;
+      return subscriptionId;
     },
   },
   'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
@@ -201,11 +234,11 @@ async function answerOf(table: string, role: Role, operation: Operation): Promis
   // A fresh owner for every cell: a delete must not empty the next one's table.
   const made = await queueOne(sql);
   owner = made.userId;
-  const id = find
-    ? await find(sql, made)
-    : (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id;
+  // What is inserted is not there yet.
+  const found = operation !== 'insert' && find ? await find(sql, made) : null;
+  const id = found ?? (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id;
 
-  const values = row(owner);
+  const values = row(owner, made);
   const columns = Object.keys(values);
   const statements: Record<Operation, [string, unknown[]]> = {
     // Unfiltered: what another owner has must not show either.
