@@ -187,7 +187,11 @@ begin
   if new.timezone is not null then
     perform push.check_timezone(new.timezone);
   end if;
-  perform push.check_quiet_hours(new.quiet_from, new.quiet_until, new.quiet_by_weekday, new.timezone);
+  -- An upsert comes by here as an insert of what it names, and once more as an update of the whole row.
+  perform push.check_quiet_hours(new.quiet_from, new.quiet_until, new.quiet_by_weekday, coalesce(
+    new.timezone,
+    (select p.timezone from public.push_preferences as p where p.user_id = new.user_id and tg_op = 'INSERT')
+  ));
   perform push.check_muted_categories(new.muted_categories);
   if new.locale !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$' or octet_length(new.locale) > 35 then
     perform push.refuse(400, 'locale_malformed', 'The locale is no language tag (BCP 47).', 'Give one such as de or de-AT, as navigator.language does.');
@@ -224,7 +228,12 @@ begin
     perform push.check_timezone(new.timezone);
   end if;
   perform push.check_quiet_hours(new.quiet_from, new.quiet_until, new.quiet_by_weekday, coalesce(
-    new.timezone, (select p.timezone from public.push_preferences as p where p.user_id = new.user_id)
+    new.timezone,
+    (select p.timezone from public.push_preferences as p where p.user_id = new.user_id),
+    (
+      select o.timezone from public.push_device_preferences as o
+      where o.subscription_id = new.subscription_id and tg_op = 'INSERT'
+    )
   ));
   perform push.check_muted_categories(new.muted_categories);
   return new;

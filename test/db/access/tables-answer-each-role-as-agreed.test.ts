@@ -25,14 +25,15 @@ const NOBODY: Answers = {
   owner: all(REFUSED),
   service_role: all(REFUSED),
 };
+const OWNERS: Answers = {
+  anon: all(REFUSED),
+  'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
+  owner: all(1),
+  service_role: all(1),
+};
 
 const MATRIX: Record<string, Answers> = {
-  'public.push_subscriptions': {
-    anon: all(REFUSED),
-    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
-    owner: all(1),
-    service_role: all(1),
-  },
+  'public.push_subscriptions': OWNERS,
   'public.push_notifications': {
     anon: all(REFUSED),
     'other user': { select: 0, insert: REFUSED, update: 0, delete: REFUSED },
@@ -58,18 +59,8 @@ const MATRIX: Record<string, Answers> = {
     owner: { select: 1, insert: 1, update: REFUSED, delete: 1 },
     service_role: { select: 1, insert: 1, update: REFUSED, delete: 1 },
   },
-  'public.push_preferences': {
-    anon: all(REFUSED),
-    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
-    owner: all(1),
-    service_role: all(1),
-  },
-  'public.push_device_preferences': {
-    anon: all(REFUSED),
-    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
-    owner: all(1),
-    service_role: all(1),
-  },
+  'public.push_preferences': OWNERS,
+  'public.push_device_preferences': OWNERS,
   'push.settings': NOBODY,
   'push.cleaning': NOBODY,
   'push.expansions': NOBODY,
