@@ -74,16 +74,16 @@ begin
     coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
-  -- Here and wherever deliveries are made or claimed: one look-up by key each, whatever the planner believes (offset 0
-  -- keeps it from joining in another way), and no judgement for those who said nothing.
-  left join lateral (select p from public.push_preferences as p where p.user_id = n.user_id offset 0) as u on true
-  left join lateral (
-    select o from public.push_device_preferences as o where o.subscription_id = s.id and o.user_id = s.user_id offset 0
-  ) as w on true
+  -- Here and wherever deliveries are made or claimed: two look-ups by key for each, whatever the planner believes, and no
+  -- judgement for who said nothing. Offset 0 keeps it from judging once for each field that is read.
   cross join lateral (
-    select case when u.p is distinct from null or w.o is distinct from null
-      then push.judge(u.p, w.o, n.category, n.urgency, n.expires_at, v_now)
-    end offset 0
+    select (
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now)
+      from (values (s.id)) as x (subscription_id)
+      left join public.push_preferences as p on p.user_id = s.user_id
+      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+      where p.user_id is not null or o.user_id is not null
+    ) offset 0
   ) as v (verdict)
   where n.status = 'queued';
   return null;
@@ -125,14 +125,14 @@ begin
       coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
     from released as r
     join public.push_subscriptions as s on s.user_id = r.user_id
-    left join lateral (select p from public.push_preferences as p where p.user_id = r.user_id offset 0) as u on true
-    left join lateral (
-      select o from public.push_device_preferences as o where o.subscription_id = s.id and o.user_id = s.user_id offset 0
-    ) as w on true
     cross join lateral (
-      select case when u.p is distinct from null or w.o is distinct from null
-        then push.judge(u.p, w.o, r.category, r.urgency, r.expires_at, p_now)
-      end offset 0
+      select (
+        select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+        from (values (s.id)) as x (subscription_id)
+        left join public.push_preferences as p on p.user_id = s.user_id
+        left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+        where p.user_id is not null or o.user_id is not null
+      ) offset 0
     ) as v (verdict)
     where r.expires_at > p_now
   )
@@ -394,16 +394,17 @@ begin
     from chosen as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
-    left join lateral (select p from public.push_preferences as p where p.user_id = s.user_id offset 0) as u on true
-    left join lateral (
-      select o from public.push_device_preferences as o where o.subscription_id = s.id and o.user_id = s.user_id offset 0
-    ) as w on true
     cross join lateral (
       select case
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
-        when u.p is distinct from null or w.o is distinct from null
-          then push.judge(u.p, w.o, n.category, n.urgency, n.expires_at, p_now)
+        else (
+          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          where p.user_id is not null or o.user_id is not null
+        )
       end offset 0
     ) as v (verdict)
     where d.id = c.id

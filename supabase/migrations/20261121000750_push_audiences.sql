@@ -136,14 +136,14 @@ begin
         coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
       from page as m
       join public.push_subscriptions as s on s.user_id = m.user_id
-      left join lateral (select p from public.push_preferences as p where p.user_id = m.user_id offset 0) as u on true
-      left join lateral (
-        select o from public.push_device_preferences as o where o.subscription_id = s.id and o.user_id = s.user_id offset 0
-      ) as w on true
       cross join lateral (
-        select case when u.p is distinct from null or w.o is distinct from null
-          then push.judge(u.p, w.o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
-        end offset 0
+        select (
+          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          where p.user_id is not null or o.user_id is not null
+        ) offset 0
       ) as v (verdict)
       where m.place <= p_limit and m.created_at <= v_expansion.started_at
       on conflict (notification_id, subscription_id) do nothing
