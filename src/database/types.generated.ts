@@ -42,6 +42,48 @@ export type Database = {
         };
         Relationships: [];
       };
+      push_device_preferences: {
+        Row: {
+          enabled: boolean | null;
+          muted_categories: string[] | null;
+          quiet_by_weekday: Json | null;
+          quiet_from: string | null;
+          quiet_until: string | null;
+          subscription_id: string;
+          timezone: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          enabled?: boolean | null;
+          muted_categories?: string[] | null;
+          quiet_by_weekday?: Json | null;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          subscription_id: string;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Update: {
+          enabled?: boolean | null;
+          muted_categories?: string[] | null;
+          quiet_by_weekday?: Json | null;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          subscription_id?: string;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'push_device_preferences_subscription_id_fkey';
+            columns: ['subscription_id'];
+            isOneToOne: true;
+            referencedRelation: 'push_subscriptions';
+            referencedColumns: ['id'];
+          },
+        ];
+      };
       push_notifications: {
         Row: {
           audience_topic: string | null;
@@ -125,6 +167,40 @@ export type Database = {
             referencedColumns: ['key'];
           },
         ];
+      };
+      push_preferences: {
+        Row: {
+          enabled: boolean;
+          locale: string | null;
+          muted_categories: string[];
+          quiet_by_weekday: NonNullable<Json>;
+          quiet_from: string | null;
+          quiet_until: string | null;
+          timezone: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          enabled?: boolean;
+          locale?: string | null;
+          muted_categories?: string[];
+          quiet_by_weekday?: NonNullable<Json>;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Update: {
+          enabled?: boolean;
+          locale?: string | null;
+          muted_categories?: string[];
+          quiet_by_weekday?: NonNullable<Json>;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Relationships: [];
       };
       push_reads: {
         Row: {

@@ -6,7 +6,7 @@
 --                     ├─► gone     (404, 410: the subscription is deleted)
 --                     ├─► failed   (400, 413, bad keys, or attempts used up)
 --                     └─► expired  (no time left)
---   queued ─► expired · suppressed · cancelled
+--   queued ─► expired · suppressed (preferences) · cancelled
 --
 -- Only the functions below change a state.
 
@@ -65,11 +65,27 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_now timestamptz := clock_timestamp();
 begin
-  insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-  select n.id, s.id, s.host, n.send_at, n.expires_at
+  insert into push.deliveries (
+    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+  )
+  select n.id, s.id, s.host, coalesce((v.verdict).due_at, n.send_at), n.expires_at,
+    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
+  -- Here and wherever deliveries are made or claimed: two look-ups by key for each, whatever the planner believes, and no
+  -- judgement for who said nothing. Offset 0 keeps it from judging once for each field that is read.
+  cross join lateral (
+    select (
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now)
+      from (values (s.id)) as x (subscription_id)
+      left join public.push_preferences as p on p.user_id = s.user_id
+      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+      where p.user_id is not null or o.user_id is not null
+    ) offset 0
+  ) as v (verdict)
   where n.status = 'queued';
   return null;
 end;
@@ -124,12 +140,24 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.user_id, n.send_at, n.expires_at
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at
   ), queued as (
-    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-    select r.id, s.id, s.host, r.send_at, r.expires_at
+    insert into push.deliveries (
+      notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+    )
+    select r.id, s.id, s.host, coalesce((v.verdict).due_at, r.send_at), r.expires_at,
+      coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
     from released as r
     join public.push_subscriptions as s on s.user_id = r.user_id
+    cross join lateral (
+      select (
+        select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+        from (values (s.id)) as x (subscription_id)
+        left join public.push_preferences as p on p.user_id = s.user_id
+        left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+        where p.user_id is not null or o.user_id is not null
+      ) offset 0
+    ) as v (verdict)
     where r.expires_at > p_now
   )
   select count(*) into v_count from released;
@@ -375,21 +403,34 @@ begin
     from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here: what is to be sent comes back with the update.
+    -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
+    -- have become night since it was queued, or its user may want something else now.
     update push.deliveries as d
-    set attempts = d.attempts + 1,
+    set -- One that waits on has not been handed out: a late report of who had it before still counts.
+        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
-        state = case when w.reason is null then 'sending' else 'cancelled' end,
-        lease_until = case when w.reason is null then p_now + v_settings.delivery_lease end,
-        finished_at = case when w.reason is not null then p_now end,
-        last_code = coalesce(w.reason, d.last_code)
+        state = coalesce((v.verdict).state, 'sending'),
+        due_at = coalesce((v.verdict).due_at, d.due_at),
+        lease_until = case when (v.verdict).state is null then p_now + v_settings.delivery_lease end,
+        finished_at = (v.verdict).finished_at,
+        last_code = coalesce((v.verdict).code, d.last_code)
     from chosen as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
     cross join lateral (
-      select case when s.id is null then 'subscription_deleted' when n.status = 'cancelled' then 'notification_cancelled' end
-    ) as w (reason)
+      select case
+        when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
+        when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
+        else (
+          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          where p.user_id is not null or o.user_id is not null
+        )
+      end offset 0
+    ) as v (verdict)
     where d.id = c.id
     returning d.id, d.attempts, d.expires_at, d.state,
       s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
@@ -467,12 +508,15 @@ begin
     order by r.delivery_id, r.attempt desc
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
-    -- not sent again. That it failed is known already.
+    -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
       d.state = 'sending'
-      or (d.state = 'queued' and d.last_code = 'lease_lost' and r.outcome in ('sent', 'gone', 'failed'))
+      or (
+        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        and r.outcome in ('sent', 'gone', 'failed')
+      )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
   ), blamed as (
@@ -517,7 +561,10 @@ begin
     -- Said again, because this is looked at once more when somebody else has changed the row since.
     where d.id = k.id and d.attempts = k.attempts and (
       d.state = 'sending'
-      or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
+      or (
+        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        and k.outcome in ('sent', 'gone', 'failed')
+      )
     )
     returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.code, k.message, k.retry_after,
       d.host, d.subscription_id, d.claimed_at

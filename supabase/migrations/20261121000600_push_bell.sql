@@ -188,7 +188,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  if exists (select from push_new_deliveries as d where d.due_at <= clock_timestamp()) then
+  -- What preferences hold back or suppress is nobody's work now.
+  if exists (
+    select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+  ) then
     perform push.wake();
   end if;
   return null;

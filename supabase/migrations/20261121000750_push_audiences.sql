@@ -137,13 +137,29 @@ begin
       ) as m
     ), queued as (
       -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-      select p_notification_id, s.id, s.host, p_now, v_notification.expires_at
-      from page as p
-      join public.push_subscriptions as s on s.user_id = p.user_id
-      where p.place <= p_limit and p.created_at <= v_expansion.started_at
+      insert into push.deliveries (
+        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+      )
+      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
+        coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+      from page as m
+      join public.push_subscriptions as s on s.user_id = m.user_id
+      cross join lateral (
+        select (
+          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          where p.user_id is not null or o.user_id is not null
+        ) offset 0
+      ) as v (verdict)
+      where m.place <= p_limit and m.created_at <= v_expansion.started_at
       on conflict (notification_id, subscription_id) do nothing
-      returning 1
+      returning deliveries.state
+    ), counted as (
+      -- Those that preferences ended at once; the trigger above counts what changes later.
+      insert into push.delivery_counts (notification_id, state, deliveries)
+      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
     )
     select (select count(*) from page as p where p.place <= p_limit),
       (select count(*) from queued),

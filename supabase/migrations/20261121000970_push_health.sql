@@ -50,15 +50,19 @@ begin
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
     order by d.finished_at desc
     limit c_sample
+  ), tried as (
+    -- That a message did not outlast its user's quiet hours is no fault of anything.
+    select r.state, r.last_code, r.host from recent as r
+    where r.state in ('sent', 'failed') or (r.state = 'expired' and r.last_code is distinct from 'quiet_hours')
   )
   select
     coalesce((select jsonb_object_agg(c.state, c.n) from (
       select r.state, count(*) as n from recent as r group by r.state) as c), '{}'),
     coalesce((select jsonb_agg(jsonb_build_object('code', e.last_code, 'host', e.host, 'count', e.n) order by e.n desc) from (
-      select r.last_code, r.host, count(*) as n from recent as r
-      where r.state in ('failed', 'expired') group by r.last_code, r.host order by n desc limit 10) as e), '[]'),
-    (select count(*) from recent as r where r.state in ('sent', 'failed', 'expired')),
-    (select count(*) from recent as r where r.state = 'sent')
+      select t.last_code, t.host, count(*) as n from tried as t
+      where t.state <> 'sent' group by t.last_code, t.host order by n desc limit 10) as e), '[]'),
+    (select count(*) from tried),
+    (select count(*) from tried as t where t.state = 'sent')
   into v_recent, v_errors, v_finished, v_sent;
 
   -- What is normal is left out: a row here is something to read.

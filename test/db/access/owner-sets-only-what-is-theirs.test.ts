@@ -62,8 +62,24 @@ test('a user may write which message was read, and change when', async () => {
   expect(await columnsGranted(table, 'update', 'authenticated')).toEqual(['read_at']);
 });
 
+const PREFERENCE_COLUMNS = ['muted_categories', 'quiet_by_weekday', 'quiet_from', 'quiet_until', 'timezone'];
+
+test('a user may write all of what can be preferred, and whose it is', async () => {
+  for (const [table, columns] of [
+    ['public.push_preferences', ['enabled', 'locale', 'user_id']],
+    ['public.push_device_preferences', ['enabled', 'subscription_id', 'user_id']],
+  ] as const) {
+    for (const privilege of ['insert', 'update'])
+      expect(await columnsGranted(table, privilege, 'authenticated')).toEqual(
+        [...PREFERENCE_COLUMNS, ...columns].sort(),
+      );
+  }
+});
+
 test.each([
   'public.push_subscriptions',
+  'public.push_preferences',
+  'public.push_device_preferences',
   'public.push_notifications',
   'public.push_topics',
   'public.push_topic_members',
