@@ -118,3 +118,18 @@ select push.watch(
   p_category   => 'bookings',
   p_tag        => $$ 'booking:' || new.id $$
 );
+
+-- Follows the row: a booking that is moved, cancelled or deleted moves, loses or has no reminder.
+select push.remind(
+  'booking_soon', 'public.bookings',
+  p_at         => 'new.starts_at',
+  p_before     => array[interval '1 day', interval '1 hour'],
+  p_condition  => $$ new.status = 'confirmed' $$,
+  p_recipients => $$ new.user_id $$,
+  p_title      => $$ case when before >= interval '1 day' then 'Your booking tomorrow' else 'Your booking in an hour' end $$,
+  p_body       => $$ public.booking_time(new.studio_id, new.starts_at) $$,
+  p_url        => $$ '/bookings/' || new.id $$,
+  p_category   => 'bookings',
+  p_urgency    => 'high',
+  p_tag        => $$ 'booking:' || new.id $$
+);

@@ -20,7 +20,7 @@ export async function actBookings(stack: Stack, narrator: Narrator): Promise<voi
   try {
     chapter('1. Sara has a yoga studio, Gus and Mia are guests');
     await applyExample(stack.databaseUrl, 'bookings');
-    say('applied examples/bookings: two tables under row-level security, three rules');
+    say('applied examples/bookings: two tables under row-level security, three rules, a reminder');
     const cast = await gather<'Sara' | 'Gus' | 'Mia', Tables>(stack, sql, narrator, ['Sara', 'Gus', 'Mia']);
     const { sara, gus, mia } = cast.people;
     const studio = await must(sara.client.from('studios').insert({ name: 'Lotus' }).select().single());
@@ -45,15 +45,20 @@ export async function actBookings(stack: Stack, narrator: Narrator): Promise<voi
     await must(sara.client.from('bookings').update({ status: 'confirmed' }).eq('id', booking.id).select());
     await cast.expectOnPhones({ Gus: { title: 'Your booking is confirmed', body: 'Lotus, 1 June, 10:00' } });
 
-    chapter('4. Gus cancels');
+    chapter('4. The day comes');
+    say('nobody waits for it here: the reminders are told that it is 1 June 2030, 07:00 UTC');
+    await sql`select push.send_reminders(100, '2030-06-01T07:00:00Z')`;
+    await cast.expectOnPhones({ Gus: { title: 'Your booking in an hour', body: 'Lotus, 1 June, 10:00' } });
+
+    chapter('5. Gus cancels');
     await must(gus.client.from('bookings').update({ status: 'cancelled' }).eq('id', booking.id).select());
     await cast.expectOnPhones({ Sara: { title: 'Booking cancelled', body: 'Lotus, 1 June, 10:00' } });
 
-    chapter("5. What Sara's app shows");
+    chapter("6. What Sara's app shows");
     const inbox = await must(sara.client.rpc('push_inbox'));
     for (const { title, body } of inbox) say(`${title} / ${body}`);
     check(inbox.length === 2, 'Sara finds both messages');
-    check((await gus.client.rpc('push_unread_count')).data === 1, 'Gus has one that he has not read');
+    check((await gus.client.rpc('push_unread_count')).data === 2, 'Gus has two that he has not read');
   } finally {
     await sql.end();
   }

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { asUser } from '../../support/postgres.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { sendReminders } from '../../support/reminders.ts';
 import { readRuleErrors } from '../../support/rules.ts';
 import { useExample } from '../../support/use-example.ts';
 
@@ -69,4 +70,22 @@ test('a guest confirms nothing, and a stranger sees and changes nothing', async 
     [],
   );
   expect(await heard()).toEqual({ sara: [ASKED] });
+});
+
+test('a confirmed booking is reminded of a day and an hour before, and no other', async () => {
+  const { sql } = db();
+  await sql`delete from public.bookings where id <> ${booking}`;
+  await sendReminders(sql, '2030-05-31T08:00:00Z');
+  expect(await heard()).toEqual({ sara: [ASKED] });
+  await setStatus(users().sara, 'confirmed');
+  await sql`delete from public.push_notifications`;
+  await sendReminders(sql, '2030-06-01T07:00:00Z');
+  expect(await heard()).toEqual({ gus: ['Your booking in an hour / Lotus, 1 June, 10:00'] });
+
+  await sql`update public.bookings set starts_at = '2030-06-03 08:00+00' where id = ${booking}`;
+  await sendReminders(sql, '2030-06-02T08:00:00Z');
+  expect((await heard()).gus?.at(-1)).toBe('Your booking tomorrow / Lotus, 3 June, 10:00');
+  await setStatus(users().gus, 'cancelled');
+  await sendReminders(sql, '2030-06-03T07:00:00Z');
+  expect((await heard()).gus).toHaveLength(2);
 });
