@@ -17,6 +17,8 @@ create table public.push_notifications (
   expires_at timestamptz,
   idempotency_key text,
   rule text,
+  template text,
+  digest_key text,
   status text not null default 'queued',
   read_at timestamptz,
   inbox boolean not null default true,
