@@ -134,16 +134,20 @@ declare
   v_key text[] := push.key_columns(p_rule.watched);
   v_same text;
   v_changed text;
+  v_more text;
   -- The condition may end in a comment.
   v_condition text := coalesce(E'(' || p_condition || E'\n    )', 'true');
 begin
   -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
+  -- The rows as values have names of their own: the table may have a column `new`.
+  v_more := format(
+    E'\n    cross join lateral (select %s as changes) as rule'
+    '\n    cross join lateral (select new.*) as push_new_row cross join lateral (select old.*) as push_old_row',
+    push.rule_changes(p_rule, p_event));
   if p_event = 'insert' then
-    return format(E'%1$s as new left join %1$s as old on false\n    cross join lateral (select %2$s as changes) as rule\n    where %3$s',
-      p_new, push.rule_changes(p_rule, p_event), v_condition);
+    return format(E'%1$s as new left join %1$s as old on false%2$s\n    where %3$s', p_new, v_more, v_condition);
   elsif p_event = 'delete' then
-    return format(E'%1$s as old left join %1$s as new on false\n    cross join lateral (select %2$s as changes) as rule\n    where %3$s',
-      p_old, push.rule_changes(p_rule, p_event), v_condition);
+    return format(E'%1$s as old left join %1$s as new on false%2$s\n    where %3$s', p_old, v_more, v_condition);
   end if;
 
   if v_key is null then
@@ -157,8 +161,8 @@ begin
   -- nested loop would then compare each with each. There is none for a full join, and behind `case` the planner does not
   -- see that an inner join would do.
   return format(
-    E'%s as new full join %s as old on %s\n    cross join lateral (select %s as changes) as rule\n    where case when %s and (%s) then %s else false end',
-    p_new, p_old, v_same, push.rule_changes(p_rule, p_event), v_same, coalesce(v_changed, 'true'), v_condition);
+    E'%s as new full join %s as old on %s%s\n    where case when %s and (%s) then %s else false end',
+    p_new, p_old, v_same, v_more, v_same, coalesce(v_changed, 'true'), v_condition);
 end;
 $$;
 comment on function push.rule_source(push.rules, text, text, text, text) is
@@ -222,7 +226,7 @@ as $$
     $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
     message.digest_key, %L, %L, %L, %s::integer, %L, %L
   from (
-    select new as new_row, old as old_row from %s
+    select push_new_row as new_row, push_old_row as old_row from %s
     offset 0
   ) as changed
   %s

@@ -74,6 +74,7 @@ const MATRIX: Record<string, Answers> = {
   'push.dispatchers': NOBODY,
   'push.rules': NOBODY,
   'push.rule_errors': NOBODY,
+  'push.rule_status': NOBODY,
 };
 
 interface RowOf {
@@ -179,6 +180,7 @@ const ROWS: Record<string, RowOf> = {
     change: `title = ''`,
     row: () => ({
       name: 'evil',
+      watched: 'public.deals',
       table_schema: 'public',
       table_name: 'deals',
       events: ['insert'],
@@ -192,6 +194,7 @@ const ROWS: Record<string, RowOf> = {
     change: `message = ''`,
     row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
   },
+  'push.rule_status': { key: 'name', change: `state = ''`, row: () => ({ name: 'evil' }) },
 };
 
 // One row in every table; those of public belong to the owner.
@@ -268,7 +271,7 @@ describe.each(Object.keys(MATRIX))('%s', (table) => {
 test('no table, view or sequence exists beside those listed here', async () => {
   const { sql } = db();
   const relations = await sql<{ name: string; rls: boolean }[]>`
-    select n.nspname || '.' || c.relname as name, c.relrowsecurity as rls
+    select n.nspname || '.' || c.relname as name, c.relrowsecurity or c.reloptions @> '{security_invoker=true}' as rls
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('public', 'push') and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and c.oid <> 'public.deals'::regclass
