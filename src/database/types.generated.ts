@@ -48,6 +48,7 @@ export type Database = {
           body: string | null;
           category: string | null;
           created_at: string;
+          digest_key: string | null;
           expires_at: string | null;
           id: string;
           idempotency_key: string | null;
@@ -58,6 +59,7 @@ export type Database = {
           send_at: string;
           status: string;
           tag: string | null;
+          template: string | null;
           title: string;
           topic: string | null;
           ttl: number | null;
@@ -71,6 +73,7 @@ export type Database = {
           body?: string | null;
           category?: string | null;
           created_at?: string;
+          digest_key?: string | null;
           expires_at?: string | null;
           id?: string;
           idempotency_key?: string | null;
@@ -81,6 +84,7 @@ export type Database = {
           send_at?: string;
           status?: string;
           tag?: string | null;
+          template?: string | null;
           title: string;
           topic?: string | null;
           ttl?: number | null;
@@ -93,6 +97,7 @@ export type Database = {
           body?: string | null;
           category?: string | null;
           created_at?: string;
+          digest_key?: string | null;
           expires_at?: string | null;
           id?: string;
           idempotency_key?: string | null;
@@ -103,6 +108,7 @@ export type Database = {
           send_at?: string;
           status?: string;
           tag?: string | null;
+          template?: string | null;
           title?: string;
           topic?: string | null;
           ttl?: number | null;
