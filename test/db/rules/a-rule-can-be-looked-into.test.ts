@@ -22,7 +22,7 @@ test('explained, it shows its functions and triggers, with the expressions', asy
   expect(text).toMatch(/^-- Rule deal_won on public\.deals: intact\n/);
   expect(text.match(/'Won: ' \|\| new\.title/g)).toHaveLength(2);
   expect(text).toMatch(
-    /CREATE OR REPLACE FUNCTION push\.rule_deal_won_update\(\)[^]*new\.stage is distinct from old\.stage/,
+    /CREATE OR REPLACE FUNCTION push\.rule_deal_won_update\(\)[\s\S]*new\.stage is distinct from old\.stage/,
   );
   expect(text).toMatch(/CREATE TRIGGER push_rule_deal_won_update AFTER UPDATE ON public\.deals REFERENCING/);
   expect(text).toMatch(/CREATE TRIGGER push_rule_deal_won_insert AFTER INSERT ON public\.deals REFERENCING/);

@@ -214,7 +214,7 @@ test('one broken rule does not keep others from being looked at', async () => {
 });
 
 test('a table that is being changed is waited for by nobody, and looked at the next time', async () => {
-  const { sql, url } = db();
+  const { url } = db();
   await withSessions(url, 1, async (changing) => {
     await changing.sql`begin`;
     await changing.sql`alter table public.orders drop column stage`;
