@@ -218,6 +218,8 @@ begin
 
   v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
 
+  perform push.check_rules(p_now);
+
   return jsonb_build_object(
     'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
     'rule_errors', v_rule_errors, 'reminder_moments', v_reminder_moments, 'reminder_errors', v_reminder_errors,
@@ -226,7 +228,7 @@ begin
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is
-  'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many. Run by pg_cron.';
+  'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many. Looks after the rules as well. Run by pg_cron.';
 
 -- Ten thousand a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
 select cron.schedule('supapush-clean', '* * * * *', 'select push.clean()');

@@ -126,6 +126,7 @@ begin
     'recent', v_recent,
     'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
     'errors', v_errors,
+    'rule_errors', push.rule_error_counts(p_now),
     'hosts', v_hosts,
     'reminders', v_reminders,
     'alarms', v_alarms,
@@ -135,7 +136,7 @@ begin
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate of the last quarter of an hour, circuits, errors, alarms, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate of the last quarter of an hour, circuits, errors, errors of rules in the last hour, alarms, live dispatchers, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

@@ -19,6 +19,9 @@ export interface Rule {
   urgency?: string;
   ttl?: number;
   topic?: string;
+  template?: string;
+  /** One more SQL expression. */
+  digestKey?: string;
 }
 
 /** Declares a rule; what is left out watches inserts into public.deals and tells the owner "Deal". */
@@ -30,7 +33,8 @@ export async function watch(sql: Client, rule: Rule = {}): Promise<void> {
       ${rule.name ?? 'deal_rule'}, ${rule.table ?? 'public.deals'}::regclass,
       ${value('recipients', 'new.owner_id')}, ${value('title', `'Deal'`)}, ${rule.body ?? null}, ${rule.url ?? null},
       ${rule.params ?? null}, ${value('events', ['insert'])}, ${rule.columns ?? null}, ${rule.condition ?? null},
-      ${rule.category ?? null}, ${rule.urgency ?? 'normal'}, ${rule.ttl ?? null}, ${rule.topic ?? null}, ${rule.key ?? null}
+      ${rule.category ?? null}, ${rule.urgency ?? null}, ${rule.ttl ?? null}, ${rule.topic ?? null}, ${rule.key ?? null},
+      p_template => ${rule.template ?? null}, p_digest_key => ${rule.digestKey ?? null}
     )`;
 }
 
@@ -89,4 +93,17 @@ export async function readRuleErrors(sql: Client): Promise<RuleError[]> {
 /** Removes every rule, so that the tests of a file don't meet. */
 export async function removeRules(sql: Client): Promise<void> {
   await sql`select push.unwatch(name) from push.rules`;
+}
+
+/** Errors with the rows they are about, in their order. */
+export async function readFailedRows(
+  sql: Client,
+): Promise<{ row_key: unknown; row_count: string | null; sqlstate: string; message: string }[]> {
+  return await sql`select row_key, row_count, sqlstate, message from push.rule_errors order by id`;
+}
+
+/** Alarms that are open, by code and subject. */
+export async function readAlarms(sql: Client): Promise<{ code: string; subject: string; message: string }[]> {
+  return await sql`
+    select code, subject, message from push.alarms where resolved_at is null and code like 'rule%' order by code, subject`;
 }

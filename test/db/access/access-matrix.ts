@@ -68,6 +68,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.dispatchers': NOBODY,
   'push.rules': NOBODY,
   'push.rule_errors': NOBODY,
+  'push.rule_status': NOBODY,
   'push.reminders': NOBODY,
   'push.reminder_moments': NOBODY,
   'push.reminder_errors': NOBODY,

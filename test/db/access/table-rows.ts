@@ -130,6 +130,7 @@ export const ROWS: Record<string, RowOf> = {
     change: `title = ''`,
     row: () => ({
       name: 'evil',
+      watched: 'public.deals',
       table_schema: 'public',
       table_name: 'deals',
       events: ['insert'],
@@ -143,6 +144,7 @@ export const ROWS: Record<string, RowOf> = {
     change: `message = ''`,
     row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
   },
+  'push.rule_status': { key: 'name', change: `state = ''`, row: () => ({ name: 'evil' }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
   'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
   'push.reminder_errors': { key: 'reminder', change: `message = ''`, row: () => ({ reminder: 'evil' }) },

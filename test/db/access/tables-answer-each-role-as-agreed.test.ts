@@ -69,7 +69,7 @@ describe.each(Object.keys(MATRIX))('%s', (table) => {
 test('no table, view or sequence exists beside those listed here', async () => {
   const { sql } = db();
   const relations = await sql<{ name: string; rls: boolean }[]>`
-    select n.nspname || '.' || c.relname as name, c.relrowsecurity as rls
+    select n.nspname || '.' || c.relname as name, c.relrowsecurity or c.reloptions @> '{security_invoker=true}' as rls
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('public', 'push') and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and c.oid <> 'public.deals'::regclass

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { connectBell } from '../../support/bell.ts';
-import { asService } from '../../support/postgres.ts';
+import { asService, createUser } from '../../support/postgres.ts';
 import { createUserWhoPrefers, NIGHT, NIGHTS_IN_VIENNA, tellAt } from '../../support/preferences.ts';
 import { claim, clearQueue, complete, plus, queueOne, startOfClock } from '../../support/queue.ts';
 import { FCM } from '../../support/subscriptions.ts';
@@ -149,4 +149,32 @@ test('messages that did not outlast quiet hours are no failures', async () => {
     success_rate: null,
     errors: [],
   });
+});
+
+test('a rule that failed makes it unhealthy for an hour, with the errors by rule', async () => {
+  const { sql } = db();
+  const now = startOfClock();
+  await sql`create table public.deals (id integer primary key, owner_id uuid, title text)`;
+  await sql`select push.watch('deal_made', 'public.deals', 'new.owner_id', 'new.title')`;
+  const { id } = await createUser(sql);
+  await sql`insert into public.deals values (1, ${id}, ''), (2, ${id}, ''), (3, ${id}, 'fine')`;
+  const found = await health(plus(now, 10));
+  expect(codes(found)).toEqual(['rule_failed']);
+  expect(found).toMatchObject({
+    rule_errors: [
+      {
+        rule: 'deal_made',
+        count: 2,
+        last_error: 'A notification needs a title.',
+        last_error_at: expect.any(String),
+      },
+    ],
+  });
+  const later = plus(now, 3700);
+  await ticked(later);
+  await sql`select push.check_rules(${later})`;
+  expect(await health(later)).toMatchObject({ rule_errors: [] });
+  expect(codes(await health(later))).not.toContain('rule_failed');
+  await sql`select push.unwatch('deal_made')`;
+  await sql`drop table public.deals`;
 });

@@ -58,6 +58,15 @@ test('params with old and new', async () => {
   expect((await readTold(sql)).map(({ params }) => params)).toEqual([{ from: 'open', to: 'won' }]);
 });
 
+test('a key to digest it by', async () => {
+  const { sql } = db();
+  await watch(sql, { digestKey: `'deals:' || new.id` });
+  await insert();
+  expect([...(await sql`select digest_key, template from public.push_notifications`)]).toEqual([
+    { digest_key: 'deals:7', template: null },
+  ]);
+});
+
 test('params that are null are none', async () => {
   const { sql } = db();
   await watch(sql, { params: 'new.tags' });

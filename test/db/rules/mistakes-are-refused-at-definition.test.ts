@@ -130,6 +130,18 @@ test('a view is refused', async () => {
   await sql`drop view public.open_deals`;
 });
 
+test.each(['public.push_notifications', 'push.rule_errors', 'push.deliveries'])(
+  '%s is refused: the rule would set itself off',
+  async (table) => {
+    const { sql } = db();
+    expect(await refusalOf(watch(sql, { table, recipients: 'null::uuid' }))).toMatchObject({
+      sqlstate: 'PT400',
+      code: 'rule_table_unsuitable',
+      message: expect.stringContaining('set itself off'),
+    });
+  },
+);
+
 test('a table that does not exist is refused', async () => {
   expect((await refusalOf(watch(db().sql, { table: 'public.dealz' }))).sqlstate).toBe('42P01');
 });
