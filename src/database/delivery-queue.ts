@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ClaimedDelivery, Outcome, Target } from '../channels/channel.ts';
 import { storableText } from '../channels/storable-text.ts';
 import { SupapushError } from '../errors.ts';
+import type { Presentation } from '../notification/payload.ts';
 import type { Database } from './types.generated.ts';
 
 /** The outcome of one claimed delivery, on its way back to the queue. */
@@ -35,6 +36,33 @@ export interface DeliveryQueue {
 
 const claimNumbers = { delivery_id: z.number().int(), attempt: z.number().int() };
 
+const presentation = z
+  .object({
+    icon: z.string().exactOptional(),
+    badge: z.string().exactOptional(),
+    image: z.string().exactOptional(),
+    actions: z
+      .array(
+        z.object({
+          action: z.string(),
+          title: z.string(),
+          icon: z.string().exactOptional(),
+          url: z.string().exactOptional(),
+        }),
+      )
+      .exactOptional(),
+    require_interaction: z.boolean().exactOptional(),
+    silent: z.boolean().exactOptional(),
+    vibrate: z.array(z.number()).exactOptional(),
+    renotify: z.boolean().exactOptional(),
+  })
+  .transform(
+    ({ require_interaction: requireInteraction, ...others }): Presentation => ({
+      ...others,
+      ...(requireInteraction === undefined ? {} : { requireInteraction }),
+    }),
+  );
+
 const claimedMessage = z.object({
   ...claimNumbers,
   notification_id: z.string(),
@@ -48,6 +76,7 @@ const claimedMessage = z.object({
   topic: z.string().nullable(),
   tag: z.string().nullable(),
   ttl: z.number().int().nonnegative(),
+  presentation: presentation.nullable(),
 });
 
 const claimedTarget = z
@@ -172,6 +201,7 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
       category: row.category,
       topic: row.topic,
       tag: row.tag,
+      presentation: row.presentation,
     },
     urgency: row.urgency,
     ttl: row.ttl,

@@ -95,7 +95,10 @@ export type Database = {
           id: string;
           idempotency_key: string | null;
           inbox: boolean;
+          locale: string | null;
+          localized: Json | null;
           params: NonNullable<Json>;
+          presentation: Json | null;
           read_at: string | null;
           rule: string | null;
           send_at: string;
@@ -120,14 +123,17 @@ export type Database = {
           id?: string;
           idempotency_key?: string | null;
           inbox?: boolean;
+          locale?: string | null;
+          localized?: Json | null;
           params?: NonNullable<Json>;
+          presentation?: Json | null;
           read_at?: string | null;
           rule?: string | null;
           send_at?: string;
           status?: string;
           tag?: string | null;
           template?: string | null;
-          title: string;
+          title?: string;
           topic?: string | null;
           ttl?: number | null;
           urgency?: string;
@@ -144,7 +150,10 @@ export type Database = {
           id?: string;
           idempotency_key?: string | null;
           inbox?: boolean;
+          locale?: string | null;
+          localized?: Json | null;
           params?: NonNullable<Json>;
+          presentation?: Json | null;
           read_at?: string | null;
           rule?: string | null;
           send_at?: string;
@@ -284,6 +293,58 @@ export type Database = {
         };
         Relationships: [];
       };
+      push_templates: {
+        Row: {
+          body: string | null;
+          category: string | null;
+          compiled: NonNullable<Json>;
+          created_at: string;
+          key: string;
+          locale: string;
+          presentation: Json | null;
+          sample: Json | null;
+          tag: string | null;
+          title: string;
+          ttl: number | null;
+          updated_at: string;
+          urgency: string | null;
+          url: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          body?: string | null;
+          category?: string | null;
+          compiled?: NonNullable<Json>;
+          created_at?: string;
+          key: string;
+          locale?: string;
+          presentation?: Json | null;
+          sample?: Json | null;
+          tag?: string | null;
+          title: string;
+          ttl?: number | null;
+          updated_at?: string;
+          urgency?: string | null;
+          url?: string | null;
+        };
+        Update: {
+          body?: string | null;
+          category?: string | null;
+          compiled?: NonNullable<Json>;
+          created_at?: string;
+          key?: string;
+          locale?: string;
+          presentation?: Json | null;
+          sample?: Json | null;
+          tag?: string | null;
+          title?: string;
+          ttl?: number | null;
+          updated_at?: string;
+          urgency?: string | null;
+          url?: string | null;
+        };
+        Relationships: [];
+      };
       push_topic_members: {
         Row: {
           created_at: string;
@@ -357,6 +418,7 @@ export type Database = {
           notification_id: string;
           p256dh: string;
           params: Json;
+          presentation: Json;
           tag: string;
           title: string;
           topic: string;
@@ -402,12 +464,15 @@ export type Database = {
         Args: {
           p_body?: string;
           p_category?: string;
+          p_digest_key?: string;
           p_expires_at?: string;
           p_idempotency_key?: string;
           p_params?: Json;
+          p_presentation?: Json;
           p_send_at?: string;
           p_tag?: string;
-          p_title: string;
+          p_template?: string;
+          p_title?: string;
           p_topic?: string;
           p_ttl?: number;
           p_urgency?: string;
@@ -421,18 +486,36 @@ export type Database = {
           p_audience_topic: string;
           p_body?: string;
           p_category?: string;
+          p_digest_key?: string;
           p_expires_at?: string;
           p_idempotency_key?: string;
           p_params?: Json;
+          p_presentation?: Json;
           p_send_at?: string;
           p_tag?: string;
-          p_title: string;
+          p_template?: string;
+          p_title?: string;
           p_topic?: string;
           p_ttl?: number;
           p_urgency?: string;
           p_url?: string;
         };
         Returns: string;
+      };
+      push_preview_template: {
+        Args: { p_key: string; p_locale?: string; p_params?: Json };
+        Returns: {
+          body: string;
+          bytes: number;
+          category: string;
+          locale: string;
+          presentation: Json;
+          tag: string;
+          title: string;
+          ttl: number;
+          urgency: string;
+          url: string;
+        }[];
       };
       push_progress: {
         Args: { p_notification_id: string };

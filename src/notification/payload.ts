@@ -13,6 +13,22 @@ export const SAFE_PAYLOAD_BYTES = 3052;
 export const MIN_TITLE_BYTES = 64;
 export const MIN_BODY_BYTES = 128;
 
+/**
+ * What a device shows of a notification besides its text: the options of `showNotification()` of the same names, and of
+ * an action also where it leads (`url`).
+ */
+export interface Presentation {
+  icon?: string;
+  badge?: string;
+  image?: string;
+  actions?: { action: string; title: string; icon?: string; url?: string }[];
+  requireInteraction?: boolean;
+  silent?: boolean;
+  /** Milliseconds of vibration and pause in turns. */
+  vibrate?: number[];
+  renotify?: boolean;
+}
+
 /** What a device needs to show one notification. */
 export interface NotificationContent {
   notificationId: string;
@@ -23,6 +39,7 @@ export interface NotificationContent {
   category: string | null;
   topic: string | null;
   tag: string | null;
+  presentation: Presentation | null;
 }
 
 /**
@@ -74,6 +91,7 @@ function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
         ...(content.body === null ? {} : { body: content.body }),
         navigate: content.url ?? '/',
         ...(tag === null ? {} : { tag }),
+        ...members(content),
         data: {
           ...content.params,
           supapush: {
@@ -85,4 +103,19 @@ function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
       mutable: true,
     }),
   );
+}
+
+/** The presentation in the names of Declarative Web Push (https://w3c.github.io/push-api/#declarative-push-message). */
+function members({ presentation, url, topic, tag }: NotificationContent): Record<string, unknown> {
+  const { actions, renotify, ...others } = presentation ?? {};
+  return {
+    ...others,
+    // One action without a place to go to makes the whole message invalid there; so does renotify without a tag.
+    ...(actions === undefined
+      ? {}
+      : {
+          actions: actions.map(({ url: own, ...action }) => ({ ...action, navigate: own ?? url ?? '/' })),
+        }),
+    ...(renotify === undefined || (tag ?? topic) === null ? {} : { renotify }),
+  };
 }

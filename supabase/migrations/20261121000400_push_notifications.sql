@@ -4,12 +4,13 @@ create table public.push_notifications (
   id uuid not null default gen_random_uuid(),
   user_id uuid,
   audience_topic text,
-  title text not null,
+  -- Empty: not said. The trigger fills it from the template, or refuses it.
+  title text not null default '',
   body text,
   url text,
   params jsonb not null default '{}',
   category text,
-  urgency text not null default 'normal',
+  urgency text not null default '',
   ttl integer,
   topic text,
   tag text,
@@ -18,6 +19,9 @@ create table public.push_notifications (
   idempotency_key text,
   rule text,
   template text,
+  locale text,
+  presentation jsonb,
+  localized jsonb,
   digest_key text,
   status text not null default 'queued',
   read_at timestamptz,
@@ -37,6 +41,9 @@ create table public.push_notifications (
   constraint push_notifications_category check (octet_length(category) <= 100),
   constraint push_notifications_idempotency_key_length check (octet_length(idempotency_key) <= 200),
   constraint push_notifications_params check (jsonb_typeof(params) = 'object'),
+  constraint push_notifications_template check (octet_length(template) <= 100 and octet_length(locale) <= 100),
+  constraint push_notifications_presentation check (jsonb_typeof(presentation) = 'object'),
+  constraint push_notifications_localized check (jsonb_typeof(localized) = 'object'),
   constraint push_notifications_status check (status in ('scheduled', 'expanding', 'queued', 'cancelled'))
 );
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
@@ -60,8 +67,16 @@ comment on column public.push_notifications.inbox is
 comment on column public.push_notifications.expires_at is 'No attempt is made after this moment; by default send_at plus the TTL.';
 comment on column public.push_notifications.idempotency_key is 'A second message of the same key for the same user or topic is not created.';
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
-comment on column public.push_notifications.template is 'The template its text is made of, if it has one.';
 comment on column public.push_notifications.digest_key is 'What it is gathered with, if it may wait for others: hierarchical, as a category.';
+comment on column public.push_notifications.template is
+  'The template (push_templates.key) its text was made from when it was inserted. What the notification said itself was left as it is.';
+comment on column public.push_notifications.locale is
+  'The locale of the template that its text was made in; empty is the default. Whoever gives it has made the text, and nothing is rendered.';
+comment on column public.push_notifications.presentation is
+  'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify.';
+comment on column public.push_notifications.localized is
+  'Of a topic''s message: title, body, url and presentation in the other locales of its template. Members get theirs; the row has the default.';
+comment on column public.push_notifications.urgency is 'very-low, low, normal or high (RFC 8030); that of the template, or normal, when not given.';
 comment on column public.push_notifications.status is 'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), cancelled.';
 
 -- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's
@@ -84,7 +99,7 @@ create index push_notifications_scheduled_idx on public.push_notifications (send
 -- The most a push message holds in the clear (RFC 8291), and what remains of a long text at least. The encoder of the
 -- message (src/notification/) has the same numbers: whatever is accepted here, it makes fit.
 create function push.payload_bytes(
-  p_title text, p_body text, p_url text, p_params jsonb, p_category text, p_tag text
+  p_title text, p_body text, p_url text, p_params jsonb, p_category text, p_tag text, p_presentation jsonb default null
 )
 returns integer
 language sql
@@ -104,9 +119,14 @@ as $$
     'mutable', true
   )::text)
   + least(octet_length(to_json(p_title)::text) - 2, 64)
-  + least(coalesce(octet_length(to_json(p_body)::text) - 2, 0), 128);
+  + least(coalesce(octet_length(to_json(p_body)::text) - 2, 0), 128)
+  -- Names are longer here than in the message, but for url, which is navigate there, and stands in every action.
+  + case when p_presentation is null then 0 else octet_length(p_presentation::text) + (
+    select coalesce(sum(20 + case when a.action ? 'url' then 0 else octet_length(to_json(coalesce(p_url, '/'))::text) end), 0)
+    from jsonb_array_elements(p_presentation -> 'actions') as a (action)
+  ) end;
 $$;
-comment on function push.payload_bytes(text, text, text, jsonb, text, text) is
+comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
 
 create function push.topic_of_tag(p_tag text)
@@ -128,6 +148,7 @@ set search_path = ''
 as $$
 declare
   v_bytes integer;
+  v_fault text;
 begin
   if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
     perform push.refuse(400, 'audience_missing', 'A notification is for one user or for one topic.',
@@ -145,10 +166,8 @@ begin
   if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
     perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
   end if;
-  -- A path of the app, or https. Anything else (javascript:, data:, //other.host) has no business behind a click.
-  -- No control characters, spaces or backslashes anywhere: a browser drops or turns them, and another URL is left.
-  if p_notification.url !~ '^(/([^/].*)?|https://[^/].*)$' or p_notification.url ~ '[[:cntrl:][:space:]\\]'
-    or octet_length(p_notification.url) > 2048 then
+  -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
+  if not push.is_link(p_notification.url) then
     perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
   end if;
   if octet_length(p_notification.tag) not between 1 and 100 then
@@ -170,15 +189,21 @@ begin
         octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
       'Shorten it: what a device shows is a few hundred bytes.');
   end if;
+  v_fault := push.presentation_fault(p_notification.presentation);
+  if v_fault is not null then
+    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
+      'It has icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate and renotify.');
+  end if;
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
-    coalesce(p_notification.tag, p_notification.topic)
+    coalesce(p_notification.tag, p_notification.topic), p_notification.presentation
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
-      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s).',
+      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s, presentation %s).',
         v_bytes, octet_length(p_notification.params::text), coalesce(octet_length(p_notification.url), 0),
-        coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0)),
+        coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0),
+        coalesce(octet_length(p_notification.presentation::text), 0)),
       'Shorten params: send an id and let the device load the rest.');
   end if;
   if p_notification.expires_at <= p_notification.send_at then
@@ -197,6 +222,16 @@ security definer
 set search_path = ''
 as $$
 begin
+  if tg_op = 'INSERT' then
+    if new.template is not null and new.locale is null then
+      new := push.fill_from_template(new, case when new.user_id is not null then push.locale_of(new.user_id) end);
+    elsif new.urgency = '' then
+      new.urgency := 'normal';
+    end if;
+  elsif (new.title, new.body, new.url, new.localized) is distinct from (old.title, old.body, old.url, old.localized) then
+    -- Whoever writes the text of a topic's message anew has written it for all.
+    new.localized := null;
+  end if;
   new.send_at := coalesce(new.send_at, now());
   if new.expires_at is null then
     -- A TTL of 0 means "now or never" at the push service; we still try for a minute to reach that service.
@@ -223,6 +258,7 @@ begin
     and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
     and (new.category is null or octet_length(new.category) <= 100)
+    and new.presentation is null
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
     -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
     and (new.url is null or new.url ~ '^(/|https://[A-Za-z0-9])([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?$')
@@ -242,7 +278,7 @@ comment on function push.check_notification() is 'Refuses a notification that no
 
 create trigger push_notifications_check
 before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
-  user_id, audience_topic
+  user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
 

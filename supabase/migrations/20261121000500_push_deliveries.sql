@@ -332,7 +332,8 @@ returns table (
   urgency text,
   topic text,
   tag text,
-  ttl integer
+  ttl integer,
+  presentation jsonb
 )
 language plpgsql
 -- Definer: the service role works the queue through these functions alone and may not touch its tables.
@@ -434,12 +435,18 @@ begin
     where d.id = c.id
     returning d.id, d.attempts, d.expires_at, d.state,
       s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
+      -- Only a message to a topic has more than one text.
+      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
   )
   select c.id, c.attempts, c.notification_id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key, c.fcm_token,
-    c.title, c.body, c.url, c.params, c.category, c.urgency,
+    case when c.own is null then c.title else c.own ->> 'title' end,
+    case when c.own is null then c.body else c.own ->> 'body' end,
+    case when c.own is null then c.url else c.own ->> 'url' end,
+    c.params, c.category, c.urgency,
     case when c.topic is null and c.tag is not null then push.topic_of_tag(c.tag) else c.topic end, c.tag,
-    least(coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer
+    least(coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from c.expires_at - p_now)))::integer,
+    case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end
   from claimed as c
   where c.state = 'sending'
   order by c.id;

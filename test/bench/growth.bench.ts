@@ -23,9 +23,9 @@ async function grow(server: PostgresServer, logged: number): Promise<Grown> {
     // Rows that were delivered in the course of a month; no triggers, or they would be sent again.
     await transaction`set local session_replication_role = replica`;
     await transaction`
-      insert into public.push_notifications (id, user_id, title, body, url, send_at, expires_at, created_at)
+      insert into public.push_notifications (id, user_id, title, body, url, urgency, send_at, expires_at, created_at)
       select gen_random_uuid(), u.users[1 + n % cardinality(u.users)], 'Acme is won',
-        'The deal went from negotiation to won.', '/deals/1', m.sent, m.sent + interval '1 day', m.sent
+        'The deal went from negotiation to won.', '/deals/1', 'normal', m.sent, m.sent + interval '1 day', m.sent
       from generate_series(1, ${logged}::int) as n
       cross join (select array_agg(id) as users from auth.users) as u
       cross join lateral (select now() - interval '30 days' * (1 - n / ${logged}::float8) as sent) as m`;

@@ -25,6 +25,7 @@ export interface Claimed {
   topic: string | null;
   tag: string | null;
   ttl: number;
+  presentation: Record<string, unknown> | null;
 }
 
 export interface Delivery {

@@ -1,4 +1,4 @@
-import type { NotificationContent } from '../../src/notification/payload.ts';
+import type { NotificationContent, Presentation } from '../../src/notification/payload.ts';
 
 /** Numbers that are the same in every run: below `limit`, from 0. */
 export function createRandom(seed: number): (limit: number) => number {
@@ -67,6 +67,24 @@ function randomEntries(random: Random, bytes: number): [string, unknown][] {
   ]);
 }
 
+function randomPresentation(random: Random): Presentation {
+  const link = () => `/${'ü%/x'.repeat(random(20))}`;
+  return {
+    ...(random(2) === 0 ? {} : { icon: link() }),
+    ...(random(2) === 0 ? {} : { badge: link(), renotify: true }),
+    ...(random(2) === 0 ? {} : { image: `https://example.com${link()}`, silent: true }),
+    ...(random(2) === 0
+      ? {}
+      : {
+          actions: Array.from({ length: random(5) }, (_, index) => ({
+            action: `action-${index}`,
+            title: `T${randomText(random, random(100))}`,
+            ...(random(2) === 0 ? {} : { url: link() }),
+          })),
+        }),
+  };
+}
+
 /** A message as the database takes it, with about as much data and text as can be, or more. */
 export function randomContent(random: Random): NotificationContent {
   const url = `/${'ü%/x'.repeat(random(2) * random(400))}`;
@@ -79,5 +97,6 @@ export function randomContent(random: Random): NotificationContent {
     category: random(3) === 0 ? null : randomText(random, 100),
     topic: random(3) === 0 ? 'topic-of-RFC_8030' : null,
     tag: random(3) === 0 ? `t${randomText(random, random(99))}` : null,
+    presentation: random(3) === 0 ? randomPresentation(random) : null,
   };
 }

@@ -6,18 +6,23 @@ export const MAX_FCM_BYTES = 4096;
 /** A message of FCM HTTP v1 (`projects.messages`), as far as it is used here. */
 export interface FcmMessage {
   token: string;
-  notification: { title: string; body?: string };
+  notification: { title: string; body?: string; image?: string };
   data: Record<string, string>;
   android: {
     priority: 'NORMAL' | 'HIGH';
     /** Seconds as a protobuf duration: `600s`. */
     ttl: string;
     collapse_key?: string;
-    notification: { notification_priority: string; tag?: string };
+    notification: {
+      notification_priority: string;
+      tag?: string;
+      /** Protobuf durations, the first of them a pause. */
+      vibrate_timings?: string[];
+    };
   };
   apns: {
     headers: Record<string, string>;
-    payload: { aps: { 'mutable-content': 1 } };
+    payload: { aps: { 'mutable-content': 1; 'interruption-level'?: 'passive' } };
   };
 }
 
@@ -33,9 +38,10 @@ const PRIORITIES: Record<Urgency, { delivery: 'NORMAL' | 'HIGH'; apns: string; n
 /**
  * The message by which an app's device gets a notification, in the terms of Android and of Apple.
  *
- * `data` holds text alone, as FCM demands: `notification_id`, and where there is one `url`, `category` and `params`, the
- * latter as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get `data` beside
- * `aps`.
+ * `data` holds text alone, as FCM demands: `notification_id`, and where there is one `url`, `category`, `params` and
+ * `actions`, the latter two as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get `data` beside
+ * `aps`. Of the presentation, apps get what they have a counterpart for: an https image, vibration (Android), silence, and
+ * the actions to show by themselves.
  *
  * @param now milliseconds since the epoch; APNs wants to know when, not how long
  */
@@ -45,14 +51,21 @@ export function fcmMessage(
 ): FcmMessage {
   const priority = PRIORITIES[urgency];
   const { topic } = content;
+  const { image, actions, silent, vibrate } = content.presentation ?? {};
   return {
     token: target.token,
-    notification: { title: content.title, ...(content.body === null ? {} : { body: content.body }) },
+    notification: {
+      title: content.title,
+      ...(content.body === null ? {} : { body: content.body }),
+      // A path would be one of the website, which the phone does not know.
+      ...(image?.startsWith('https:') ? { image } : {}),
+    },
     data: {
       notification_id: content.notificationId,
       ...(content.url === null ? {} : { url: content.url }),
       ...(content.category === null ? {} : { category: content.category }),
       ...(Object.keys(content.params).length === 0 ? {} : { params: JSON.stringify(content.params) }),
+      ...(actions === undefined ? {} : { actions: JSON.stringify(actions) }),
     },
     android: {
       priority: priority.delivery,
@@ -60,8 +73,11 @@ export function fcmMessage(
       // The key replaces what still waits at FCM, the tag what the device shows already.
       ...(topic === null ? {} : { collapse_key: topic }),
       notification: {
-        notification_priority: priority.notification,
+        // Low makes no sound; from Android 8 on the app's channel decides about that.
+        notification_priority:
+          silent === true && urgency !== 'very-low' ? 'PRIORITY_LOW' : priority.notification,
         ...(topic === null ? {} : { tag: topic }),
+        ...(vibrate === undefined ? {} : { vibrate_timings: [0, ...vibrate].map((ms) => `${ms / 1000}s`) }),
       },
     },
     apns: {
@@ -72,7 +88,12 @@ export function fcmMessage(
         ...(topic === null ? {} : { 'apns-collapse-id': topic }),
       },
       // Lets an app's notification service extension add to it what does not fit in here.
-      payload: { aps: { 'mutable-content': 1 } },
+      payload: {
+        aps: {
+          'mutable-content': 1,
+          ...(silent === true ? { 'interruption-level': 'passive' as const } : {}),
+        },
+      },
     },
   };
 }

@@ -7,10 +7,13 @@ const MAX_TTL_SECONDS = 28 * 24 * 60 * 60;
 // https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages
 const RESERVED_NAME = /^(from|message_type|google\..*|gcm\.notification\..*)$/;
 
+const duration = z.string().regex(/^\d+(\.\d{1,9})?s$/);
 const texts = z.record(z.string(), z.string());
 const message = z.strictObject({
   token: z.string().min(1),
-  notification: z.strictObject({ title: z.string(), body: z.string().optional() }).optional(),
+  notification: z
+    .strictObject({ title: z.string(), body: z.string().optional(), image: z.string().optional() })
+    .optional(),
   data: z
     .record(
       z.string().refine((name) => !RESERVED_NAME.test(name)),
@@ -20,11 +23,7 @@ const message = z.strictObject({
   android: z
     .strictObject({
       priority: z.enum(['NORMAL', 'HIGH']).optional(),
-      ttl: z
-        .string()
-        .regex(/^\d+(\.\d{1,9})?s$/)
-        .refine((text) => Number.parseFloat(text) <= MAX_TTL_SECONDS)
-        .optional(),
+      ttl: duration.refine((text) => Number.parseFloat(text) <= MAX_TTL_SECONDS).optional(),
       collapse_key: z.string().optional(),
       notification: z
         .strictObject({
@@ -32,6 +31,7 @@ const message = z.strictObject({
             .enum(['PRIORITY_MIN', 'PRIORITY_LOW', 'PRIORITY_DEFAULT', 'PRIORITY_HIGH', 'PRIORITY_MAX'])
             .optional(),
           tag: z.string().optional(),
+          vibrate_timings: z.array(duration).optional(),
         })
         .optional(),
     })

@@ -63,6 +63,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
       category: null,
       topic: null,
       tag: null,
+      presentation: null,
     },
     urgency: 'normal',
     ttl: 3600,

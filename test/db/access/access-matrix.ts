@@ -58,6 +58,12 @@ export const MATRIX: Record<string, Answers> = {
   },
   'public.push_preferences': OWNERS,
   'public.push_device_preferences': OWNERS,
+  'public.push_templates': {
+    anon: all(REFUSED),
+    'other user': all(REFUSED),
+    owner: all(REFUSED),
+    service_role: all(1),
+  },
   'push.settings': NOBODY,
   'push.cleaning': NOBODY,
   'push.expansions': NOBODY,

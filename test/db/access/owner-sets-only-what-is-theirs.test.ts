@@ -76,6 +76,26 @@ test('a user may write all of what can be preferred, and whose it is', async () 
   }
 });
 
+test('the service may write the texts of a template, not what was read of them; users neither', async () => {
+  const table = 'public.push_templates';
+  for (const privilege of ['insert', 'update']) {
+    expect(await columnsGranted(table, privilege, 'authenticated')).toEqual([]);
+    expect(await columnsGranted(table, privilege, 'service_role')).toEqual([
+      'body',
+      'category',
+      'key',
+      'locale',
+      'presentation',
+      'sample',
+      'tag',
+      'title',
+      'ttl',
+      'urgency',
+      'url',
+    ]);
+  }
+});
+
 test.each([
   'public.push_subscriptions',
   'public.push_preferences',
@@ -84,6 +104,7 @@ test.each([
   'public.push_topics',
   'public.push_topic_members',
   'public.push_reads',
+  'public.push_templates',
 ])('anon may read no column of %s', async (table) => {
   for (const privilege of ['select', 'insert', 'update', 'references']) {
     expect(await columnsGranted(table, privilege, 'anon')).toEqual([]);

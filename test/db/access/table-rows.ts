@@ -90,6 +90,16 @@ export const ROWS: Record<string, RowOf> = {
       return subscriptionId;
     },
   },
+  'public.push_templates': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: `t${randomUUID()}`, title: 'A template' }),
+    find: async (sql) => {
+      const key = `t${randomUUID()}`;
+      await sql`insert into public.push_templates (key, title) values (${key}, 'A template')`;
+      return key;
+    },
+  },
   'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
   'push.expansions': {
     key: 'notification_id',

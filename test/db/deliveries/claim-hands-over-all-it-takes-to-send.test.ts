@@ -44,6 +44,7 @@ test('the row has the device, the message and the claim', async () => {
       urgency: 'high',
       topic: 'deal-7',
       tag: null,
+      presentation: null,
       ttl: expect.any(Number),
     },
   ]);

@@ -22,8 +22,8 @@ beforeAll(async () => {
   await sql`update public.push_topic_members set created_at = now() - interval '1 year'`;
   await sql`alter table public.push_notifications disable trigger user`;
   await sql`
-    insert into public.push_notifications (user_id, audience_topic, title, send_at, read_at)
-    select case when n % 10 > 0 then ${user}::uuid end, case when n % 10 = 0 then ${topic} end, 'Message ' || n,
+    insert into public.push_notifications (user_id, audience_topic, title, urgency, send_at, read_at)
+    select case when n % 10 > 0 then ${user}::uuid end, case when n % 10 = 0 then ${topic} end, 'Message ' || n, 'normal',
       now() - make_interval(secs => n), case when n % 10 > 0 and n % 20000 <> 1 then now() end
     from generate_series(1, ${MESSAGES}::int) as n`;
   await sql`alter table public.push_notifications enable trigger user`;

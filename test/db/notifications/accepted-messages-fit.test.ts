@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodePayload, MAX_PAYLOAD_BYTES } from '../../../src/notification/payload.ts';
+import { encodePayload, MAX_PAYLOAD_BYTES, type Presentation } from '../../../src/notification/payload.ts';
 import { createUser } from '../../support/postgres.ts';
 import { createRandom, randomContent } from '../../support/random-content.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -15,6 +15,7 @@ interface Stored {
   category: string | null;
   topic: string | null;
   tag: string | null;
+  presentation: Presentation | null;
 }
 
 /** What Postgres writes more than JSON.stringify: a space behind each comma and colon. */
@@ -40,12 +41,12 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
       v_answers text[] := '{}';
     begin
       for v_message in select * from jsonb_to_recordset(p_messages) as m (
-        title text, body text, url text, params jsonb, category text, topic text, tag text
+        title text, body text, url text, params jsonb, category text, topic text, tag text, presentation jsonb
       ) loop
         begin
-          insert into public.push_notifications (user_id, title, body, url, params, category, topic, tag)
+          insert into public.push_notifications (user_id, title, body, url, params, category, topic, tag, presentation)
           values (p_user, v_message.title, v_message.body, v_message.url, v_message.params, v_message.category,
-            v_message.topic, v_message.tag);
+            v_message.topic, v_message.tag, nullif(v_message.presentation, 'null'));
           v_answers := v_answers || 'accepted'::text;
         exception when sqlstate 'PT413' then
           get stacked diagnostics v_detail = pg_exception_detail;
@@ -62,7 +63,7 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
       select public.try_messages(${user.id}, ${sql.json(contents as never)}) as answers`;
     const stored = await sql<Stored[]>`
       delete from public.push_notifications
-      returning id, title, body, url, params, category, topic, tag`;
+      returning id, title, body, url, params, category, topic, tag, presentation`;
     counts.accepted += stored.length;
     for (const { id, ...message } of stored)
       expect(encodePayload({ notificationId: id, ...message }).length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
@@ -74,7 +75,15 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
     );
     for (const content of refused) {
       // Postgres writes numbers out (1.5e300) and counts what is null; the rest is the same byte for byte.
-      const written = encodePayload(content).length + separators(content.params) + 50;
+      const { presentation } = content;
+      const actions = presentation?.actions?.length ?? 0;
+      // Every action is counted as if it had the url of the message, and its names.
+      const written =
+        encodePayload(content).length +
+        separators(content.params) +
+        separators(presentation) +
+        70 +
+        actions * 30;
       const numbers = JSON.stringify(content.params).includes('e+300') ? 400 * 9 : 200;
       expect(written + numbers).toBeGreaterThan(MAX_PAYLOAD_BYTES);
     }
@@ -96,7 +105,7 @@ test.each([
     const made = await sql<Stored[]>`
       insert into public.push_notifications (user_id, title, body, params)
       values (${user.id}, ${texts.title}, ${texts.body}, ${params})
-      returning id, title, body, url, params, category, topic, tag`.catch(() => []);
+      returning id, title, body, url, params, category, topic, tag, presentation`.catch(() => []);
     return made[0];
   };
   let [low, high] = [0, 4000];

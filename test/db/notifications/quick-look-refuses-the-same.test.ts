@@ -41,7 +41,11 @@ function randomNotification(random: (limit: number) => number, userId: string): 
       ),
     ),
     category: mostly<string | null>(null, () => pick(of(100), '"'.repeat(100), 'x'.repeat(101), '')),
-    urgency: mostly<string | null>('normal', () => pick(null, 'high', 'urgent', '')),
+    // The empty one becomes normal before anybody looks.
+    urgency: mostly<string | null>('normal', () => pick(null, 'high', 'urgent')),
+    presentation: mostly<unknown>(null, () =>
+      pick<unknown>({ silent: true }, { icon: '//a' }, { image: `/${of(4000)}` }),
+    ),
     ttl: mostly<number | null>(null, () => pick(0, -1, 2_419_200, 2_419_201)),
     topic: mostly<string | null>(null, () => pick('a', '', 'ä', 'x'.repeat(32), 'x'.repeat(33))),
     tag: mostly<string | null>(null, () => pick('', of(100), '\u0001'.repeat(100), 'x'.repeat(101))),

@@ -12,6 +12,7 @@ export function content(values: Partial<NotificationContent> = {}): Notification
     category: null,
     topic: null,
     tag: null,
+    presentation: null,
     ...values,
   };
 }

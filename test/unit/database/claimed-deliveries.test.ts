@@ -13,6 +13,7 @@ const MESSAGE = {
   urgency: 'normal',
   topic: null,
   tag: null,
+  presentation: null,
   ttl: 60,
 };
 const NOTHING = { endpoint: null, p256dh: null, auth: null, vapid_key: null, fcm_token: null };
@@ -84,4 +85,20 @@ test('what is said of a row that cannot be read can be stored, and quotes nothin
   ]);
   expect(JSON.stringify(unreadable)).toMatch(/urgency/);
   expect(JSON.stringify(unreadable)).not.toMatch(/secret|another|push\.example/);
+});
+
+test('a presentation has the names of TypeScript', async () => {
+  const actions = [
+    { action: 'open', title: 'Open', url: '/' },
+    { action: 'later', title: 'Later' },
+  ];
+  const stored = { icon: '/i.png', require_interaction: true, vibrate: [1, 2], actions };
+  const row = { channel: 'fcm', ...NOTHING, fcm_token: 't', presentation: stored };
+  expect((await claimed(row))?.content.presentation).toEqual({
+    icon: '/i.png',
+    requireInteraction: true,
+    vibrate: [1, 2],
+    actions,
+  });
+  expect((await claimed({ ...row, presentation: null }))?.content.presentation).toBeNull();
 });

@@ -18,6 +18,7 @@ const CONTENT: NotificationContent = {
   category: null,
   topic: null,
   tag: null,
+  presentation: null,
 };
 
 function decode(payload: Uint8Array): { title: string; body?: string; tag?: string; data: object } {

@@ -26,6 +26,7 @@ export function appDelivery({
       category: null,
       topic: null,
       tag: null,
+      presentation: null,
       ...content,
     },
     urgency: 'normal',

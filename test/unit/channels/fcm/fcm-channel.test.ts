@@ -49,6 +49,20 @@ test('the app on the device gets the message', async () => {
   });
 });
 
+test('FCM takes what a message shows besides its text', async () => {
+  const presentation = {
+    image: 'https://cdn.example/i.jpg',
+    vibrate: [200, 100],
+    actions: [{ action: 'open', title: 'Open' }],
+  };
+  expect(await send({ content: { presentation } })).toMatchObject({ outcome: 'sent' });
+  expect(await device.next()).toMatchObject({
+    notification: { image: presentation.image },
+    data: { actions: JSON.stringify(presentation.actions) },
+    android: { notification: { vibrate_timings: ['0s', '0.2s', '0.1s'] } },
+  });
+});
+
 test('two hundred messages at once sign in once', async () => {
   await Promise.all(Array.from({ length: 200 }, () => send()));
   expect(device.messages).toHaveLength(200);

@@ -82,3 +82,33 @@ test('the size counts names and values of notification and data in bytes', () =>
   const more = payloadBytes(fcmMessage(appDelivery({ content: { title: 'x', body: 'ü€😀' } }), NOW));
   expect(more - bare).toBe('body'.length + 2 + 3 + 4);
 });
+
+test('of the presentation, apps get what Android and Apple have a counterpart for', () => {
+  const actions = [{ action: 'open', title: 'Open', url: '/deals/7' }];
+  const message = fcmMessage(
+    appDelivery({
+      content: { presentation: { image: 'https://cdn.example/i.jpg', actions, vibrate: [200, 1500] } },
+    }),
+    NOW,
+  );
+  expect(message.notification).toEqual({ title: 'Acme is won', image: 'https://cdn.example/i.jpg' });
+  expect(JSON.parse(message.data.actions ?? '')).toEqual(actions);
+  expect(message.android.notification.vibrate_timings).toEqual(['0s', '0.2s', '1.5s']);
+  expect(message.apns.payload.aps).toEqual({ 'mutable-content': 1 });
+});
+
+test.each([
+  ['very-low', 'PRIORITY_MIN'],
+  ['low', 'PRIORITY_LOW'],
+  ['normal', 'PRIORITY_LOW'],
+  ['high', 'PRIORITY_LOW'],
+] as const)('what is silent makes no sound, at urgency %s', (urgency, shown) => {
+  const message = fcmMessage(appDelivery({ urgency, content: { presentation: { silent: true } } }), NOW);
+  expect(message.android.notification.notification_priority).toBe(shown);
+  expect(message.apns.payload.aps).toEqual({ 'mutable-content': 1, 'interruption-level': 'passive' });
+});
+
+test('an image of the website is none to an app', () => {
+  const message = fcmMessage(appDelivery({ content: { presentation: { image: '/i.jpg' } } }), NOW);
+  expect(message.notification).not.toHaveProperty('image');
+});

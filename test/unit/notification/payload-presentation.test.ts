@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { encodePayload } from '../../../src/notification/payload.ts';
+import { content } from '../channels/delivery.ts';
+
+const notification = (values: Parameters<typeof content>[0]): Record<string, unknown> =>
+  JSON.parse(new TextDecoder().decode(encodePayload(content(values)))).notification;
+
+test('everything stands in the message under the names of the Notifications API', () => {
+  const presentation = {
+    icon: '/icon.png',
+    badge: '/badge.png',
+    image: 'https://cdn.example/image.jpg',
+    requireInteraction: true,
+    silent: false,
+    vibrate: [200, 100],
+    renotify: true,
+  };
+  expect(notification({ presentation, tag: 'deal:7' })).toMatchObject(presentation);
+});
+
+test('an action leads where it says, or where the notification does, or to the root: none may be without', () => {
+  const actions = [
+    { action: 'open', title: 'Open', url: '/deals/7/edit', icon: '/open.png' },
+    { action: 'later', title: 'Later' },
+  ];
+  const open = { action: 'open', title: 'Open', icon: '/open.png', navigate: '/deals/7/edit' };
+  expect(notification({ presentation: { actions }, url: '/deals/7' }).actions).toEqual([
+    open,
+    { action: 'later', title: 'Later', navigate: '/deals/7' },
+  ]);
+  expect(notification({ presentation: { actions } }).actions).toEqual([
+    open,
+    { action: 'later', title: 'Later', navigate: '/' },
+  ]);
+});
+
+test('renotify needs a tag: browsers refuse the notification without', () => {
+  expect(notification({ presentation: { renotify: true } })).not.toHaveProperty('renotify');
+  expect(notification({ presentation: { renotify: true }, topic: 'dax' })).toMatchObject({ renotify: true });
+});
+
+test('a presentation of nothing adds nothing', () => {
+  expect(notification({ presentation: {} })).toEqual(notification({ presentation: null }));
+});
