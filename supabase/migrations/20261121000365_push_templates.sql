@@ -17,7 +17,7 @@ declare
     regexp_replace(replace(lower(regexp_replace(p_locale, '[.@].*$', '')), '_', '-'), '-[a-z0-9](-.*)?$', ''), '-'
   );
 begin
-  if array_to_string(v_parts, '-') !~ '^[a-z]{2,3}(-[a-z]{4})?(-([a-z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*$' then
+  if (array_to_string(v_parts, '-') ~ '^[a-z]{2,3}(-[a-z]{4})?(-([a-z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*$') is not true then
     return null;
   end if;
   for v_place in 2 .. cardinality(v_parts) loop

@@ -10,6 +10,7 @@ import {
 } from '../../support/reminders.ts';
 import { readTitles, readTold } from '../../support/rules.ts';
 import { subscribe } from '../../support/subscriptions.ts';
+import { saveTemplates } from '../../support/templates.ts';
 
 const { db, guest, other, book } = useBookings();
 
@@ -63,6 +64,7 @@ test('several offsets, each at its moment, before and after', async () => {
 
 test('the message is what the expressions say', async () => {
   const { sql } = db();
+  await saveTemplates(sql, { key: 'booking_soon', title: 'Soon' });
   await remind(sql, {
     title: `'Table ' || new.id`,
     body: `to_char(new.starts_at at time zone 'Europe/Berlin', 'HH24:MI')`,
@@ -95,6 +97,26 @@ test('the message is what the expressions say', async () => {
       expires_at: new Date('2031-05-10T11:10:00Z'),
     },
   ]);
+});
+
+test('what the expressions do not say, the template does', async () => {
+  const { sql } = db();
+  await saveTemplates(sql, {
+    key: 'booking_near',
+    title: 'Table {{booking}} soon',
+    url: '/bookings/{{booking}}',
+    urgency: 'high',
+    sample: { booking: 1 },
+  });
+  await remind(sql, {
+    title: null,
+    params: `jsonb_build_object('booking', new.id)`,
+    template: 'booking_near',
+  });
+  await book({ starts_at: NOON });
+  await sendReminders(sql, '2031-05-10T11:00:00Z');
+  const rows = await sql`select title, url, urgency from public.push_notifications`;
+  expect([...rows]).toEqual([{ title: 'Table 1 soon', url: '/bookings/1', urgency: 'high' }]);
 });
 
 test('what announces something expires when that begins', async () => {
