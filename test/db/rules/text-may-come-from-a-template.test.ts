@@ -1,24 +1,23 @@
 import { beforeAll, expect, test } from 'vitest';
 import { readRuleErrors, watch } from '../../support/rules.ts';
+import { saveTemplates } from '../../support/templates.ts';
 import { useDeals } from '../../support/use-deals.ts';
 
 const { db, owner } = useDeals();
 
-// Stands in for whatever makes the text: what arrives there is what the rule has to say.
 beforeAll(async () => {
-  await db().sql.unsafe(`
-    create function public.render() returns trigger language plpgsql as $$
-    begin
-      if new.title = '' then
-        new.title := new.template || ' ' || new.params::text;
-      end if;
-      if new.urgency = '' then
-        new.urgency := 'low';
-      end if;
-      return new;
-    end $$;
-    create trigger a_render before insert on public.push_notifications
-      for each row when (new.template is not null) execute function public.render()`);
+  const { sql } = db();
+  await saveTemplates(sql, {
+    key: 'deal_made',
+    title: 'Deal {{deal}}',
+    urgency: 'low',
+    sample: { deal: 1 },
+  });
+  await saveTemplates(sql, {
+    key: 'deal_moved',
+    title: '{{changes.stage.old}} to {{changes.stage.new}}',
+    sample: { changes: { stage: { old: 'open', new: 'won' } } },
+  });
 });
 
 async function readMessages() {
@@ -32,16 +31,21 @@ test('title and urgency are left to it', async () => {
   await watch(sql, { title: null, template: 'deal_made', params: `jsonb_build_object('deal', new.id)` });
   await sql`insert into public.deals (id, owner_id) values (1, ${owner()})`;
   expect(await readMessages()).toEqual([
-    { title: 'deal_made {"deal": 1}', template: 'deal_made', urgency: 'low', params: { deal: 1 } },
+    { title: 'Deal 1', template: 'deal_made', urgency: 'low', params: { deal: 1 } },
   ]);
 });
 
 test('what the rule says itself stands', async () => {
   const { sql } = db();
-  await watch(sql, { title: `'Mine'`, urgency: 'high', template: 'deal_made' });
+  await watch(sql, {
+    title: `'Mine'`,
+    urgency: 'high',
+    template: 'deal_made',
+    params: `jsonb_build_object('deal', new.id)`,
+  });
   await sql`insert into public.deals (id, owner_id) values (1, ${owner()})`;
   expect(await readMessages()).toEqual([
-    { title: 'Mine', template: 'deal_made', urgency: 'high', params: {} },
+    { title: 'Mine', template: 'deal_made', urgency: 'high', params: { deal: 1 } },
   ]);
 });
 
@@ -51,6 +55,6 @@ test('it is given what changed', async () => {
   await watch(sql, { title: null, template: 'deal_moved', events: ['update'], columns: ['stage'] });
   await sql`update public.deals set stage = 'won'`;
   expect(await readMessages()).toMatchObject([
-    { params: { changes: { stage: { old: 'open', new: 'won' } } } },
+    { title: 'open to won', params: { changes: { stage: { old: 'open', new: 'won' } } } },
   ]);
 });
