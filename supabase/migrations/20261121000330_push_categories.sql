@@ -30,11 +30,44 @@ comment on table public.push_categories is
   'What messages are about, as the project treats them and as users mute them. Everybody who signs in may read it.';
 comment on column public.push_categories.key is 'Hierarchical, parts separated by a colon: alerts, alerts:DAX.';
 comment on column public.push_categories.title is 'What users read where they mute categories.';
-comment on column public.push_categories.critical is 'May pass quiet hours, where the settings allow that of critical messages.';
+comment on column public.push_categories.critical is
+  'May pass quiet hours, where the settings allow that of critical messages; never waits in a digest, and passes the daily ceiling.';
 comment on column public.push_categories.quiet_hours is 'What becomes of a message in its user''s quiet hours: defer (to their end) or drop.';
-comment on column public.push_categories.throttle_limit is 'At most so many messages to one user within throttle_interval.';
+comment on column public.push_categories.throttle_limit is
+  'At most so many pushes to one user within any interval of throttle_interval; counts together what this row applies to.';
 comment on column public.push_categories.throttle_overflow is
-  'Where messages beyond the limit go: into the digest of this key, or nowhere when it is null.';
+  'Where messages beyond the limit go: into the digest of this key, or into the inbox alone when it is null. Messages to a '
+  'topic always do the latter.';
+
+create function push.key_prefixes(p_key text)
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array(
+    select array_to_string(k.parts[1:n.parts], ':')
+    from (values (string_to_array(p_key, ':'))) as k (parts)
+    cross join generate_series(1, cardinality(k.parts)) as n (parts)
+    order by n.parts desc
+  );
+$$;
+comment on function push.key_prefixes(text) is
+  'A hierarchical key and all that stands above it, the longest first: {alerts:DAX, alerts}.';
+
+create function push.category_of(p_category text)
+returns setof public.push_categories
+language sql
+stable
+set search_path = ''
+as $$
+  select c.* from public.push_categories as c
+  where c.key = any (push.key_prefixes(p_category))
+  order by octet_length(c.key) desc
+  limit 1;
+$$;
+comment on function push.category_of(text) is
+  'The row by which messages of this category are treated: that of the longest prefix. None when it has none.';
 
 alter table public.push_categories enable row level security;
 create policy push_categories_select on public.push_categories for select to authenticated using (true);
@@ -42,3 +75,5 @@ create policy push_categories_select on public.push_categories for select to aut
 revoke all on public.push_categories from anon, authenticated, service_role;
 grant select on public.push_categories to authenticated;
 grant select, insert, update, delete on public.push_categories to service_role;
+
+revoke all on all functions in schema push from public;

@@ -64,17 +64,34 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_held uuid[] := array[]::uuid[];
 begin
+  -- Projects without digests and limits pay for this question alone.
+  if exists (
+    select from push_new_notifications as n
+    where n.digest_key is not null or (n.category is not null and exists (
+      select from public.push_categories as c where c.throttle_limit is not null
+    ))
+  ) or (select s.daily_ceiling is not null from push.settings as s) then
+    v_held := push.hold_back(
+      array(select n.id from push_new_notifications as n where n.status = 'queued' and n.user_id is not null),
+      -- The moment of a summary is set by who makes it.
+      coalesce((select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), clock_timestamp())
+    );
+  end if;
   insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
   select n.id, s.id, s.host, n.send_at, n.expires_at
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
-  where n.status = 'queued';
+  left join unnest(v_held) as h (id) on h.id = n.id
+  where n.status = 'queued' and h.id is null;
   return null;
 end;
 $$;
 comment on function push.queue_new_notifications() is
-  'Makes one delivery for each device of each new notification that is due, unless it is for a topic: those expand in chunks.';
+  'Makes one delivery for each device of each new notification that is due, unless it waits in a digest, is beyond a limit, or '
+  'is for a topic: those expand in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
@@ -85,9 +102,11 @@ create function push.queue_due_notifications(p_limit integer, p_now timestamptz 
 returns integer
 language plpgsql
 set search_path = ''
+-- An application's open transaction may hold a digest or a limit that is needed here; the tick has other work.
+set lock_timeout = '500ms'
 as $$
 declare
-  v_count integer;
+  v_ids uuid[] := array[]::uuid[];
 begin
   with due as (
     select n.id from public.push_notifications as n
@@ -100,16 +119,38 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.user_id, n.send_at, n.expires_at
-  ), queued as (
-    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-    select r.id, s.id, s.host, r.send_at, r.expires_at
-    from released as r
-    join public.push_subscriptions as s on s.user_id = r.user_id
-    where r.expires_at > p_now
+    returning n.id, n.send_at
   )
-  select count(*) into v_count from released;
-  return v_count;
+  select coalesce(array_agg(r.id order by r.send_at, r.id), '{}') into v_ids from released as r;
+
+  if exists (
+    select from public.push_notifications as n
+    where n.id = any (v_ids) and (n.digest_key is not null or (n.category is not null and exists (
+      select from public.push_categories as c where c.throttle_limit is not null
+    )))
+  ) or (select s.daily_ceiling is not null from push.settings as s) then
+    begin
+      perform push.hold_back(array(
+        select n.id from unnest(v_ids) with ordinality as i (id, place)
+        join public.push_notifications as n on n.id = i.id
+        where n.status = 'queued' and n.expires_at > p_now
+        order by i.place
+      ), p_now);
+    exception when lock_not_available then
+      -- The next tick tries again.
+      update public.push_notifications as n set status = 'scheduled'
+      where n.id = any (v_ids) and n.status = 'queued';
+      v_ids := array(select n.id from public.push_notifications as n where n.id = any (v_ids) and n.status = 'expanding');
+    end;
+  end if;
+
+  insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
+  select n.id, s.id, s.host, n.send_at, n.expires_at
+  from unnest(v_ids) as i (id)
+  join public.push_notifications as n on n.id = i.id
+  join public.push_subscriptions as s on s.user_id = n.user_id
+  where n.status = 'queued' and n.expires_at > p_now;
+  return cardinality(v_ids);
 end;
 $$;
 comment on function push.queue_due_notifications(integer, timestamptz) is

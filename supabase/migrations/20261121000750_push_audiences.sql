@@ -108,10 +108,14 @@ create function push.expand_chunk(p_notification_id uuid, p_limit integer, p_now
 returns void
 language plpgsql
 set search_path = ''
+-- An application's open transaction may hold a member's limit; dispatchers have other work.
+set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
   v_expansion push.expansions;
+  v_limited uuid[] := array[]::uuid[];
+  v_reasons text[] := array[]::text[];
   v_members bigint;
   v_deliveries bigint;
   v_next uuid;
@@ -119,6 +123,22 @@ begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
+    if push.is_limited(v_notification.category) then
+      -- Who has no device uses up none of his limit.
+      select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
+      from (
+        select t.user_id, t.created_at from public.push_topic_members as t
+        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
+        order by t.user_id
+        limit p_limit
+      ) as m
+      where m.created_at <= v_expansion.started_at
+        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id);
+      v_reasons := push.admit(
+        v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
+      );
+    end if;
+
     with page as (
       select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
       from (
@@ -129,13 +149,22 @@ begin
       ) as m
     ), queued as (
       -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-      select p_notification_id, s.id, s.host, p_now, v_notification.expires_at
+      insert into push.deliveries (
+        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+      )
+      select p_notification_id, s.id, s.host, p_now, v_notification.expires_at,
+        case when r.reason is null then 'queued' else 'suppressed' end, case when r.reason is not null then p_now end, r.reason
       from page as p
       join public.push_subscriptions as s on s.user_id = p.user_id
+      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = p.user_id
       where p.place <= p_limit and p.created_at <= v_expansion.started_at
       on conflict (notification_id, subscription_id) do nothing
-      returning 1
+      returning state
+    ), counted as (
+      insert into push.delivery_counts (notification_id, state, deliveries)
+      select p_notification_id, 'suppressed', count(*) from queued as q
+      where q.state = 'suppressed'
+      having count(*) > 0
     )
     select (select count(*) from page as p where p.place <= p_limit),
       (select count(*) from queued),

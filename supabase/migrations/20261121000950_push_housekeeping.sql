@@ -136,6 +136,7 @@ declare
   v_rule_errors bigint;
   v_alarms bigint;
   v_cron_runs bigint;
+  v_limits bigint;
 begin
   -- One at a time; a second one would only wait for the rows of the first.
   perform from push.cleaning as c for update skip locked;
@@ -185,10 +186,12 @@ begin
   get diagnostics v_alarms = row_count;
 
   v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
+  v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
 
   return jsonb_build_object(
     'deliveries', v_deliveries, 'notifications', v_notifications, 'subscriptions', v_subscriptions,
-    'rule_errors', v_rule_errors, 'alarms', v_alarms, 'cron_runs', v_cron_runs
+    'rule_errors', v_rule_errors, 'alarms', v_alarms, 'cron_runs', v_cron_runs,
+    'limits', v_limits
   );
 end;
 $$;
