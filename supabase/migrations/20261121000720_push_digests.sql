@@ -63,6 +63,9 @@ comment on column push.digests.summary_id is 'The notification that summarises i
 
 create unique index digests_open_key on push.digests (user_id, digest_key) where open;
 create index digests_user_id_idx on push.digests (user_id);
+-- Unique so that closing changes a key: whoever joins by an older snapshot then meets the closer, instead of being let
+-- through to what is closed already. By this order old ones are cleared away, too.
+create unique index digests_closed_key on push.digests (closed_at, id);
 create index digests_closing_idx on push.digests (closes_at, id) where closed_at is null;
 create index push_notifications_digest_idx on public.push_notifications (digest_id) where status = 'digested';
 

@@ -262,6 +262,4 @@ $$;
 comment on function push.clean_limits(integer, timestamptz, timestamptz) is
   'Deletes digests that were closed before p_before, and counts of pushes that limit nothing any more; returns how many rows.';
 
-create index digests_closed_idx on push.digests (closed_at) where closed_at is not null;
-
 revoke all on all functions in schema push from public;
