@@ -4,6 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { clearLimits, closeDigests, defineDigest, readSummaries, write } from '../../support/digests.ts';
 import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, plus, startOfClock } from '../../support/queue.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import { endsOrWaits, type Session, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -177,3 +178,27 @@ test('two that write to several users in opposite order never wait in a circle',
   expect(await closeDigests(sql, end())).toBe(40);
   expect((await readSummaries(sql)).map(({ params }) => params.count)).toEqual(Array(40).fill(8));
 });
+
+test.each(['repeatable read', 'serializable'])(
+  'in %s, who looked before it was closed is asked to try again, and nothing is lost',
+  async (level) => {
+    const { sql, url } = db();
+    await defineDigest(sql, 'deals');
+    const user = await createReader();
+    await write(sql, user, { digest_key: 'deals' });
+    await withSessions(url, 1, async (...[writer]) => {
+      const own = writer?.sql as postgres.Sql;
+      await own.unsafe(`begin isolation level ${level}`);
+      await own`select from push.digests`;
+      await closeDigests(sql, end());
+      const written = write(own, user, { digest_key: 'deals' });
+      expect((await refusalOf(written)).sqlstate).toBe('40001');
+      await own`rollback`;
+      await own.unsafe(`begin isolation level ${level}`);
+      await write(own, user, { digest_key: 'deals' });
+      await own`commit`;
+    });
+    await closeDigests(sql, plus(end(), 3700));
+    expect(await countsOf(user)).toEqual([1, 1]);
+  },
+);
