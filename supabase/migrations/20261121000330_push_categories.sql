@@ -39,32 +39,21 @@ comment on column public.push_categories.throttle_overflow is
   'Where messages beyond the limit go: into the digest of this key, or into the inbox alone when it is null. Messages to a '
   'topic always do the latter.';
 
-create function push.key_prefixes(p_key text)
-returns text[]
-language sql
-immutable
-set search_path = ''
-as $$
-  select array(
-    select array_to_string(k.parts[1:n.parts], ':')
-    from (values (string_to_array(p_key, ':'))) as k (parts)
-    cross join generate_series(1, cardinality(k.parts)) as n (parts)
-    order by n.parts desc
-  );
-$$;
-comment on function push.key_prefixes(text) is
-  'A hierarchical key and all that stands above it, the longest first: {alerts:DAX, alerts}.';
-
 create function push.category_of(p_category text)
 returns setof public.push_categories
-language sql
+-- In plpgsql, which keeps its plan: there are few rows to look at, and planning that would take longer.
+language plpgsql
 stable
+rows 1
 set search_path = ''
 as $$
+begin
+  return query
   select c.* from public.push_categories as c
-  where c.key = any (push.key_prefixes(p_category))
+  where p_category = c.key or starts_with(p_category, c.key || ':')
   order by octet_length(c.key) desc
   limit 1;
+end;
 $$;
 comment on function push.category_of(text) is
   'The row by which messages of this category are treated: that of the longest prefix. None when it has none.';

@@ -84,8 +84,7 @@ begin
   select n.id, s.id, s.host, n.send_at, n.expires_at
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
-  left join unnest(v_held) as h (id) on h.id = n.id
-  where n.status = 'queued' and h.id is null;
+  where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
   return null;
 end;
 $$;
@@ -106,7 +105,12 @@ set search_path = ''
 set lock_timeout = '500ms'
 as $$
 declare
-  v_ids uuid[] := array[]::uuid[];
+  v_ids uuid[];
+  v_user_ids uuid[];
+  v_send_ats timestamptz[];
+  v_expire_ats timestamptz[];
+  v_limited boolean;
+  v_held uuid[] := array[]::uuid[];
 begin
   with due as (
     select n.id from public.push_notifications as n
@@ -119,37 +123,36 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.send_at
+    returning n.id, n.user_id, n.send_at, n.expires_at, n.digest_key, n.category
   )
-  select coalesce(array_agg(r.id order by r.send_at, r.id), '{}') into v_ids from released as r;
-
-  if exists (
-    select from public.push_notifications as n
-    where n.id = any (v_ids) and (n.digest_key is not null or (n.category is not null and exists (
+  select coalesce(array_agg(r.id order by r.send_at, r.id), '{}'), array_agg(r.user_id order by r.send_at, r.id),
+    array_agg(r.send_at order by r.send_at, r.id), array_agg(r.expires_at order by r.send_at, r.id),
+    coalesce(bool_or(r.digest_key is not null or (r.category is not null and exists (
       select from public.push_categories as c where c.throttle_limit is not null
-    )))
-  ) or (select s.daily_ceiling is not null from push.settings as s) then
+    ))), false)
+  into v_ids, v_user_ids, v_send_ats, v_expire_ats, v_limited
+  from released as r;
+
+  if v_limited or (select s.daily_ceiling is not null from push.settings as s) then
     begin
-      perform push.hold_back(array(
-        select n.id from unnest(v_ids) with ordinality as i (id, place)
-        join public.push_notifications as n on n.id = i.id
-        where n.status = 'queued' and n.expires_at > p_now
+      v_held := push.hold_back(array(
+        select i.id from unnest(v_ids, v_user_ids, v_expire_ats) with ordinality as i (id, user_id, expires_at, place)
+        where i.user_id is not null and i.expires_at > p_now
         order by i.place
       ), p_now);
     exception when lock_not_available then
       -- The next tick tries again.
       update public.push_notifications as n set status = 'scheduled'
       where n.id = any (v_ids) and n.status = 'queued';
-      v_ids := array(select n.id from public.push_notifications as n where n.id = any (v_ids) and n.status = 'expanding');
+      return cardinality(array_positions(v_user_ids, null));
     end;
   end if;
 
   insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-  select n.id, s.id, s.host, n.send_at, n.expires_at
-  from unnest(v_ids) as i (id)
-  join public.push_notifications as n on n.id = i.id
-  join public.push_subscriptions as s on s.user_id = n.user_id
-  where n.status = 'queued' and n.expires_at > p_now;
+  select i.id, s.id, s.host, i.send_at, i.expires_at
+  from unnest(v_ids, v_user_ids, v_send_ats, v_expire_ats) as i (id, user_id, send_at, expires_at)
+  join public.push_subscriptions as s on s.user_id = i.user_id
+  where i.expires_at > p_now and (v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id)));
   return cardinality(v_ids);
 end;
 $$;

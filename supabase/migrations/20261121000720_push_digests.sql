@@ -28,7 +28,7 @@ create table push.digest_policies (
   constraint digest_policies_more_text check (more_text ~ '^[^%]*%s[^%]*$' and octet_length(more_text) <= 200)
 );
 comment on table push.digest_policies is 'Digests as declared by push.define_digest(): how long messages of a key are collected, and what the summary says.';
-comment on column push.digest_policies.key is 'Applies to this key and all below it that have no policy of their own: deals applies to deals:42.';
+comment on column push.digest_policies.key is 'Applies to this key and all below it; of several that of the longest key does: deals applies to deals:42.';
 comment on column push.digest_policies.window_length is 'From the first message to the summary.';
 comment on column push.digest_policies.title is 'Of the summary; null: the newest item''s.';
 comment on column push.digest_policies.body is 'Of the summary; null: more_text, or the body of the item if there is only one.';
@@ -74,19 +74,6 @@ create policy digests_nobody on push.digests for all to public using (false);
 
 -- declared -----------------------------------------------------------------------------------------------------
 
-create function push.digest_policy_of(p_digest_key text)
-returns setof push.digest_policies
-language sql
-stable
-set search_path = ''
-as $$
-  select p.* from push.digest_policies as p
-  where p.key = any (push.key_prefixes(p_digest_key))
-  order by octet_length(p.key) desc
-  limit 1;
-$$;
-comment on function push.digest_policy_of(text) is 'The policy by which messages of this digest key are collected: that of the longest prefix.';
-
 create function push.check_digest_key(p_digest_key text, p_audience_topic text default null)
 returns void
 language plpgsql
@@ -101,7 +88,9 @@ begin
     perform push.refuse(400, 'digest_of_topic', 'A message to a topic cannot wait in a digest.',
       'Leave the digest key out, or notify the members with push.notify_many().');
   end if;
-  if not exists (select from push.digest_policy_of(p_digest_key)) then
+  if not exists (
+    select from push.digest_policies as p where p_digest_key = p.key or starts_with(p_digest_key, p.key || ':')
+  ) then
     perform push.refuse(400, 'digest_unknown', format('No digest is defined for %s.', p_digest_key),
       'Define one with push.define_digest() for this key or for what stands before a colon in it.');
   end if;
@@ -177,7 +166,10 @@ begin
     perform push.refuse(404, 'digest_unknown', 'There is no digest of this key.', 'Look at push.digest_policies.');
   end if;
   select c.key into v_category from public.push_categories as c
-  where c.throttle_overflow is not null and not exists (select from push.digest_policy_of(c.throttle_overflow))
+  where c.throttle_overflow is not null and not exists (
+    select from push.digest_policies as p
+    where c.throttle_overflow = p.key or starts_with(c.throttle_overflow, p.key || ':')
+  )
   limit 1;
   if v_category is not null then
     perform push.refuse(409, 'digest_in_use', format('The throttle of category %s needs this digest.', v_category),
@@ -213,32 +205,58 @@ create function push.join_digests(p_ids uuid[], p_digest_keys text[], p_may_lead
 returns uuid[]
 language plpgsql
 set search_path = ''
+-- As in push_claim: look-ups by key, one for each message, whatever the planner believes about the size of an array.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
+  -- One entry per message that has a policy, in the order given: which digest it belongs to, by its place below.
+  v_ids uuid[];
+  v_targets bigint[];
+  -- One entry per digest, by user and key: in one order always, so that two who open several never wait in a circle.
   v_user_ids uuid[];
   v_keys text[];
   v_policies text[];
   v_windows interval[];
-  v_opened uuid[] := array[]::uuid[];
-  v_new uuid[];
+  v_new_ids uuid[];
   v_digests uuid[];
   v_waiting uuid[];
+  v_default_ttl integer;
 begin
-  -- In one order always, so that two who open several digests never wait for each other in a circle.
-  select array_agg(t.user_id order by t.user_id, t.digest_key), array_agg(t.digest_key order by t.user_id, t.digest_key),
-    array_agg(t.policy order by t.user_id, t.digest_key), array_agg(t.window_length order by t.user_id, t.digest_key)
-  into v_user_ids, v_keys, v_policies, v_windows
+  select s.default_ttl into v_default_ttl from push.settings as s;
+  -- Looked up by place, not joined: the planner takes an array for a few entries, and loops over it for each of many.
+  with items as (
+    select i.place, i.id, n.user_id, i.digest_key, p.key as policy, p.window_length,
+      dense_rank() over (order by n.user_id, i.digest_key) as target
+    from unnest(p_ids, p_digest_keys) with ordinality as i (id, digest_key, place)
+    cross join lateral (
+      -- Limited, so that it stays a look-up: a table of which the planner knows little yet, it reads through instead.
+      select k.user_id from public.push_notifications as k where k.id = i.id limit 1
+    ) as n
+    cross join lateral (
+      select o.key, o.window_length from push.digest_policies as o
+      where i.digest_key = o.key or starts_with(i.digest_key, o.key || ':')
+      order by octet_length(o.key) desc
+      limit 1
+    ) as p
+  ), targets as (
+    select distinct on (t.target) t.target, t.user_id, t.digest_key, t.policy, t.window_length from items as t
+  )
+  select i.ids, i.targets, t.user_ids, t.digest_keys, t.policies, t.windows, t.new_ids
+  into v_ids, v_targets, v_user_ids, v_keys, v_policies, v_windows, v_new_ids
   from (
-    select distinct n.user_id, i.digest_key, p.key as policy, p.window_length
-    from unnest(p_ids, p_digest_keys) as i (id, digest_key)
-    join public.push_notifications as n on n.id = i.id
-    join (
-      select k.digest_key, o.key, o.window_length
-      from (select distinct u.digest_key from unnest(p_digest_keys) as u (digest_key)) as k
-      cross join lateral push.digest_policy_of(k.digest_key) as o
-    ) as p on p.digest_key = i.digest_key
+    select array_agg(a.id order by a.place) as ids, array_agg(a.target order by a.place) as targets from items as a
+  ) as i
+  cross join (
+    select array_agg(a.user_id order by a.target) as user_ids, array_agg(a.digest_key order by a.target) as digest_keys,
+      array_agg(a.policy order by a.target) as policies, array_agg(a.window_length order by a.target) as windows,
+      array_agg(gen_random_uuid()) as new_ids
+    from targets as a
   ) as t;
-  if v_user_ids is null then
+  if v_ids is null then
     return array[]::uuid[];
   end if;
 
@@ -252,36 +270,34 @@ begin
       order by o.user_id, o.digest_key
       for no key update of o
     );
-    with opened as (
-      insert into push.digests as d (user_id, digest_key, policy, opened_at, closes_at)
-      select t.user_id, t.digest_key, t.policy, p_now, p_now + t.window_length
-      from unnest(v_user_ids, v_keys, v_policies, v_windows) as t (user_id, digest_key, policy, window_length)
-      order by t.user_id, t.digest_key
-      on conflict (user_id, digest_key) where open do nothing
-      returning d.id
-    )
-    select array(select o.id from opened as o) into v_new;
-    v_opened := v_opened || v_new;
-    v_digests := array(
-      select d.id from unnest(v_user_ids, v_keys) as t (user_id, digest_key)
+    insert into push.digests (id, user_id, digest_key, policy, opened_at, closes_at)
+    select t.id, t.user_id, t.digest_key, t.policy, p_now, p_now + t.window_length
+    from unnest(v_new_ids, v_user_ids, v_keys, v_policies, v_windows) as t (id, user_id, digest_key, policy, window_length)
+    order by t.user_id, t.digest_key
+    on conflict (user_id, digest_key) where open do nothing;
+    select array_agg(h.id order by h.target) into v_digests
+    from (
+      select d.id, t.target
+      from unnest(v_user_ids, v_keys) with ordinality as t (user_id, digest_key, target)
       join push.digests as d on d.user_id = t.user_id and d.digest_key = t.digest_key
       where d.open
       for key share of d
-    );
+    ) as h;
     -- One that was closed or sealed between the last two statements is opened anew.
     exit when cardinality(v_digests) = cardinality(v_user_ids);
   end loop;
 
   with items as (
-    select n.id, d.id as digest_id, d.closes_at, make_interval(secs => greatest(coalesce(n.ttl, s.default_ttl), 60)) as lifetime,
-      p_may_lead and p.leads and o.id is not null and row_number() over (partition by d.id order by i.place) = 1 as leads
-    from unnest(p_ids, p_digest_keys) with ordinality as i (id, digest_key, place)
-    join public.push_notifications as n on n.id = i.id
-    join (unnest(v_digests) as h (id) join push.digests as d on d.id = h.id)
-      on d.user_id = n.user_id and d.digest_key = i.digest_key
+    select i.id, d.id as digest_id, d.closes_at, make_interval(secs => greatest(coalesce(n.ttl, v_default_ttl), 60)) as lifetime,
+      -- Ours is the id if it was opened here.
+      p_may_lead and p.leads and d.id = v_new_ids[i.target]
+        and row_number() over (partition by i.target order by i.place) = 1 as leads
+    from unnest(v_ids, v_targets) with ordinality as i (id, target, place)
+    cross join lateral (select k.ttl from public.push_notifications as k where k.id = i.id limit 1) as n
+    cross join lateral (
+      select k.id, k.closes_at, k.policy from push.digests as k where k.id = v_digests[i.target] limit 1
+    ) as d
     left join push.digest_policies as p on p.key = d.policy
-    left join unnest(v_opened) as o (id) on o.id = d.id
-    cross join push.settings as s
   ), waiting as (
     update public.push_notifications as n
     set status = 'digested',
@@ -323,6 +339,12 @@ create function push.hold_back(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
+-- See join_digests.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_ids uuid[];
@@ -336,20 +358,23 @@ begin
   -- Whoever marks a message as critical does not want it to wait.
   select array_agg(i.id order by i.place), array_agg(n.digest_key order by i.place) into v_ids, v_keys
   from unnest(p_ids) with ordinality as i (id, place)
-  join public.push_notifications as n on n.id = i.id
+  cross join lateral (
+    select k.digest_key, k.digest_id, k.category from public.push_notifications as k where k.id = i.id limit 1
+  ) as n
   where n.digest_key is not null and n.digest_id is null
-    and not exists (select from push.category_of(n.category) as c where c.critical);
+    and (n.category is null or not exists (select from push.category_of(n.category) as c where c.critical));
   if v_ids is not null then
     v_held := push.join_digests(v_ids, v_keys, true, p_now);
   end if;
 
-  select array_agg(n.id order by i.place), array_agg(n.user_id order by i.place),
+  select array_agg(i.id order by i.place), array_agg(n.user_id order by i.place),
     array_agg(n.category order by i.place), bool_and(n.digest_id is not null)
   into v_ids, v_user_ids, v_categories, v_summaries
   from unnest(p_ids) with ordinality as i (id, place)
-  join public.push_notifications as n on n.id = i.id
-  left join unnest(v_held) as h (id) on h.id = i.id
-  where h.id is null;
+  cross join lateral (
+    select k.user_id, k.category, k.digest_id from public.push_notifications as k where k.id = i.id limit 1
+  ) as n
+  where v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id));
   if v_ids is null then
     return v_held;
   end if;

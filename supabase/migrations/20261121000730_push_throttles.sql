@@ -68,6 +68,12 @@ create function push.admit(p_user_ids uuid[], p_categories text[], p_summaries b
 returns text[]
 language plpgsql
 set search_path = ''
+-- See join_digests.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_ceiling integer;
@@ -183,11 +189,13 @@ declare
   v_suppressed uuid[];
 begin
   -- What was to lead a digest waits in it.
-  select array_agg(n.id order by i.place),
+  select array_agg(i.id order by i.place),
     array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
   into v_ids, v_keys
   from unnest(p_ids, p_reasons) with ordinality as i (id, reason, place)
-  join public.push_notifications as n on n.id = i.id
+  cross join lateral (
+    select k.digest_key, k.category from public.push_notifications as k where k.id = i.id limit 1
+  ) as n
   cross join lateral push.category_of(n.category) as c
   where i.reason = 'throttled'
     and case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end is not null;
@@ -198,8 +206,7 @@ begin
   with suppressed as (
     update public.push_notifications as n set status = 'suppressed'
     from unnest(p_ids, p_reasons) as i (id, reason)
-    left join unnest(v_folded) as f (id) on f.id = i.id
-    where n.id = i.id and i.reason is not null and f.id is null
+    where n.id = i.id and i.reason is not null and i.id not in (select f.id from unnest(v_folded) as f (id))
     returning n.id, n.user_id, n.send_at, n.expires_at, i.reason
   ), logged as (
     -- The log says why nothing came.

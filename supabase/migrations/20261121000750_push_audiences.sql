@@ -260,7 +260,11 @@ begin
     else
       update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
     end if;
-  exception when others then
+  exception when lock_not_available then
+    -- A member's limit is in somebody's hands: this one goes to the end of the line.
+    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
+    return false;
+  when others then
     -- The tick and the dispatchers have other work: this one goes to the end of the line, and somebody has to look.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);

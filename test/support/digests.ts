@@ -59,7 +59,7 @@ export async function defineDigest(
 
 /** Writes a message to a user and returns its id. */
 export async function write(sql: Client, userId: string, message: Message = {}): Promise<string> {
-  const row = { title: 'Hello', ...message, user_id: userId };
+  const row: Record<string, unknown> = { title: 'Hello', ...message, user_id: userId };
   const [inserted] = await sql<{ id: string }[]>`
     insert into public.push_notifications ${sql(row as Record<string, string>)} returning id`;
   return (inserted as { id: string }).id;
@@ -85,7 +85,9 @@ export async function readSummaries(sql: Client, userId?: string): Promise<Summa
 }
 
 export async function statusOf(sql: Client, id: string): Promise<string> {
-  const [row] = await sql<{ status: string }[]>`select status from public.push_notifications where id = ${id}`;
+  const [row] = await sql<
+    { status: string }[]
+  >`select status from public.push_notifications where id = ${id}`;
   return (row as { status: string }).status;
 }
 

@@ -59,6 +59,10 @@ const MATRIX: Record<string, Answers> = {
     service_role: { select: 1, insert: 1, update: REFUSED, delete: 1 },
   },
   'push.settings': NOBODY,
+  'push.digest_policies': NOBODY,
+  'push.digests': NOBODY,
+  'push.throttle_log': NOBODY,
+  'push.daily_pushes': NOBODY,
   'push.cleaning': NOBODY,
   'push.expansions': NOBODY,
   'push.delivery_counts': NOBODY,
@@ -134,6 +138,32 @@ const ROWS: Record<string, RowOf> = {
     change: 'deliveries = 0',
     row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
   },
+  'push.digest_policies': {
+    key: 'key',
+    change: `title = ''`,
+    row: () => ({ key: 'd', window_length: '1 hour' }),
+  },
+  'push.digests': {
+    key: 'id',
+    change: 'open = false',
+    row: (user_id) => ({
+      user_id,
+      digest_key: 'd',
+      policy: 'd',
+      opened_at: new Date(),
+      closes_at: new Date(),
+    }),
+  },
+  'push.throttle_log': {
+    key: 'user_id',
+    change: `moments = '{}'`,
+    row: (ownerId) => ({ user_id: ownerId, category: 'alerts', done_at: new Date() }),
+  },
+  'push.daily_pushes': {
+    key: 'user_id',
+    change: 'pushes = 0',
+    row: (user_id) => ({ user_id, day: '2026-01-01' }),
+  },
   'push.settings': { key: 'id', change: 'default_ttl = 1', row: () => ({ id: true }) },
   'push.alarms': {
     key: 'code',
@@ -190,6 +220,10 @@ beforeAll(async () => {
   await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
   await sql`select push.notify_topic('news', 'Hello')`;
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
+  await sql`select push.define_digest('deals', '1 hour')`;
+  await sql`insert into push.digests (user_id, digest_key, policy, opened_at, closes_at) values (${other}, 'd', 'd', now(), now())`;
+  await sql`insert into push.throttle_log (user_id, category, done_at) values (${other}, 'alerts', now())`;
+  await sql`insert into push.daily_pushes (user_id, day) values (${other}, now())`;
   await sql`create table public.deals (id integer primary key, owner uuid)`;
   await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
   await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;

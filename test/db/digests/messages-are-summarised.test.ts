@@ -1,5 +1,4 @@
 import { beforeEach, expect, test } from 'vitest';
-import { asService, createUser } from '../../support/postgres.ts';
 import {
   clearLimits,
   closeDigests,
@@ -10,6 +9,7 @@ import {
   statusOf,
   write,
 } from '../../support/digests.ts';
+import { asService, createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, plus, startOfClock } from '../../support/queue.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -114,7 +114,8 @@ test('many in one statement: one leads, the others wait', async () => {
   await sql`
     insert into public.push_notifications (user_id, title, digest_key)
     select u, 'Nr ' || i, ${key} from unnest(${others.map(({ id }) => id)}::uuid[]) u, generate_series(1, 5) i`;
-  const rows = await sql`select status, count(*)::int as n from public.push_notifications group by status order by 1`;
+  const rows =
+    await sql`select status, count(*)::int as n from public.push_notifications group by status order by 1`;
   expect([...rows]).toEqual([
     { status: 'digested', n: 80 },
     { status: 'queued', n: 20 },

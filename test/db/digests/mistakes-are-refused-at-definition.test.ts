@@ -72,7 +72,11 @@ describe('a message', () => {
     const { sql } = db();
     await defineDigest(sql, 'deals');
     const refused = asService(sql, (t) => write(t, user, { digest_key: key }));
-    expect(await refusalOf(refused)).toMatchObject({ sqlstate: 'PT400', code, hint: expect.stringMatching(/\S/) });
+    expect(await refusalOf(refused)).toMatchObject({
+      sqlstate: 'PT400',
+      code,
+      hint: expect.stringMatching(/\S/),
+    });
   });
 
   test('to a topic has no digest', async () => {
@@ -138,6 +142,10 @@ test('a throttle overflows into a digest that exists', async () => {
 test('only the database owner declares digests', async () => {
   const { sql } = db();
   const define = (t: Parameters<typeof defineDigest>[0]) => defineDigest(t, 'deals');
-  for (const run of [() => asAnon(sql, define), () => asUser(sql, user, define), () => asService(sql, define)])
+  for (const run of [
+    () => asAnon(sql, define),
+    () => asUser(sql, user, define),
+    () => asService(sql, define),
+  ])
     expect((await refusalOf(run())).sqlstate).toBe('42501');
 });

@@ -34,10 +34,13 @@ const writeAll = (sessions: Session[], user: string, key: string, perSession = 1
     }),
   );
 
-const countsOf = async (user: string) => (await readSummaries(db().sql, user)).map(({ params }) => params.count);
+const countsOf = async (user: string) =>
+  (await readSummaries(db().sql, user)).map(({ params }) => params.count);
 const sum = (numbers: number[]) => numbers.reduce((total, one) => total + one, 0);
 
-test(`${SESSIONS} sessions, ${RUNS} times: one digest, one push, the right count`, { timeout: 120_000 }, async () => {
+test(`${SESSIONS} sessions, ${RUNS} times: one digest, one push, the right count`, {
+  timeout: 120_000,
+}, async () => {
   const { sql, url } = db();
   await defineDigest(sql, 'deals', { maxItems: 1000 });
   await withSessions(url, SESSIONS, async (...sessions) => {
@@ -51,7 +54,9 @@ test(`${SESSIONS} sessions, ${RUNS} times: one digest, one push, the right count
   });
 });
 
-test(`of a leading digest, exactly one of ${SESSIONS} goes at once, ${RUNS} times`, { timeout: 120_000 }, async () => {
+test(`of a leading digest, exactly one of ${SESSIONS} goes at once, ${RUNS} times`, {
+  timeout: 120_000,
+}, async () => {
   const { sql, url } = db();
   await defineDigest(sql, 'deals', { maxItems: 1000, leading: true });
   await withSessions(url, SESSIONS, async (...sessions) => {
@@ -66,7 +71,9 @@ test(`of a leading digest, exactly one of ${SESSIONS} goes at once, ${RUNS} time
   });
 });
 
-test(`closing on size while all write: nothing is lost or counted twice, ${RUNS} times`, { timeout: 120_000 }, async () => {
+test(`closing on size while all write: nothing is lost or counted twice, ${RUNS} times`, {
+  timeout: 120_000,
+}, async () => {
   const { sql, url } = db();
   await defineDigest(sql, 'deals', { maxItems: 10 });
   await withSessions(url, SESSIONS, async (...sessions) => {

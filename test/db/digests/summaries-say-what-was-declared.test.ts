@@ -1,11 +1,18 @@
 import { beforeEach, expect, test } from 'vitest';
-import { clearLimits, closeDigests, defineDigest, type Message, readSummaries, write } from '../../support/digests.ts';
+import { openAlarms } from '../../support/bell.ts';
+import {
+  clearLimits,
+  closeDigests,
+  defineDigest,
+  type Message,
+  readSummaries,
+  write,
+} from '../../support/digests.ts';
 import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, plus, startOfClock } from '../../support/queue.ts';
-import { openAlarms } from '../../support/bell.ts';
+import { withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
-import { withSessions } from '../../support/sessions.ts';
 
 const db = useDatabase();
 let user: string;

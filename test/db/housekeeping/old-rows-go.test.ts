@@ -37,6 +37,7 @@ const NOTHING = {
   rule_errors: 0,
   alarms: 0,
   cron_runs: 0,
+  limits: 0,
 };
 
 async function send(now: Date): Promise<void> {

@@ -1,5 +1,14 @@
 import { beforeEach, expect, test } from 'vitest';
-import { clearLimits, closeDigests, defineDigest, outcomeOf, readSummaries, release, statusOf, write } from '../../support/digests.ts';
+import {
+  clearLimits,
+  closeDigests,
+  defineDigest,
+  outcomeOf,
+  readSummaries,
+  release,
+  statusOf,
+  write,
+} from '../../support/digests.ts';
 import { createUser } from '../../support/postgres.ts';
 import { clearQueue, plus, setSetting } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -34,7 +43,15 @@ test('beyond it nothing is pushed until the day is over, and the deliveries say 
   await setSetting(sql, 'daily_ceiling', 2);
   const statuses: string[] = [];
   for (const hours of [-10, -3, -2, -0.01, 0, 1, 2]) statuses.push(await at(hours));
-  expect(statuses).toEqual(['queued', 'queued', 'suppressed', 'suppressed', 'queued', 'queued', 'suppressed']);
+  expect(statuses).toEqual([
+    'queued',
+    'queued',
+    'suppressed',
+    'suppressed',
+    'queued',
+    'queued',
+    'suppressed',
+  ]);
   const [last] = await sql`select id from public.push_notifications order by send_at desc limit 1`;
   expect(await outcomeOf(sql, last?.id)).toEqual(['suppressed', 'suppressed daily_ceiling']);
 });
@@ -49,7 +66,12 @@ test('it counts all categories of a user together, and each user alone', async (
     await write(sql, other, {}),
     await write(sql, user, { category: 'b' }),
   ];
-  expect(await Promise.all(ids.map((id) => statusOf(sql, id)))).toEqual(['queued', 'queued', 'queued', 'suppressed']);
+  expect(await Promise.all(ids.map((id) => statusOf(sql, id)))).toEqual([
+    'queued',
+    'queued',
+    'queued',
+    'suppressed',
+  ]);
 });
 
 test('critical messages pass it, and leave the others their places', async () => {

@@ -55,7 +55,16 @@ test('what is beyond the limit stays in the inbox, and its deliveries say why', 
 
 test('in no interval of that length is there one more, and as soon as there is room one goes', async () => {
   await throttle(db().sql, 'alerts', 3);
-  const moments = [1, 20 * MINUTE, 59 * MINUTE, HOUR, HOUR + 1, HOUR + 2, HOUR + 20 * MINUTE - 1, HOUR + 20 * MINUTE];
+  const moments = [
+    1,
+    20 * MINUTE,
+    59 * MINUTE,
+    HOUR,
+    HOUR + 1,
+    HOUR + 2,
+    HOUR + 20 * MINUTE - 1,
+    HOUR + 20 * MINUTE,
+  ];
   const statuses: string[] = [];
   for (const moment of moments) statuses.push(await at(moment));
   expect(statuses).toEqual([
@@ -100,7 +109,11 @@ test('each user, and each category with a row of its own, has a limit of its own
   await throttle(sql, 'alerts', 1);
   await throttle(sql, 'alerts:DAX', 1);
   const other = (await createUser(sql)).id;
-  const ids = [await add('alerts:DOW'), await add('alerts:DAX:high'), await write(sql, other, { category: 'alerts' })];
+  const ids = [
+    await add('alerts:DOW'),
+    await add('alerts:DAX:high'),
+    await write(sql, other, { category: 'alerts' }),
+  ];
   for (const id of ids) expect(await statusOf(sql, id)).toBe('queued');
   expect(await statusOf(sql, await add('alerts:MDAX'))).toBe('suppressed');
   expect(await statusOf(sql, await add('alerts:DAX'))).toBe('suppressed');
@@ -111,7 +124,8 @@ test('what is not of the category is not counted', async () => {
   await throttle(sql, 'alerts', 1);
   await throttle(sql, 'alerts:security', null, null);
   for (const category of [undefined, 'alertsX', 'alerts:security', 'news'])
-    for (let index = 0; index < 2; index += 1) expect(await statusOf(sql, await add(category))).toBe('queued');
+    for (let index = 0; index < 2; index += 1)
+      expect(await statusOf(sql, await add(category))).toBe('queued');
   expect(await statusOf(sql, await add('alerts'))).toBe('queued');
   expect(await sql`select from push.throttle_log`).toHaveLength(1);
 });
@@ -139,7 +153,9 @@ test('with an overflow, what is beyond the limit is summarised, and no leading d
   for (let index = 0; index < 5; index += 1) statuses.push(await statusOf(sql, await add('alerts:DAX')));
   expect(statuses).toEqual(['queued', 'queued', 'digested', 'digested', 'digested']);
   await closeDigests(sql, plus(start, HOUR));
-  expect(await readSummaries(sql)).toMatchObject([{ params: { count: 3, digest_key: 'alerts:more' }, status: 'queued' }]);
+  expect(await readSummaries(sql)).toMatchObject([
+    { params: { count: 3, digest_key: 'alerts:more' }, status: 'queued' },
+  ]);
 });
 
 test('a summary is not held back, and counts', async () => {
@@ -159,7 +175,8 @@ test('what waits in a digest takes no place, and what would lead one beyond the 
   await throttle(sql, 'crm', 2);
   const deal = { digest_key: 'deals:1' };
   expect(await statusOf(sql, await add('crm', deal))).toBe('queued');
-  for (let index = 0; index < 3; index += 1) expect(await statusOf(sql, await add('crm', deal))).toBe('digested');
+  for (let index = 0; index < 3; index += 1)
+    expect(await statusOf(sql, await add('crm', deal))).toBe('digested');
   expect(await statusOf(sql, await add('crm'))).toBe('queued');
   expect(await statusOf(sql, await add('crm', { digest_key: 'deals:2' }))).toBe('digested');
   await closeDigests(sql, plus(start, HOUR));
