@@ -1,8 +1,9 @@
-import { storableText } from './webpush/storable-text.ts';
+import { readRetryAfter } from './retry-after.ts';
+import { storableText } from './storable-text.ts';
 
 /** What came back: an answer, whose body is its beginning, or that there was none. */
 export type PostResult =
-  | { status: number; retryAfter: string | null; body: string }
+  | { status: number; statusText: string; retryAfter: string | null; headers: Headers; body: string }
   | { status: null; code: 'timed_out' | 'network_error'; message: string };
 
 /** More of an answer than this is not read: a push service says what it has to say in a few hundred bytes. */
@@ -28,7 +29,8 @@ export async function postRequest(
       signal: AbortSignal.timeout(timeoutMs),
     });
     const body = await readAnswer(response);
-    return { status: response.status, retryAfter: response.headers.get('retry-after'), body };
+    const { status, statusText, headers } = response;
+    return { status, statusText, retryAfter: readRetryAfter(headers), headers, body };
   } catch (error) {
     if (error instanceof DOMException && error.name === 'TimeoutError') {
       return { status: null, code: 'timed_out', message: `No answer within ${timeoutMs} ms.` };

@@ -1,6 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { z } from 'zod';
 import type { ClaimedDelivery, Outcome, Target } from '../channels/channel.ts';
+import { storableText } from '../channels/storable-text.ts';
 import { SupapushError } from '../errors.ts';
 import type { Database } from './types.generated.ts';
 
@@ -11,10 +12,17 @@ export interface DeliveryReport {
   outcome: Outcome;
 }
 
+/** What a claim hands over. */
+export interface Claim {
+  deliveries: ClaimedDelivery[];
+  /** Reports about rows that are no delivery: they are under a lease as well, and must not take the others with them. */
+  unreadable: DeliveryReport[];
+}
+
 /** The queue as a dispatcher sees it; every call is one RPC and throws `queue_unreachable` when it fails. */
 export interface DeliveryQueue {
   /** Takes up to `limit` due deliveries under a lease, none of `busyHosts`, and says that the dispatcher lives. */
-  claim(dispatcher: string, limit: number, busyHosts: string[]): Promise<ClaimedDelivery[]>;
+  claim(dispatcher: string, limit: number, busyHosts: string[]): Promise<Claim>;
   /** Settles a batch. A report of a claim that is no longer the running one is ignored. */
   complete(reports: DeliveryReport[]): Promise<void>;
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
@@ -25,9 +33,10 @@ export interface DeliveryQueue {
   leave(dispatcher: string, final: boolean): Promise<boolean>;
 }
 
+const claimNumbers = { delivery_id: z.number().int(), attempt: z.number().int() };
+
 const claimedMessage = z.object({
-  delivery_id: z.number().int(),
-  attempt: z.number().int(),
+  ...claimNumbers,
   notification_id: z.string(),
   host: z.string(),
   title: z.string(),
@@ -64,6 +73,8 @@ const claimedTarget = z
   });
 
 const claimedRow = claimedMessage.and(claimedTarget);
+// Whatever else a row holds, with these it can be reported.
+const claimedRows = z.array(z.looseObject(claimNumbers));
 
 /** The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`). */
 export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQueue {
@@ -75,14 +86,20 @@ export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQ
         p_busy_hosts: busyHosts,
       });
       if (error) throw unreachable('push_claim', error);
-      const rows = z.array(claimedRow).safeParse(data);
+      const rows = claimedRows.safeParse(data);
       if (!rows.success) {
         throw new SupapushError(
           'queue_answer_malformed',
-          `push_claim answered another shape than this function knows: ${z.prettifyError(rows.error).slice(0, 300)}. Run: supabase db push`,
+          `push_claim answered another shape than this function knows: ${said(rows.error)}. Run: supabase db push`,
         );
       }
-      return rows.data.map(toDelivery);
+      const claim: Claim = { deliveries: [], unreadable: [] };
+      for (const row of rows.data) {
+        const read = claimedRow.safeParse(row);
+        if (read.success) claim.deliveries.push(toDelivery(read.data));
+        else claim.unreadable.push(unreadable(row, read.error));
+      }
+      return claim;
     },
 
     async complete(reports) {
@@ -118,6 +135,26 @@ export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQ
       return data === true;
     },
   };
+}
+
+/** Tried again rather than failed: it may be this function that is older than the database, and not the row that is broken. */
+function unreadable(row: { delivery_id: number; attempt: number }, error: z.ZodError): DeliveryReport {
+  const message = `push_claim gave this function a row that it cannot read: ${said(error)}`;
+  return {
+    deliveryId: row.delivery_id,
+    attempt: row.attempt,
+    outcome: {
+      outcome: 'retry',
+      status: null,
+      code: 'delivery_unreadable',
+      message,
+      retryAfterSeconds: null,
+    },
+  };
+}
+
+function said(error: z.ZodError): string {
+  return storableText(z.prettifyError(error)).slice(0, 300).toWellFormed();
 }
 
 function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {

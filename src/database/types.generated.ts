@@ -42,6 +42,48 @@ export type Database = {
         };
         Relationships: [];
       };
+      push_device_preferences: {
+        Row: {
+          enabled: boolean | null;
+          muted_categories: string[] | null;
+          quiet_by_weekday: Json | null;
+          quiet_from: string | null;
+          quiet_until: string | null;
+          subscription_id: string;
+          timezone: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          enabled?: boolean | null;
+          muted_categories?: string[] | null;
+          quiet_by_weekday?: Json | null;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          subscription_id: string;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Update: {
+          enabled?: boolean | null;
+          muted_categories?: string[] | null;
+          quiet_by_weekday?: Json | null;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          subscription_id?: string;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'push_device_preferences_subscription_id_fkey';
+            columns: ['subscription_id'];
+            isOneToOne: true;
+            referencedRelation: 'push_subscriptions';
+            referencedColumns: ['id'];
+          },
+        ];
+      };
       push_notifications: {
         Row: {
           audience_topic: string | null;
@@ -129,6 +171,67 @@ export type Database = {
           },
         ];
       };
+      push_preferences: {
+        Row: {
+          enabled: boolean;
+          locale: string | null;
+          muted_categories: string[];
+          quiet_by_weekday: NonNullable<Json>;
+          quiet_from: string | null;
+          quiet_until: string | null;
+          timezone: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          enabled?: boolean;
+          locale?: string | null;
+          muted_categories?: string[];
+          quiet_by_weekday?: NonNullable<Json>;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Update: {
+          enabled?: boolean;
+          locale?: string | null;
+          muted_categories?: string[];
+          quiet_by_weekday?: NonNullable<Json>;
+          quiet_from?: string | null;
+          quiet_until?: string | null;
+          timezone?: string | null;
+          user_id?: string;
+        };
+        Relationships: [];
+      };
+      push_reads: {
+        Row: {
+          notification_id: string;
+          read_at: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          notification_id: string;
+          read_at?: string | null;
+          user_id?: string;
+        };
+        Update: {
+          notification_id?: string;
+          read_at?: string | null;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'push_reads_notification_id_fkey';
+            columns: ['notification_id'];
+            isOneToOne: false;
+            referencedRelation: 'push_notifications';
+            referencedColumns: ['id'];
+          },
+        ];
+      };
       push_subscriptions: {
         Row: {
           auth: string | null;
@@ -187,17 +290,20 @@ export type Database = {
       push_topic_members: {
         Row: {
           created_at: string;
+          read_until: string | null;
           topic: string;
           user_id: string;
         };
         ComputedFields: never;
         Insert: {
           created_at?: string;
+          read_until?: string | null;
           topic: string;
           user_id?: string;
         };
         Update: {
           created_at?: string;
+          read_until?: string | null;
           topic?: string;
           user_id?: string;
         };
@@ -270,7 +376,31 @@ export type Database = {
         Args: { p_deliveries?: number[]; p_dispatcher: string; p_now?: string };
         Returns: undefined;
       };
+      push_inbox: {
+        Args: {
+          p_before?: string;
+          p_before_id?: string;
+          p_category?: string;
+          p_limit?: number;
+          p_unread_only?: boolean;
+        };
+        Returns: {
+          audience_topic: string;
+          body: string;
+          category: string;
+          id: string;
+          params: Json;
+          read_at: string;
+          send_at: string;
+          tag: string;
+          title: string;
+          url: string;
+        }[];
+      };
       push_leave: { Args: { p_dispatcher: string; p_final?: boolean; p_now?: string }; Returns: boolean };
+      push_mark_all_read: { Args: { p_now?: string; p_until?: string }; Returns: number };
+      push_mark_read: { Args: { p_ids: string[]; p_now?: string }; Returns: number };
+      push_mark_unread: { Args: { p_ids: string[] }; Returns: number };
       push_notify: {
         Args: {
           p_body?: string;
@@ -322,6 +452,7 @@ export type Database = {
           total: number;
         }[];
       };
+      push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
     };
     Enums: {
       [_ in never]: never;

@@ -1,8 +1,6 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
-import type { Database } from '../database/types.generated.ts';
-import type { VirtualDevice } from '../local/push-service/virtual-device.ts';
 import type { Stack } from '../local/stack.ts';
+import { type DemoTable, type DemoUser, must, register, settled, signUp } from './demo-user.ts';
 import type { Narrator } from './narrator.ts';
 
 const DEALS = `
@@ -31,23 +29,11 @@ const RULE = `select push.watch(
   p_params     => $$ jsonb_build_object('deal', new.id, 'stage', new.stage) $$
 )`;
 
-type DemoDatabase = {
-  public: Omit<Database['public'], 'Tables'> & {
-    Tables: Database['public']['Tables'] & {
-      deals: {
-        Row: { id: number; name: string; stage: string; owner_id: string };
-        Insert: { name: string; owner_id: string };
-        Update: { stage?: string };
-        Relationships: [];
-      };
-    };
-  };
-};
-
-interface DemoUser {
-  name: string;
-  id: string;
-  client: SupabaseClient<DemoDatabase>;
+interface Tables {
+  deals: DemoTable<
+    { id: number; name: string; stage: string; owner_id: string },
+    { name: string; owner_id: string }
+  >;
 }
 
 /** The main job: a row changes under RLS, and the devices of its owner decrypt a push. Throws when anything is off. */
@@ -56,8 +42,8 @@ export async function runMainJob(stack: Stack, narrator: Narrator): Promise<void
   const sql = postgres(stack.databaseUrl, { max: 2, onnotice: () => {} });
   try {
     chapter('1. Two people sign up and register their devices');
-    const anna = await signUp(stack, 'Anna');
-    const ben = await signUp(stack, 'Ben');
+    const anna = await signUp<Tables>(stack, 'Anna');
+    const ben = await signUp<Tables>(stack, 'Ben');
     say('Anna and Ben signed up through supabase-js');
     const laptop = await register(stack, anna, 'desktop');
     const phone = await register(stack, anna, 'mobile');
@@ -125,8 +111,8 @@ export async function runMainJob(stack: Stack, narrator: Narrator): Promise<void
 }
 
 async function showThatStrangersAreRefused(
-  anna: DemoUser,
-  ben: DemoUser,
+  anna: DemoUser<Tables>,
+  ben: DemoUser<Tables>,
   check: Narrator['check'],
 ): Promise<void> {
   const seen = await must(ben.client.from('push_subscriptions').select('id').eq('user_id', anna.id));
@@ -150,51 +136,4 @@ async function showThatStrangersAreRefused(
     inward.error?.details === 'endpoint_not_allowed',
     `Ben registers an address inside the data centre: refused (${inward.error?.details})`,
   );
-}
-
-async function signUp(stack: Stack, name: string): Promise<DemoUser> {
-  const client = createClient<DemoDatabase>(stack.url, stack.publishableKey, {
-    auth: { persistSession: false, autoRefreshToken: false },
-  });
-  const { data, error } = await client.auth.signUp({
-    email: `${name.toLowerCase()}@example.com`,
-    password: 'correct horse battery staple',
-  });
-  if (error || data.user === null) throw new Error(`Sign-up failed: ${error?.message}`);
-  return { name, id: data.user.id, client };
-}
-
-async function register(stack: Stack, user: DemoUser, deviceType: string): Promise<VirtualDevice> {
-  const device = stack.pushService.createDevice({ applicationServerKey: stack.vapidPublicKey });
-  const { endpoint, keys } = device.subscription;
-  await must(
-    user.client.from('push_subscriptions').insert({
-      endpoint,
-      p256dh: keys.p256dh,
-      auth: keys.auth,
-      vapid_key: stack.vapidPublicKey,
-      device_type: deviceType,
-      user_agent: `supapush demo (${deviceType})`,
-    }),
-  );
-  return device;
-}
-
-/** Waits until no delivery is queued or under way: outcomes are reported in batches, shortly after the pushes. */
-async function settled(sql: postgres.Sql): Promise<void> {
-  for (let look = 0; look < 200; look++) {
-    const [open] =
-      await sql`select count(*)::int as count from push.deliveries where state in ('queued', 'sending')`;
-    if (open?.count === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('Some deliveries were not settled within 10 seconds.');
-}
-
-async function must<T>(
-  request: PromiseLike<{ data: T; error: { message: string } | null }>,
-): Promise<NonNullable<T>> {
-  const { data, error } = await request;
-  if (error) throw new Error(error.message);
-  return data as NonNullable<T>;
 }

@@ -1,5 +1,5 @@
 import type { Channels, Outcome } from '../channels/channel.ts';
-import type { DeliveryQueue } from '../database/delivery-queue.ts';
+import type { DeliveryQueue, DeliveryReport } from '../database/delivery-queue.ts';
 import { createLanes } from './lanes.ts';
 import { createReportBuffer } from './report-buffer.ts';
 
@@ -22,6 +22,7 @@ export interface DispatcherOptions {
   heartbeatMs?: number;
   /** How long a batch of reports is tried again while the database does not answer. */
   patienceMs?: number;
+  /** Milliseconds of a clock that nobody sets: budget and patience are lengths of time. */
   now?: () => number;
 }
 
@@ -54,7 +55,8 @@ const MAX_PENDING = 1000;
  */
 export async function dispatch(dispatcher: string, options: DispatcherOptions): Promise<DispatchSummary> {
   const { queue, channels, claimLimit = 200, concurrency = 50, lingerMs = 1000 } = options;
-  const { heartbeatMs = 5000, patienceMs = 50_000, now = Date.now, budget = UNLIMITED } = options;
+  const { heartbeatMs = 5000, patienceMs = 50_000, budget = UNLIMITED } = options;
+  const { now = () => performance.now() } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
   const unsettled = new Set<number>();
   const reports = createReportBuffer({
@@ -66,15 +68,12 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       for (const { deliveryId } of batch) unsettled.delete(deliveryId);
     },
   });
-  const lanes = createLanes({
-    channels,
-    concurrency,
-    onReport(report) {
-      const { outcome } = report.outcome;
-      summary.outcomes[outcome] = (summary.outcomes[outcome] ?? 0) + 1;
-      reports.add(report);
-    },
-  });
+  const onReport = (report: DeliveryReport) => {
+    const { outcome } = report.outcome;
+    summary.outcomes[outcome] = (summary.outcomes[outcome] ?? 0) + 1;
+    reports.add(report);
+  };
+  const lanes = createLanes({ channels, concurrency, onReport });
   const heartbeat = setInterval(() => {
     // A heartbeat that fails is followed by the next; without any the lease ends, as it should.
     queue.heartbeat(dispatcher, [...unsettled]).catch(() => {});
@@ -99,13 +98,15 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
 
       const busy = lanes.busyHosts();
       const limit = Math.min(claimLimit, left);
-      const deliveries = await queue.claim(dispatcher, limit, busy);
-      summary.claimed += deliveries.length;
-      for (const { deliveryId } of deliveries) unsettled.add(deliveryId);
+      const { deliveries, unreadable } = await queue.claim(dispatcher, limit, busy);
+      const claimed = deliveries.length + unreadable.length;
+      summary.claimed += claimed;
+      for (const { deliveryId } of [...deliveries, ...unreadable]) unsettled.add(deliveryId);
       lanes.add(deliveries);
+      for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
-      const expanded = deliveries.length < limit && busy.length === 0 && (await queue.expand());
-      if (deliveries.length > 0 || expanded) {
+      const expanded = claimed < limit && busy.length === 0 && (await queue.expand());
+      if (claimed > 0 || expanded) {
         idleSince = now();
         continue;
       }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isVapidSubject, type VapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../errors.ts';
+import { MAX_PAYLOAD_BYTES } from '../notification/payload.ts';
 import { parseJson } from '../parse-json.ts';
 
 /** What the functions are told from outside. The platform sets the first two, `supabase secrets set` the others. */
@@ -12,6 +13,8 @@ export interface FunctionEnvironment {
   bellSecret: string;
   /** The JSON file of a Google service account; undefined where nothing is sent through FCM. */
   fcmServiceAccount: string | undefined;
+  /** Web push messages are padded to a multiple of so many bytes; 0 for no padding. */
+  padding: number;
   /** Deliveries one invocation sends before it hands over; undefined where the platform decides. */
   deliveryBudget: number | undefined;
 }
@@ -52,6 +55,8 @@ const variables = z.object({
     })
     .default([]),
   VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
+  // A line left empty in .env counts as 0.
+  PUSH_PADDING: z.coerce.number().int().min(0).max(MAX_PAYLOAD_BYTES).default(0),
   PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),
   FCM_SERVICE_ACCOUNT: z.string().optional(),
   PUSH_BELL_SECRET: headerValue.min(32, 'must have at least 32 characters'),
@@ -88,6 +93,7 @@ export function readEnvironment(environment: Record<string, string | undefined>)
     bellSecret: read.data.PUSH_BELL_SECRET,
     // A line left empty in .env is no account.
     fcmServiceAccount: read.data.FCM_SERVICE_ACCOUNT?.trim() || undefined,
+    padding: read.data.PUSH_PADDING,
     deliveryBudget: read.data.PUSH_DELIVERY_BUDGET,
   };
 }

@@ -6,6 +6,7 @@ import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
 import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
+import { createServerClock } from '../database/server-clock.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
@@ -79,19 +80,19 @@ interface World {
 }
 
 async function buildWorld(platform: Platform): Promise<World> {
-  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, deliveryBudget } = readEnvironment(
-    platform.environment,
-  );
+  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
+    readEnvironment(platform.environment);
   const signers = await importAllVapidKeys(vapid);
-  const fcm = await buildFcm(fcmServiceAccount);
-  const client = createServiceClient(supabaseUrl, secretKey);
+  const clock = createServerClock();
+  const fcm = await buildFcm(fcmServiceAccount, clock.now);
+  const client = createServiceClient(supabaseUrl, secretKey, clock);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
     bellSecret,
     problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signers }), fcm: fcm.channel },
+      channels: { webpush: createWebPushChannel({ signers, padding, now: clock.now }), fcm: fcm.channel },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };
@@ -100,6 +101,7 @@ async function buildWorld(platform: Platform): Promise<World> {
 /** FCM is one channel of two: without a usable account its deliveries wait, and web push goes on. */
 async function buildFcm(
   serviceAccount: string | undefined,
+  now: () => number,
 ): Promise<{ channel: Channel<'fcm'>; problem?: SupapushError }> {
   if (serviceAccount === undefined) {
     return {
@@ -107,7 +109,7 @@ async function buildFcm(
     };
   }
   try {
-    return { channel: createFcmChannel({ account: await importServiceAccount(serviceAccount) }) };
+    return { channel: createFcmChannel({ account: await importServiceAccount(serviceAccount), now }) };
   } catch (error) {
     if (!(error instanceof SupapushError)) throw error;
     return { channel: createUnconfiguredChannel(error.message), problem: error };
@@ -137,10 +139,11 @@ async function readBody(request: Request): Promise<string> {
 }
 
 async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {
-  const started = Date.now();
+  const started = performance.now();
   try {
     const summary = await dispatch(dispatcher, options);
-    log({ level: 'info', event: 'dispatched', dispatcher, milliseconds: Date.now() - started, ...summary });
+    const milliseconds = Math.round(performance.now() - started);
+    log({ level: 'info', event: 'dispatched', dispatcher, milliseconds, ...summary });
   } catch (error) {
     const code = error instanceof SupapushError ? error.code : 'internal';
     log({

@@ -41,6 +41,8 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   seed?: boolean;
   /** Whether Edge Functions are served; they are unless switched off. */
   functions?: boolean;
+  /** Processes of each function; requests go to them in turns. One unless given. */
+  functionProcesses?: number;
   /** What happens, line by line, with durations. */
   log?: (line: string) => void;
   /** What functions print; goes to `log` unless given. */
@@ -188,6 +190,7 @@ async function compose(
       },
       onLog: options.onFunctionLog ?? (({ function: name, line }) => log(`${name}: ${line}`)),
       tracker: lifetime,
+      ...(options.functionProcesses !== undefined && { processes: options.functionProcesses }),
     });
     lifetime.onEnd('functions', functions.stop);
   }
@@ -257,11 +260,7 @@ async function compose(
     functions,
     migrations,
     pids: () =>
-      [
-        lifetime.reaperPid,
-        database?.pid,
-        ...(functions?.names.map((name) => functions.pid(name)) ?? []),
-      ].filter((pid) => pid !== undefined),
+      [lifetime.reaperPid, database?.pid, ...(functions?.pids() ?? [])].filter((pid) => pid !== undefined),
     async crashDatabase() {
       // PostgREST answers 503 while the database is away. The API goes first, because its driver throws outside of any
       // promise when the server vanishes under a transaction (postgres.js 3.4).

@@ -39,30 +39,9 @@ comment on column public.push_categories.throttle_overflow is
   'Where messages beyond the limit go: into the digest of this key, or into the inbox alone when it is null. Messages to a '
   'topic always do the latter.';
 
-create function push.category_of(p_category text)
-returns setof public.push_categories
--- In plpgsql, which keeps its plan: there are few rows to look at, and planning that would take longer.
-language plpgsql
-stable
-rows 1
-set search_path = ''
-as $$
-begin
-  return query
-  select c.* from public.push_categories as c
-  where p_category = c.key or starts_with(p_category, c.key || ':')
-  order by octet_length(c.key) desc
-  limit 1;
-end;
-$$;
-comment on function push.category_of(text) is
-  'The row by which messages of this category are treated: that of the longest prefix. None when it has none.';
-
 alter table public.push_categories enable row level security;
 create policy push_categories_select on public.push_categories for select to authenticated using (true);
 
 revoke all on public.push_categories from anon, authenticated, service_role;
 grant select on public.push_categories to authenticated;
 grant select, insert, update, delete on public.push_categories to service_role;
-
-revoke all on all functions in schema push from public;

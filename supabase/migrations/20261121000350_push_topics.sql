@@ -44,7 +44,7 @@ create table public.push_topic_members (
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
 comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
 comment on column public.push_topic_members.created_at is
-  'When the user joined. Who joins while a message is on its way to the topic reads it, but is not notified of it.';
+  'When the user joined. Who joins while a message is on its way to the topic may read it, but is not notified of it.';
 
 create index push_topic_members_user_id_idx on public.push_topic_members (user_id);
 

@@ -30,7 +30,6 @@ create table public.push_notifications (
   constraint push_notifications_audience_topic_fkey foreign key (audience_topic)
     references public.push_topics (key) on delete cascade,
   constraint push_notifications_audience check (num_nonnulls(user_id, audience_topic) = 1),
-  constraint push_notifications_idempotency_key unique (user_id, idempotency_key),
   constraint push_notifications_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_notifications_ttl check (ttl between 0 and 2419200),
   constraint push_notifications_topic check (topic ~ '^[A-Za-z0-9_-]{1,32}$'),
@@ -60,25 +59,35 @@ comment on column public.push_notifications.topic is
 comment on column public.push_notifications.tag is
   'Notifications of the same tag replace each other: on the device, and through a topic derived from it at the push service.';
 comment on column public.push_notifications.read_at is
-  'When its user read it. Of a topic''s message it stays null: it would have to be known per member.';
+  'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
+comment on column public.push_notifications.inbox is
+  'Whether the inbox shows it. False for what only calls attention to others that it shows.';
 comment on column public.push_notifications.expires_at is 'No attempt is made after this moment; by default send_at plus the TTL.';
 comment on column public.push_notifications.idempotency_key is 'A second message of the same key for the same user or topic is not created.';
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
+comment on column public.push_notifications.template is 'The template its text is made of, if it has one.';
 comment on column public.push_notifications.digest_key is
   'Messages of the same key to the same user are summarised, as declared by push.define_digest(). Hierarchical: deals:42.';
 comment on column public.push_notifications.digest_id is 'The digest it waits in, was summarised by, or is the summary of.';
-comment on column public.push_notifications.inbox is
-  'Whether the inbox shows it. False for what only calls attention to others that it shows.';
 comment on column public.push_notifications.status is
   'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), '
   'digested (reaches devices only through a summary), suppressed (beyond a limit: its deliveries say which), cancelled.';
 
-create index push_notifications_inbox_idx on public.push_notifications (user_id, created_at desc, id desc);
-create index push_notifications_audience_idx on public.push_notifications (audience_topic, created_at desc, id desc)
-where audience_topic is not null;
--- An index and no constraint: it holds nothing for the many messages that are for one user.
+-- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's
+-- messages when the user is deleted.
+create unique index push_notifications_idempotency_key
+on public.push_notifications (user_id, idempotency_key) where user_id is not null;
 create unique index push_notifications_audience_idempotency_key
-on public.push_notifications (audience_topic, idempotency_key) where audience_topic is not null;
+on public.push_notifications (audience_topic, idempotency_key)
+where audience_topic is not null and idempotency_key is not null;
+-- The inbox, by the moment of sending, so that what was scheduled long ago does not appear far below. What is unread is
+-- apart from what is read: a new message has one entry, what is unread is counted, and a page is taken from both.
+create index push_notifications_unread_idx on public.push_notifications (user_id, send_at desc, id desc)
+where user_id is not null and read_at is null and inbox and status not in ('scheduled', 'cancelled');
+create index push_notifications_read_idx on public.push_notifications (user_id, send_at desc, id desc)
+where user_id is not null and read_at is not null and inbox and status not in ('scheduled', 'cancelled');
+create index push_notifications_audience_idx on public.push_notifications (audience_topic, send_at desc, id desc)
+where audience_topic is not null;
 create index push_notifications_scheduled_idx on public.push_notifications (send_at, id) where status = 'scheduled';
 
 -- The most a push message holds in the clear (RFC 8291), and what remains of a long text at least. The encoder of the
@@ -121,6 +130,74 @@ as $$
 $$;
 comment on function push.topic_of_tag(text) is 'The RFC 8030 topic that stands for a tag: 32 characters of base64url.';
 
+create function push.refuse_notification(p_notification public.push_notifications)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_bytes integer;
+begin
+  if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
+    perform push.refuse(400, 'audience_missing', 'A notification is for one user or for one topic.',
+      'Give either user_id or audience_topic (the key of a row in push_topics).');
+  end if;
+  if coalesce(btrim(p_notification.title), '') = '' then
+    perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
+  end if;
+  if p_notification.urgency is null or p_notification.urgency not in ('very-low', 'low', 'normal', 'high') then
+    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+  end if;
+  if p_notification.ttl not between 0 and 2419200 then
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+  end if;
+  if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
+    perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
+  end if;
+  -- A path of the app, or https. Anything else (javascript:, data:, //other.host) has no business behind a click.
+  -- No control characters, spaces or backslashes anywhere: a browser drops or turns them, and another URL is left.
+  if p_notification.url !~ '^(/([^/].*)?|https://[^/].*)$' or p_notification.url ~ '[[:cntrl:][:space:]\\]'
+    or octet_length(p_notification.url) > 2048 then
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+  end if;
+  if octet_length(p_notification.tag) not between 1 and 100 then
+    perform push.refuse(400, 'tag_malformed', 'A tag has 1 to 100 bytes.', 'Shorten or hash it, or leave it out.');
+  end if;
+  if octet_length(p_notification.category) > 100 then
+    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
+  end if;
+  if octet_length(p_notification.idempotency_key) > 200 then
+    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key has at most 200 bytes.', 'Shorten or hash it.');
+  end if;
+  if jsonb_typeof(p_notification.params) is distinct from 'object' then
+    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, {} when there is nothing to say.');
+  end if;
+  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
+  if octet_length(p_notification.title) > 1000 or octet_length(p_notification.body) > 8000 then
+    perform push.refuse(413, 'text_too_large',
+      format('The title has %s bytes and the body %s; 1000 and 8000 are possible.',
+        octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
+      'Shorten it: what a device shows is a few hundred bytes.');
+  end if;
+  v_bytes := push.payload_bytes(
+    p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
+    coalesce(p_notification.tag, p_notification.topic)
+  );
+  if v_bytes > 3993 then
+    perform push.refuse(413, 'notification_too_large',
+      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s).',
+        v_bytes, octet_length(p_notification.params::text), coalesce(octet_length(p_notification.url), 0),
+        coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0)),
+      'Shorten params: send an id and let the device load the rest.');
+  end if;
+  if p_notification.expires_at <= p_notification.send_at then
+    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
+  end if;
+end;
+$$;
+comment on function push.refuse_notification(public.push_notifications) is
+  'Raises what is wrong with a notification that no device could be sent; returns when nothing is.';
+
 create function push.check_notification()
 returns trigger
 language plpgsql
@@ -128,70 +205,16 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
-declare
-  v_settings push.settings;
-  v_bytes integer;
 begin
-  select s.* into v_settings from push.settings as s;
-  if num_nonnulls(new.user_id, new.audience_topic) <> 1 then
-    perform push.refuse(400, 'audience_missing', 'A notification is for one user or for one topic.',
-      'Give either user_id or audience_topic (the key of a row in push_topics).');
-  end if;
-  if coalesce(btrim(new.title), '') = '' then
-    perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
-  end if;
-  if new.urgency is null or new.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if new.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
-  end if;
-  if new.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
-  end if;
-  -- A path of the app, or https. Anything else (javascript:, data:, //other.host) has no business behind a click.
-  -- No control characters, spaces or backslashes anywhere: a browser drops or turns them, and another URL is left.
-  if new.url !~ '^(/([^/].*)?|https://[^/].*)$' or new.url ~ '[[:cntrl:][:space:]\\]' or octet_length(new.url) > 2048 then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if octet_length(new.tag) not between 1 and 100 then
-    perform push.refuse(400, 'tag_malformed', 'A tag has 1 to 100 bytes.', 'Shorten or hash it, or leave it out.');
-  end if;
-  if octet_length(new.category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
-  end if;
-  if octet_length(new.idempotency_key) > 200 then
-    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key has at most 200 bytes.', 'Shorten or hash it.');
-  end if;
-  if jsonb_typeof(new.params) is distinct from 'object' then
-    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, {} when there is nothing to say.');
-  end if;
-  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
-  if octet_length(new.title) > 1000 or octet_length(new.body) > 8000 then
-    perform push.refuse(413, 'text_too_large',
-      format('The title has %s bytes and the body %s; 1000 and 8000 are possible.',
-        octet_length(new.title), coalesce(octet_length(new.body), 0)),
-      'Shorten it: what a device shows is a few hundred bytes.');
-  end if;
-  v_bytes := push.payload_bytes(
-    new.title, new.body, new.url, new.params, new.category, coalesce(new.tag, new.topic)
-  );
-  if v_bytes > 3993 then
-    perform push.refuse(413, 'notification_too_large',
-      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s).',
-        v_bytes, octet_length(new.params::text), coalesce(octet_length(new.url), 0),
-        coalesce(octet_length(new.category), 0), coalesce(octet_length(new.tag), 0)),
-      'Shorten params: send an id and let the device load the rest.');
-  end if;
   if new.digest_key is not null and (tg_op = 'INSERT' or new.digest_key is distinct from old.digest_key) then
     perform push.check_digest_key(new.digest_key, new.audience_topic);
   end if;
   new.send_at := coalesce(new.send_at, now());
-  -- A TTL of 0 means "now or never" at the push service; we still try for a minute to reach that service.
-  new.expires_at := coalesce(new.expires_at,
-    new.send_at + make_interval(secs => greatest(coalesce(new.ttl, v_settings.default_ttl), 60)));
-  if new.expires_at <= new.send_at then
-    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
+  if new.expires_at is null then
+    -- A TTL of 0 means "now or never" at the push service; we still try for a minute to reach that service.
+    new.expires_at := new.send_at + make_interval(
+      secs => greatest(coalesce(new.ttl, (select s.default_ttl from push.settings as s)), 60)
+    );
   end if;
   if tg_op = 'INSERT' then
     new.status := case
@@ -200,6 +223,30 @@ begin
       when new.audience_topic is not null then 'expanding'
       else 'queued'
     end;
+  end if;
+  -- In one expression what push.refuse_notification() looks at one by one: every step costs as much as this whole line,
+  -- and an application's commit waits for it. Whoever fails here is told there what is wrong.
+  if (
+    num_nonnulls(new.user_id, new.audience_topic) = 1
+    and btrim(new.title) <> '' and octet_length(new.title) <= 1000
+    and (new.body is null or octet_length(new.body) <= 8000)
+    and new.urgency in ('very-low', 'low', 'normal', 'high')
+    and jsonb_typeof(new.params) = 'object'
+    and (new.ttl is null or new.ttl between 0 and 2419200)
+    and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
+    and (new.tag is null or octet_length(new.tag) between 1 and 100)
+    and (new.category is null or octet_length(new.category) <= 100)
+    and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
+    -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
+    and (new.url is null or new.url ~ '^(/|https://[A-Za-z0-9])([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?$')
+    -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
+    -- becomes six bytes of JSON at most, and one of such a url stays one.
+    and octet_length(new.params::text) + octet_length(coalesce(new.url, ''))
+      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
+    and octet_length(coalesce(new.url, '')) <= 2048
+    and new.expires_at > new.send_at
+  ) is not true then
+    perform push.refuse_notification(new);
   end if;
   return new;
 end;
@@ -216,18 +263,20 @@ alter table public.push_notifications enable row level security;
 
 create policy push_notifications_select on public.push_notifications
 for select to authenticated using (
-  (select auth.uid()) = user_id
-  or (
-    -- An array made once per query: both sides of the `or` are then found by index. What is not sent yet, or was taken
-    -- back, is nobody's to read.
-    audience_topic = any (array(
+  -- What is not sent yet, or was taken back, is nobody's to read.
+  status not in ('scheduled', 'cancelled')
+  and (
+    (select auth.uid()) = user_id
+    -- An array made once per query: both sides of the `or` are then found by index.
+    or audience_topic = any (array(
       select m.topic from public.push_topic_members as m where m.user_id = (select auth.uid())
     ))
-    and status in ('expanding', 'queued')
   )
 );
 create policy push_notifications_update on public.push_notifications
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated
+using ((select auth.uid()) = user_id and status not in ('scheduled', 'cancelled'))
+with check ((select auth.uid()) = user_id);
 
 revoke all on public.push_notifications from anon, authenticated, service_role;
 grant select on public.push_notifications to authenticated;

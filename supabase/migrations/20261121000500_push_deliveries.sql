@@ -6,14 +6,17 @@
 --                     ├─► gone     (404, 410: the subscription is deleted)
 --                     ├─► failed   (400, 413, bad keys, or attempts used up)
 --                     └─► expired  (no time left)
---   queued ─► expired · suppressed · cancelled
+--   queued ─► expired · suppressed (preferences; limits, when it is made) · cancelled
 --
 -- Only the functions below change a state.
 
 create table push.deliveries (
   id bigint not null generated always as identity,
+  -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
+  -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
+  -- that made or locked the notification, and a trigger deletes them with it.
   notification_id uuid not null,
-  -- No foreign key: the log outlives the device. A delivery without its subscription is cancelled, never sent.
+  -- None here either: the log outlives the device. A delivery without its subscription is cancelled, never sent.
   subscription_id uuid not null,
   -- No foreign key either: it would make every writer lock the row of the same few push services at once, which costs
   -- more than the rest of the insert. The subscription it is copied from has one.
@@ -33,8 +36,6 @@ create table push.deliveries (
   created_at timestamptz not null default now(),
   constraint deliveries_pkey primary key (id),
   constraint deliveries_once unique (notification_id, subscription_id),
-  constraint deliveries_notification_id_fkey foreign key (notification_id)
-    references public.push_notifications (id) on delete cascade,
   constraint deliveries_state check (
     state in ('queued', 'sending', 'sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled')
   ),
@@ -65,6 +66,7 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_now timestamptz := clock_timestamp();
   v_held uuid[] := array[]::uuid[];
 begin
   -- Projects without digests and limits pay for this question alone.
@@ -74,16 +76,30 @@ begin
       select from public.push_categories as c where c.throttle_limit is not null
     ))
   ) or (select s.daily_ceiling is not null from push.settings as s) then
+    -- The moment of a summary is set by who makes it.
+    v_now := coalesce((select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), v_now);
     v_held := push.hold_back(
-      array(select n.id from push_new_notifications as n where n.status = 'queued' and n.user_id is not null),
-      -- The moment of a summary is set by who makes it.
-      coalesce((select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), clock_timestamp())
+      array(select n.id from push_new_notifications as n where n.status = 'queued' and n.user_id is not null), v_now
     );
   end if;
-  insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-  select n.id, s.id, s.host, n.send_at, n.expires_at
+  insert into push.deliveries (
+    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+  )
+  select n.id, s.id, s.host, coalesce((v.verdict).due_at, n.send_at), n.expires_at,
+    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
+  -- Here and wherever deliveries are made or claimed: two look-ups by key for each, whatever the planner believes, and no
+  -- judgement for who said nothing. Offset 0 keeps it from judging once for each field that is read.
+  cross join lateral (
+    select (
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now)
+      from (values (s.id)) as x (subscription_id)
+      left join public.push_preferences as p on p.user_id = s.user_id
+      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+      where p.user_id is not null or o.user_id is not null
+    ) offset 0
+  ) as v (verdict)
   where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
   return null;
 end;
@@ -97,6 +113,29 @@ after insert on public.push_notifications
 referencing new table as push_new_notifications
 for each statement execute function push.queue_new_notifications();
 
+create function push.delete_deliveries()
+returns trigger
+language plpgsql
+-- Definer: whoever deletes a notification has no access to the queue.
+security definer
+set search_path = ''
+-- A look-up by index for each, however empty the planner believes the queue to be.
+set enable_seqscan = off
+as $$
+begin
+  delete from push.deliveries as d
+  using push_deleted_notifications as n
+  where d.notification_id = n.id;
+  return null;
+end;
+$$;
+comment on function push.delete_deliveries() is 'Deletes the deliveries of deleted notifications, queued and done.';
+
+create trigger push_notifications_delete_deliveries
+after delete on public.push_notifications
+referencing old table as push_deleted_notifications
+for each statement execute function push.delete_deliveries();
+
 create function push.queue_due_notifications(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
@@ -107,6 +146,8 @@ as $$
 declare
   v_ids uuid[];
   v_user_ids uuid[];
+  v_categories text[];
+  v_urgencies text[];
   v_send_ats timestamptz[];
   v_expire_ats timestamptz[];
   v_limited boolean;
@@ -123,14 +164,15 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.user_id, n.send_at, n.expires_at, n.digest_key, n.category
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key
   )
   select coalesce(array_agg(r.id order by r.send_at, r.id), '{}'), array_agg(r.user_id order by r.send_at, r.id),
+    array_agg(r.category order by r.send_at, r.id), array_agg(r.urgency order by r.send_at, r.id),
     array_agg(r.send_at order by r.send_at, r.id), array_agg(r.expires_at order by r.send_at, r.id),
     coalesce(bool_or(r.digest_key is not null or (r.category is not null and exists (
       select from public.push_categories as c where c.throttle_limit is not null
     ))), false)
-  into v_ids, v_user_ids, v_send_ats, v_expire_ats, v_limited
+  into v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats, v_limited
   from released as r;
 
   if v_limited or (select s.daily_ceiling is not null from push.settings as s) then
@@ -148,11 +190,24 @@ begin
     end;
   end if;
 
-  insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
-  select i.id, s.id, s.host, i.send_at, i.expires_at
-  from unnest(v_ids, v_user_ids, v_send_ats, v_expire_ats) as i (id, user_id, send_at, expires_at)
-  join public.push_subscriptions as s on s.user_id = i.user_id
-  where i.expires_at > p_now and (v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id)));
+  insert into push.deliveries (
+    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+  )
+  select r.id, s.id, s.host, coalesce((v.verdict).due_at, r.send_at), r.expires_at,
+    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+  from unnest(v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats)
+    as r (id, user_id, category, urgency, send_at, expires_at)
+  join public.push_subscriptions as s on s.user_id = r.user_id
+  cross join lateral (
+    select (
+      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+      from (values (s.id)) as x (subscription_id)
+      left join public.push_preferences as p on p.user_id = s.user_id
+      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+      where p.user_id is not null or o.user_id is not null
+    ) offset 0
+  ) as v (verdict)
+  where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
   return cardinality(v_ids);
 end;
 $$;
@@ -395,21 +450,34 @@ begin
     from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
   ), claimed as (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here: what is to be sent comes back with the update.
+    -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
+    -- have become night since it was queued, or its user may want something else now.
     update push.deliveries as d
-    set attempts = d.attempts + 1,
+    set -- One that waits on has not been handed out: a late report of who had it before still counts.
+        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
-        state = case when w.reason is null then 'sending' else 'cancelled' end,
-        lease_until = case when w.reason is null then p_now + v_settings.delivery_lease end,
-        finished_at = case when w.reason is not null then p_now end,
-        last_code = coalesce(w.reason, d.last_code)
+        state = coalesce((v.verdict).state, 'sending'),
+        due_at = coalesce((v.verdict).due_at, d.due_at),
+        lease_until = case when (v.verdict).state is null then p_now + v_settings.delivery_lease end,
+        finished_at = (v.verdict).finished_at,
+        last_code = coalesce((v.verdict).code, d.last_code)
     from chosen as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
     cross join lateral (
-      select case when s.id is null then 'subscription_deleted' when n.status = 'cancelled' then 'notification_cancelled' end
-    ) as w (reason)
+      select case
+        when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
+        when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
+        else (
+          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          where p.user_id is not null or o.user_id is not null
+        )
+      end offset 0
+    ) as v (verdict)
     where d.id = c.id
     returning d.id, d.attempts, d.expires_at, d.state,
       s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
@@ -487,12 +555,15 @@ begin
     order by r.delivery_id, r.attempt desc
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
-    -- not sent again. That it failed is known already.
+    -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
       d.state = 'sending'
-      or (d.state = 'queued' and d.last_code = 'lease_lost' and r.outcome in ('sent', 'gone', 'failed'))
+      or (
+        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        and r.outcome in ('sent', 'gone', 'failed')
+      )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
   ), blamed as (
@@ -537,9 +608,12 @@ begin
     -- Said again, because this is looked at once more when somebody else has changed the row since.
     where d.id = k.id and d.attempts = k.attempts and (
       d.state = 'sending'
-      or (d.state = 'queued' and d.last_code = 'lease_lost' and k.outcome in ('sent', 'gone', 'failed'))
+      or (
+        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        and k.outcome in ('sent', 'gone', 'failed')
+      )
     )
-    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.message, k.retry_after,
+    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.code, k.message, k.retry_after,
       d.host, d.subscription_id, d.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
@@ -576,7 +650,11 @@ begin
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
           count(*) filter (where k.outcome = 'misconfigured' and not k.fault_of_subscription) as misconfigured,
           count(*) filter (where k.outcome = 'retry' and k.status in (429, 503, 406)) as throttled,
-          count(*) filter (where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))) as unreachable,
+          -- What our side could not even make a request of says nothing about the push service.
+          count(*) filter (
+            where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))
+              and coalesce(k.code, '') not in ('channel_failed', 'delivery_unreadable')
+          ) as unreachable,
           max(k.retry_after) filter (where k.outcome = 'retry') as retry_after,
           max(k.message) filter (where k.outcome <> 'sent') as message
         from decided as k
@@ -646,6 +724,12 @@ begin
   set state = case when d.failures + 1 >= s.max_attempts then 'failed' else 'queued' end,
       finished_at = case when d.failures + 1 >= s.max_attempts then p_now end,
       failures = d.failures + 1,
+      -- The first time at once: dispatchers end. A second time in a row, one of those that were under way together may be
+      -- what ended it, and would take the others along until all are given up: the jitter parts them.
+      due_at = case
+        when d.last_code = 'lease_lost' then p_now + push.backoff(d.failures + 1, s.backoff_base, s.backoff_max)
+        else d.due_at
+      end,
       lease_until = null,
       last_code = 'lease_lost'
   from lost, push.settings as s

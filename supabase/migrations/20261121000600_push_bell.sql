@@ -22,6 +22,11 @@ begin
     perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
       'Use the PUSH_BELL_SECRET that push-dispatch has.');
   end if;
+  -- As push-dispatch reads it: it travels in a header, where anything else would never match.
+  if p_bell_secret !~ '^[!-~]+$' then
+    perform push.refuse(400, 'bell_secret_malformed', 'The bell''s secret must be printable ASCII without spaces.',
+      'Use the PUSH_BELL_SECRET that push-dispatch has.');
+  end if;
   if p_vapid_public_key is not null
     and push.is_p256_point(push.decode_base64url(p_vapid_public_key)) is not true then
     perform push.refuse(400, 'vapid_key_invalid',
@@ -183,7 +188,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  if exists (select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()) then
+  -- What preferences hold back or suppress is nobody's work now.
+  if exists (
+    select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+  ) then
     perform push.wake();
   end if;
   return null;
@@ -247,6 +255,7 @@ as $$
 declare
   v_recovered integer;
   v_expired integer;
+  v_reminded integer;
   v_released integer;
   v_summarised integer;
   v_expanded boolean := false;
@@ -256,6 +265,7 @@ begin
   where w.id in (select l.id from push.dispatchers as l where l.lease_until <= p_now for update skip locked);
   v_recovered := push.recover_leases(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
+  v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
@@ -270,13 +280,13 @@ begin
     end if;
   end if;
   return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'released', v_released, 'summarised', v_summarised,
-    'expanded', v_expanded, 'rung', v_rung is not null
+    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
+    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung is not null
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, releases what is due, closes digests, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;

@@ -33,7 +33,7 @@ begin
     p_user_id, p_title, p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, 'normal'), p_ttl, p_topic,
     p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key
   )
-  on conflict (user_id, idempotency_key) do nothing
+  on conflict do nothing
   returning push_notifications.id into v_id;
   if v_id is not null then
     return v_id;
@@ -87,7 +87,7 @@ as $$
       p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key
     from auth.users as u
     where u.id = any (p_user_ids)
-    on conflict (user_id, idempotency_key) do nothing
+    on conflict do nothing
     returning push_notifications.id
   )
   select count(*) from inserted;

@@ -335,6 +335,30 @@ comment on function push.join_digests(uuid[], text[], boolean, timestamptz) is
   'Puts each of these notifications into the open digest of its user and key, which is made if need be; returns those that wait now. '
   'The others lead (only if p_may_lead) or have no policy: they go at once.';
 
+create function push.is_wanted(p_user_id uuid, p_category text, p_now timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
+    and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
+    return true;
+  end if;
+  -- Without a device there is nobody to refuse it.
+  return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
+    select from public.push_subscriptions as s
+    left join public.push_preferences as p on p.user_id = s.user_id
+    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+    where s.user_id = p_user_id
+      and coalesce((push.judge(p, o, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+  );
+end;
+$$;
+comment on function push.is_wanted(uuid, text, timestamptz) is
+  'Whether a user has not muted this category or everything, on all devices there are. Quiet hours are no such thing.';
+
 create function push.hold_back(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -355,14 +379,16 @@ declare
   v_summaries boolean;
   v_held uuid[] := array[]::uuid[];
 begin
-  -- Whoever marks a message as critical does not want it to wait.
+  -- Whoever marks a message as critical does not want it to wait. What its user muted goes on, to be suppressed as such:
+  -- it takes no place of what is wanted.
   select array_agg(i.id order by i.place), array_agg(n.digest_key order by i.place) into v_ids, v_keys
   from unnest(p_ids) with ordinality as i (id, place)
   cross join lateral (
-    select k.digest_key, k.digest_id, k.category from public.push_notifications as k where k.id = i.id limit 1
+    select k.user_id, k.digest_key, k.digest_id, k.category from public.push_notifications as k where k.id = i.id limit 1
   ) as n
   where n.digest_key is not null and n.digest_id is null
-    and (n.category is null or not exists (select from push.category_of(n.category) as c where c.critical));
+    and (n.category is null or not exists (select from push.category_of(n.category) as c where c.critical))
+    and push.is_wanted(n.user_id, n.category, p_now);
   if v_ids is not null then
     v_held := push.join_digests(v_ids, v_keys, true, p_now);
   end if;
@@ -374,7 +400,8 @@ begin
   cross join lateral (
     select k.user_id, k.category, k.digest_id from public.push_notifications as k where k.id = i.id limit 1
   ) as n
-  where v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id));
+  where (v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id)))
+    and push.is_wanted(n.user_id, n.category, p_now);
   if v_ids is null then
     return v_held;
   end if;

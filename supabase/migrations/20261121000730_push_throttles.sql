@@ -42,15 +42,24 @@ create index daily_pushes_day_idx on push.daily_pushes (day);
 alter table push.daily_pushes enable row level security;
 create policy daily_pushes_nobody on push.daily_pushes for all to public using (false);
 
-create function push.timezone_of(p_user_id uuid)
-returns text
-language sql
+create function push.day_of(p_user_id uuid, p_at timestamptz)
+returns date
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select 'UTC';
+begin
+  return (
+    p_at at time zone coalesce(
+      (select p.timezone from public.push_preferences as p where p.user_id = p_user_id), 'UTC'
+    )
+  )::date;
+exception when invalid_parameter_value then
+  -- A new release of Postgres may have dropped the zone: that must break no write.
+  return (p_at at time zone 'UTC')::date;
+end;
 $$;
-comment on function push.timezone_of(uuid) is 'The timezone by which a user''s day begins.';
+comment on function push.day_of(uuid, timestamptz) is 'The day it is for a user at this moment, by the timezone of their preferences, or UTC.';
 
 create function push.is_limited(p_category text)
 returns boolean
@@ -117,7 +126,7 @@ begin
 
   if v_ceiling is not null then
     insert into push.daily_pushes as d (user_id, day)
-    select distinct a.user_id, (p_now at time zone push.timezone_of(a.user_id))::date
+    select distinct a.user_id, push.day_of(a.user_id, p_now)
     from unnest(p_user_ids) as a (user_id)
     order by a.user_id
     on conflict (user_id) do update set day = d.day;
@@ -138,7 +147,7 @@ begin
         t.today
       from asked as a
       join push.daily_pushes as d on d.user_id = a.user_id
-      cross join lateral (select (p_now at time zone push.timezone_of(a.user_id))::date as today) as t
+      cross join lateral (select push.day_of(a.user_id, p_now) as today) as t
     ), counted as (
       update push.daily_pushes as d
       set day = g.today, pushes = case when d.day = g.today then d.pushes else 0 end + g.pushes

@@ -60,6 +60,14 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- First whether there is anything to count: after most claims and reports there is not, and this runs after each.
+  if not exists (
+    select from push_changed_deliveries as d
+    join push.expansions as e on e.notification_id = d.notification_id
+    where d.finished_at is not null
+  ) then
+    return null;
+  end if;
   insert into push.delivery_counts (notification_id, state, deliveries)
   select d.notification_id, d.state, count(*)
   from push_changed_deliveries as d
@@ -124,7 +132,7 @@ begin
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
     if push.is_limited(v_notification.category) then
-      -- Who has no device uses up none of his limit.
+      -- Whom it does not reach anyway, for want of a device or as preferences have it, it takes no place.
       select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
       from (
         select t.user_id, t.created_at from public.push_topic_members as t
@@ -133,7 +141,8 @@ begin
         limit p_limit
       ) as m
       where m.created_at <= v_expansion.started_at
-        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id);
+        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
+        and push.is_wanted(m.user_id, v_notification.category, p_now);
       v_reasons := push.admit(
         v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
       );
@@ -152,19 +161,28 @@ begin
       insert into push.deliveries (
         notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
       )
-      select p_notification_id, s.id, s.host, p_now, v_notification.expires_at,
-        case when r.reason is null then 'queued' else 'suppressed' end, case when r.reason is not null then p_now end, r.reason
-      from page as p
-      join public.push_subscriptions as s on s.user_id = p.user_id
-      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = p.user_id
-      where p.place <= p_limit and p.created_at <= v_expansion.started_at
+      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
+        case when r.reason is null then coalesce((v.verdict).state, 'queued') else 'suppressed' end,
+        case when r.reason is null then (v.verdict).finished_at else p_now end, coalesce(r.reason, (v.verdict).code)
+      from page as m
+      join public.push_subscriptions as s on s.user_id = m.user_id
+      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
+      cross join lateral (
+        select (
+          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          where p.user_id is not null or o.user_id is not null
+        ) offset 0
+      ) as v (verdict)
+      where m.place <= p_limit and m.created_at <= v_expansion.started_at
       on conflict (notification_id, subscription_id) do nothing
-      returning state
+      returning deliveries.state
     ), counted as (
+      -- Those that preferences and limits ended at once; the trigger above counts what changes later.
       insert into push.delivery_counts (notification_id, state, deliveries)
-      select p_notification_id, 'suppressed', count(*) from queued as q
-      where q.state = 'suppressed'
-      having count(*) > 0
+      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
     )
     select (select count(*) from page as p where p.place <= p_limit),
       (select count(*) from queued),
@@ -474,7 +492,7 @@ begin
     p_audience_topic, p_title, p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, 'normal'), p_ttl,
     p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key
   )
-  on conflict (audience_topic, idempotency_key) where audience_topic is not null do nothing
+  on conflict do nothing
   returning push_notifications.id into v_id;
   if v_id is not null then
     return v_id;

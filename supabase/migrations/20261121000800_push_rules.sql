@@ -266,7 +266,7 @@ begin
   insert into public.push_notifications
     (user_id, title, body, url, params, category, urgency, ttl, topic, idempotency_key, tag, rule)
   %s
-  on conflict (user_id, idempotency_key) do nothing;
+  on conflict do nothing;
   return null;
 exception when others then
   -- The application's write comes first: what went wrong here is noted, never raised.

@@ -11,10 +11,10 @@ alter table push.settings
     and keep_errors >= interval '1 hour' and keep_cron_runs >= interval '1 hour'
     and keep_unused_subscriptions >= interval '1 day'
   );
-comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end.';
+comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end, and the moment of a reminder.';
 comment on column push.settings.keep_notifications is
   'How long the inbox keeps a notification, read or not, after it was written and stopped mattering. Not shorter than its deliveries.';
-comment on column push.settings.keep_errors is 'How long errors of rules and resolved alarms are kept.';
+comment on column push.settings.keep_errors is 'How long errors of rules and reminders and resolved alarms are kept.';
 comment on column push.settings.keep_cron_runs is 'How long the runs of Supapush''s own jobs stay in cron.job_run_details, which pg_cron never empties.';
 comment on column push.settings.keep_unused_subscriptions is
   'A device that was last used (or registered, or changed) longer ago is removed, unless something waits for it. '
@@ -132,8 +132,11 @@ declare
   v_settings push.settings;
   v_deliveries bigint;
   v_notifications bigint;
+  v_reads bigint;
   v_subscriptions bigint;
   v_rule_errors bigint;
+  v_reminder_moments bigint;
+  v_reminder_errors bigint;
   v_alarms bigint;
   v_cron_runs bigint;
   v_limits bigint;
@@ -155,12 +158,34 @@ begin
   );
   get diagnostics v_deliveries = row_count;
 
-  -- Those that still have deliveries come later: what goes with a row must be bounded too.
+  -- Of a message to a topic, what its members have read goes first: that may be a million rows.
+  delete from public.push_reads as r
+  where (r.user_id, r.notification_id) in (
+    select k.user_id, k.notification_id
+    from (
+      select o.id from public.push_notifications as o
+      where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications and o.audience_topic is not null
+        and exists (select from public.push_reads as k where k.notification_id = o.id)
+      order by greatest(o.created_at, o.expires_at)
+      limit p_limit
+    ) as old
+    cross join lateral (
+      select w.user_id, w.notification_id from public.push_reads as w
+      where w.notification_id = old.id
+      limit p_limit
+      for update skip locked
+    ) as k
+    limit p_limit
+  );
+  get diagnostics v_reads = row_count;
+
+  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
   delete from public.push_notifications as n
   where n.id in (
     select o.id from public.push_notifications as o
     where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications
       and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from public.push_reads as r where r.notification_id = o.id)
     order by greatest(o.created_at, o.expires_at)
     limit p_limit
     for update skip locked
@@ -176,6 +201,13 @@ begin
     and r.occurred_at <= p_now - v_settings.keep_errors;
   get diagnostics v_rule_errors = row_count;
 
+  v_reminder_moments := push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now);
+  delete from push.reminder_errors as r
+  where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - v_settings.keep_errors;
+  get diagnostics v_reminder_errors = row_count;
+  perform push.check_reminders(p_now);
+
   delete from push.alarms as a
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o
@@ -189,9 +221,9 @@ begin
   v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
 
   return jsonb_build_object(
-    'deliveries', v_deliveries, 'notifications', v_notifications, 'subscriptions', v_subscriptions,
-    'rule_errors', v_rule_errors, 'alarms', v_alarms, 'cron_runs', v_cron_runs,
-    'limits', v_limits
+    'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
+    'rule_errors', v_rule_errors, 'reminder_moments', v_reminder_moments, 'reminder_errors', v_reminder_errors,
+    'alarms', v_alarms, 'cron_runs', v_cron_runs, 'limits', v_limits
   );
 end;
 $$;

@@ -29,6 +29,7 @@ declare
   v_sent bigint;
   v_hosts jsonb;
   v_alarms jsonb;
+  v_reminders constant jsonb := push.reminder_health(p_now);
   v_last_tick timestamptz;
   v_reasons jsonb;
 begin
@@ -49,15 +50,19 @@ begin
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
     order by d.finished_at desc
     limit c_sample
+  ), tried as (
+    -- That a message did not outlast its user's quiet hours is no fault of anything.
+    select r.state, r.last_code, r.host from recent as r
+    where r.state in ('sent', 'failed') or (r.state = 'expired' and r.last_code is distinct from 'quiet_hours')
   )
   select
     coalesce((select jsonb_object_agg(c.state, c.n) from (
       select r.state, count(*) as n from recent as r group by r.state) as c), '{}'),
     coalesce((select jsonb_agg(jsonb_build_object('code', e.last_code, 'host', e.host, 'count', e.n) order by e.n desc) from (
-      select r.last_code, r.host, count(*) as n from recent as r
-      where r.state in ('failed', 'expired') group by r.last_code, r.host order by n desc limit 10) as e), '[]'),
-    (select count(*) from recent as r where r.state in ('sent', 'failed', 'expired')),
-    (select count(*) from recent as r where r.state = 'sent')
+      select t.last_code, t.host, count(*) as n from tried as t
+      where t.state <> 'sent' group by t.last_code, t.host order by n desc limit 10) as e), '[]'),
+    (select count(*) from tried),
+    (select count(*) from tried as t where t.state = 'sent')
   into v_recent, v_errors, v_finished, v_sent;
 
   -- What is normal is left out: a row here is something to read.
@@ -103,6 +108,10 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
       'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
   end if;
+  if (v_reminders ->> 'overdue')::integer > 0 and v_last_tick >= p_now - interval '2 minutes' then
+    v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
+      'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
+  end if;
   if v_last_tick is null or v_last_tick < p_now - interval '2 minutes' then
     v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
       'message', 'The pg_cron job supapush-tick has not run for two minutes: what the bell loses is not found again.');
@@ -118,6 +127,7 @@ begin
     'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
     'errors', v_errors,
     'hosts', v_hosts,
+    'reminders', v_reminders,
     'alarms', v_alarms,
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'last_tick_at', v_last_tick

@@ -1,8 +1,9 @@
-import { chmod, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { SCENARIOS } from '../../src/demo/scenarios.ts';
 import { PROJECT, withPlantedProject } from '../functions/deploy/planted-project.ts';
 import { expectNothingBelow, type LocalProcess, startProcess } from './local/local-process.ts';
 
@@ -58,6 +59,26 @@ test('the demo tells every chapter, ends with 0, and leaves nothing behind', {
   await expectNothingBelow(temporary);
 });
 
+test.each([
+  ['crm', [/Anna's phone: "Rocket is won"/, /✓ nothing on the phones of Carla and Dora/]],
+  ['events', [/Tom's phone: "New: Concert"/, /Hugo's phone: "Changed: Concert"/, /✓ and has read it/]],
+  ['bookings', [/Gus's phone: "Your booking is confirmed"/, /Sara's phone: "Booking cancelled"/]],
+])('the demo acts out the example %s', { timeout: 60_000 }, async (example, shown) => {
+  const run = demo(PROJECT, example);
+  const code = await run.ended;
+  const told = run.stdout.join('\n');
+  expect([code, run.stderr], told).toEqual([0, []]);
+  for (const line of shown) expect(told).toMatch(line);
+  expect(told).not.toContain('✗');
+  await expectNothingBelow(temporary);
+});
+
+test('every folder of examples/ can be acted out', async () => {
+  const entries = await readdir(join(PROJECT, 'examples'), { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  expect(folders.sort()).toEqual(Object.keys(SCENARIOS).sort());
+});
+
 test('a step that goes wrong ends it with 1, says which, and leaves nothing behind either', async () => {
   await withPlantedProject(async ({ directory, write }) => {
     await symlink(join(PROJECT, 'node_modules'), join(directory, 'node_modules'));
@@ -96,8 +117,16 @@ test('Ctrl-C in the middle leaves nothing behind', async () => {
 test.each([
   [['--help'], 0, 'stdout'],
   [['--fast'], 2, 'stderr'],
+  [['constructor'], 2, 'stderr'],
+  [['crm', 'events'], 2, 'stderr'],
 ] as const)('%j starts nothing and ends with %i', async (args, code, stream) => {
   const run = demo(PROJECT, ...args);
   expect(await run.ended).toBe(code);
   expect(run[stream].join('\n')).toContain('Usage: npm run demo');
+});
+
+test('an example that there is not is named, with those that there are', async () => {
+  const run = demo(PROJECT, 'shop');
+  expect(await run.ended).toBe(2);
+  expect(run.stderr[0]).toBe('There is no example "shop". There are: crm, events, bookings.');
 });

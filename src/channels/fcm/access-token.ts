@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { parseJson } from '../../parse-json.ts';
 import type { Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
-import { encodeBase64Url } from '../webpush/base64url.ts';
-import { retryAfterSeconds } from '../webpush/retry-after.ts';
-import { storableText } from '../webpush/storable-text.ts';
+import { retryAfterSeconds } from '../retry-after.ts';
+import { signToken } from '../signed-token.ts';
+import { storableText } from '../storable-text.ts';
 import type { ServiceAccount } from './service-account.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';
@@ -45,7 +45,7 @@ export function createAccessTokens(
   account: ServiceAccount,
   { timeoutMs, now }: { timeoutMs: number; now: () => number },
 ): AccessTokens {
-  let current: { result: AccessTokenResult; usableUntil: number } | undefined;
+  let current: { result: AccessTokenResult; usableFrom: number; usableUntil: number } | undefined;
   let pending: Promise<AccessTokenResult> | undefined;
   let replacedAt = Number.NEGATIVE_INFINITY;
 
@@ -54,6 +54,7 @@ export function createAccessTokens(
     const { result, lifetimeMs } = await requestToken(account, timeoutMs, asked);
     current = {
       result,
+      usableFrom: asked,
       usableUntil:
         'token' in result
           ? asked + lifetimeMs - Math.min(RENEW_BEFORE_MS, lifetimeMs / 2)
@@ -63,7 +64,11 @@ export function createAccessTokens(
   };
 
   const get = (): Promise<AccessTokenResult> => {
-    if (current !== undefined && now() < current.usableUntil) return Promise.resolve(current.result);
+    const time = now();
+    // What comes from the future was kept by a clock that has been set back: it says nothing about how long ago that was.
+    if (current !== undefined && time >= current.usableFrom && time < current.usableUntil) {
+      return Promise.resolve(current.result);
+    }
     pending ??= fetchToken().finally(() => {
       pending = undefined;
     });
@@ -75,8 +80,9 @@ export function createAccessTokens(
     async replace(refused) {
       // Somebody else may have replaced it meanwhile.
       if (current !== undefined && 'token' in current.result && current.result.token === refused) {
-        if (now() - replacedAt < RENEWAL_PAUSE_MS) return null;
-        replacedAt = now();
+        const time = now();
+        if (time >= replacedAt && time - replacedAt < RENEWAL_PAUSE_MS) return null;
+        replacedAt = time;
         current = undefined;
       }
       return get();
@@ -133,15 +139,8 @@ async function requestToken(
   });
 }
 
-/** A JWT signed with RS256 (RFC 7515, 7518) that asks for the right to send messages. */
-async function signAssertion(account: ServiceAccount, issuedAt: number): Promise<string> {
-  const text = new TextEncoder();
-  const encode = (value: object) => encodeBase64Url(text.encode(JSON.stringify(value)));
-  const header = {
-    alg: 'RS256',
-    typ: 'JWT',
-    ...(account.privateKeyId === undefined ? {} : { kid: account.privateKeyId }),
-  };
+/** A token by which the service account asks for the right to send messages (RFC 7523). */
+function signAssertion(account: ServiceAccount, issuedAt: number): Promise<string> {
   const claims = {
     iss: account.clientEmail,
     scope: SCOPE,
@@ -149,7 +148,6 @@ async function signAssertion(account: ServiceAccount, issuedAt: number): Promise
     iat: issuedAt,
     exp: issuedAt + ASSERTION_SECONDS,
   };
-  const unsigned = `${encode(header)}.${encode(claims)}`;
-  const signature = await crypto.subtle.sign('RSASSA-PKCS1-v1_5', account.privateKey, text.encode(unsigned));
-  return `${unsigned}.${encodeBase64Url(new Uint8Array(signature))}`;
+  const header = account.privateKeyId === undefined ? {} : { kid: account.privateKeyId };
+  return signToken('RS256', account.privateKey, claims, header);
 }

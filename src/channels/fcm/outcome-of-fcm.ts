@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../channel.ts';
-import { retryAfterSeconds } from '../webpush/retry-after.ts';
-import { storableText } from '../webpush/storable-text.ts';
+import { retryAfterSeconds } from '../retry-after.ts';
+import { storableText } from '../storable-text.ts';
 
 /** What FCM answered. */
 export interface FcmAnswer {

@@ -1,11 +1,15 @@
 import type { Outcome } from '../channel.ts';
-import { retryAfterSeconds } from './retry-after.ts';
-import { storableText } from './storable-text.ts';
+import { retryAfterSeconds } from '../retry-after.ts';
+import { storableText } from '../storable-text.ts';
+import { readWnsAnswer } from './wns-answer.ts';
 
 /** What a push service answered. */
 export interface PushServiceAnswer {
   status: number;
+  /** Empty in HTTP/2. */
+  statusText: string;
   retryAfter: string | null;
+  headers: Headers;
   /** The beginning of the response body. */
   body: string;
 }
@@ -30,15 +34,26 @@ export function pushServiceKind(host: string): PushServiceKind {
  * Reads a push service's answer (RFC 8030 section 5, and what each service documents).
  *
  * Only 404 and 410 delete a subscription, and 404 not at Apple, where it means a wrong path. 401 and 403 mean that our
- * VAPID setup is wrong: deleting on those is how a wrong key wipes out everybody's subscriptions.
+ * VAPID setup is wrong: deleting on those is how a wrong key wipes out everybody's subscriptions. Windows also says 410
+ * when it blocks a sender, and may accept a request and drop its message: it says so in headers.
  *
  * @param host the row of `push.hosts` the endpoint belongs to
  * @param now milliseconds since the epoch, for a `Retry-After` that is a date
+ * @param secrets what must not be repeated from the answer
  */
-export function outcomeOfResponse(host: string, answer: PushServiceAnswer, now: number): Outcome {
+export function outcomeOfResponse(
+  host: string,
+  answer: PushServiceAnswer,
+  now: number,
+  secrets: readonly string[] = [],
+): Outcome {
   const { status } = answer;
   const kind = pushServiceKind(host);
-  const message = storableText(`${status} ${answer.body.slice(0, 300)}`).trim();
+  const wns = kind === 'windows' ? readWnsAnswer(answer) : null;
+  const accepted = status >= 200 && status < 300;
+  if (accepted && !wns?.lost) return { outcome: 'sent', status };
+  const said = storableText(answer.body.trim() || (wns?.reason ?? ''), secrets);
+  const message = storableText(`${status} ${said.slice(0, 300)}`).trim();
   const retry = (code: string): Outcome => ({
     outcome: 'retry',
     status,
@@ -47,7 +62,10 @@ export function outcomeOfResponse(host: string, answer: PushServiceAnswer, now: 
     retryAfterSeconds: retryAfterSeconds(answer.retryAfter, now),
   });
 
-  if (status >= 200 && status < 300) return { outcome: 'sent', status };
+  if (wns?.throttled) return retry('throttled');
+  if (accepted) return { outcome: 'failed', status, code: 'dropped', message };
+  if (status === 410 && wns?.senderBlocked)
+    return { outcome: 'misconfigured', status, code: 'sender_blocked', message };
   if (status === 410 || (status === 404 && kind !== 'apple')) {
     return { outcome: 'gone', status, code: 'subscription_gone', message };
   }

@@ -1,5 +1,6 @@
 import { SupapushError } from '../../errors.ts';
-import { decodeBase64Url, encodeBase64Url } from './base64url.ts';
+import { decodeBase64Url, encodeBase64Url } from '../base64url.ts';
+import { signToken } from '../signed-token.ts';
 
 /** A VAPID key pair (RFC 8292) and the contact a push service may use. */
 export interface VapidKeys {
@@ -26,31 +27,55 @@ export function isVapidSubject(subject: string): boolean {
   return subject.startsWith('https://') && url !== null && !/^(.+\.)?localhost$/.test(url.hostname);
 }
 
+/** How an operator knows a pair: what its halves are called, and where another comes from. */
+interface PairNames {
+  publicKey: string;
+  privateKey: string;
+  remedy: string;
+}
+
+const NEWEST: PairNames = {
+  publicKey: 'VAPID_PUBLIC_KEY',
+  privateKey: 'VAPID_PRIVATE_KEY',
+  remedy: 'Make a pair with: npm run secrets',
+};
+
+/** The names of the older pair at this place in its list. */
+const olderPair = (index: number): PairNames => ({
+  publicKey: `VAPID_PREVIOUS_KEYS[${index}].publicKey`,
+  privateKey: `VAPID_PREVIOUS_KEYS[${index}].privateKey`,
+  remedy: 'Restore the pair, or remove it if no subscription needs it: npm run vapid',
+});
+
 /** Imports the project's key pairs, newest first; throws `vapid_keys_invalid` at the first that cannot be used. */
 export async function importAllVapidKeys(
   pairs: [VapidKeys, ...VapidKeys[]],
 ): Promise<[VapidSigner, ...VapidSigner[]]> {
   const [newest, ...previous] = pairs;
-  return [await importVapidKeys(newest), ...(await Promise.all(previous.map(importVapidKeys)))];
+  return [
+    await importVapidKeys(newest),
+    ...(await Promise.all(previous.map((pair, index) => importVapidKeys(pair, olderPair(index))))),
+  ];
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' };
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' };
 
-/** Throws `vapid_keys_invalid` unless the two keys belong together; the message never shows the private one. */
-export async function importVapidKeys({ publicKey, privateKey, subject }: VapidKeys): Promise<VapidSigner> {
+/**
+ * Throws `vapid_keys_invalid` unless the two keys belong together; the message never shows the private one.
+ *
+ * @param names what the error calls the keys: the newest pair unless given
+ */
+export async function importVapidKeys(
+  { publicKey, privateKey, subject }: VapidKeys,
+  names: PairNames = NEWEST,
+): Promise<VapidSigner> {
   const point = decodeBase64Url(publicKey);
   if (point?.length !== 65 || point[0] !== 4) {
-    throw new SupapushError(
-      'vapid_keys_invalid',
-      'VAPID_PUBLIC_KEY must be 65 bytes in base64url. Make a pair with: npm run secrets',
-    );
+    throw invalid(`${names.publicKey} must be 65 bytes in base64url. ${names.remedy}`);
   }
   if (decodeBase64Url(privateKey)?.length !== 32) {
-    throw new SupapushError(
-      'vapid_keys_invalid',
-      'VAPID_PRIVATE_KEY must be 32 bytes in base64url. Make a pair with: npm run secrets',
-    );
+    throw invalid(`${names.privateKey} must be 32 bytes in base64url. ${names.remedy}`);
   }
   const publicJwk = {
     kty: 'EC',
@@ -71,10 +96,13 @@ export async function importVapidKeys({ publicKey, privateKey, subject }: VapidK
   } catch {
     // Whatever the runtime says of the key, it may quote it: the error below does not carry it on.
   }
-  throw new SupapushError(
-    'vapid_keys_invalid',
-    'VAPID_PUBLIC_KEY and VAPID_PRIVATE_KEY do not belong together. Copy both from the same pair.',
+  throw invalid(
+    `${names.publicKey} and ${names.privateKey} do not belong together. Copy both from the same pair.`,
   );
+}
+
+function invalid(message: string): SupapushError {
+  return new SupapushError('vapid_keys_invalid', message);
 }
 
 /**
@@ -85,9 +113,6 @@ export async function importVapidKeys({ publicKey, privateKey, subject }: VapidK
  * @param expires seconds since the epoch, at most 24 hours ahead
  */
 export async function signVapid(signer: VapidSigner, audience: string, expires: number): Promise<string> {
-  const text = new TextEncoder();
-  const encode = (value: object) => encodeBase64Url(text.encode(JSON.stringify(value)));
-  const unsigned = `${encode({ typ: 'JWT', alg: 'ES256' })}.${encode({ aud: audience, exp: expires, sub: signer.subject })}`;
-  const signature = await crypto.subtle.sign(SIGNATURE, signer.privateKey, text.encode(unsigned));
-  return `vapid t=${unsigned}.${encodeBase64Url(new Uint8Array(signature))}, k=${signer.publicKey}`;
+  const claims = { aud: audience, exp: expires, sub: signer.subject };
+  return `vapid t=${await signToken('ES256', signer.privateKey, claims)}, k=${signer.publicKey}`;
 }

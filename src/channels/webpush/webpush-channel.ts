@@ -1,17 +1,20 @@
 import { encodePayload, MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
+import { decodeBase64Url } from '../base64url.ts';
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
-import { decodeBase64Url } from './base64url.ts';
+import { storableText } from '../storable-text.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
 import { encryptMessage } from './message-encryption.ts';
+import { paddingFor } from './message-padding.ts';
 import { outcomeOfResponse, pushServiceKind } from './outcome-of-response.ts';
-import { storableText } from './storable-text.ts';
 import { createVapidAuthorization } from './vapid-authorization.ts';
 import type { VapidSigner } from './vapid-keys.ts';
 
 export interface WebPushOptions {
   /** The project's key pairs, newest first. A subscription is signed for with the key it was made with. */
   signers: [VapidSigner, ...VapidSigner[]];
+  /** Messages are padded to a multiple of so many bytes; 0 (the default) for no padding. */
+  padding?: number;
   /** Milliseconds for one request, from connecting to the last byte of the answer. */
   timeoutMs?: number;
   now?: () => number;
@@ -20,6 +23,7 @@ export interface WebPushOptions {
 /** Sends by Web Push: RFC 8030 for the request, RFC 8291 for the encryption, RFC 8292 for who we are. */
 export function createWebPushChannel({
   signers,
+  padding = 0,
   timeoutMs = 10_000,
   now = Date.now,
 }: WebPushOptions): Channel<'webpush'> {
@@ -46,14 +50,14 @@ export function createWebPushChannel({
       try {
         const authorization = await authorizationFor(origin);
         secrets.push(authorization);
-        request = await encryptedRequest(delivery, payload, authorization);
+        request = await encryptedRequest(delivery, payload, authorization, padding);
       } catch (error) {
         const message = storableText(describe(error), secrets);
         return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
       const answer = await postRequest(endpoint, request, { timeoutMs, secrets });
       if (answer.status === null) return { ...answer, outcome: 'retry', retryAfterSeconds: null };
-      return outcomeOfResponse(delivery.host, { ...answer, body: storableText(answer.body, secrets) }, now());
+      return outcomeOfResponse(delivery.host, answer, now(), secrets);
     },
   };
 }
@@ -78,12 +82,17 @@ async function encryptedRequest(
   delivery: ClaimedDelivery<'webpush'>,
   payload: Uint8Array<ArrayBuffer>,
   authorization: string,
+  padding: number,
 ) {
   const p256dh = decodeBase64Url(delivery.target.p256dh);
   const auth = decodeBase64Url(delivery.target.auth);
   if (p256dh?.length !== 65 || auth?.length !== 16)
     throw new TypeError('The keys of the subscription are not 65 and 16 bytes in base64url.');
-  const body = await encryptMessage(payload, { p256dh, auth });
+  const body = await encryptMessage(
+    payload,
+    { p256dh, auth },
+    { padding: paddingFor(payload.length, padding) },
+  );
   const headers: Record<string, string> = {
     Authorization: authorization,
     'Content-Encoding': 'aes128gcm',

@@ -26,6 +26,8 @@ export interface FunctionServerOptions {
   secrets: Record<string, string>;
   onLog?: ((line: FunctionLogLine) => void) | undefined;
   tracker?: ProcessTracker | undefined;
+  /** Processes of each function; requests go to them in turns, as to the workers of the platform. One unless given. */
+  processes?: number;
 }
 
 export interface FunctionServer {
@@ -34,9 +36,11 @@ export interface FunctionServer {
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Resolves when every function listens. Rejects with the first that cannot start. */
   ready(): Promise<void>;
-  /** The process that serves this function now; undefined while it starts again. */
+  /** The process that serves this function now, the first of several; undefined while it starts again. */
   pid(name: string): number | undefined;
-  /** Ends a function's process as a crash would; the next request waits until it is up again. */
+  /** Every process that runs now. */
+  pids(): number[];
+  /** Ends a function's processes as a crash would; the next request waits until one is up again. */
   kill9(name: string): void;
   stop(): Promise<void>;
 }
@@ -45,6 +49,12 @@ export interface FunctionServer {
 export class SecretNameError extends Error {
   override readonly name = 'SecretNameError';
   readonly code = 'secret_name_reserved';
+}
+
+interface Served {
+  edgeFunction: EdgeFunction;
+  processes: [DenoProcess, ...DenoProcess[]];
+  requests: number;
 }
 
 const PREFIX = '/functions/v1/';
@@ -57,23 +67,26 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
       `Function secrets must not start with SUPABASE_, as on the platform: ${reserved.join(', ')}`,
     );
   }
-  const served = new Map<string, { edgeFunction: EdgeFunction; process: DenoProcess }>();
+  const served = new Map<string, Served>();
   for (const edgeFunction of options.functions) {
-    const process = startDenoProcess({
-      edgeFunction,
-      projectDirectory: options.projectDirectory,
-      environment: { ...options.secrets, ...options.platform },
-      onLog: (line, stream) => options.onLog?.({ function: edgeFunction.name, stream, line }),
-      tracker: options.tracker,
-    });
-    served.set(edgeFunction.name, { edgeFunction, process });
+    const start = () =>
+      startDenoProcess({
+        edgeFunction,
+        projectDirectory: options.projectDirectory,
+        environment: { ...options.secrets, ...options.platform },
+        onLog: (line, stream) => options.onLog?.({ function: edgeFunction.name, stream, line }),
+        tracker: options.tracker,
+      });
+    const others = Array.from({ length: (options.processes ?? 1) - 1 }, start);
+    served.set(edgeFunction.name, { edgeFunction, processes: [start(), ...others], requests: 0 });
   }
-  const processOf = (name: string): DenoProcess => {
+  const processesOf = (name: string): Served['processes'] => {
     const entry = served.get(name);
     if (!entry)
       throw new RangeError(`no function named ${name}; there are: ${[...served.keys()].join(', ')}`);
-    return entry.process;
+    return entry.processes;
   };
+  const all = () => [...served.values()].flatMap(({ processes }) => processes);
 
   return {
     names: [...served.keys()],
@@ -87,8 +100,10 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
         const refusal = jwtRefusal(request.headers.authorization, options.jwtSecret);
         if (refusal) return refuse(request, response, 401, refusal.code, refusal.message);
       }
+      const process = entry.processes[entry.requests % entry.processes.length] ?? entry.processes[0];
+      entry.requests++;
       try {
-        await proxyRequest(request, response, { path, port: () => entry.process.port() });
+        await proxyRequest(request, response, { path, port: () => process.port() });
       } catch (error) {
         if (!(error instanceof ProxyError || error instanceof FunctionStartError)) throw error;
         if (response.headersSent) response.destroy();
@@ -99,12 +114,15 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
       }
     },
     async ready() {
-      await Promise.all([...served.values()].map(({ process }) => process.port()));
+      await Promise.all(all().map((process) => process.port()));
     },
-    pid: (name) => processOf(name).pid,
-    kill9: (name) => processOf(name).kill9(),
+    pid: (name) => processesOf(name)[0].pid,
+    pids: () => all().flatMap(({ pid }) => pid ?? []),
+    kill9: (name) => {
+      for (const process of processesOf(name)) process.kill9();
+    },
     async stop() {
-      await Promise.all([...served.values()].map(({ process }) => process.stop()));
+      await Promise.all(all().map((process) => process.stop()));
     },
   };
 }

@@ -25,6 +25,11 @@ export type ScriptedAnswer = { readonly times?: number } & (
       readonly status: number;
       readonly milliseconds: number;
     }
+  | {
+      /** Status 201 and its header, a byte every so many milliseconds and never to their end. */
+      readonly kind: 'trickle';
+      readonly everyMs: number;
+    }
   | { /** No answer until the push service stops. */ readonly kind: 'hang' }
   | { /** The connection is reset after the request was read. */ readonly kind: 'reset' }
 );
@@ -81,8 +86,11 @@ export function giveScriptedAnswer(
       return status;
     }
     case 'slow-body':
-      trickle(response, answer.status, answer.milliseconds, bodyOf(answer.status));
+      trickleBody(response, answer.status, answer.milliseconds, bodyOf(answer.status));
       return answer.status;
+    case 'trickle':
+      trickleHeader(response, answer.everyMs);
+      return null;
     case 'hang':
       return null;
     case 'reset':
@@ -104,7 +112,7 @@ function autopushBody(status: number, errno = USUAL_ERRNO[status] ?? 999): strin
   return refusalBody({ status, errno, message: 'Scripted answer.' });
 }
 
-function trickle(response: ServerResponse, status: number, milliseconds: number, body: string): void {
+function trickleBody(response: ServerResponse, status: number, milliseconds: number, body: string): void {
   const pieces = body.match(/.{1,10}/gs) ?? [];
   response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
   // Headers otherwise wait for the first piece of the body.
@@ -113,5 +121,16 @@ function trickle(response: ServerResponse, status: number, milliseconds: number,
     response.write(pieces.shift() ?? '');
     if (pieces.length === 0) response.end();
   }, milliseconds / pieces.length);
+  response.once('close', () => clearInterval(timer));
+}
+
+function trickleHeader(response: ServerResponse, everyMs: number): void {
+  const { socket } = response;
+  const start = 'HTTP/1.1 201 Created\r\nX-Endless: ';
+  let written = 0;
+  const timer = setInterval(() => {
+    socket?.write(start[written] ?? 'x');
+    written++;
+  }, everyMs);
   response.once('close', () => clearInterval(timer));
 }

@@ -1,6 +1,6 @@
 import { buildPushHTTPRequest } from '@pushforge/builder';
 import webpush from 'web-push';
-import { decodeBase64Url } from '../../../src/channels/webpush/base64url.ts';
+import { decodeBase64Url } from '../../../src/channels/base64url.ts';
 import { encryptMessage } from '../../../src/channels/webpush/message-encryption.ts';
 import { createVapidAuthorization } from '../../../src/channels/webpush/vapid-authorization.ts';
 import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';

@@ -44,19 +44,46 @@ test('a user may write when a notification was read, and nothing else of it', as
   expect(await columnsGranted('public.push_notifications', 'update', 'authenticated')).toEqual(['read_at']);
 });
 
-test('a user may say which topic to join, and nothing else of it', async () => {
+test('a user may say which topic to join, and until when it was read', async () => {
   const table = 'public.push_topic_members';
   expect(await columnsGranted(table, 'insert', 'authenticated')).toEqual(['topic', 'user_id']);
-  expect(await columnsGranted(table, 'update', 'authenticated')).toEqual([]);
+  expect(await columnsGranted(table, 'update', 'authenticated')).toEqual(['read_until']);
   for (const privilege of ['insert', 'update'])
     expect(await columnsGranted('public.push_topics', privilege, 'authenticated')).toEqual([]);
 });
 
+test('a user may write which message was read, and change when', async () => {
+  const table = 'public.push_reads';
+  expect(await columnsGranted(table, 'insert', 'authenticated')).toEqual([
+    'notification_id',
+    'read_at',
+    'user_id',
+  ]);
+  expect(await columnsGranted(table, 'update', 'authenticated')).toEqual(['read_at']);
+});
+
+const PREFERENCE_COLUMNS = ['muted_categories', 'quiet_by_weekday', 'quiet_from', 'quiet_until', 'timezone'];
+
+test('a user may write all of what can be preferred, and whose it is', async () => {
+  for (const [table, columns] of [
+    ['public.push_preferences', ['enabled', 'locale', 'user_id']],
+    ['public.push_device_preferences', ['enabled', 'subscription_id', 'user_id']],
+  ] as const) {
+    for (const privilege of ['insert', 'update'])
+      expect(await columnsGranted(table, privilege, 'authenticated')).toEqual(
+        [...PREFERENCE_COLUMNS, ...columns].sort(),
+      );
+  }
+});
+
 test.each([
   'public.push_subscriptions',
+  'public.push_preferences',
+  'public.push_device_preferences',
   'public.push_notifications',
   'public.push_topics',
   'public.push_topic_members',
+  'public.push_reads',
 ])('anon may read no column of %s', async (table) => {
   for (const privilege of ['select', 'insert', 'update', 'references']) {
     expect(await columnsGranted(table, privilege, 'anon')).toEqual([]);

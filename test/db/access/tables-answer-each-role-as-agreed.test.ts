@@ -1,245 +1,32 @@
-import { randomUUID } from 'node:crypto';
-import type postgres from 'postgres';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { asAnon, asService, asUser, createUser } from '../../support/postgres.ts';
 import { queueOne } from '../../support/queue.ts';
-import { createSubscription } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
+import { type Answer, MATRIX, OPERATIONS, type Operation, ROLES, type Role } from './access-matrix.ts';
+import { prepareRows, ROWS, type RowOf } from './table-rows.ts';
 
 const db = useDatabase();
-
-const ROLES = ['anon', 'other user', 'owner', 'service_role'] as const;
-const OPERATIONS = ['select', 'insert', 'update', 'delete'] as const;
-type Role = (typeof ROLES)[number];
-type Operation = (typeof OPERATIONS)[number];
-
-/** Rows that the statement sees, makes or changes; or the SQLSTATE it is refused with. */
-type Answer = 1 | 0 | '42501';
-type Answers = Record<Role, Record<Operation, Answer>>;
-
-const REFUSED = '42501';
-const all = (answer: Answer) => ({ select: answer, insert: answer, update: answer, delete: answer });
-const NOBODY: Answers = {
-  anon: all(REFUSED),
-  'other user': all(REFUSED),
-  owner: all(REFUSED),
-  service_role: all(REFUSED),
-};
-
-const MATRIX: Record<string, Answers> = {
-  'public.push_subscriptions': {
-    anon: all(REFUSED),
-    'other user': { select: 0, insert: REFUSED, update: 0, delete: 0 },
-    owner: all(1),
-    service_role: all(1),
-  },
-  'public.push_notifications': {
-    anon: all(REFUSED),
-    'other user': { select: 0, insert: REFUSED, update: 0, delete: REFUSED },
-    owner: { select: 1, insert: REFUSED, update: 1, delete: REFUSED },
-    service_role: all(1),
-  },
-  'public.push_topics': {
-    anon: all(REFUSED),
-    // Whoever signs in may see and join each of them.
-    'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
-    owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
-    service_role: all(1),
-  },
-  'public.push_categories': {
-    anon: all(REFUSED),
-    'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
-    owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
-    service_role: all(1),
-  },
-  'public.push_topic_members': {
-    anon: all(REFUSED),
-    'other user': { select: 0, insert: REFUSED, update: REFUSED, delete: 0 },
-    owner: { select: 1, insert: 1, update: REFUSED, delete: 1 },
-    service_role: { select: 1, insert: 1, update: REFUSED, delete: 1 },
-  },
-  'push.settings': NOBODY,
-  'push.digest_policies': NOBODY,
-  'push.digests': NOBODY,
-  'push.throttle_log': NOBODY,
-  'push.daily_pushes': NOBODY,
-  'push.cleaning': NOBODY,
-  'push.expansions': NOBODY,
-  'push.delivery_counts': NOBODY,
-  'push.alarms': NOBODY,
-  'push.hosts': NOBODY,
-  'push.deliveries': NOBODY,
-  'push.dispatchers': NOBODY,
-  'push.rules': NOBODY,
-  'push.rule_errors': NOBODY,
-};
-
-interface RowOf {
-  /** The column it is found by. */
-  key: string;
-  change: string;
-  /** What is inserted. */
-  row: (ownerId: string) => Record<string, unknown>;
-  /** The key of the owner's row, made if need be; without it, any row serves. */
-  find?: (sql: postgres.Sql, made: Awaited<ReturnType<typeof queueOne>>) => Promise<string> | string;
-}
-
-/** What a row of each table is found by, changed in, and made from. */
-const ROWS: Record<string, RowOf> = {
-  'public.push_subscriptions': {
-    key: 'id',
-    change: `device_type = 'mobile'`,
-    row: (ownerId) => ({ ...createSubscription(), user_id: ownerId }),
-    find: (_, made) => made.subscriptionId,
-  },
-  'public.push_notifications': {
-    key: 'id',
-    change: 'read_at = now()',
-    row: (ownerId) => ({ user_id: ownerId, title: 'Hello' }),
-    find: (_, made) => made.notificationId,
-  },
-  'public.push_topics': {
-    key: 'key',
-    change: `title = 'Another'`,
-    row: () => ({ key: `t${randomUUID()}`, title: 'A topic' }),
-    find: async (sql) => {
-      const key = `t${randomUUID()}`;
-      await sql`insert into public.push_topics (key, title) values (${key}, 'A topic')`;
-      return key;
-    },
-  },
-  'public.push_categories': {
-    key: 'key',
-    change: `title = 'Another'`,
-    row: () => ({ key: `c${randomUUID()}`, title: 'A category' }),
-    find: async (sql) => {
-      const key = `c${randomUUID()}`;
-      await sql`insert into public.push_categories (key, title) values (${key}, 'A category')`;
-      return key;
-    },
-  },
-  'public.push_topic_members': {
-    key: 'user_id',
-    change: 'created_at = now()',
-    row: (ownerId) => ({ topic: 'other', user_id: ownerId }),
-    find: async (sql, { userId }) => {
-      await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${userId})`;
-      return userId;
-    },
-  },
-  'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
-  'push.expansions': {
-    key: 'notification_id',
-    change: 'members = 0',
-    row: () => ({ notification_id: randomUUID() }),
-  },
-  'push.delivery_counts': {
-    key: 'id',
-    change: 'deliveries = 0',
-    row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
-  },
-  'push.digest_policies': {
-    key: 'key',
-    change: `title = ''`,
-    row: () => ({ key: 'd', window_length: '1 hour' }),
-  },
-  'push.digests': {
-    key: 'id',
-    change: 'open = false',
-    row: (user_id) => ({
-      user_id,
-      digest_key: 'd',
-      policy: 'd',
-      opened_at: new Date(),
-      closes_at: new Date(),
-    }),
-  },
-  'push.throttle_log': {
-    key: 'user_id',
-    change: `moments = '{}'`,
-    row: (ownerId) => ({ user_id: ownerId, category: 'alerts', done_at: new Date() }),
-  },
-  'push.daily_pushes': {
-    key: 'user_id',
-    change: 'pushes = 0',
-    row: (user_id) => ({ user_id, day: '2026-01-01' }),
-  },
-  'push.settings': { key: 'id', change: 'default_ttl = 1', row: () => ({ id: true }) },
-  'push.alarms': {
-    key: 'code',
-    change: `message = ''`,
-    row: () => ({ code: 'a', subject: '', message: '', raised_at: new Date(), last_seen_at: new Date() }),
-  },
-  'push.hosts': { key: 'origin', change: 'pauses = 1', row: () => ({ origin: 'https://evil.example' }) },
-  'push.deliveries': {
-    key: 'id',
-    change: `state = 'cancelled'`,
-    row: () => ({
-      notification_id: randomUUID(),
-      subscription_id: randomUUID(),
-      host: 'https://fcm.googleapis.com',
-      due_at: new Date(),
-      expires_at: new Date(),
-    }),
-    find: (_, made) => made.deliveryId,
-  },
-  'push.dispatchers': {
-    key: 'id',
-    change: 'lease_until = now()',
-    row: () => ({ id: randomUUID(), started_at: new Date(), lease_until: new Date() }),
-  },
-  'push.rules': {
-    key: 'name',
-    change: `title = ''`,
-    row: () => ({
-      name: 'evil',
-      table_schema: 'public',
-      table_name: 'deals',
-      events: ['insert'],
-      recipients: 'null',
-      title: 'null',
-      urgency: 'normal',
-    }),
-  },
-  'push.rule_errors': {
-    key: 'rule',
-    change: `message = ''`,
-    row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
-  },
-};
-
-// One row in every table; those of public belong to the owner.
 let owner: string;
 let other: string;
 
 beforeAll(async () => {
   const { sql } = db();
   other = (await createUser(sql)).id;
-  await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
-  await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
-  await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
-  await sql`select push.notify_topic('news', 'Hello')`;
-  await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
-  await sql`select push.define_digest('deals', '1 hour')`;
-  await sql`insert into push.digests (user_id, digest_key, policy, opened_at, closes_at) values (${other}, 'd', 'd', now(), now())`;
-  await sql`insert into push.throttle_log (user_id, category, done_at) values (${other}, 'alerts', now())`;
-  await sql`insert into push.daily_pushes (user_id, day) values (${other}, now())`;
-  await sql`create table public.deals (id integer primary key, owner uuid)`;
-  await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
-  await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;
+  await prepareRows(sql);
 });
 
 async function answerOf(table: string, role: Role, operation: Operation): Promise<Answer> {
   const { sql } = db();
-  const { key, change, row, find } = ROWS[table] as RowOf;
+  const { key, change, row, before, find } = ROWS[table] as RowOf;
   // A fresh owner for every cell: a delete must not empty the next one's table.
   const made = await queueOne(sql);
   owner = made.userId;
-  const id = find
-    ? await find(sql, made)
-    : (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id;
+  await before?.(sql, made);
+  // What is inserted is not there yet.
+  const found = operation !== 'insert' && find ? await find(sql, made) : null;
+  const id = found ?? (await sql.unsafe(`select ${key} as id from ${table} limit 1`))[0]?.id;
 
-  const values = row(owner);
+  const values = row(owner, made);
   const columns = Object.keys(values);
   const statements: Record<Operation, [string, unknown[]]> = {
     // Unfiltered: what another owner has must not show either.

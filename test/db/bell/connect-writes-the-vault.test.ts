@@ -32,6 +32,12 @@ test('connecting again replaces them, and leaves other entries alone', async () 
   });
 });
 
+test('every character that push-dispatch takes may be in the secret', async () => {
+  const secret = String.fromCharCode(...Array.from({ length: 94 }, (_, index) => 33 + index));
+  await db().sql`select push.connect(${PROJECT_URL}, ${secret})`;
+  expect(await readVault()).toMatchObject({ push_bell_secret: secret });
+});
+
 test.each([
   [null, BELL_SECRET, 'project_url_malformed'],
   ['', BELL_SECRET, 'project_url_malformed'],
@@ -43,6 +49,12 @@ test.each([
   [PROJECT_URL, null, 'bell_secret_too_short'],
   [PROJECT_URL, '', 'bell_secret_too_short'],
   [PROJECT_URL, 'x'.repeat(31), 'bell_secret_too_short'],
+  [PROJECT_URL, 'a secret with spaces that is long enough otherwise', 'bell_secret_malformed'],
+  [PROJECT_URL, `${BELL_SECRET}\n`, 'bell_secret_malformed'],
+  [PROJECT_URL, `${BELL_SECRET}\t`, 'bell_secret_malformed'],
+  [PROJECT_URL, `${BELL_SECRET}\u007f`, 'bell_secret_malformed'],
+  [PROJECT_URL, `\u00a0${BELL_SECRET}`, 'bell_secret_malformed'],
+  [PROJECT_URL, 'größer-als-zweiunddreißig-Zeichen-lang', 'bell_secret_malformed'],
 ])('(%j, %j) is refused, and nothing is written', async (url, secret, code) => {
   const refusal = await refusalOf(db().sql`select push.connect(${url}, ${secret})`);
   expect(refusal).toMatchObject({ sqlstate: 'PT400', code, hint: expect.stringMatching(/\S/) });

@@ -119,6 +119,17 @@ describe('a push service that does not answer', () => {
     expect(await openAlarms(sql)).toEqual(['push_service_unreachable']);
   });
 
+  test.each(['channel_failed', 'delivery_unreadable'])(
+    'is not meant by %s: nobody asked it, and nothing is paused',
+    async (code) => {
+      await queue(12);
+      const now = startOfClock();
+      await report(await claim(db().sql, now), now, () => ({ outcome: 'retry', code, message: 'Ours.' }));
+      expect(await readHost()).toMatchObject({ paused_until: null, unreachable: 0 });
+      expect(await openAlarms(db().sql)).toEqual([]);
+    },
+  );
+
   test('is asked again with one delivery after the pause, and paused twice as long when that fails', async () => {
     const { sql } = db();
     await queue(12);

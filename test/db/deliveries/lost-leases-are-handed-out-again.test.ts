@@ -89,8 +89,9 @@ test('one that kills every dispatcher is given up in the end', async () => {
   let now = startOfClock();
   for (const state of ['queued', 'queued', 'failed']) {
     await claimOne(sql, now);
-    now = plus(now, 61);
-    await recover(now);
+    await recover(plus(now, 60));
+    // More than it has to wait after a second lease that was lost.
+    now = plus(now, 90);
     expect((await readDelivery(sql, deliveryId)).state).toBe(state);
   }
   expect(await claim(sql, now)).toEqual([]);

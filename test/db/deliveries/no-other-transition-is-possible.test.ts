@@ -12,6 +12,7 @@ import {
   readDelivery,
   startOfClock,
 } from '../../support/queue.ts';
+import { generator } from '../../support/random-numbers.ts';
 import { createEndpoint, FCM, MOZILLA, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -169,14 +170,3 @@ test('600 random steps make only the transitions of the design', async () => {
     expect([...seen]).toContain(transition);
   }
 });
-
-/** mulberry32: the same numbers from the same seed. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}

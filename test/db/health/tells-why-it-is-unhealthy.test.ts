@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { connectBell } from '../../support/bell.ts';
 import { asService } from '../../support/postgres.ts';
+import { createUserWhoPrefers, NIGHT, NIGHTS_IN_VIENNA, tellAt } from '../../support/preferences.ts';
 import { claim, clearQueue, complete, plus, queueOne, startOfClock } from '../../support/queue.ts';
 import { FCM } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -134,4 +135,18 @@ test('a tick that does not run is a reason', async () => {
   expect(codes(await health(plus(startOfClock(), 121)))).toEqual(['tick_missing']);
   await db().sql`delete from cron.job_run_details`;
   expect(codes(await health(startOfClock()))).toEqual(['tick_missing']);
+});
+
+test('messages that did not outlast quiet hours are no failures', async () => {
+  const { sql } = db();
+  const { userId } = await createUserWhoPrefers(sql, { ...NIGHTS_IN_VIENNA, quiet_until: '21:59' });
+  for (let count = 0; count < 30; count += 1)
+    await tellAt(sql, userId, NIGHT, { expiresAt: plus(NIGHT, 60) });
+  await ticked(NIGHT);
+  expect(await health(NIGHT)).toMatchObject({
+    healthy: true,
+    recent: { expired: 30 },
+    success_rate: null,
+    errors: [],
+  });
 });

@@ -33,8 +33,11 @@ async function clean(now: Date, limit = 1000): Promise<Counts> {
 const NOTHING = {
   deliveries: 0,
   notifications: 0,
+  reads: 0,
   subscriptions: 0,
   rule_errors: 0,
+  reminder_moments: 0,
+  reminder_errors: 0,
   alarms: 0,
   cron_runs: 0,
   limits: 0,
@@ -133,6 +136,19 @@ test('errors of rules and resolved alarms go, alarms that stand do not', async (
   expect(await clean(plus(start, 31 * DAY))).toEqual({ ...NOTHING, rule_errors: 1, alarms: 1 });
   expect((await sql`select code from push.alarms`).map(({ code }) => code)).toEqual(['b']);
   expect(await sql`select from push.rule_errors`).toHaveLength(1);
+});
+
+test("a topic's message goes after the marks of those who read it, a batch at a time", async () => {
+  const { sql } = db();
+  const { topic, userIds } = await createTopic(sql, 5, 0);
+  const [old, young] = [await notifyTopic(sql, topic), await notifyTopic(sql, topic)];
+  await sql`
+    insert into public.push_reads (user_id, notification_id)
+    select u, n from unnest(${userIds}::uuid[]) as u, unnest(${[old, young]}::uuid[]) as n`;
+  await sql`update public.push_notifications set expires_at = expires_at + interval '1 day' where id = ${young}`;
+  expect(await clean(plus(start, 91 * DAY), 3)).toEqual({ ...NOTHING, reads: 3 });
+  expect(await clean(plus(start, 91 * DAY), 3)).toEqual({ ...NOTHING, reads: 2, notifications: 1 });
+  expect(await sql`select distinct notification_id as id from public.push_reads`).toEqual([{ id: young }]);
 });
 
 test('how long is a matter of the settings, and a log outlives no inbox', async () => {

@@ -146,3 +146,20 @@ test.each([
   const rpc = asService(sql, (t) => t`select public.push_notify(${id}::uuid, 'Hello')`);
   expect(await refusalOf(rpc)).toMatchObject(refused);
 });
+
+test('its deliveries go with it, and all of a user with the user', async () => {
+  const { sql } = db();
+  const [user, other] = [await createUser(sql), await createUser(sql)];
+  for (const { id } of [user, other]) await subscribe(sql, id);
+  const [first, second, foreign] = [
+    await notify(sql, user.id),
+    await notify(sql, user.id),
+    await notify(sql, other.id),
+  ];
+  await asService(sql, (t) => t`delete from public.push_notifications where id = ${first}`);
+  expect(await devicesOf(first)).toEqual([]);
+  expect(await devicesOf(second)).toHaveLength(1);
+  await sql`delete from auth.users where id = ${user.id}`;
+  expect(await devicesOf(second)).toEqual([]);
+  expect(await devicesOf(foreign)).toHaveLength(1);
+});

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
-import { createRecipients, type Recipient } from '../../support/recipients.ts';
+import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
 
 let stack: Stack;
 let other: PushService;
@@ -34,6 +34,32 @@ const notifyAll = (recipients: Recipient[], rounds: number) => sql`
 
 const arrivals = (recipients: Recipient[]) =>
   recipients.flatMap(({ userId, device }) => device.messages.map(({ text }) => `${userId} ${text}`));
+
+test('one that trickles its answers holds up nobody else, and no answer for longer than a request may take', async () => {
+  const trickling = await createRecipients(sql, stack.pushService, 20);
+  const said = await createRecipients(sql, stack.pushService, 20);
+  const healthy = await createRecipients(sql, other, 20);
+  const before = stack.pushService.received.length;
+  // A byte a second: the first never come to the end of a header, the others have said 201 and never end its body.
+  for (const { device } of trickling)
+    stack.pushService.script(device.endpoint, { kind: 'trickle', everyMs: 1000 });
+  for (const { device } of said)
+    stack.pushService.script(device.endpoint, { kind: 'slow-body', status: 201, milliseconds: 3_600_000 });
+  await notifyAll([...trickling, ...said, ...healthy], 1);
+  await stack.pushService.waitFor(() => true, { count: before + 40 });
+  await Promise.all(healthy.map(({ device }) => device.waitForMessages(1, { timeoutMs: 9500 })));
+  const underWay = await deliveryStates(sql);
+  expect(underWay.sending, 'everybody else has it while these trickle').toBeGreaterThanOrEqual(40);
+
+  expect(await settle(sql, ['sent'])).toEqual({ sent: 60 });
+  expect(duplicates('trickle', arrivals([...trickling, ...healthy]))).toBe(0);
+  expect(arrivals(trickling)).toHaveLength(20);
+  // What was not answered was sent again, and what was answered was not.
+  expect(stack.pushService.received.length - before).toBe(20 * 2 + 20);
+  const [gaveUp] = await sql`
+    select count(*)::int as count, bool_and(failures = 1) as once from push.deliveries where failures > 0`;
+  expect(gaveUp).toEqual({ count: 20, once: true });
+});
 
 test('one that hangs does not hold up the messages of another', async () => {
   const hanging = await createRecipients(sql, stack.pushService, 20);

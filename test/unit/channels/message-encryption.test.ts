@@ -1,8 +1,8 @@
 import { createECDH, randomBytes } from 'node:crypto';
-import ece from 'http_ece';
-import { expect, test } from 'vitest';
-import { decodeBase64Url } from '../../../src/channels/webpush/base64url.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { decodeBase64Url } from '../../../src/channels/base64url.ts';
 import { encryptMessage } from '../../../src/channels/webpush/message-encryption.ts';
+import { createReceiverKeys, decryptContent } from '../../../src/local/push-service/content-encryption.ts';
 
 const bytes = (text: string) => decodeBase64Url(text) as Uint8Array<ArrayBuffer>;
 
@@ -30,40 +30,47 @@ test('the worked example of RFC 8291, Appendix A, comes out byte for byte', asyn
       ),
       auth: bytes('BTBZMqHH6r4Tts7J_aSIgg'),
     },
-    { salt: bytes('DGv6ra1nlYgDCS1FRnbzlw'), keyPair },
+    { fixed: { salt: bytes('DGv6ra1nlYgDCS1FRnbzlw'), keyPair } },
   );
   expect(Buffer.from(body).toString('base64url')).toBe(
     'DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN',
   );
 });
 
-test('an independent implementation decrypts every length from 0 to 3993 bytes', async () => {
-  const receiver = createECDH('prime256v1');
-  receiver.generateKeys();
-  const auth = new Uint8Array(randomBytes(16));
-  const p256dh = new Uint8Array(receiver.getPublicKey());
-  const lengths = [
-    0,
-    1,
-    15,
-    16,
-    17,
-    3052,
-    3992,
-    3993,
-    ...Array.from({ length: 200 }, (_, n) => (n * 7919) % 3994),
-  ];
-  for (const length of lengths) {
-    const plaintext = new Uint8Array(randomBytes(length));
-    const body = await encryptMessage(plaintext, { p256dh, auth });
-    expect(body.length).toBe(86 + length + 17);
-    const decrypted = ece.decrypt(Buffer.from(body), {
-      version: 'aes128gcm',
-      privateKey: receiver,
-      authSecret: Buffer.from(auth).toString('base64url'),
-    });
-    expect(Buffer.compare(decrypted, plaintext), `length ${length}`).toBe(0);
-  }
+describe('a message is read by its device', () => {
+  const device = createReceiverKeys();
+  const keys = { p256dh: new Uint8Array(device.publicKey), auth: new Uint8Array(device.authSecret) };
+  const arrives = async () => {
+    const body = await encryptMessage(new TextEncoder().encode('Hello'), keys);
+    expect(decryptContent(Buffer.from(body), device).toString()).toBe('Hello');
+  };
+  const { subtle } = crypto;
+  beforeEach(() => vi.stubGlobal('Deno', {}));
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.unstubAllGlobals();
+  });
+
+  test('where a private key may come without its public half', async () => {
+    const imported = vi.spyOn(subtle, 'importKey');
+    await arrives();
+    expect(imported.mock.calls.filter(([format]) => format === 'pkcs8')).toHaveLength(1);
+  });
+
+  test('where it may not', async () => {
+    const importKey = subtle.importKey.bind(subtle) as (...given: unknown[]) => Promise<CryptoKey>;
+    vi.spyOn(subtle, 'importKey').mockImplementation((...given: unknown[]) =>
+      given[0] === 'pkcs8' ? Promise.reject(new DOMException('no', 'DataError')) : importKey(...given),
+    );
+    await arrives();
+  });
+
+  test('where keys are exported in another form', async () => {
+    const exportKey = subtle.exportKey.bind(subtle) as (...given: unknown[]) => Promise<ArrayBuffer>;
+    vi.spyOn(subtle, 'exportKey').mockImplementation(((format: string, key: CryptoKey) =>
+      format === 'pkcs8' ? Promise.resolve(new ArrayBuffer(138)) : exportKey(format, key)) as never);
+    await arrives();
+  });
 });
 
 test('key pair and salt are fresh for every message', async () => {

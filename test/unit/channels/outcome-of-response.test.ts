@@ -10,7 +10,7 @@ const APPLE = 'https://*.push.apple.com';
 const HOSTS = [...FCM, MOZILLA, WINDOWS, APPLE, LOCAL];
 
 const judge = (host: string, status: number, body = '', retryAfter: string | null = null) =>
-  outcomeOfResponse(host, { status, body, retryAfter }, NOW);
+  outcomeOfResponse(host, { status, statusText: '', headers: new Headers(), body, retryAfter }, NOW);
 const verdict = (host: string, status: number, body = '') => {
   const outcome = judge(host, status, body);
   return 'code' in outcome ? `${outcome.outcome} ${outcome.code}` : outcome.outcome;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { retryAfterSeconds } from '../../../src/channels/webpush/retry-after.ts';
+import { readRetryAfter, retryAfterSeconds } from '../../../src/channels/retry-after.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00.400Z');
 
@@ -26,5 +26,28 @@ describe('Retry-After', () => {
     ['not a number', 'NaN', null],
   ])('%s', (_, header, expected) => {
     expect(retryAfterSeconds(header, NOW)).toBe(expected);
+  });
+});
+
+describe('Retry-After of an answer', () => {
+  const DATE = 'Sat, 21 Nov 2026 12:01:00 GMT';
+  test.each([
+    [
+      'that says the time, as a date, is the distance between the two',
+      DATE,
+      'Sat, 21 Nov 2026 12:00:30 GMT',
+      '30',
+    ],
+    ['of a server that lives a day ahead', DATE, 'Sat, 21 Nov 2026 12:00:00 GMT', '60'],
+    ['that says the time, in seconds, is what it says', '120', 'Wed, 21 Oct 2015 07:28:00 GMT', '120'],
+    ['that does not say the time is left as it is', DATE, null, DATE],
+    ['that says something else in place of the time is left as it is', DATE, 'soon', DATE],
+    ['that asks for nothing', null, 'Sat, 21 Nov 2026 12:00:30 GMT', null],
+    ['that cannot be understood asks for nothing', 'soon 2099', 'Sat, 21 Nov 2026 12:00:30 GMT', null],
+  ])('%s', (_, retryAfter, date, expected) => {
+    const headers = new Headers();
+    if (retryAfter !== null) headers.set('retry-after', retryAfter);
+    if (date !== null) headers.set('date', date);
+    expect(readRetryAfter(headers)).toBe(expected);
   });
 });

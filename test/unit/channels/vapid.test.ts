@@ -3,9 +3,11 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import webpush from 'web-push';
 import { createVapidAuthorization } from '../../../src/channels/webpush/vapid-authorization.ts';
 import {
+  importAllVapidKeys,
   importVapidKeys,
   isVapidSubject,
   signVapid,
+  type VapidKeys,
   type VapidSigner,
 } from '../../../src/channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../../../src/errors.ts';
@@ -92,6 +94,33 @@ describe('tokens', () => {
     expect(issued.size).toBeLessThan(10);
   });
 
+  test.each([
+    ['a day', 24 * HOUR],
+    ['hours', 3 * HOUR],
+  ])('made by a clock that was %s ahead are not used any more when it has been put right', async (_, off) => {
+    at(off);
+    const authorize = authorization();
+    const early = await authorize(ORIGIN);
+    at(0);
+    const header = await authorize(ORIGIN);
+    expect(header).not.toBe(early);
+    expect(createVapidVerifier(ORIGIN, () => now)(header, null)).toEqual({ key: keys.publicKey });
+  });
+
+  test('are kept by a clock that steps back by a few minutes', async () => {
+    at(5 * 60);
+    const authorize = authorization();
+    const first = await authorize(ORIGIN);
+    at(0);
+    expect(await authorize(ORIGIN)).toBe(first);
+  });
+
+  test.each([-10, 10])('are accepted by a push service whose clock is %i minutes off', async (minutes) => {
+    at(0);
+    const verify = createVapidVerifier(ORIGIN, () => now + minutes * 60_000);
+    expect(verify(await authorization()(ORIGIN), null)).toEqual({ key: keys.publicKey });
+  });
+
   test('of ever new origins do not fill the memory, and are right after the memory was cleared', async () => {
     at(0);
     const authorize = authorization();
@@ -148,6 +177,24 @@ describe('a key pair that cannot sign is refused', () => {
     const said = `${(error as Error).message}${JSON.stringify(error)}`;
     if (givenPrivate !== '') expect(said).not.toContain(givenPrivate);
     expect(said).not.toContain(privateKey);
+  });
+});
+
+describe('the error names the variable', () => {
+  const good = { ...keys, subject: SUBJECT };
+  test.each([
+    ['VAPID_PUBLIC_KEY must be', [{ ...good, publicKey: '' }, good]],
+    ['VAPID_PRIVATE_KEY must be', [{ ...good, privateKey: '' }, good]],
+    ['VAPID_PREVIOUS_KEYS[0].publicKey must be', [good, { ...good, publicKey: 'x' }]],
+    ['VAPID_PREVIOUS_KEYS[1].privateKey must be', [good, good, { ...good, privateKey: 'x' }]],
+    [
+      'VAPID_PREVIOUS_KEYS[0].publicKey and VAPID_PREVIOUS_KEYS[0].privateKey do not',
+      [good, { ...good, publicKey: webpush.generateVAPIDKeys().publicKey }],
+    ],
+  ] satisfies [string, [VapidKeys, ...VapidKeys[]]][])('%s', async (words, pairs) => {
+    const error = await importAllVapidKeys(pairs).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'vapid_keys_invalid', message: expect.stringContaining(words) });
+    if (words.includes('PREVIOUS')) expect((error as Error).message).not.toContain('VAPID_PUBLIC_KEY');
   });
 });
 

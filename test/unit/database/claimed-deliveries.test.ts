@@ -26,8 +26,12 @@ const BROWSER = {
 
 /** What the queue makes of a row that push_claim answers. */
 async function claimed(row: Record<string, unknown>) {
-  const client = { rpc: async () => ({ data: [{ ...MESSAGE, host: 'https://h', ...row }], error: null }) };
-  return (await createDeliveryQueue(client as never).claim('dispatcher', 1, []))[0];
+  return (await claim([{ ...MESSAGE, host: 'https://h', ...row }])).deliveries[0];
+}
+
+function claim(data: unknown) {
+  const client = { rpc: async () => ({ data, error: null }) };
+  return createDeliveryQueue(client as never).claim('dispatcher', 10, []);
 }
 
 test('a row of each channel has the target of that channel', async () => {
@@ -46,6 +50,38 @@ test.each([
   ['a browser without keys', { channel: 'webpush', ...BROWSER, p256dh: null }],
   ['an app without a token', { channel: 'fcm', ...NOTHING }],
   ['a channel that this function does not know', { channel: 'pigeon', ...BROWSER }],
-])('%s is no delivery', async (_what, row) => {
-  await expect(claimed(row)).rejects.toMatchObject({ code: 'queue_answer_malformed' });
+  ['a message with an urgency of its own', { channel: 'webpush', ...BROWSER, urgency: 'extreme' }],
+])('%s is no delivery, and takes no other with it', async (_what, row) => {
+  const good = { ...MESSAGE, host: 'https://h', channel: 'webpush', ...BROWSER };
+  const { deliveries, unreadable } = await claim([
+    { ...good, delivery_id: 1 },
+    { ...good, attempt: 3, ...row },
+    { ...good, delivery_id: 2 },
+  ]);
+  expect(deliveries.map(({ deliveryId }) => deliveryId)).toEqual([1, 2]);
+  expect(unreadable).toEqual([
+    {
+      deliveryId: 7,
+      attempt: 3,
+      outcome: expect.objectContaining({ outcome: 'retry', status: null, code: 'delivery_unreadable' }),
+    },
+  ]);
+});
+
+test.each([
+  ['no list', { message: 'hello' }],
+  [
+    'a row that cannot be reported',
+    [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', attempt: null }],
+  ],
+])('an answer that is %s is none', async (_what, data) => {
+  await expect(claim(data)).rejects.toMatchObject({ code: 'queue_answer_malformed' });
+});
+
+test('what is said of a row that cannot be read can be stored, and quotes nothing of it', async () => {
+  const { unreadable } = await claim([
+    { ...MESSAGE, channel: 'webpush', ...BROWSER, host: 'https://h', urgency: 'a secret', params: 'another' },
+  ]);
+  expect(JSON.stringify(unreadable)).toMatch(/urgency/);
+  expect(JSON.stringify(unreadable)).not.toMatch(/secret|another|push\.example/);
 });

@@ -173,6 +173,21 @@ describe('a failure', () => {
     expect(queue.reported()).toEqual(range(3));
   });
 
+  test('to read some of what was claimed is reported, and keeps the others from nothing', async () => {
+    const queue = new InMemoryQueue(deliveries(range(3)));
+    const outcome: Outcome = {
+      outcome: 'retry',
+      status: null,
+      code: 'delivery_unreadable',
+      message: '',
+      retryAfterSeconds: null,
+    };
+    queue.unreadable = [{ deliveryId: 4, attempt: 2, outcome }];
+    expect(await run(queue)).toMatchObject({ claimed: 4, outcomes: { sent: 3, retry: 1 } });
+    expect(queue.reported()).toEqual(range(4));
+    expect(queue.reports).toContainEqual({ deliveryId: 4, attempt: 2, outcome });
+  });
+
   test('of a channel that throws, although it must not, is that one delivery’s alone', async () => {
     const queue = new InMemoryQueue(deliveries(range(10)));
     const channel = channelOf(({ deliveryId }) => {

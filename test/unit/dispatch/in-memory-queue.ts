@@ -1,5 +1,5 @@
 import type { Channel, Channels, ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import type { DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
+import type { Claim, DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
 import { content } from '../channels/delivery.ts';
 
 /** Deliveries of the given numbers, as a queue hands them over. */
@@ -47,6 +47,8 @@ export function channelsOf(channel: Channel = channelOf()): Channels {
  */
 export class InMemoryQueue implements DeliveryQueue {
   waiting: ClaimedDelivery[];
+  /** Handed over with the next claim. */
+  unreadable: DeliveryReport[] = [];
   readonly claims: number[] = [];
   readonly reports: DeliveryReport[] = [];
   readonly batches: number[] = [];
@@ -62,13 +64,14 @@ export class InMemoryQueue implements DeliveryQueue {
     this.waiting = waiting;
   }
 
-  async claim(_: string, limit: number, busyHosts: string[]): Promise<ClaimedDelivery[]> {
+  async claim(_: string, limit: number, busyHosts: string[]): Promise<Claim> {
     this.beforeClaim();
     const free = this.waiting.filter(({ host }) => !busyHosts.includes(host));
     const claimed = free.slice(0, limit);
     this.waiting = this.waiting.filter((delivery) => !claimed.includes(delivery));
     this.claims.push(claimed.length);
-    return claimed;
+    const unreadable = this.unreadable.splice(0);
+    return { deliveries: claimed, unreadable };
   }
 
   async complete(reports: DeliveryReport[]): Promise<void> {

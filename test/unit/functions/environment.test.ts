@@ -37,6 +37,7 @@ describe('an environment is read', () => {
       ],
       bellSecret: GOOD.PUSH_BELL_SECRET,
       fcmServiceAccount: undefined,
+      padding: 0,
       deliveryBudget: undefined,
     });
   });
@@ -58,6 +59,15 @@ describe('an environment is read', () => {
 
   test('with a budget where one is given', () => {
     expect(readEnvironment({ ...GOOD, PUSH_DELIVERY_BUDGET: '100' }).deliveryBudget).toBe(100);
+  });
+
+  test.each([
+    ['512', 512],
+    ['3993', 3993],
+    ['0', 0],
+    ['', 0],
+  ])('with padding of %j as %i', (given, padding) => {
+    expect(readEnvironment({ ...GOOD, PUSH_PADDING: given }).padding).toBe(padding);
   });
 
   test('with older key pairs behind the newest, all with the same contact', () => {
@@ -135,6 +145,11 @@ describe('an environment is refused, by the name of the variable and never by it
     ['PUSH_BELL_SECRET', 'v4lue-with-a-line-break-at-its-very-end-0123456789\n'],
     ['PUSH_BELL_SECRET', 'v4lue-größer-als-zweiunddreißig-Zeichen-lang'],
     ['PUSH_BELL_SECRET', ''],
+    ['PUSH_PADDING', 'v4lue'],
+    ['PUSH_PADDING', '-1'],
+    ['PUSH_PADDING', '1.5'],
+    ['PUSH_PADDING', '3994'],
+    ['PUSH_PADDING', '1e999'],
     ['PUSH_DELIVERY_BUDGET', 'v4lue'],
     ['PUSH_DELIVERY_BUDGET', '0'],
     ['PUSH_DELIVERY_BUDGET', '-1'],

@@ -202,7 +202,7 @@ describe('the health probe', () => {
         ]),
       },
       'vapid_keys_invalid',
-      [],
+      ['VAPID_PREVIOUS_KEYS[0].publicKey and VAPID_PREVIOUS_KEYS[0].privateKey do not belong together'],
     ],
   ])('is 503 when the environment %s, and so is the bell', async (_, environment, code, names) => {
     const { probe, ring, work, log } = functionWith(environment);

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type PushService,
@@ -108,6 +108,20 @@ describe('a scripted answer', () => {
     await service.waitFor((request) => request.status === null);
     await service.stop();
     await sending;
+  });
+
+  it('that trickles comes byte by byte, and never to the end of its header', async () => {
+    service.script(device.endpoint, { kind: 'trickle', everyMs: 1 });
+    const { port, pathname } = new URL(device.endpoint);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(`POST ${pathname} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    let answer = '';
+    for await (const bytes of socket) {
+      answer += bytes;
+      if (answer.length > 100) break;
+    }
+    expect(answer).toMatch(/^HTTP\/1\.1 201 Created\r\nX-Endless: x{60,}$/);
+    expect(device.messages).toEqual([]);
   });
 
   it('with a slow body sends its status at once and the body in pieces', async () => {

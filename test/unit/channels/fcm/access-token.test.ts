@@ -103,6 +103,21 @@ test('a clock that is hours off is our own fault', async () => {
   expect(await late.get()).toMatchObject({ problem: { outcome: 'misconfigured' } });
 });
 
+test('a failure that a clock a day ahead kept is not the answer for a day after it was put right', async () => {
+  fcm.scriptSignIn({ kind: 'status', status: 500, times: 1 });
+  clock = START + 24 * 3_600_000;
+  expect(await tokens.get()).toHaveProperty('problem');
+  clock = START;
+  await tokenOf(await tokens.get());
+});
+
+test('a token that a clock a day ahead replaced can be replaced again after it was put right', async () => {
+  clock = START + 24 * 3_600_000;
+  const other = await tokenOf(await tokens.replace(await tokenOf(await tokens.get())));
+  clock = START;
+  expect(await tokenOf(await tokens.replace(other))).not.toBe(other);
+});
+
 test.each([
   [{ kind: 'status', status: 503, retryAfter: 30 }, 'fcm_sign_in_unavailable', 30],
   [{ kind: 'status', status: 429 }, 'fcm_sign_in_unavailable', null],

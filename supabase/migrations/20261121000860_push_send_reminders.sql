@@ -1,0 +1,344 @@
+-- Supapush: sending reminders whose moment has come. Part of the tick.
+
+create function push.reminder_query(p_reminder push.reminders)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_join text;
+begin
+  if not exists (select from pg_catalog.pg_class as c where c.oid = p_reminder.watched) then
+    raise exception using errcode = 'undefined_table', message = format('its table %s was dropped', p_reminder.table_name);
+  end if;
+  -- Typed, so that the row is found by its primary key.
+  select string_agg(
+    format('new.%1$I = (moment.row_key ->> %1$L)::%2$s', k.name, pg_catalog.format_type(a.atttypid, a.atttypmod)),
+    ' and ' order by k.place)
+  into v_join
+  from pg_catalog.unnest(p_reminder.key_columns) with ordinality as k (name, place)
+  join pg_catalog.pg_attribute as a on a.attrelid = p_reminder.watched and a.attname = k.name and not a.attisdropped;
+  if v_join is null then
+    raise exception using errcode = 'undefined_column',
+      message = format('%s has no column %s any more', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
+  end if;
+
+  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with those who are told.
+  -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
+  return format(
+    $query$with told as materialized (
+    select moment.id, verdict.reason, recipient.user_id, message.*,
+      'reminder:' || %L || ':' || encode(sha256(convert_to(
+        concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
+      -- What announces something is of no use once that has begun.
+      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
+    from (
+      select m.id, m.row_key, m.before, m.event_at as at, m.due_at
+      from push.reminder_moments as m where m.id = any ($1)
+    ) as moment
+    left join %s as new on %s
+    cross join lateral (
+      select case
+        when new.%I is null then 'row_gone'
+        when (%s
+        ) is distinct from moment.at then 'moved'
+        when (%s
+        ) then null
+        else 'condition'
+      end as reason
+      offset 0
+    ) as verdict
+    left join lateral (
+      select (%s
+      )::text as title, (%s
+      )::text as body, (%s
+      )::text as url, coalesce((%s
+      )::jsonb, '{}') as params, (%s
+      )::text as tag, (%s
+      )::text as digest_key
+      where verdict.reason is null
+      offset 0
+    ) as message on true
+    left join lateral (
+      select distinct u.user_id from pg_catalog.unnest(push.user_ids(%s
+      )) as u (user_id)
+      where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
+    ) as recipient on true
+  ), inserted as (
+    insert into public.push_notifications (
+      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, send_at, expires_at, idempotency_key
+    )
+    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
+    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, least($2, now()),
+      t.expires_at, t.key
+    from told as t
+    where t.user_id is not null
+    on conflict do nothing
+    returning user_id, idempotency_key
+  ), settled as (
+    update push.reminder_moments as m
+    set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
+        reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
+        recipients = v.recipients, attempts = m.attempts + 1, settled_at = $2
+    from (
+      select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
+      from told as t
+      left join inserted as i on i.idempotency_key = t.key and i.user_id = t.user_id
+      group by t.id, t.reason
+    ) as v
+    where m.id = v.id
+  )
+  select count(*) from inserted$query$,
+    p_reminder.name, p_reminder.table_name,
+    coalesce(p_reminder.ttl::text, '(select s.default_ttl from push.settings as s)'),
+    p_reminder.watched, v_join,
+    p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
+    coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
+    coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
+    case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
+      else p_reminder.recipients end,
+    -- An empty title or urgency is for the template to say.
+    p_reminder.template, p_reminder.category,
+    coalesce(p_reminder.urgency, case when p_reminder.template is null then 'normal' else '' end), coalesce(p_reminder.ttl::text, 'null')
+  );
+end;
+$$;
+comment on function push.reminder_query(push.reminders) is
+  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and settles the moments.';
+
+create function push.pick_due_moments(p_limit integer, p_now timestamptz)
+returns table (reminder text, moments bigint[])
+language sql
+set search_path = ''
+-- See push_claim: the planner knows this table as it was when it was last analysed.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+  with due as (
+    select m.id, m.reminder from push.reminder_moments as m
+    where m.state = 'waiting' and m.try_at <= p_now and m.lapses_at > p_now
+      -- Nothing older can still be in its grace: what lapsed in a long pause is not walked over.
+      and m.try_at >= p_now - (select coalesce(max(r.grace), interval '0') from push.reminders as r)
+    order by m.try_at, m.id
+    limit p_limit
+    for update skip locked
+  )
+  select d.reminder, array_agg(d.id) from due as d group by d.reminder;
+$$;
+comment on function push.pick_due_moments(integer, timestamptz) is
+  'Takes the oldest moments that are due and not too late, by reminder, and holds them until the transaction ends.';
+
+create function push.settle_lapsed_moments(p_limit integer, p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+-- See push.pick_due_moments.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_count integer;
+begin
+  with lapsed as (
+    select m.id from push.reminder_moments as m
+    where m.state = 'waiting' and m.try_at <= p_now and m.lapses_at <= p_now
+    order by m.try_at, m.id
+    limit p_limit
+    for update skip locked
+  )
+  update push.reminder_moments as m
+  set state = case when m.attempts > 0 then 'failed' else 'skipped' end,
+      reason = case when m.attempts > 0 then 'error' else 'too_late' end,
+      settled_at = p_now
+  from lapsed as l
+  where m.id = l.id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.settle_lapsed_moments(integer, timestamptz) is
+  'Gives up moments for which it is too late, and notes that; returns how many.';
+
+create function push.send_moments(p_reminder text, p_moments bigint[], p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+set intervalstyle = 'postgres'
+-- Whoever changes the table, or removes a user, for long: everybody else's messages do not wait for that.
+set lock_timeout = '1s'
+as $$
+declare
+  v_count constant integer := cardinality(p_moments);
+  v_reminder push.reminders;
+  v_told integer;
+  v_detail text;
+begin
+  select r.* into v_reminder from push.reminders as r where r.name = p_reminder;
+  if v_reminder.name is null then
+    delete from push.reminder_moments as m where m.id = any (p_moments);
+    return 0;
+  end if;
+  begin
+    execute push.reminder_query(v_reminder) into v_told using p_moments, p_now;
+    return v_told;
+  exception when query_canceled or others then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    -- Of the whole reminder (42), or of the moment and not of a row (locks, timeouts, resources): later, all of them.
+    -- Neither may end the tick, which has everybody else's messages to see to.
+    if v_count = 1 or left(sqlstate, 2) in ('42', '40', '53', '55', '57') then
+      perform push.note_reminder_error(
+        p_reminder,
+        case when v_count = 1 and sqlstate not like '42%' then (select m.row_key from push.reminder_moments as m where m.id = p_moments[1]) end,
+        sqlstate, sqlerrm, v_detail, p_now);
+      update push.reminder_moments as m
+      -- One, two, four minutes, until it is too late.
+      set attempts = m.attempts + 1,
+          try_at = least(p_now + interval '1 minute' * power(2, least(m.attempts, 10)), m.lapses_at)
+      where m.id = any (p_moments);
+      return 0;
+    end if;
+  end;
+  -- One of them fails: the others are found by halves.
+  return push.send_moments(p_reminder, p_moments[:v_count / 2], p_now)
+    + push.send_moments(p_reminder, p_moments[v_count / 2 + 1:], p_now);
+end;
+$$;
+comment on function push.send_moments(text, bigint[], timestamptz) is
+  'Sends some moments of one reminder, or puts off those that fail; returns how many notifications were made.';
+
+create function push.send_reminders(p_limit integer, p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_batch constant integer := 500;
+  v_due record;
+  v_found integer;
+  v_moments integer := 0;
+  v_told integer := 0;
+begin
+  loop
+    v_found := 0;
+    for v_due in select d.reminder, d.moments from push.pick_due_moments(least(p_limit, c_batch), p_now) as d loop
+      v_found := v_found + cardinality(v_due.moments);
+      v_told := v_told + push.send_moments(v_due.reminder, v_due.moments, p_now);
+    end loop;
+    v_moments := v_moments + v_found;
+    exit when v_found = 0 or v_moments >= p_limit or v_told >= p_limit;
+  end loop;
+  perform push.settle_lapsed_moments(p_limit, p_now);
+  return v_told;
+end;
+$$;
+comment on function push.send_reminders(integer, timestamptz) is
+  'Sends the reminders that are due, about p_limit of them at most, and gives up those that are too late; returns how many notifications were made.';
+
+-- afterwards ---------------------------------------------------------------------------------------------------
+
+create function push.check_reminders(p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+-- A table that is being changed is looked at the next time.
+set lock_timeout = '100ms'
+as $$
+declare
+  v_reminder push.reminders;
+  v_triggers integer;
+  v_broken integer := 0;
+begin
+  for v_reminder in select r.* from push.reminders as r order by r.name loop
+    begin
+      execute push.reminder_query(v_reminder) using '{}'::bigint[], p_now;
+      execute push.reminder_insert(v_reminder,
+        push.reminder_rows(v_reminder, format('(select * from %s where false)', v_reminder.watched)), '$1') using p_now;
+      select count(*) into v_triggers
+      from pg_catalog.pg_trigger as t
+      where t.tgrelid = v_reminder.watched and t.tgenabled in ('O', 'A')
+        and t.tgname = any (array(
+          select 'push_reminder_' || v_reminder.name || '_' || e.name
+          from unnest('{insert,update,delete,truncate}'::text[]) as e (name)
+        ));
+      if v_triggers < 4 then
+        raise exception using errcode = 'undefined_object',
+          message = format('triggers of it are missing or switched off on %s', v_reminder.watched);
+      end if;
+      perform push.resolve_alarm('reminder_broken', v_reminder.name, p_now);
+    exception
+      when syntax_error_or_access_rule_violation then
+        v_broken := v_broken + 1;
+        perform push.raise_alarm('reminder_broken', v_reminder.name,
+          format('Reminder %s does not work any more: %s. Declare it again, or remove it with push.unremind().',
+            v_reminder.name, sqlerrm),
+          p_now);
+      when others then
+        continue;
+    end;
+  end loop;
+  return v_broken;
+end;
+$$;
+comment on function push.check_reminders(timestamptz) is
+  'Looks whether each reminder still fits its table, and raises or resolves its alarm; returns how many do not.';
+
+create function push.clean_reminders(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.reminder_moments as m
+  where m.id in (
+    select o.id from push.reminder_moments as o
+    where o.settled_at <= p_now - p_keep
+    order by o.settled_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_reminders(integer, interval, timestamptz) is
+  'Removes moments that were settled longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.reminder_health(p_now timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = ''
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+  -- Counted up to a limit, along the indexes.
+  select jsonb_build_object(
+    'overdue', (
+      select count(*) from (
+        select from push.reminder_moments as m
+        where m.state = 'waiting' and m.try_at <= p_now - interval '1 minute'
+        limit 10000
+      ) as w
+    ),
+    'errors', (
+      select count(*) from (
+        select from push.reminder_errors as e
+        where e.occurred_at > p_now - interval '1 hour' and e.occurred_at <= p_now
+        limit 10000
+      ) as w
+    )
+  );
+$$;
+comment on function push.reminder_health(timestamptz) is
+  'Reminders that should have been sent for more than a minute, and errors of the last hour; up to 10,000 of each.';
+
+revoke all on all functions in schema push from public;

@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto';
+import type postgres from 'postgres';
+import type { queueOne } from '../../support/queue.ts';
+import { createSubscription } from '../../support/subscriptions.ts';
+
+export type Made = Awaited<ReturnType<typeof queueOne>>;
+
+export interface RowOf {
+  /** The column it is found by. */
+  key: string;
+  change: string;
+  /** What is inserted. */
+  row: (ownerId: string, made: Made) => Record<string, unknown>;
+  /** What has to be there before the owner may have such a row. */
+  before?: (sql: postgres.Sql, made: Made) => Promise<unknown>;
+  /** The key of the owner's row, made if need be; without it, any row serves. */
+  find?: (sql: postgres.Sql, made: Made) => Promise<string> | string;
+}
+
+/** What a row of each table is found by, changed in, and made from. */
+export const ROWS: Record<string, RowOf> = {
+  'public.push_subscriptions': {
+    key: 'id',
+    change: `device_type = 'mobile'`,
+    row: (ownerId) => ({ ...createSubscription(), user_id: ownerId }),
+    find: (_, made) => made.subscriptionId,
+  },
+  'public.push_notifications': {
+    key: 'id',
+    change: 'read_at = now()',
+    row: (ownerId) => ({ user_id: ownerId, title: 'Hello' }),
+    find: (_, made) => made.notificationId,
+  },
+  'public.push_topics': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: `t${randomUUID()}`, title: 'A topic' }),
+    find: async (sql) => {
+      const key = `t${randomUUID()}`;
+      await sql`insert into public.push_topics (key, title) values (${key}, 'A topic')`;
+      return key;
+    },
+  },
+  'public.push_categories': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: `c${randomUUID()}`, title: 'A category' }),
+    find: async (sql) => {
+      const key = `c${randomUUID()}`;
+      await sql`insert into public.push_categories (key, title) values (${key}, 'A category')`;
+      return key;
+    },
+  },
+  'public.push_topic_members': {
+    key: 'user_id',
+    change: 'created_at = now()',
+    row: (ownerId) => ({ topic: 'other', user_id: ownerId }),
+    find: async (sql, { userId }) => {
+      await sql`insert into public.push_topic_members (topic, user_id) values ('news', ${userId})`;
+      return userId;
+    },
+  },
+  'public.push_reads': {
+    key: 'user_id',
+    change: 'read_at = now()',
+    row: (ownerId) => ({ user_id: ownerId, notification_id: topicMessages[1] }),
+    before: (sql, { userId }) =>
+      sql`insert into public.push_topic_members (topic, user_id) values ('news', ${userId})`,
+    find: async (sql, { userId }) => {
+      await sql`insert into public.push_reads (user_id, notification_id) values (${userId}, ${topicMessages[0] ?? ''})`;
+      return userId;
+    },
+  },
+  'public.push_preferences': {
+    key: 'user_id',
+    change: 'enabled = false',
+    row: (ownerId) => ({ user_id: ownerId }),
+    find: async (sql, { userId }) => {
+      await sql`insert into public.push_preferences (user_id) values (${userId})`;
+      return userId;
+    },
+  },
+  'public.push_device_preferences': {
+    key: 'subscription_id',
+    change: 'enabled = false',
+    row: (ownerId, { subscriptionId }) => ({ subscription_id: subscriptionId, user_id: ownerId }),
+    find: async (sql, { userId, subscriptionId }) => {
+      await sql`
+        insert into public.push_device_preferences (subscription_id, user_id) values (${subscriptionId}, ${userId})`;
+      return subscriptionId;
+    },
+  },
+  'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
+  'push.expansions': {
+    key: 'notification_id',
+    change: 'members = 0',
+    row: () => ({ notification_id: randomUUID() }),
+  },
+  'push.delivery_counts': {
+    key: 'id',
+    change: 'deliveries = 0',
+    row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
+  },
+  'push.settings': { key: 'id', change: 'default_ttl = 1', row: () => ({ id: true }) },
+  'push.alarms': {
+    key: 'code',
+    change: `message = ''`,
+    row: () => ({ code: 'a', subject: '', message: '', raised_at: new Date(), last_seen_at: new Date() }),
+  },
+  'push.hosts': { key: 'origin', change: 'pauses = 1', row: () => ({ origin: 'https://evil.example' }) },
+  'push.deliveries': {
+    key: 'id',
+    change: `state = 'cancelled'`,
+    row: () => ({
+      notification_id: randomUUID(),
+      subscription_id: randomUUID(),
+      host: 'https://fcm.googleapis.com',
+      due_at: new Date(),
+      expires_at: new Date(),
+    }),
+    find: (_, made) => made.deliveryId,
+  },
+  'push.dispatchers': {
+    key: 'id',
+    change: 'lease_until = now()',
+    row: () => ({ id: randomUUID(), started_at: new Date(), lease_until: new Date() }),
+  },
+  'push.rules': {
+    key: 'name',
+    change: `title = ''`,
+    row: () => ({
+      name: 'evil',
+      table_schema: 'public',
+      table_name: 'deals',
+      events: ['insert'],
+      recipients: 'null',
+      title: 'null',
+      urgency: 'normal',
+    }),
+  },
+  'push.rule_errors': {
+    key: 'rule',
+    change: `message = ''`,
+    row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
+  },
+  'push.digest_policies': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: 'evil', window_length: '1 hour' }),
+  },
+  'push.digests': { key: 'id', change: 'open = false', row: (user_id) => ({ user_id, digest_key: 'evil' }) },
+  'push.throttle_log': { key: 'user_id', change: `moments = '{}'`, row: (user_id) => ({ user_id }) },
+  'push.daily_pushes': { key: 'user_id', change: 'pushes = 0', row: (user_id) => ({ user_id }) },
+  'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
+  'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
+  'push.reminder_errors': { key: 'reminder', change: `message = ''`, row: () => ({ reminder: 'evil' }) },
+};
+
+let topicMessages: string[];
+
+/** Makes one row at least in every table that `ROWS` does not make one in. */
+export async function prepareRows(sql: postgres.Sql): Promise<void> {
+  await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
+  await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
+  await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
+  const sent = await sql<
+    { id: string }[]
+  >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
+  topicMessages = sent.map(({ id }) => id);
+  await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
+  await sql`create table public.deals (id integer primary key, owner uuid)`;
+  await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
+  await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;
+  await sql`select push.remind('deal', 'public.deals', 'now()', '{1 hour,-1 hour}', 'new.owner', '''Deal''')`;
+  await sql`insert into public.deals values (1)`;
+  await sql`select push.define_digest('deals', '1 hour')`;
+  const [user] = await sql<
+    { id: string }[]
+  >`insert into auth.users (id) values (gen_random_uuid()) returning id`;
+  const id = user?.id as string;
+  await sql`insert into push.digests (user_id, digest_key, policy, opened_at, closes_at) values (${id}, 'd', 'd', now(), now())`;
+  await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'alerts', now())`;
+  await sql`insert into push.daily_pushes (user_id, day) values (${id}, now())`;
+  await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
+}
