@@ -90,6 +90,7 @@ export type Database = {
           body: string | null;
           category: string | null;
           created_at: string;
+          digest_id: string | null;
           digest_key: string | null;
           expires_at: string | null;
           id: string;
@@ -118,6 +119,7 @@ export type Database = {
           body?: string | null;
           category?: string | null;
           created_at?: string;
+          digest_id?: string | null;
           digest_key?: string | null;
           expires_at?: string | null;
           id?: string;
@@ -145,6 +147,7 @@ export type Database = {
           body?: string | null;
           category?: string | null;
           created_at?: string;
+          digest_id?: string | null;
           digest_key?: string | null;
           expires_at?: string | null;
           id?: string;

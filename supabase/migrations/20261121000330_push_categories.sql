@@ -30,11 +30,14 @@ comment on table public.push_categories is
   'What messages are about, as the project treats them and as users mute them. Everybody who signs in may read it.';
 comment on column public.push_categories.key is 'Hierarchical, parts separated by a colon: alerts, alerts:DAX.';
 comment on column public.push_categories.title is 'What users read where they mute categories.';
-comment on column public.push_categories.critical is 'May pass quiet hours, where the settings allow that of critical messages.';
+comment on column public.push_categories.critical is
+  'May pass quiet hours, where the settings allow that of critical messages; never waits in a digest, and passes the daily ceiling.';
 comment on column public.push_categories.quiet_hours is 'What becomes of a message in its user''s quiet hours: defer (to their end) or drop.';
-comment on column public.push_categories.throttle_limit is 'At most so many messages to one user within throttle_interval.';
+comment on column public.push_categories.throttle_limit is
+  'At most so many pushes to one user within any interval of throttle_interval; counts together what this row applies to.';
 comment on column public.push_categories.throttle_overflow is
-  'Where messages beyond the limit go: into the digest of this key, or nowhere when it is null.';
+  'Where messages beyond the limit go: into the digest of this key, or into the inbox alone when it is null. Messages to a '
+  'topic always do the latter.';
 
 alter table public.push_categories enable row level security;
 create policy push_categories_select on public.push_categories for select to authenticated using (true);

@@ -23,6 +23,8 @@ create table public.push_notifications (
   presentation jsonb,
   localized jsonb,
   digest_key text,
+  -- No foreign key: the inbox outlives the digest.
+  digest_id uuid,
   status text not null default 'queued',
   read_at timestamptz,
   inbox boolean not null default true,
@@ -39,12 +41,15 @@ create table public.push_notifications (
   constraint push_notifications_title check (octet_length(title) <= 1000),
   constraint push_notifications_body check (octet_length(body) <= 8000),
   constraint push_notifications_category check (octet_length(category) <= 100),
+  constraint push_notifications_digest_key check (
+    digest_key ~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' and octet_length(digest_key) <= 90
+  ),
   constraint push_notifications_idempotency_key_length check (octet_length(idempotency_key) <= 200),
   constraint push_notifications_params check (jsonb_typeof(params) = 'object'),
   constraint push_notifications_template check (octet_length(template) <= 100 and octet_length(locale) <= 100),
   constraint push_notifications_presentation check (jsonb_typeof(presentation) = 'object'),
   constraint push_notifications_localized check (jsonb_typeof(localized) = 'object'),
-  constraint push_notifications_status check (status in ('scheduled', 'expanding', 'queued', 'cancelled'))
+  constraint push_notifications_status check (status in ('scheduled', 'expanding', 'queued', 'digested', 'suppressed', 'cancelled'))
 );
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
 comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
@@ -67,7 +72,6 @@ comment on column public.push_notifications.inbox is
 comment on column public.push_notifications.expires_at is 'No attempt is made after this moment; by default send_at plus the TTL.';
 comment on column public.push_notifications.idempotency_key is 'A second message of the same key for the same user or topic is not created.';
 comment on column public.push_notifications.rule is 'The rule that made it, if one did.';
-comment on column public.push_notifications.digest_key is 'What it is gathered with, if it may wait for others: hierarchical, as a category.';
 comment on column public.push_notifications.template is
   'The template (push_templates.key) its text was made from when it was inserted. What the notification said itself was left as it is.';
 comment on column public.push_notifications.locale is
@@ -77,7 +81,12 @@ comment on column public.push_notifications.presentation is
 comment on column public.push_notifications.localized is
   'Of a topic''s message: title, body, url and presentation in the other locales of its template. Members get theirs; the row has the default.';
 comment on column public.push_notifications.urgency is 'very-low, low, normal or high (RFC 8030); that of the template, or normal, when not given.';
-comment on column public.push_notifications.status is 'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), cancelled.';
+comment on column public.push_notifications.digest_key is
+  'Messages of the same key to the same user are summarised, as declared by push.define_digest(). Hierarchical: deals:42.';
+comment on column public.push_notifications.digest_id is 'The digest it waits in, was summarised by, or is the summary of.';
+comment on column public.push_notifications.status is
+  'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), '
+  'digested (reaches devices only through a summary), suppressed (beyond a limit: its deliveries say which), cancelled.';
 
 -- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's
 -- messages when the user is deleted.
@@ -232,6 +241,9 @@ begin
     -- Whoever writes the text of a topic's message anew has written it for all.
     new.localized := null;
   end if;
+  if new.digest_key is not null and (tg_op = 'INSERT' or new.digest_key is distinct from old.digest_key) then
+    perform push.check_digest_key(new.digest_key, new.audience_topic);
+  end if;
   new.send_at := coalesce(new.send_at, now());
   if new.expires_at is null then
     -- A TTL of 0 means "now or never" at the push service; we still try for a minute to reach that service.
@@ -241,7 +253,8 @@ begin
   end if;
   if tg_op = 'INSERT' then
     new.status := case
-      when new.send_at > now() then 'scheduled'
+      -- A summary is made at its moment, by the clock of who makes it.
+      when new.send_at > now() and (new.inbox or new.digest_id is null) then 'scheduled'
       when new.audience_topic is not null then 'expanding'
       else 'queued'
     end;
@@ -278,7 +291,7 @@ comment on function push.check_notification() is 'Refuses a notification that no
 
 create trigger push_notifications_check
 before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
-  user_id, audience_topic, presentation, localized
+  digest_key, user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
 

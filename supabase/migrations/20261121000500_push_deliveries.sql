@@ -6,7 +6,7 @@
 --                     ├─► gone     (404, 410: the subscription is deleted)
 --                     ├─► failed   (400, 413, bad keys, or attempts used up)
 --                     └─► expired  (no time left)
---   queued ─► expired · suppressed (preferences) · cancelled
+--   queued ─► expired · suppressed (preferences; limits, when it is made) · cancelled
 --
 -- Only the functions below change a state.
 
@@ -67,7 +67,21 @@ set search_path = ''
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_held uuid[] := array[]::uuid[];
 begin
+  -- Projects without digests and limits pay for this question alone.
+  if exists (
+    select from push_new_notifications as n
+    where n.digest_key is not null or (n.category is not null and exists (
+      select from public.push_categories as c where c.throttle_limit is not null
+    ))
+  ) or (select s.daily_ceiling is not null from push.settings as s) then
+    -- The moment of a summary is set by who makes it.
+    v_now := coalesce((select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), v_now);
+    v_held := push.hold_back(
+      array(select n.id from push_new_notifications as n where n.status = 'queued' and n.user_id is not null), v_now
+    );
+  end if;
   insert into push.deliveries (
     notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
   )
@@ -86,12 +100,13 @@ begin
       where p.user_id is not null or o.user_id is not null
     ) offset 0
   ) as v (verdict)
-  where n.status = 'queued';
+  where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
   return null;
 end;
 $$;
 comment on function push.queue_new_notifications() is
-  'Makes one delivery for each device of each new notification that is due, unless it is for a topic: those expand in chunks.';
+  'Makes one delivery for each device of each new notification that is due, unless it waits in a digest, is beyond a limit, or '
+  'is for a topic: those expand in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
@@ -125,9 +140,18 @@ create function push.queue_due_notifications(p_limit integer, p_now timestamptz 
 returns integer
 language plpgsql
 set search_path = ''
+-- An application's open transaction may hold a digest or a limit that is needed here; the tick has other work.
+set lock_timeout = '500ms'
 as $$
 declare
-  v_count integer;
+  v_ids uuid[];
+  v_user_ids uuid[];
+  v_categories text[];
+  v_urgencies text[];
+  v_send_ats timestamptz[];
+  v_expire_ats timestamptz[];
+  v_limited boolean;
+  v_held uuid[] := array[]::uuid[];
 begin
   with due as (
     select n.id from public.push_notifications as n
@@ -140,28 +164,51 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at
-  ), queued as (
-    insert into push.deliveries (
-      notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-    )
-    select r.id, s.id, s.host, coalesce((v.verdict).due_at, r.send_at), r.expires_at,
-      coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
-    from released as r
-    join public.push_subscriptions as s on s.user_id = r.user_id
-    cross join lateral (
-      select (
-        select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
-        from (values (s.id)) as x (subscription_id)
-        left join public.push_preferences as p on p.user_id = s.user_id
-        left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-        where p.user_id is not null or o.user_id is not null
-      ) offset 0
-    ) as v (verdict)
-    where r.expires_at > p_now
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key
   )
-  select count(*) into v_count from released;
-  return v_count;
+  select coalesce(array_agg(r.id order by r.send_at, r.id), '{}'), array_agg(r.user_id order by r.send_at, r.id),
+    array_agg(r.category order by r.send_at, r.id), array_agg(r.urgency order by r.send_at, r.id),
+    array_agg(r.send_at order by r.send_at, r.id), array_agg(r.expires_at order by r.send_at, r.id),
+    coalesce(bool_or(r.digest_key is not null or (r.category is not null and exists (
+      select from public.push_categories as c where c.throttle_limit is not null
+    ))), false)
+  into v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats, v_limited
+  from released as r;
+
+  if v_limited or (select s.daily_ceiling is not null from push.settings as s) then
+    begin
+      v_held := push.hold_back(array(
+        select i.id from unnest(v_ids, v_user_ids, v_expire_ats) with ordinality as i (id, user_id, expires_at, place)
+        where i.user_id is not null and i.expires_at > p_now
+        order by i.place
+      ), p_now);
+    exception when lock_not_available then
+      -- The next tick tries again.
+      update public.push_notifications as n set status = 'scheduled'
+      where n.id = any (v_ids) and n.status = 'queued';
+      return cardinality(array_positions(v_user_ids, null));
+    end;
+  end if;
+
+  insert into push.deliveries (
+    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+  )
+  select r.id, s.id, s.host, coalesce((v.verdict).due_at, r.send_at), r.expires_at,
+    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+  from unnest(v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats)
+    as r (id, user_id, category, urgency, send_at, expires_at)
+  join public.push_subscriptions as s on s.user_id = r.user_id
+  cross join lateral (
+    select (
+      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+      from (values (s.id)) as x (subscription_id)
+      left join public.push_preferences as p on p.user_id = s.user_id
+      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+      where p.user_id is not null or o.user_id is not null
+    ) offset 0
+  ) as v (verdict)
+  where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
+  return cardinality(v_ids);
 end;
 $$;
 comment on function push.queue_due_notifications(integer, timestamptz) is

@@ -257,6 +257,7 @@ declare
   v_expired integer;
   v_reminded integer;
   v_released integer;
+  v_summarised integer;
   v_expanded boolean := false;
   v_rung uuid;
 begin
@@ -266,6 +267,7 @@ begin
   v_expired := push.expire_deliveries(10000, p_now);
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
+  v_summarised := push.close_digests(1000, p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);
@@ -278,13 +280,13 @@ begin
     end if;
   end if;
   return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released, 'expanded', v_expanded,
-    'rung', v_rung is not null
+    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
+    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung is not null
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;

@@ -116,10 +116,14 @@ create function push.expand_chunk(p_notification_id uuid, p_limit integer, p_now
 returns void
 language plpgsql
 set search_path = ''
+-- An application's open transaction may hold a member's limit; dispatchers have other work.
+set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
   v_expansion push.expansions;
+  v_limited uuid[] := array[]::uuid[];
+  v_reasons text[] := array[]::text[];
   v_members bigint;
   v_deliveries bigint;
   v_next uuid;
@@ -127,6 +131,23 @@ begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
+    if push.is_limited(v_notification.category) then
+      -- Whom it does not reach anyway, for want of a device or as preferences have it, it takes no place.
+      select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
+      from (
+        select t.user_id, t.created_at from public.push_topic_members as t
+        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
+        order by t.user_id
+        limit p_limit
+      ) as m
+      where m.created_at <= v_expansion.started_at
+        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
+        and push.is_wanted(m.user_id, v_notification.category, p_now);
+      v_reasons := push.admit(
+        v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
+      );
+    end if;
+
     with page as (
       select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
       from (
@@ -141,9 +162,11 @@ begin
         notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
       )
       select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
-        coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+        case when r.reason is null then coalesce((v.verdict).state, 'queued') else 'suppressed' end,
+        case when r.reason is null then (v.verdict).finished_at else p_now end, coalesce(r.reason, (v.verdict).code)
       from page as m
       join public.push_subscriptions as s on s.user_id = m.user_id
+      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
       cross join lateral (
         select (
           select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
@@ -157,7 +180,7 @@ begin
       on conflict (notification_id, subscription_id) do nothing
       returning deliveries.state
     ), counted as (
-      -- Those that preferences ended at once; the trigger above counts what changes later.
+      -- Those that preferences and limits ended at once; the trigger above counts what changes later.
       insert into push.delivery_counts (notification_id, state, deliveries)
       select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
     )
@@ -255,7 +278,11 @@ begin
     else
       update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
     end if;
-  exception when others then
+  exception when lock_not_available then
+    -- A member's limit is in somebody's hands: this one goes to the end of the line.
+    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
+    return false;
+  when others then
     -- The tick and the dispatchers have other work: this one goes to the end of the line, and somebody has to look.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);

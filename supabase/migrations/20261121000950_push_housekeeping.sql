@@ -139,6 +139,7 @@ declare
   v_reminder_errors bigint;
   v_alarms bigint;
   v_cron_runs bigint;
+  v_limits bigint;
 begin
   -- One at a time; a second one would only wait for the rows of the first.
   perform from push.cleaning as c for update skip locked;
@@ -217,13 +218,14 @@ begin
   get diagnostics v_alarms = row_count;
 
   v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
+  v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
 
   perform push.check_rules(p_now);
 
   return jsonb_build_object(
     'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
     'rule_errors', v_rule_errors, 'reminder_moments', v_reminder_moments, 'reminder_errors', v_reminder_errors,
-    'alarms', v_alarms, 'cron_runs', v_cron_runs
+    'alarms', v_alarms, 'cron_runs', v_cron_runs, 'limits', v_limits
   );
 end;
 $$;

@@ -155,6 +155,14 @@ export const ROWS: Record<string, RowOf> = {
     row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
   },
   'push.rule_status': { key: 'name', change: `state = ''`, row: () => ({ name: 'evil' }) },
+  'push.digest_policies': {
+    key: 'key',
+    change: `title = 'Another'`,
+    row: () => ({ key: 'evil', window_length: '1 hour' }),
+  },
+  'push.digests': { key: 'id', change: 'open = false', row: (user_id) => ({ user_id, digest_key: 'evil' }) },
+  'push.throttle_log': { key: 'user_id', change: `moments = '{}'`, row: (user_id) => ({ user_id }) },
+  'push.daily_pushes': { key: 'user_id', change: 'pushes = 0', row: (user_id) => ({ user_id }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
   'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
   'push.reminder_errors': { key: 'reminder', change: `message = ''`, row: () => ({ reminder: 'evil' }) },
@@ -177,5 +185,13 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;
   await sql`select push.remind('deal', 'public.deals', 'now()', '{1 hour,-1 hour}', 'new.owner', '''Deal''')`;
   await sql`insert into public.deals values (1)`;
+  await sql`select push.define_digest('deals', '1 hour')`;
+  const [user] = await sql<
+    { id: string }[]
+  >`insert into auth.users (id) values (gen_random_uuid()) returning id`;
+  const id = user?.id as string;
+  await sql`insert into push.digests (user_id, digest_key, policy, opened_at, closes_at) values (${id}, 'd', 'd', now(), now())`;
+  await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'alerts', now())`;
+  await sql`insert into push.daily_pushes (user_id, day) values (${id}, now())`;
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
 }

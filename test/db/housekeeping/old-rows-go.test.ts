@@ -40,6 +40,7 @@ const NOTHING = {
   reminder_errors: 0,
   alarms: 0,
   cron_runs: 0,
+  limits: 0,
 };
 
 async function send(now: Date): Promise<void> {

@@ -64,6 +64,7 @@ test('several offsets, each at its moment, before and after', async () => {
 
 test('the message is what the expressions say', async () => {
   const { sql } = db();
+  await sql`select push.define_digest('bookings', '1 hour')`;
   await saveTemplates(sql, { key: 'booking_soon', title: 'Soon' });
   await remind(sql, {
     title: `'Table ' || new.id`,

@@ -60,6 +60,7 @@ test('params with old and new', async () => {
 
 test('a key to digest it by', async () => {
   const { sql } = db();
+  await sql`select push.define_digest('deals', '1 hour')`;
   await watch(sql, { digestKey: `'deals:' || new.id` });
   await insert();
   expect([...(await sql`select digest_key, template from public.push_notifications`)]).toEqual([

@@ -1,0 +1,281 @@
+-- Supapush: throttles, and the daily ceiling. What is beyond them goes into a digest, or stays in the inbox alone.
+--
+-- Both count pushes to one user exactly, in a row that writers lock until their commit: two transactions that notify the
+-- same user in a throttled category go one after the other. Nobody else pays for it.
+
+alter table push.settings
+  add column daily_ceiling integer,
+  add constraint settings_daily_ceiling check (daily_ceiling > 0);
+comment on column push.settings.daily_ceiling is
+  'Notifications that are pushed to one user per day of theirs, those of critical categories not counted. Null: no ceiling.';
+
+create table push.throttle_log (
+  user_id uuid not null,
+  -- No foreign key: a row that outlives its category is cleared away when its moments have passed.
+  category text not null,
+  moments timestamptz[] not null default '{}',
+  done_at timestamptz not null,
+  constraint throttle_log_pkey primary key (user_id, category),
+  constraint throttle_log_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
+);
+comment on table push.throttle_log is 'When a user was last pushed something of a throttled category (the key of the row of push_categories that applies).';
+comment on column push.throttle_log.moments is 'Of the last pushes, as many as the limit needs.';
+comment on column push.throttle_log.done_at is 'From then on the row says nothing any more.';
+
+create index throttle_log_done_idx on push.throttle_log (done_at);
+
+alter table push.throttle_log enable row level security;
+create policy throttle_log_nobody on push.throttle_log for all to public using (false);
+
+create table push.daily_pushes (
+  user_id uuid not null,
+  day date not null,
+  pushes integer not null default 0,
+  constraint daily_pushes_pkey primary key (user_id),
+  constraint daily_pushes_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
+);
+comment on table push.daily_pushes is 'How many notifications were pushed to a user on their latest day, while there is a daily ceiling.';
+comment on column push.daily_pushes.day is 'In the user''s own timezone.';
+
+create index daily_pushes_day_idx on push.daily_pushes (day);
+
+alter table push.daily_pushes enable row level security;
+create policy daily_pushes_nobody on push.daily_pushes for all to public using (false);
+
+create function push.day_of(p_user_id uuid, p_at timestamptz)
+returns date
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    p_at at time zone coalesce(
+      (select p.timezone from public.push_preferences as p where p.user_id = p_user_id), 'UTC'
+    )
+  )::date;
+exception when invalid_parameter_value then
+  -- A new release of Postgres may have dropped the zone: that must break no write.
+  return (p_at at time zone 'UTC')::date;
+end;
+$$;
+comment on function push.day_of(uuid, timestamptz) is 'The day it is for a user at this moment, by the timezone of their preferences, or UTC.';
+
+create function push.is_limited(p_category text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(bool_or(c.throttle_limit is not null), false)
+    or (not coalesce(bool_or(c.critical), false) and (select s.daily_ceiling is not null from push.settings as s))
+  from push.category_of(p_category) as c;
+$$;
+comment on function push.is_limited(text) is 'Whether pushes of this category are counted at all.';
+
+create function push.admit(p_user_ids uuid[], p_categories text[], p_summaries boolean, p_now timestamptz)
+returns text[]
+language plpgsql
+set search_path = ''
+-- See join_digests.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_ceiling integer;
+  v_keys text[];
+  v_throttled text[];
+  v_reasons text[];
+begin
+  select s.daily_ceiling into v_ceiling from push.settings as s;
+  -- Which row applies to each: looked up once per category.
+  select array_agg(k.key order by a.place),
+    array_agg(case when k.throttle_limit is not null then k.key end order by a.place)
+  into v_keys, v_throttled
+  from unnest(p_categories) with ordinality as a (category, place)
+  left join (
+    select d.category, c.key, c.throttle_limit
+    from (select distinct u.category from unnest(p_categories) as u (category)) as d
+    cross join lateral push.category_of(d.category) as c
+  ) as k on k.category = a.category;
+  v_reasons := array_fill(null::text, array[cardinality(p_user_ids)]);
+
+  if array_remove(v_throttled, null) <> '{}' then
+    -- Locks the row of each until commit: in one order always, so that two statements never wait for each other in a circle.
+    insert into push.throttle_log (user_id, category, done_at)
+    select distinct a.user_id, a.category, p_now
+    from unnest(p_user_ids, v_throttled) as a (user_id, category)
+    where a.category is not null
+    order by a.user_id, a.category
+    on conflict (user_id, category) do update set done_at = greatest(throttle_log.done_at, excluded.done_at);
+    select array_agg(case when j.turn > j.room and not p_summaries then 'throttled' end order by j.place) into v_reasons
+    from (
+      select a.place,
+        row_number() over (partition by a.user_id, a.category order by a.place) as turn,
+        c.throttle_limit - (
+          select count(*) from unnest(l.moments) as m (moment) where m.moment > p_now - c.throttle_interval
+        ) as room
+      from unnest(p_user_ids, v_throttled) with ordinality as a (user_id, category, place)
+      left join push.throttle_log as l on l.user_id = a.user_id and l.category = a.category
+      left join public.push_categories as c on c.key = a.category
+    ) as j;
+  end if;
+
+  if v_ceiling is not null then
+    insert into push.daily_pushes as d (user_id, day)
+    select distinct a.user_id, push.day_of(a.user_id, p_now)
+    from unnest(p_user_ids) as a (user_id)
+    order by a.user_id
+    on conflict (user_id) do update set day = d.day;
+    with asked as (
+      select a.place, a.user_id, a.reason, coalesce(c.critical, false) as critical,
+        row_number() over (
+          partition by a.user_id, a.reason is null and c.critical is not true order by a.place
+        ) as turn
+      from unnest(p_user_ids, v_keys, v_reasons) with ordinality as a (user_id, key, reason, place)
+      left join public.push_categories as c on c.key = a.key
+    ), judged as (
+      select a.place, a.user_id, a.critical,
+        case
+          when a.reason is null and not a.critical
+            and a.turn > v_ceiling - case when d.day = t.today then d.pushes else 0 end then 'daily_ceiling'
+          else a.reason
+        end as reason,
+        t.today
+      from asked as a
+      join push.daily_pushes as d on d.user_id = a.user_id
+      cross join lateral (select push.day_of(a.user_id, p_now) as today) as t
+    ), counted as (
+      update push.daily_pushes as d
+      set day = g.today, pushes = case when d.day = g.today then d.pushes else 0 end + g.pushes
+      from (
+        select j.user_id, j.today, count(*) as pushes from judged as j
+        where j.reason is null and not j.critical
+        group by j.user_id, j.today
+      ) as g
+      where d.user_id = g.user_id
+    )
+    select array_agg(j.reason order by j.place) into v_reasons from judged as j;
+  end if;
+
+  if array_remove(v_throttled, null) <> '{}' then
+    update push.throttle_log as l
+    set done_at = p_now + c.throttle_interval,
+        moments = array(
+          select m.moment from unnest(l.moments || array_fill(p_now, array[g.pushes])) as m (moment)
+          where m.moment > p_now - c.throttle_interval
+          order by m.moment desc
+          limit c.throttle_limit
+        )
+    from (
+      select a.user_id, a.category, count(*)::integer as pushes
+      from unnest(p_user_ids, v_throttled, v_reasons) as a (user_id, category, reason)
+      where a.category is not null and a.reason is null
+      group by a.user_id, a.category
+    ) as g
+    join public.push_categories as c on c.key = g.category
+    where l.user_id = g.user_id and l.category = g.category;
+  end if;
+  return v_reasons;
+end;
+$$;
+comment on function push.admit(uuid[], text[], boolean, timestamptz) is
+  'Counts pushes to these users in these categories, in this order, and says of each why it must not be made (throttled, daily_ceiling); '
+  'null: it may. Summaries are counted by throttles but not stopped: their pace is that of their digest.';
+
+create function push.fold_or_suppress(p_ids uuid[], p_reasons text[], p_now timestamptz)
+returns uuid[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+  v_keys text[];
+  v_folded uuid[] := array[]::uuid[];
+  v_suppressed uuid[];
+begin
+  -- What was to lead a digest waits in it.
+  select array_agg(i.id order by i.place),
+    array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
+  into v_ids, v_keys
+  from unnest(p_ids, p_reasons) with ordinality as i (id, reason, place)
+  cross join lateral (
+    select k.digest_key, k.category from public.push_notifications as k where k.id = i.id limit 1
+  ) as n
+  cross join lateral push.category_of(n.category) as c
+  where i.reason = 'throttled'
+    and case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end is not null;
+  if v_ids is not null then
+    v_folded := push.join_digests(v_ids, v_keys, false, p_now);
+  end if;
+
+  with suppressed as (
+    update public.push_notifications as n set status = 'suppressed'
+    from unnest(p_ids, p_reasons) as i (id, reason)
+    where n.id = i.id and i.reason is not null and i.id not in (select f.id from unnest(v_folded) as f (id))
+    returning n.id, n.user_id, n.send_at, n.expires_at, i.reason
+  ), logged as (
+    -- The log says why nothing came.
+    insert into push.deliveries (
+      notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
+    )
+    select u.id, s.id, s.host, u.send_at, u.expires_at, 'suppressed', p_now, u.reason
+    from suppressed as u
+    join public.push_subscriptions as s on s.user_id = u.user_id
+  )
+  select array(select u.id from suppressed as u) into v_suppressed;
+  return v_folded || v_suppressed;
+end;
+$$;
+comment on function push.fold_or_suppress(uuid[], text[], timestamptz) is
+  'What becomes of notifications beyond a limit: those beyond a throttle go into the digest of their own or the throttle''s overflow, the '
+  'rest stays in the inbox alone. Returns all that are not to be delivered.';
+
+create function push.clean_limits(p_limit integer, p_before timestamptz, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_digests bigint;
+  v_logs bigint;
+  v_days bigint;
+begin
+  delete from push.digests as d
+  where d.id in (
+    select o.id from push.digests as o
+    where o.closed_at <= p_before
+    order by o.closed_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_digests = row_count;
+  delete from push.throttle_log as l
+  where (l.user_id, l.category) in (
+    select o.user_id, o.category from push.throttle_log as o
+    where o.done_at <= p_now
+    order by o.done_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_logs = row_count;
+  -- Two days: nowhere on earth is it that day still.
+  delete from push.daily_pushes as d
+  where d.user_id in (
+    select o.user_id from push.daily_pushes as o
+    where o.day <= (p_now at time zone 'UTC')::date - 2
+    order by o.day
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_days = row_count;
+  return v_digests + v_logs + v_days;
+end;
+$$;
+comment on function push.clean_limits(integer, timestamptz, timestamptz) is
+  'Deletes digests that were closed before p_before, and counts of pushes that limit nothing any more; returns how many rows.';
+
+revoke all on all functions in schema push from public;

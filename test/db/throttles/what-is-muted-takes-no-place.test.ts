@@ -1,0 +1,105 @@
+import { beforeEach, expect, test } from 'vitest';
+import {
+  clearLimits,
+  closeDigests,
+  defineDigest,
+  outcomeOf,
+  readSummaries,
+  release,
+  statusOf,
+  write,
+} from '../../support/digests.ts';
+import { createUser } from '../../support/postgres.ts';
+import { claim, clearQueue, plus, setSetting } from '../../support/queue.ts';
+import { subscribe } from '../../support/subscriptions.ts';
+import { throttle } from '../../support/throttles.ts';
+import { createTopic, expandAll, notifyTopic } from '../../support/topics.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const HOUR = 3600;
+const db = useDatabase();
+let user: string;
+let device: string;
+beforeEach(async () => {
+  const { sql } = db();
+  await clearQueue(sql);
+  await clearLimits(sql);
+  user = (await createUser(sql)).id;
+  device = await subscribe(sql, user);
+});
+
+const prefer = (values: Record<string, unknown>) =>
+  db()
+    .sql`insert into public.push_preferences ${db().sql({ user_id: user, ...values } as Record<string, string>)}`;
+
+test('a muted message waits in no digest, and its deliveries say that it is muted', async () => {
+  const { sql } = db();
+  await defineDigest(sql, 'deals');
+  await prefer({ muted_categories: ['crm'] });
+  const id = await write(sql, user, { digest_key: 'deals', category: 'crm:deals' });
+  expect(await outcomeOf(sql, id)).toEqual(['queued', 'suppressed muted']);
+  expect(await sql`select from push.digests`).toHaveLength(0);
+});
+
+test('nor does it use up a throttle, or the day', async () => {
+  const { sql } = db();
+  await throttle(sql, 'alerts', 1);
+  await setSetting(sql, 'daily_ceiling', 1);
+  await prefer({ muted_categories: ['alerts:DAX'] });
+  await write(sql, user, { category: 'alerts:DAX' });
+  const id = await write(sql, user, { category: 'alerts' });
+  expect(await outcomeOf(sql, id)).toEqual(['queued', 'queued']);
+});
+
+test('what one device at least wants counts', async () => {
+  const { sql } = db();
+  await throttle(sql, 'alerts', 1);
+  await prefer({ muted_categories: ['alerts'] });
+  await sql`
+    insert into public.push_device_preferences (subscription_id, user_id, muted_categories)
+    values (${device}, ${user}, '{}')`;
+  expect(await statusOf(sql, await write(sql, user, { category: 'alerts' }))).toBe('queued');
+  expect(await statusOf(sql, await write(sql, user, { category: 'alerts' }))).toBe('suppressed');
+});
+
+test('members of a topic who muted it keep their places', async () => {
+  const { sql } = db();
+  await setSetting(sql, 'daily_ceiling', 1);
+  const { topic, userIds } = await createTopic(sql, 2);
+  await sql`insert into public.push_preferences (user_id, enabled) values (${userIds[0] as string}, false)`;
+  await notifyTopic(sql, topic);
+  await expandAll(sql);
+  const rows = await sql`select user_id from push.daily_pushes`;
+  expect(rows.map(({ user_id }) => user_id)).toEqual([userIds[1]]);
+});
+
+test('a summary waits for the end of quiet hours like any other push', async () => {
+  const { sql } = db();
+  await defineDigest(sql, 'deals');
+  await prefer({ timezone: 'UTC', quiet_from: '22:00', quiet_until: '06:00' });
+  const midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 1) * 86_400_000);
+  await write(sql, user, { digest_key: 'deals', expires_at: plus(midnight, 24 * HOUR) });
+  await sql`update push.digests set closes_at = ${midnight}`;
+  await closeDigests(sql, midnight);
+  const [summary] = await readSummaries(sql);
+  await claim(sql, midnight);
+  const [delivery] = await sql`
+    select state, last_code, due_at from push.deliveries where notification_id = ${summary?.id as string}`;
+  expect(delivery).toEqual({ state: 'queued', last_code: 'quiet_hours', due_at: plus(midnight, 6 * HOUR) });
+});
+
+test('a day begins at midnight where the user is', async () => {
+  const { sql } = db();
+  await setSetting(sql, 'daily_ceiling', 1);
+  await prefer({ timezone: 'Asia/Kathmandu' });
+  // Midnight in Kathmandu is at 18:15 in UTC.
+  const midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 2) * 86_400_000 + 18.25 * HOUR * 1000);
+  const statuses: string[] = [];
+  for (const minutes of [-20, -10, -0.1, 0, 10]) {
+    const now = plus(midnight, minutes * 60);
+    const id = await write(sql, user, { send_at: now });
+    await release(sql, now);
+    statuses.push(await statusOf(sql, id));
+  }
+  expect(statuses).toEqual(['queued', 'suppressed', 'suppressed', 'queued', 'suppressed']);
+});
