@@ -58,3 +58,13 @@ test('it is given what changed', async () => {
     { title: 'open to won', params: { changes: { stage: { old: 'open', new: 'won' } } } },
   ]);
 });
+
+test('a row that lacks what the template needs is told about, and the write goes through', async () => {
+  const { sql } = db();
+  await watch(sql, { title: null, template: 'deal_made' });
+  await sql`insert into public.deals (id, owner_id) values (1, ${owner()})`;
+  expect(await readRuleErrors(sql)).toMatchObject([
+    { sqlstate: 'PT400', detail: 'template_params_missing', message: 'Template deal_made needs deal.' },
+  ]);
+  expect(await sql`select from public.deals`).toHaveLength(1);
+});

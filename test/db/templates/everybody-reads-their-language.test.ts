@@ -205,6 +205,19 @@ test('a scheduled message to a topic that is given another text has it in every 
   expect((await claim(sql, plus(sendAt, 10))).map(({ title }) => title)).toEqual(['Corrected']);
 });
 
+test('nobody writes other languages beside a template', async () => {
+  const { sql } = db();
+  const { topic } = await createTopic(sql, 1);
+  await asService(
+    sql,
+    (t) => t`
+      insert into public.push_notifications (audience_topic, title, localized)
+      values (${topic}, 'Hello', '{"de": {"title": 7}}')`,
+  );
+  await asService(sql, (t) => t`update public.push_notifications set localized = '{"de": {"title": 7}}'`);
+  expect([...(await sql`select localized from public.push_notifications`)]).toEqual([{ localized: null }]);
+});
+
 test('nobody asks for a locale where there is no template', async () => {
   const { sql } = db();
   const [reader] = await createReaders('de');
