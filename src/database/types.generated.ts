@@ -452,6 +452,7 @@ export type Database = {
           category: string;
           id: string;
           params: Json;
+          presentation: Json;
           read_at: string;
           send_at: string;
           tag: string;

@@ -66,6 +66,7 @@ returns table (
   body text,
   url text,
   params jsonb,
+  presentation jsonb,
   category text,
   tag text,
   audience_topic text,
@@ -85,15 +86,16 @@ set jit = off
 as $$
 declare
   v_user uuid := auth.uid();
+  v_locale text := (select lower(p.locale) from public.push_preferences as p where p.user_id = auth.uid());
   v_page integer := least(greatest(coalesce(p_limit, 20), 1), 100);
   v_unread boolean := coalesce(p_unread_only, false);
   v_before timestamptz := coalesce(p_before, 'infinity');
   v_before_id uuid := coalesce(p_before_id, '00000000-0000-0000-0000-000000000000');
 begin
   return query
-  select i.* from (
+  with part as (
     (
-      select n.id, n.title, n.body, n.url, n.params, n.category, n.tag, n.audience_topic, n.send_at, n.read_at
+      select n.id, n.send_at, n.read_at
       from public.push_notifications as n
       where n.read_at is null and n.user_id = v_user and n.inbox and n.status not in ('scheduled', 'cancelled')
         and (n.send_at, n.id) < (v_before, v_before_id)
@@ -103,7 +105,7 @@ begin
     )
     union all
     (
-      select n.id, n.title, n.body, n.url, n.params, n.category, n.tag, n.audience_topic, n.send_at, n.read_at
+      select n.id, n.send_at, n.read_at
       from public.push_notifications as n
       where not v_unread and n.read_at is not null and n.user_id = v_user and n.inbox and n.status not in ('scheduled', 'cancelled')
         and (n.send_at, n.id) < (v_before, v_before_id)
@@ -115,7 +117,7 @@ begin
     -- From joining on: who joins a topic has not missed what was said before.
     select t.* from public.push_topic_members as m
     cross join lateral (
-      select n.id, n.title, n.body, n.url, n.params, n.category, n.tag, n.audience_topic, n.send_at, case when r.user_id is null then s.read_until else r.read_at end
+      select n.id, n.send_at, case when r.user_id is null then s.read_until else r.read_at end as read_at
       from public.push_notifications as n
       cross join lateral (select case when n.send_at <= m.read_until then m.read_until end as read_until) as s
       left join public.push_reads as r on r.user_id = v_user and r.notification_id = n.id
@@ -131,7 +133,7 @@ begin
     union all
     -- What was marked as unread after all had been read.
     (
-      select n.id, n.title, n.body, n.url, n.params, n.category, n.tag, n.audience_topic, n.send_at, r.read_at
+      select n.id, n.send_at, r.read_at
       from public.push_reads as r
       join public.push_notifications as n on n.id = r.notification_id
       join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = v_user
@@ -143,9 +145,26 @@ begin
       order by n.send_at desc, n.id desc
       limit v_page
     )
-  ) as i
-  order by i.send_at desc, i.id desc
-  limit v_page;
+  ), page as (
+    select i.id, i.send_at, i.read_at from part as i order by i.send_at desc, i.id desc limit v_page
+  )
+  select n.id,
+    case when own.text is null then n.title else own.text ->> 'title' end,
+    case when own.text is null then n.body else own.text ->> 'body' end,
+    case when own.text is null then n.url else own.text ->> 'url' end,
+    n.params,
+    case when own.text is null then n.presentation else nullif(own.text -> 'presentation', 'null') end,
+    n.category, n.tag, n.audience_topic, p.send_at, p.read_at
+  from page as p
+  join public.push_notifications as n on n.id = p.id
+  -- What a topic's message says in the user's language, or in the one nearest to it.
+  left join lateral (
+    select l.text from jsonb_each(n.localized) as l (locale, text)
+    where v_locale = lower(l.locale) or starts_with(v_locale, lower(l.locale) || '-')
+    order by length(l.locale) desc
+    limit 1
+  ) as own on true
+  order by p.send_at desc, p.id desc;
 end;
 $$;
 comment on function public.push_inbox(integer, timestamptz, uuid, boolean, text) is
