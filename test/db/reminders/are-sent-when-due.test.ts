@@ -63,6 +63,7 @@ test('several offsets, each at its moment, before and after', async () => {
 
 test('the message is what the expressions say', async () => {
   const { sql } = db();
+  await sql`select push.define_digest('bookings', '1 hour')`;
   await remind(sql, {
     title: `'Table ' || new.id`,
     body: `to_char(new.starts_at at time zone 'Europe/Berlin', 'HH24:MI')`,
