@@ -4,7 +4,9 @@
 --
 -- Who joins a digest holds its row with a key-share lock until commit, so joiners never wait for each other. Who closes it
 -- takes the row for update and skips it while somebody joins: a summary is made once, and counts everybody who had joined.
--- Sealing changes no key and so waits for no joiner either; after it, the next message opens a new digest.
+-- Sealing happens in a row beside it. The one that is locked is updated by the closer alone: an update that changes no key
+-- may pass those who share it, and once in some 100,000 it loses the lock of one who takes it at that very moment
+-- (Postgres 17.10, rows that move to another page).
 
 create table push.digest_policies (
   key text not null,
@@ -40,37 +42,51 @@ alter table push.digest_policies enable row level security;
 create policy digest_policies_nobody on push.digest_policies for all to public using (false);
 
 create table push.digests (
-  id uuid not null default gen_random_uuid(),
+  id uuid not null,
   user_id uuid not null,
   digest_key text not null,
   policy text not null,
-  open boolean not null default true,
   opened_at timestamptz not null,
-  closes_at timestamptz not null,
   closed_at timestamptz,
   items bigint,
   summary_id uuid,
   constraint digests_pkey primary key (id),
-  constraint digests_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
-  constraint digests_closed check (closed_at is null or not open)
+  constraint digests_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
-comment on table push.digests is 'One window of one digest key of one user. Its items are the notifications with its id.';
+comment on table push.digests is
+  'One window of one digest key of one user. Its items are the notifications with its id. Whoever adds one shares its key until commit.';
 comment on column push.digests.policy is 'The key of the policy that opened it. No foreign key: it is closed even if that was dropped meanwhile.';
-comment on column push.digests.open is 'Whether messages join it. False from its end on, though the summary may still have to be made.';
-comment on column push.digests.closes_at is 'When the summary is due; later only when it could not be made.';
 comment on column push.digests.items is 'Messages that the summary counts.';
 comment on column push.digests.summary_id is 'The notification that summarises it; null when all items were taken back, read or too late by then.';
 
-create unique index digests_open_key on push.digests (user_id, digest_key) where open;
-create index digests_user_id_idx on push.digests (user_id);
 -- Unique so that closing changes a key: whoever joins by an older snapshot then meets the closer, instead of being let
 -- through to what is closed already. By this order old ones are cleared away, too.
 create unique index digests_closed_key on push.digests (closed_at, id);
-create index digests_closing_idx on push.digests (closes_at, id) where closed_at is null;
+create index digests_user_id_idx on push.digests (user_id);
 create index push_notifications_digest_idx on public.push_notifications (digest_id) where status = 'digested';
 
 alter table push.digests enable row level security;
 create policy digests_nobody on push.digests for all to public using (false);
+
+create table push.digest_windows (
+  digest_id uuid not null default gen_random_uuid(),
+  user_id uuid not null,
+  digest_key text not null,
+  policy text not null,
+  open boolean not null default true,
+  closes_at timestamptz not null,
+  constraint digest_windows_pkey primary key (digest_id),
+  constraint digest_windows_digest_id_fkey foreign key (digest_id) references push.digests (id) on delete cascade
+);
+comment on table push.digest_windows is 'The digests that are not closed yet, and when they will be.';
+comment on column push.digest_windows.open is 'Whether messages join it. False from its end on, though the summary may still have to be made.';
+comment on column push.digest_windows.closes_at is 'When the summary is due; moved when it could not be made.';
+
+create unique index digest_windows_open_key on push.digest_windows (user_id, digest_key) where open;
+create index digest_windows_closing_idx on push.digest_windows (closes_at, digest_id);
+
+alter table push.digest_windows enable row level security;
+create policy digest_windows_nobody on push.digest_windows for all to public using (false);
 
 -- declared -----------------------------------------------------------------------------------------------------
 
@@ -262,25 +278,31 @@ begin
 
   loop
     -- The tick has not come by yet.
-    update push.digests as d set open = false
-    where d.id in (
-      select o.id from unnest(v_user_ids, v_keys) as t (user_id, digest_key)
-      join push.digests as o on o.user_id = t.user_id and o.digest_key = t.digest_key
+    update push.digest_windows as w set open = false
+    where w.digest_id in (
+      select o.digest_id from unnest(v_user_ids, v_keys) as t (user_id, digest_key)
+      join push.digest_windows as o on o.user_id = t.user_id and o.digest_key = t.digest_key
       where o.open and o.closes_at <= p_now
       order by o.user_id, o.digest_key
       for no key update of o
     );
-    insert into push.digests (id, user_id, digest_key, policy, opened_at, closes_at)
-    select t.id, t.user_id, t.digest_key, t.policy, p_now, p_now + t.window_length
-    from unnest(v_new_ids, v_user_ids, v_keys, v_policies, v_windows) as t (id, user_id, digest_key, policy, window_length)
-    order by t.user_id, t.digest_key
-    on conflict (user_id, digest_key) where open do nothing;
+    with opened as (
+      insert into push.digest_windows (digest_id, user_id, digest_key, policy, closes_at)
+      select t.id, t.user_id, t.digest_key, t.policy, p_now + t.window_length
+      from unnest(v_new_ids, v_user_ids, v_keys, v_policies, v_windows) as t (id, user_id, digest_key, policy, window_length)
+      order by t.user_id, t.digest_key
+      on conflict (user_id, digest_key) where open do nothing
+      returning digest_id, user_id, digest_key, policy
+    )
+    insert into push.digests (id, user_id, digest_key, policy, opened_at)
+    select o.digest_id, o.user_id, o.digest_key, o.policy, p_now from opened as o;
     select array_agg(h.id order by h.target) into v_digests
     from (
       select d.id, t.target
       from unnest(v_user_ids, v_keys) with ordinality as t (user_id, digest_key, target)
-      join push.digests as d on d.user_id = t.user_id and d.digest_key = t.digest_key
-      where d.open
+      join push.digest_windows as w on w.user_id = t.user_id and w.digest_key = t.digest_key
+      join push.digests as d on d.id = w.digest_id
+      where w.open and d.closed_at is null
       for key share of d
     ) as h;
     -- One that was closed or sealed between the last two statements is opened anew.
@@ -295,7 +317,7 @@ begin
     from unnest(v_ids, v_targets) with ordinality as i (id, target, place)
     cross join lateral (select k.ttl from public.push_notifications as k where k.id = i.id limit 1) as n
     cross join lateral (
-      select k.id, k.closes_at, k.policy from push.digests as k where k.id = v_digests[i.target] limit 1
+      select k.digest_id as id, k.closes_at, k.policy from push.digest_windows as k where k.digest_id = v_digests[i.target] limit 1
     ) as d
     left join push.digest_policies as p on p.key = d.policy
   ), waiting as (
@@ -314,15 +336,15 @@ begin
   select array(select w.id from waiting as w) into v_waiting;
 
   -- Enough is enough. Those that others add at this very moment are not seen here; whoever joins next sees them.
-  update push.digests as d set open = false, closes_at = p_now
-  where d.id in (
-    select o.id from unnest(v_digests) as h (id)
-    join push.digests as o on o.id = h.id
+  update push.digest_windows as w set open = false, closes_at = p_now
+  where w.digest_id in (
+    select o.digest_id from unnest(v_digests) as h (id)
+    join push.digest_windows as o on o.digest_id = h.id
     join push.digest_policies as p on p.key = o.policy
     where o.open and p.max_items <= (
       select count(*) from (
         select from public.push_notifications as n
-        where n.digest_id = o.id and n.status = 'digested'
+        where n.digest_id = o.digest_id and n.status = 'digested'
         limit p.max_items
       ) as c
     )
@@ -489,9 +511,11 @@ begin
     cross join lateral push.summarise(
       case when p_plain then jsonb_populate_record(p, '{"template": null}') else p end, d.digest_key, s.newest, s.items
     ) as t
+  ), done as (
+    delete from push.digest_windows as w where w.digest_id = any (p_ids)
   )
   update push.digests as d
-  set open = false, closed_at = p_now, items = coalesce(s.items, 0), summary_id = s.summary_id
+  set closed_at = p_now, items = coalesce(s.items, 0), summary_id = s.summary_id
   from unnest(p_ids) as i (id)
   left join sums as s on s.digest_id = i.id
   where d.id = i.id;
@@ -513,9 +537,10 @@ declare
   v_locked integer := 0;
 begin
   v_ids := array(
-    select d.id from push.digests as d
-    where d.closed_at is null and d.closes_at <= p_now
-    order by d.closes_at, d.id
+    select d.id from push.digest_windows as w
+    join push.digests as d on d.id = w.digest_id
+    where w.closes_at <= p_now and d.closed_at is null
+    order by w.closes_at, w.digest_id
     limit p_limit
     -- Somebody who joined has not committed yet, or somebody else closes it.
     for update skip locked
@@ -546,7 +571,8 @@ begin
     exception
       when lock_not_available then
         -- To the end of the line, and soon again.
-        update push.digests as d set open = false, closes_at = p_now + interval '10 seconds' where d.id = v_digest.id;
+        update push.digest_windows as w set open = false, closes_at = p_now + interval '10 seconds'
+        where w.digest_id = v_digest.id;
         v_locked := v_locked + 1;
         exit when v_locked = 5;
         continue;
@@ -557,7 +583,8 @@ begin
     begin
       perform push.summarise_digests(array[v_digest.id], true, p_now);
     exception when others then
-      update push.digests as d set open = false, closes_at = p_now + interval '1 minute' where d.id = v_digest.id;
+      update push.digest_windows as w set open = false, closes_at = p_now + interval '1 minute'
+      where w.digest_id = v_digest.id;
     end;
   end loop;
   return cardinality(v_ids);

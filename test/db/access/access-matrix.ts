@@ -67,6 +67,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.settings': NOBODY,
   'push.digest_policies': NOBODY,
   'push.digests': NOBODY,
+  'push.digest_windows': NOBODY,
   'push.throttle_log': NOBODY,
   'push.daily_pushes': NOBODY,
   'push.cleaning': NOBODY,

@@ -160,7 +160,16 @@ export const ROWS: Record<string, RowOf> = {
     change: `title = 'Another'`,
     row: () => ({ key: 'evil', window_length: '1 hour' }),
   },
-  'push.digests': { key: 'id', change: 'open = false', row: (user_id) => ({ user_id, digest_key: 'evil' }) },
+  'push.digests': {
+    key: 'id',
+    change: 'items = 1',
+    row: (user_id) => ({ id: randomUUID(), user_id, digest_key: 'evil' }),
+  },
+  'push.digest_windows': {
+    key: 'digest_id',
+    change: 'open = false',
+    row: (user_id) => ({ user_id, digest_key: 'evil' }),
+  },
   'push.throttle_log': { key: 'user_id', change: `moments = '{}'`, row: (user_id) => ({ user_id }) },
   'push.daily_pushes': { key: 'user_id', change: 'pushes = 0', row: (user_id) => ({ user_id }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
@@ -190,7 +199,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     { id: string }[]
   >`insert into auth.users (id) values (gen_random_uuid()) returning id`;
   const id = user?.id as string;
-  await sql`insert into push.digests (user_id, digest_key, policy, opened_at, closes_at) values (${id}, 'd', 'd', now(), now())`;
+  await sql`insert into public.push_notifications (user_id, title, digest_key) values (${id}, 'Hello', 'deals')`;
   await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'alerts', now())`;
   await sql`insert into push.daily_pushes (user_id, day) values (${id}, now())`;
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;

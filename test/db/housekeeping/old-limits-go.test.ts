@@ -30,7 +30,7 @@ test('a digest goes when the log has kept it long enough after its end, one that
   await write(sql, user, { digest_key: 'deals' });
   expect(await clean(plus(start, 30 * DAY))).toBe(0);
   expect(await clean(plus(start, 30 * DAY + HOUR))).toBe(1);
-  expect(await sql`select from push.digests where open`).toHaveLength(1);
+  expect(await sql`select from push.digest_windows where open`).toHaveLength(1);
   // The inbox keeps its messages as long as any other.
   expect(await statusOf(sql, id)).toBe('digested');
 });

@@ -79,7 +79,7 @@ test('a summary waits for the end of quiet hours like any other push', async () 
   await prefer({ timezone: 'UTC', quiet_from: '22:00', quiet_until: '06:00' });
   const midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 1) * 86_400_000);
   await write(sql, user, { digest_key: 'deals', expires_at: plus(midnight, 24 * HOUR) });
-  await sql`update push.digests set closes_at = ${midnight}`;
+  await sql`update push.digest_windows set closes_at = ${midnight}`;
   await closeDigests(sql, midnight);
   const [summary] = await readSummaries(sql);
   await claim(sql, midnight);
