@@ -300,10 +300,14 @@ begin
     from (
       select d.id, t.target
       from unnest(v_user_ids, v_keys) with ordinality as t (user_id, digest_key, target)
-      join push.digest_windows as w on w.user_id = t.user_id and w.digest_key = t.digest_key
-      join push.digests as d on d.id = w.digest_id
-      where w.open and d.closed_at is null
-      for key share of d
+      cross join lateral (
+        select k.digest_id from push.digest_windows as k
+        where k.user_id = t.user_id and k.digest_key = t.digest_key and k.open
+        limit 1
+      ) as w
+      cross join lateral (
+        select k.id from push.digests as k where k.id = w.digest_id and k.closed_at is null limit 1 for key share
+      ) as d
     ) as h;
     -- One that was closed or sealed between the last two statements is opened anew.
     exit when cardinality(v_digests) = cardinality(v_user_ids);
