@@ -454,7 +454,9 @@ as $$
     select i.value, sum(octet_length(i.value::text) + 2) over (order by i.place) as bytes, i.place
     from jsonb_array_elements(p_items) with ordinality as i (value, place)
   ), newest as (
-    select p_items -> 0 as item, coalesce((p_policy).url, p_items -> 0 ->> 'url') as url
+    select p_items -> 0 as item,
+      -- A template has a url of its own, which a given one would replace.
+      coalesce((p_policy).url, case when (p_policy).template is null then p_items -> 0 ->> 'url' end) as url
   )
   select
     case when (p_policy).template is null then coalesce((p_policy).title, n.item ->> 'title') end,

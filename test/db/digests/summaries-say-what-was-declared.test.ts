@@ -12,6 +12,7 @@ import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, plus, startOfClock } from '../../support/queue.ts';
 import { withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
+import { saveTemplates, setLocales } from '../../support/templates.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -94,19 +95,34 @@ test('what a message says is no format of ours', async () => {
   expect(await summaryOf(odd)).toMatchObject(odd);
 });
 
-test('with a template, template and params are left to it', async () => {
+test('with a template it says what that makes of count and items, in the language of its user', async () => {
   const { sql } = db();
-  await defineDigest(sql, 'deals', { template: 'deals_digest', url: '/deals' });
-  const [row] = await sql`
-    select s.* from push.digest_policies as p
-    cross join lateral push.summarise(p, 'deals:1', ${sql.json([A])}, 7) as s`;
-  expect(row).toEqual({
-    title: null,
-    body: null,
-    url: '/deals',
-    template: 'deals_digest',
-    params: { count: 7, digest_key: 'deals:1', items: [A] },
+  const sample = { count: 2, items: [{ title: 'Anna commented', url: '/deals/1' }] };
+  await saveTemplates(
+    sql,
+    {
+      key: 'deals_digest',
+      title: '{{count}} news',
+      body: '{{#items}}{{title}}. {{/items}}',
+      url: '/deals?n={{count}}',
+      sample,
+    },
+    {
+      key: 'deals_digest',
+      locale: 'de',
+      url: '/de/deals?n={{count}}',
+      title: '{{count}} Neuigkeiten',
+      body: '{{#items}}{{title}}. {{/items}}',
+    },
+  );
+  await setLocales(sql, { [user]: 'de-AT' });
+  await defineDigest(sql, 'deals', { template: 'deals_digest' });
+  expect(await summaryOf(A, B)).toMatchObject({
+    title: '2 Neuigkeiten',
+    body: 'Ben commented. Anna commented. ',
+    url: '/de/deals?n=2',
   });
+  expect(await openAlarms(sql)).toEqual([]);
 });
 
 test('one whose declaration is gone is summarised in plain words', async () => {
