@@ -152,6 +152,7 @@ declare
   v_expire_ats timestamptz[];
   v_limited boolean;
   v_held uuid[] := array[]::uuid[];
+  v_put_back integer := 0;
 begin
   with due as (
     select n.id from public.push_notifications as n
@@ -183,10 +184,14 @@ begin
         order by i.place
       ), p_now);
     exception when lock_not_available then
-      -- The next tick tries again.
-      update public.push_notifications as n set status = 'scheduled'
-      where n.id = any (v_ids) and n.status = 'queued';
-      return cardinality(array_positions(v_user_ids, null));
+      -- The next tick tries again; what no limit concerns goes on.
+      with put_back as (
+        update public.push_notifications as n set status = 'scheduled'
+        where n.id = any (v_ids) and n.status = 'queued' and (n.digest_key is not null or push.is_limited(n.category))
+        returning n.id
+      )
+      select array(select b.id from put_back as b) into v_held;
+      v_put_back := cardinality(v_held);
     end;
   end if;
 
@@ -208,7 +213,7 @@ begin
     ) offset 0
   ) as v (verdict)
   where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
-  return cardinality(v_ids);
+  return cardinality(v_ids) - v_put_back;
 end;
 $$;
 comment on function push.queue_due_notifications(integer, timestamptz) is

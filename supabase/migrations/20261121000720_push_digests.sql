@@ -317,9 +317,12 @@ begin
     select i.id, d.id as digest_id, d.closes_at, make_interval(secs => greatest(coalesce(n.ttl, v_default_ttl), 60)) as lifetime,
       -- Ours is the id if it was opened here.
       p_may_lead and p.leads and d.id = v_new_ids[i.target]
-        and row_number() over (partition by i.target order by i.place) = 1 as leads
+        and row_number() over (partition by i.target order by i.place) = 1 as leads,
+      n.send_at, n.expires_at
     from unnest(v_ids, v_targets) with ordinality as i (id, target, place)
-    cross join lateral (select k.ttl from public.push_notifications as k where k.id = i.id limit 1) as n
+    cross join lateral (
+      select k.ttl, k.send_at, k.expires_at from public.push_notifications as k where k.id = i.id limit 1
+    ) as n
     cross join lateral (
       select k.digest_id as id, k.closes_at, k.policy from push.digest_windows as k where k.digest_id = v_digests[i.target] limit 1
     ) as d
@@ -335,6 +338,8 @@ begin
         end
     from items as i
     where n.id = i.id and i.leads is not true
+      -- Whose chosen end comes before the summary would never be told of.
+      and (i.expires_at > i.closes_at or i.expires_at = i.send_at + i.lifetime)
     returning n.id
   )
   select array(select w.id from waiting as w) into v_waiting;
@@ -359,7 +364,7 @@ end;
 $$;
 comment on function push.join_digests(uuid[], text[], boolean, timestamptz) is
   'Puts each of these notifications into the open digest of its user and key, which is made if need be; returns those that wait now. '
-  'The others lead (only if p_may_lead) or have no policy: they go at once.';
+  'The others lead (only if p_may_lead), end before the summary or have no policy: they go at once.';
 
 create function push.is_wanted(p_user_id uuid, p_category text, p_now timestamptz)
 returns boolean
@@ -492,6 +497,8 @@ begin
     select n.*, row_number() over (partition by n.digest_id order by n.send_at desc, n.created_at desc, n.id) as place
     from public.push_notifications as n
     where n.digest_id = any (p_ids) and n.status = 'digested' and n.read_at is null and n.expires_at > p_now
+      -- Nor of what its user muted since: it would be told of, or take the summary of the others along.
+      and (n.category is null or push.is_wanted(n.user_id, n.category, p_now))
   ), sums as materialized (
     select i.digest_id, gen_random_uuid() as summary_id, count(*) as items,
       jsonb_agg(
@@ -499,7 +506,8 @@ begin
       ) filter (where i.place <= coalesce(p.max_items, 50)) as newest,
       max(i.category) filter (where i.place = 1) as category,
       max(array_position('{very-low,low,normal,high}', i.urgency)) as urgency,
-      case when bool_and(i.ttl is not null) then max(i.ttl) end as ttl
+      case when bool_and(i.ttl is not null) then max(i.ttl) end as ttl,
+      max(i.expires_at) as expires_at
     from items as i
     join push.digests as d on d.id = i.digest_id
     left join push.digest_policies as p on p.key = d.policy
@@ -507,10 +515,15 @@ begin
   ), summaries as (
     -- One statement: ten thousand digests that end together ring once.
     insert into public.push_notifications (
-      id, user_id, title, body, url, template, params, category, urgency, ttl, tag, send_at, digest_id, inbox
+      id, user_id, title, body, url, template, params, category, urgency, ttl, tag, send_at, expires_at, digest_id, inbox
     )
     select s.summary_id, d.user_id, t.title, t.body, t.url, t.template, t.params, s.category,
-      ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, 'digest:' || d.digest_key, p_now, d.id, false
+      ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, 'digest:' || d.digest_key, p_now,
+      -- It matters no longer than the last of its items.
+      least(
+        s.expires_at, p_now + make_interval(secs => greatest(coalesce(s.ttl, (select o.default_ttl from push.settings as o)), 60))
+      ),
+      d.id, false
     from sums as s
     join push.digests as d on d.id = s.digest_id
     left join push.digest_policies as p on p.key = d.policy

@@ -91,7 +91,10 @@ begin
   )
   select count(*) from inserted$query$,
     p_reminder.name, p_reminder.table_name,
-    coalesce(p_reminder.ttl::text, '(select s.default_ttl from push.settings as s)'),
+    coalesce(p_reminder.ttl::text, format(
+      'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+      '(select s.default_ttl from push.settings as s))', p_reminder.template
+    )),
     p_reminder.watched, v_join,
     p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
     coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),

@@ -158,7 +158,7 @@ test('when all were cancelled or read, nothing is pushed', async () => {
   expect(await claim(sql, end())).toEqual([]);
 });
 
-test('a chosen end stands: what is too late by then does not count, a lifetime by default waits with it', async () => {
+test('a lifetime by default begins with the summary; what has an end before it does not count', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals', { window: '7 days' });
   await add('Lunch is served', { expires_at: plus(start, HOUR) });
@@ -167,9 +167,13 @@ test('a chosen end stands: what is too late by then does not count, a lifetime b
   await closeDigests(sql, week);
   const [summary] = await readSummaries(sql);
   expect(summary).toMatchObject({ title: 'A comment', params: { count: 1 } });
-  // A day, as the settings have it, from its own moment on.
   expect(summary?.send_at).toEqual(week);
-  expect(summary?.expires_at).toEqual(plus(week, 24 * HOUR));
+  // A day, as the settings have it, from the end of the window on.
+  const [item] = await sql`
+    select n.expires_at, d.opened_at from public.push_notifications as n join push.digests as d on d.id = n.digest_id
+    where n.id = ${id}`;
+  expect(item?.expires_at).toEqual(plus(item?.opened_at, 8 * 24 * HOUR));
+  expect(summary?.expires_at).toEqual(item?.expires_at);
   expect(await statusOf(sql, id)).toBe('digested');
 });
 

@@ -100,6 +100,16 @@ test('the message is what the expressions say', async () => {
   ]);
 });
 
+test('what announces something matters as long as its template says', async () => {
+  const { sql } = db();
+  await saveTemplates(sql, { key: 'booking_brief', title: 'Soon', ttl: 600, sample: {} });
+  await remind(sql, { title: null, template: 'booking_brief' });
+  await book({ starts_at: NOON });
+  await sendReminders(sql, '2031-05-10T11:00:00Z');
+  const rows = await sql`select ttl, expires_at from public.push_notifications`;
+  expect([...rows]).toEqual([{ ttl: 600, expires_at: new Date('2031-05-10T11:10:00Z') }]);
+});
+
 test('what the expressions do not say, the template does', async () => {
   const { sql } = db();
   await saveTemplates(sql, {

@@ -217,12 +217,16 @@ test('an open transaction holds up what is scheduled for its user no longer than
   const { sql, url } = db();
   await throttle(sql, 'alerts', 1);
   const id = await add('alerts', { send_at: plus(start, MINUTE) });
+  const plain = await add('news', { send_at: plus(start, MINUTE) });
   await withSessions(url, 1, async (...[app]) => {
     const own = app?.sql as postgres.Sql;
     await own`begin`;
     await write(own, user, { category: 'alerts' });
-    expect(await release(sql, plus(start, MINUTE))).toBe(0);
+    expect(await release(sql, plus(start, MINUTE))).toBe(1);
     expect(await statusOf(sql, id)).toBe('scheduled');
+    // What no limit concerns waits for nobody.
+    expect(await statusOf(sql, plain)).toBe('queued');
+    expect(await sql`select from push.deliveries where notification_id = ${plain}`).not.toHaveLength(0);
     await own`commit`;
   });
   expect(await release(sql, plus(start, 2 * MINUTE))).toBe(1);
