@@ -182,6 +182,12 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers do not tell whether a stranger has preferences.
+  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+    raise exception using errcode = '42501',
+      message = 'new row violates row-level security policy for table "push_preferences"';
+  end if;
   new.quiet_by_weekday := coalesce(new.quiet_by_weekday, '{}');
   new.muted_categories := coalesce(new.muted_categories, '{}');
   if new.timezone is not null then

@@ -58,10 +58,18 @@ set search_path = ''
 as $$
 declare
   v_template public.push_templates := push.find_template(p_notification.template, p_locale);
-  v_new public.push_notifications := push.in_words_of(p_notification, v_template);
+  v_new public.push_notifications;
   v_translation public.push_templates;
   v_other public.push_notifications;
 begin
+  -- Params travel uncut, so what is larger is refused in the end. Not after rendering it: that takes minutes for a long
+  -- list, and a row that somebody else has written would hold up the tick that reminds of it.
+  if octet_length(p_notification.params::text) > 3993 then
+    perform push.refuse(413, 'notification_too_large',
+      format('The message has params of %s bytes; 3993 are possible.', octet_length(p_notification.params::text)),
+      'Shorten params: send an id and let the device load the rest.');
+  end if;
+  v_new := push.in_words_of(p_notification, v_template);
   v_new.localized := null;
   if v_new.audience_topic is null then
     return v_new;

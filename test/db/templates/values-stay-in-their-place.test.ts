@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { createUser } from '../../support/postgres.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { preview, saveTemplates } from '../../support/templates.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -93,4 +94,15 @@ test('dots are harmless behind the path', async () => {
   const { sql } = db();
   await saveTemplates(sql, { url: '/search?q={{a}}/..#/{{a}}', sample: { a: 'x' } });
   expect((await preview(sql, 'deal_won', { params: { a: '..' } })).url).toBe('/search?q=../..#/..');
+});
+
+test('params that cannot be sent anyway are refused before they are rendered', async () => {
+  const { sql } = db();
+  await saveTemplates(sql, { body: '{{#list}}{{.}}{{/list}}', sample: { list: [1] } });
+  const user = await createUser(sql);
+  const insert = sql`
+    insert into public.push_notifications (user_id, template, params)
+    values (${user.id}, 'deal_won', jsonb_build_object('list', (select jsonb_agg(n) from generate_series(1, 3000) as n)))`;
+  // Once rendered, it would be the body of which too much is said.
+  expect(await refusalOf(insert)).toMatchObject({ sqlstate: 'PT413', code: 'notification_too_large' });
 });
