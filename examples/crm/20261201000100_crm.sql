@@ -22,14 +22,14 @@ create table public.contacts (
   id bigint not null generated always as identity,
   organisation_id bigint not null,
   name text not null,
-  owner_id uuid not null default auth.uid(),
+  owner_id uuid default auth.uid(),
   created_by uuid default auth.uid(),
   constraint contacts_pkey primary key (id),
   constraint contacts_organisation_id_fkey foreign key (organisation_id)
     references public.organisations (id) on delete cascade,
   -- Only a member can be told: nobody may be sent messages by naming them.
   constraint contacts_owner_id_fkey foreign key (organisation_id, owner_id)
-    references public.organisation_members (organisation_id, user_id),
+    references public.organisation_members (organisation_id, user_id) on delete set null (owner_id),
   constraint contacts_name check (octet_length(name) between 1 and 200)
 );
 comment on table public.contacts is 'People whom an organisation knows.';
@@ -41,13 +41,13 @@ create table public.deals (
   organisation_id bigint not null,
   name text not null,
   stage text not null default 'new',
-  owner_id uuid not null default auth.uid(),
+  owner_id uuid default auth.uid(),
   constraint deals_pkey primary key (id),
   constraint deals_organisation_id_fkey foreign key (organisation_id)
     references public.organisations (id) on delete cascade,
   -- Only a member can be told: nobody may be sent messages by naming them.
   constraint deals_owner_id_fkey foreign key (organisation_id, owner_id)
-    references public.organisation_members (organisation_id, user_id),
+    references public.organisation_members (organisation_id, user_id) on delete set null (owner_id),
   constraint deals_name check (octet_length(name) between 1 and 200),
   constraint deals_stage check (stage in ('new', 'offered', 'won', 'lost'))
 );

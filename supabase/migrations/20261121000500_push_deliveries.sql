@@ -72,7 +72,7 @@ begin
   -- Projects without digests and limits pay for this question alone.
   if exists (
     select from push_new_notifications as n
-    where n.digest_key is not null or (n.category is not null and exists (
+    where num_nonnulls(n.digest_key, n.digest_id) > 0 or (n.category is not null and exists (
       select from public.push_categories as c where c.throttle_limit is not null
     ))
   ) or (select s.daily_ceiling is not null from push.settings as s) then

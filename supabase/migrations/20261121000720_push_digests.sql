@@ -75,12 +75,14 @@ create table push.digest_windows (
   policy text not null,
   open boolean not null default true,
   closes_at timestamptz not null,
+  slept boolean not null default false,
   constraint digest_windows_pkey primary key (digest_id),
   constraint digest_windows_digest_id_fkey foreign key (digest_id) references push.digests (id) on delete cascade
 );
 comment on table push.digest_windows is 'The digests that are not closed yet, and when they will be.';
 comment on column push.digest_windows.open is 'Whether messages join it. False from its end on, though the summary may still have to be made.';
 comment on column push.digest_windows.closes_at is 'When the summary is due; moved when it could not be made.';
+comment on column push.digest_windows.slept is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
 
 create unique index digest_windows_open_key on push.digest_windows (user_id, digest_key) where open;
 create index digest_windows_closing_idx on push.digest_windows (closes_at, digest_id);
@@ -390,6 +392,21 @@ $$;
 comment on function push.is_wanted(uuid, text, timestamptz) is
   'Whether a user has not muted this category or everything, on all devices there are. Quiet hours are no such thing.';
 
+create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(bool_or(push.quiet_until(p, p_at) is not null), false)
+  from public.push_preferences as p, push.settings as s
+  where p.user_id = p_user_id
+    and (push.category_of(p_category)).quiet_hours = 'drop'
+    and not (p_urgency = 'high' and 'high' = any (s.quiet_hours_pass));
+$$;
+comment on function push.was_dropped(uuid, text, text, timestamptz) is
+  'Whether a message of this category came in its user''s quiet hours, in which such messages are dropped.';
+
 create function push.hold_back(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -492,13 +509,25 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  with items as (
+  with due as (
+    -- Those of a user and key that ended in quiet hours are all told of by the summary of the last.
+    select d.id, first_value(d.id) over (
+      partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
+    ) as last_id
+    from push.digests as d
+    join push.digest_windows as w on w.digest_id = d.id
+    where d.id = any (p_ids)
+  ), items as (
     -- Of what was taken back, was read meanwhile or matters no more there is nothing to say.
-    select n.*, row_number() over (partition by n.digest_id order by n.send_at desc, n.created_at desc, n.id) as place
-    from public.push_notifications as n
-    where n.digest_id = any (p_ids) and n.status = 'digested' and n.read_at is null and n.expires_at > p_now
+    select n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.expires_at, u.last_id as digest_id,
+      row_number() over (partition by u.last_id order by n.send_at desc, n.created_at desc, n.id) as place
+    from due as u
+    join public.push_notifications as n on n.digest_id = u.id
+    where n.status = 'digested' and n.read_at is null and n.expires_at > p_now
       -- Nor of what its user muted since: it would be told of, or take the summary of the others along.
-      and (n.category is null or push.is_wanted(n.user_id, n.category, p_now))
+      and (n.category is null or (
+        push.is_wanted(n.user_id, n.category, p_now) and not push.was_dropped(n.user_id, n.category, n.urgency, n.send_at)
+      ))
   ), sums as materialized (
     select i.digest_id, gen_random_uuid() as summary_id, count(*) as items,
       jsonb_agg(
@@ -534,14 +563,41 @@ begin
     delete from push.digest_windows as w where w.digest_id = any (p_ids)
   )
   update push.digests as d
-  set closed_at = p_now, items = coalesce(s.items, 0), summary_id = s.summary_id
-  from unnest(p_ids) as i (id)
-  left join sums as s on s.digest_id = i.id
-  where d.id = i.id;
+  set closed_at = p_now,
+      items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
+      summary_id = s.summary_id
+  from due as u
+  left join sums as s on s.digest_id = u.last_id
+  where d.id = u.id;
 end;
 $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is
   'Makes the summaries of these digests, whose rows the caller holds for update; with p_plain without their templates.';
+
+create function push.let_digests_sleep(p_limit integer, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- One summary in the morning, not one for each window of the night that would replace the one before. Devices with
+  -- quiet hours of their own are not asked: theirs defer the summary.
+  with due as (
+    select w.digest_id, q.until
+    from push.digest_windows as w
+    join public.push_preferences as p on p.user_id = w.user_id
+    cross join lateral (select push.quiet_until(p, p_now) as until offset 0) as q
+    where w.closes_at <= p_now and q.until is not null and not exists (
+      select from public.push_notifications as n, push.settings as s
+      where n.digest_id = w.digest_id and n.status = 'digested' and n.urgency = 'high' and 'high' = any (s.quiet_hours_pass)
+    )
+    order by w.closes_at, w.digest_id
+    limit p_limit
+    for update of w skip locked
+  )
+  update push.digest_windows as w set closes_at = due.until, slept = true from due where w.digest_id = due.digest_id;
+$$;
+comment on function push.let_digests_sleep(integer, timestamptz) is
+  'Moves the end of due digests to the end of their users'' quiet hours, unless something in them may ring all the same.';
 
 create function push.close_digests(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
@@ -555,6 +611,7 @@ declare
   v_digest record;
   v_locked integer := 0;
 begin
+  perform push.let_digests_sleep(p_limit, p_now);
   v_ids := array(
     select d.id from push.digest_windows as w
     join push.digests as d on d.id = w.digest_id

@@ -88,6 +88,8 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.drop_digest': [],
   'push.drop_reminder_triggers': [],
   'push.refuse_notification': [],
+  'push.let_digests_sleep': [],
+  'push.was_dropped': [],
   'push.expand': [],
   'push.expand_chunk': [],
   'push.expire_deliveries': [],

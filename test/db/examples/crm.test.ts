@@ -101,3 +101,18 @@ test('nobody writes an update in the name of somebody else, or reads those of an
       await asUser(sql, reader, (t) => t`select from public.team_updates where organisation_id = ${ours}`),
     ).toHaveLength(count);
 });
+
+test('whoever is deleted leaves contacts and deals behind that nobody looks after', async () => {
+  const { sql } = db();
+  const { anna, ben } = users();
+  await createContact(anna, 'Ada', ben);
+  await sql`insert into public.deals (organisation_id, name, owner_id) values (${ours}, 'Big', ${ben})`;
+  await sql`delete from auth.users where id = ${ben}`;
+  const left = await sql`
+    select name, owner_id from public.contacts where organisation_id = ${ours}
+    union all select name, owner_id from public.deals where organisation_id = ${ours}`;
+  expect([...left]).toEqual([
+    { name: 'Ada', owner_id: null },
+    { name: 'Big', owner_id: null },
+  ]);
+});
