@@ -222,8 +222,11 @@ set search_path = ''
 as $$
 declare
   c_batch constant integer := 500;
+  -- Each costs several milliseconds to find, and all of this is one transaction of the tick: the rest is for the next one.
+  c_most_failed constant integer := 100;
   v_due record;
   v_found integer;
+  v_failed integer := 0;
   v_moments integer := 0;
   v_told integer := 0;
 begin
@@ -232,9 +235,12 @@ begin
     for v_due in select d.reminder, d.moments from push.pick_due_moments(least(p_limit, c_batch), p_now) as d loop
       v_found := v_found + cardinality(v_due.moments);
       v_told := v_told + push.send_moments(v_due.reminder, v_due.moments, p_now);
+      v_failed := v_failed + (
+        select count(*) from push.reminder_moments as m where m.id = any (v_due.moments) and m.state = 'waiting'
+      );
     end loop;
     v_moments := v_moments + v_found;
-    exit when v_found = 0 or v_moments >= p_limit or v_told >= p_limit;
+    exit when v_found = 0 or v_moments >= p_limit or v_told >= p_limit or v_failed >= c_most_failed;
   end loop;
   perform push.settle_lapsed_moments(p_limit, p_now);
   return v_told;
