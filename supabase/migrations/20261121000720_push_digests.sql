@@ -305,6 +305,8 @@ begin
       cross join lateral (
         select k.digest_id from push.digest_windows as k
         where k.user_id = t.user_id and k.digest_key = t.digest_key and k.open
+        -- An older snapshot still sees the one that was closed since, beside that which was opened here in its place.
+        order by k.digest_id = v_new_ids[t.target] desc
         limit 1
       ) as w
       cross join lateral (
