@@ -1,0 +1,350 @@
+-- Supapush: which source of quotes is asked for what, by which run of push-alerts, and what came of it.
+--
+--   due ──push_quote_plan──► leased ──push_quote_report──► due again after its interval
+--    ▲                         │          └─ nothing but errors: after a pause, doubled with each failure
+--    └──the lease is over──────┘
+
+create function push.wanted_quotes(p_now timestamptz)
+returns table (source text, symbol text, given_at timestamptz)
+language sql
+stable
+set search_path = ''
+as $$
+  select q.source, q.symbol, q.given_at
+  from push.quote_source_symbols as q
+  join push.quote_sources as s on s.name = q.source
+  where (q.refused_until is null or q.refused_until <= p_now)
+    -- One above that gives this symbol, or has not had the time to: a fallback waits.
+    and not exists (
+      select from push.quote_sources as a
+      join push.quote_source_symbols as g on g.source = a.name and g.symbol = q.symbol
+      where a.precedence < s.precedence and g.given_at > p_now - s.fallback_after
+        and (g.refused_until is null or g.refused_until <= p_now)
+    );
+$$;
+comment on function push.wanted_quotes(timestamptz) is
+  'The symbols to ask each source for: watched ones that no source of higher precedence gives.';
+
+create function push.fail_quote_source(p_name text, p_code text, p_message text, p_retry_after interval, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_alarming boolean;
+begin
+  update push.quote_sources as q
+  set lease = null,
+      leased_until = null,
+      failures = q.failures + 1,
+      last_error_at = p_now,
+      last_error_code = p_code,
+      last_error = left(p_message, 500),
+      next_attempt_at = case
+        -- A function that was cut off once says nothing about the source.
+        when p_code = 'run_lost' and q.failures = 0 then p_now
+        else p_now + greatest(
+          q.every, least(q.every * power(2, least(q.failures, 20)), s.quote_backoff_max), least(p_retry_after, interval '1 hour'))
+      end
+  from push.settings as s
+  where q.name = p_name
+  -- Waiting helps against none of these.
+  returning q.failures >= s.quote_failures or p_code in ('credentials_refused', 'secret_missing', 'address_refused')
+  into v_alarming;
+  if v_alarming then
+    perform push.raise_alarm('quote_source_failing', p_name,
+      format('The source %s gives no quotes, and the last ones are kept. %s', p_name, left(p_message, 300)), p_now);
+  end if;
+end;
+$$;
+comment on function push.fail_quote_source(text, text, text, interval, timestamptz) is
+  'Notes a run of a source that gave nothing: it is asked again later each time, and an operator hears of it after a few.';
+
+create function public.push_quote_plan(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_lost text;
+  v_plan jsonb;
+begin
+  -- One at a time: who comes second would find that the first took everything.
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.quote_plan', 0)) then
+    return '[]';
+  end if;
+  update push.quote_sources as s set rung = 0 where s.rung > 0;
+  perform push.resolve_alarm('quotes_not_fetched', '', p_now);
+
+  for v_lost in
+    select s.name from push.quote_sources as s where s.leased_until <= p_now for update skip locked
+  loop
+    perform push.fail_quote_source(v_lost, 'run_lost',
+      'The run of push-alerts that asked it ended without a report.', null, p_now);
+  end loop;
+
+  with served as materialized (
+    select distinct s.name as source, w.symbol
+    from public.push_watched_symbols(p_now) as w
+    -- In a path these two would be gone, or lead elsewhere.
+    join push.quote_sources as s on w.symbol not in ('.', '..') and push.serves(s, w.symbol)
+  ), forgotten as (
+    delete from push.quote_source_symbols as q
+    where not exists (select from served as v where v.source = q.source and v.symbol = q.symbol)
+  )
+  insert into push.quote_source_symbols (source, symbol, given_at)
+  select v.source, v.symbol, p_now from served as v
+  where not exists (
+    select from push.quote_source_symbols as q where q.source = v.source and q.symbol = v.symbol
+  )
+  on conflict do nothing;
+
+  with wanted as materialized (
+    -- Those that wait longest come first, should a run not get to its end.
+    select w.source, jsonb_agg(jsonb_build_array(w.symbol, coalesce(s.symbols ->> w.symbol, w.symbol)) order by w.given_at, w.symbol) as symbols
+    from push.wanted_quotes(p_now) as w
+    join push.quote_sources as s on s.name = w.source
+    group by w.source
+  ), taken as (
+    update push.quote_sources as s
+    set lease = gen_random_uuid(), leased_until = p_now + t.quote_lease, last_attempt_at = p_now
+    from push.settings as t
+    where s.name in (
+      select d.name from push.quote_sources as d
+      join wanted as w on w.source = d.name
+      where d.next_attempt_at <= p_now and d.lease is null
+      for update of d skip locked
+    )
+    returning s.*, t.quote_lease, t.local_quote_server
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'source', t.name,
+    'lease', t.lease,
+    'adapter', t.adapter,
+    'url', t.url,
+    'headers', t.headers,
+    'value_at', t.value_at,
+    'symbol_at', t.symbol_at,
+    'time_at', t.time_at,
+    'timezone', t.timezone,
+    'delimiter', t.delimiter,
+    'separator', t.separator,
+    'batch_size', t.batch_size,
+    'max_bytes', t.max_bytes,
+    'timeout_ms', (extract(epoch from t.timeout) * 1000)::integer,
+    -- What is left is for the report.
+    'budget_ms', (extract(epoch from t.quote_lease - interval '20 seconds') * 1000)::integer,
+    'local_origin', t.local_quote_server,
+    'symbols', w.symbols
+  ) order by t.precedence, t.name), '[]')
+  into v_plan
+  from taken as t
+  join wanted as w on w.source = t.name;
+  return v_plan;
+end;
+$$;
+comment on function public.push_quote_plan(timestamptz) is
+  'The sources that are due, each under a lease, with the watched symbols to ask it for, as [ours, theirs]. Service role only.';
+
+create function push.take_quotes(p_source push.quote_sources, p_quotes jsonb, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_quotes jsonb;
+  v_bad jsonb;
+  v_unneeded bigint;
+begin
+  with given as (
+    select distinct on (r.symbol) r.symbol, r.value, r.quoted_at
+    from jsonb_to_recordset(p_quotes) as r (symbol text, value numeric, quoted_at timestamptz)
+    join push.quote_source_symbols as q on q.source = p_source.name and q.symbol = r.symbol
+    order by r.symbol, r.quoted_at desc nulls last
+  ), judged as (
+    select g.*, case
+      when g.value is null or g.value in ('NaN', 'Infinity', '-Infinity') then 'is no number'
+      when g.value <= p_source.value_above then format('is %s, not more than %s', g.value, p_source.value_above)
+      -- One quote of next year would make all that follow it look old.
+      when g.quoted_at > p_now + interval '1 minute' then format('is of %s, which is not yet', g.quoted_at)
+    end as problem
+    from given as g
+  ), good as (
+    update push.quote_source_symbols as q
+    set given_at = p_now, refusals = 0, refused_until = null
+    from judged as j
+    where j.problem is null and q.source = p_source.name and q.symbol = j.symbol
+    returning q.symbol
+  ), needed as (
+    select g.symbol from good as g join push.wanted_quotes(p_now) as w on w.source = p_source.name and w.symbol = g.symbol
+  )
+  select
+    coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+      'symbol', j.symbol, 'value', j.value, 'quoted_at', j.quoted_at, 'source', p_source.name
+    )) order by j.symbol) filter (where n.symbol is not null), '[]'),
+    coalesce(jsonb_agg(jsonb_build_object('symbol', j.symbol, 'message', j.symbol || ' ' || j.problem)) filter (where j.problem is not null), '[]'),
+    count(*) filter (where j.problem is null and n.symbol is null)
+  into v_quotes, v_bad, v_unneeded
+  from judged as j
+  left join needed as n on n.symbol = j.symbol;
+  return jsonb_build_object('rejected', v_bad, 'unneeded', v_unneeded, 'quotes', jsonb_array_length(v_quotes))
+    || case when v_quotes = '[]' then '{}' else public.push_record_quotes(v_quotes, p_now) end;
+end;
+$$;
+comment on function push.take_quotes(push.quote_sources, jsonb, timestamptz) is
+  'Records what a source gave, without what cannot be true and what a source of higher precedence gave meanwhile.';
+
+create function public.push_quote_report(p_report jsonb, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_source push.quote_sources;
+  v_taken jsonb := '{"rejected": [], "unneeded": 0, "quotes": 0}';
+  v_rejected jsonb;
+  v_error jsonb := nullif(p_report -> 'error', 'null');
+begin
+  select s.* into v_source from push.quote_sources as s
+  where s.name = p_report ->> 'source' and s.lease = (p_report ->> 'lease')::uuid
+  for update;
+  if not found then
+    -- Its lease is over: another run has the source, or it is gone.
+    return jsonb_build_object('accepted', false);
+  end if;
+
+  begin
+    v_taken := push.take_quotes(v_source, p_report -> 'quotes', p_now);
+  exception when others then
+    v_error := jsonb_build_object('code', 'not_recorded', 'message', 'Its quotes could not be recorded: ' || sqlerrm);
+  end;
+  update push.quote_source_symbols as q
+  set refusals = q.refusals + 1,
+      refused_until = p_now + least(interval '1 hour' * power(2, least(q.refusals, 10)), interval '1 day')
+  where q.source = v_source.name
+    and q.symbol in (select r.symbol from jsonb_array_elements_text(p_report -> 'refused') as r (symbol));
+
+  v_rejected := (p_report -> 'rejected') || (v_taken -> 'rejected');
+  update push.quote_sources as s
+  set last_run = jsonb_build_object(
+    'requests', p_report -> 'requests',
+    'quotes', v_taken -> 'quotes',
+    'unneeded', v_taken -> 'unneeded',
+    'recorded', coalesce(v_taken -> 'recorded', '0'),
+    'refused', jsonb_array_length(p_report -> 'refused'),
+    'rejected', jsonb_array_length(v_rejected),
+    'rejected_example', v_rejected -> 0 ->> 'message'
+  )
+  where s.name = v_source.name;
+
+  if (v_taken ->> 'quotes')::integer + (v_taken ->> 'unneeded')::integer > 0 then
+    -- Some quotes are a success, with what went wrong beside it.
+    update push.quote_sources as s
+    set lease = null,
+        leased_until = null,
+        failures = 0,
+        -- A little less than the interval: the job that rings is never on the second.
+        next_attempt_at = s.last_attempt_at + s.every - least(s.every / 10, interval '5 seconds'),
+        last_success_at = p_now,
+        last_error_at = case when v_error is null then s.last_error_at else p_now end,
+        last_error_code = coalesce(v_error ->> 'code', s.last_error_code),
+        last_error = coalesce(left(v_error ->> 'message', 500), s.last_error)
+    where s.name = v_source.name;
+    perform push.resolve_alarm('quote_source_failing', v_source.name, p_now);
+  else
+    v_error := coalesce(v_error, case when v_rejected = '[]'
+      then jsonb_build_object('code', 'no_values', 'message', 'None of the symbols it was asked for is in its answer.')
+      else jsonb_build_object('code', 'values_rejected', 'message', 'No value can be used: ' || (v_rejected -> 0 ->> 'message') || '.')
+    end);
+    perform push.fail_quote_source(v_source.name, v_error ->> 'code', v_error ->> 'message',
+      make_interval(secs => (v_error ->> 'retry_after')::double precision), p_now);
+  end if;
+  return (v_taken - 'rejected') || jsonb_build_object('accepted', true, 'rejected', jsonb_array_length(v_rejected));
+end;
+$$;
+comment on function public.push_quote_report(jsonb, timestamptz) is
+  'Takes what one run got from one source: {source, lease, requests, quotes, refused, rejected, error}. Ignored when its lease is over. Service role only.';
+
+create function push.ring_for_quotes(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_url text;
+  v_secret text;
+begin
+  if not exists (
+    select from push.quote_sources as s where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now)
+  ) or not exists (select from public.push_watched_symbols(p_now)) then
+    return false;
+  end if;
+  select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
+    max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
+  into v_url, v_secret
+  from vault.decrypted_secrets as s
+  where s.name in ('push_project_url', 'push_bell_secret');
+  if v_url is null or v_secret is null then
+    perform push.raise_alarm('bell_not_connected', '',
+      'No quotes are fetched: the database does not know how to ring push-alerts. Run: npm run connect', p_now);
+    return false;
+  end if;
+  if exists (select from push.quote_sources as s where s.rung >= 3) then
+    perform push.raise_alarm('quotes_not_fetched', '',
+      'No quotes are fetched: push-alerts was rung three times and did not come. Is it deployed? '
+        || 'GET /functions/v1/push-alerts tells whether it is ready.', p_now);
+  end if;
+  update push.quote_sources as s set rung = s.rung + 1
+  where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now);
+  perform net.http_post(
+    url => v_url || '/functions/v1/push-alerts',
+    body => '{}'::jsonb,
+    headers => jsonb_build_object('Content-Type', 'application/json', 'x-push-bell', v_secret),
+    timeout_milliseconds => 5000
+  );
+  return true;
+end;
+$$;
+comment on function push.ring_for_quotes(timestamptz) is
+  'Calls push-alerts when a source of quotes is due and somebody watches a symbol. Run by pg_cron while there are sources.';
+
+create function push.quote_source_health(p_now timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'source', s.name,
+    'state', case
+      when s.failures >= t.quote_failures then 'failing'
+      when s.failures > 0 then 'retrying'
+      when s.last_success_at is null then 'new'
+      else 'ok'
+    end,
+    'failures', s.failures,
+    'symbols', (select count(*) from push.quote_source_symbols as q where q.source = s.name),
+    'refused_symbols', (
+      select count(*) from push.quote_source_symbols as q where q.source = s.name and q.refused_until > p_now
+    ),
+    'next_attempt_at', nullif(s.next_attempt_at, '-infinity'),
+    'last_success_at', s.last_success_at,
+    'last_error_at', s.last_error_at,
+    'last_error_code', s.last_error_code,
+    'last_error', s.last_error,
+    'last_run', s.last_run
+  ) order by s.precedence, s.name), '[]')
+  from push.quote_sources as s
+  cross join push.settings as t;
+$$;
+comment on function push.quote_source_health(timestamptz) is 'How each source of quotes is doing, for push_health.';
+
+revoke all on all functions in schema push from public;
+revoke all on function public.push_quote_plan(timestamptz) from public, anon, authenticated;
+revoke all on function public.push_quote_report(jsonb, timestamptz) from public, anon, authenticated;
+grant execute on function public.push_quote_plan(timestamptz) to service_role;
+grant execute on function public.push_quote_report(jsonb, timestamptz) to service_role;
