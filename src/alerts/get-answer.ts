@@ -37,7 +37,9 @@ export async function getAnswer(
 
 function refuseStatus({ status, headers }: Response): void {
   if (status >= 200 && status < 300) return;
-  const retryAfter = retryAfterSeconds(headers.get('retry-after'), Date.now()) ?? undefined;
+  // By the clock of who says it.
+  const now = Date.parse(headers.get('date') ?? '') || Date.now();
+  const retryAfter = retryAfterSeconds(headers.get('retry-after'), now) ?? undefined;
   if (status === 429 || status === 503) {
     throw new QuoteSourceError(
       'throttled',
