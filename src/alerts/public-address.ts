@@ -18,6 +18,7 @@ const NOT_PUBLIC_IPV4: [network: string, bits: number][] = [
 
 /** Whether an IP address, written in any way, is one of the public internet. False for what is no address. */
 export function isPublicAddress(address: string): boolean {
+  if (/[/\\?#@[\]\s]/.test(address)) return false;
   // The URL parser knows every spelling: 127.1, 0x7f000001, 017700000001, ::ffff:127.0.0.1.
   const host = URL.parse(`http://${address.includes(':') ? `[${address}]` : address}/`)?.hostname;
   if (host === undefined) return false;
