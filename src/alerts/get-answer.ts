@@ -1,4 +1,4 @@
-import { retryAfterSeconds } from '../channels/webpush/retry-after.ts';
+import { retryAfterSeconds } from '../channels/retry-after.ts';
 import { QuoteSourceError } from './quote-source.ts';
 
 /**
