@@ -135,7 +135,7 @@ begin
   end if;
   for v_header in select h.key, h.value from jsonb_each(p_source.headers) as h loop
     if v_header.key !~ '^[A-Za-z0-9-]{1,64}$' or lower(v_header.key) in ('host', 'content-length', 'connection')
-      or jsonb_typeof(v_header.value) <> 'string' or v_header.value #>> '{}' !~ '^[ -~]{0,1000}$'
+      or jsonb_typeof(v_header.value) <> 'string' or v_header.value #>> '{}' !~ '^[ -~]*$' or length(v_header.value #>> '{}') > 1000
       or regexp_replace(v_header.value #>> '{}', '\{secret:PUSH_QUOTES_[A-Z0-9_]+\}', '', 'g') ~* '\{|\}|secret:' then
       perform push.refuse(400, 'quote_header_invalid', format('The header %s cannot be sent.', left(v_header.key, 64)),
         'Values are printable ASCII; a function secret goes in as {secret:PUSH_QUOTES_KEY}, and starts with PUSH_QUOTES_.');

@@ -44,7 +44,10 @@ begin
         -- A function that was cut off once says nothing about the source.
         when p_code = 'run_lost' and q.failures = 0 then p_now
         else p_now + greatest(
-          q.every, least(q.every * power(2, least(q.failures, 20)), s.quote_backoff_max), least(p_retry_after, interval '1 hour'))
+          q.every,
+          least(q.every * power(2, least(q.failures, 20)), s.quote_backoff_max),
+          least(coalesce(p_retry_after, interval '0'), interval '1 hour')
+        )
       end
   from push.settings as s
   where q.name = p_name
