@@ -9,6 +9,7 @@ create table stand_in.watches (
   constraint watches_pkey primary key (symbol)
 );
 alter table stand_in.watches enable row level security;
+create policy watches_nobody on stand_in.watches for all to public using (false);
 
 create table stand_in.quotes (
   symbol text not null,
@@ -18,6 +19,7 @@ create table stand_in.quotes (
   constraint quotes_pkey primary key (symbol)
 );
 alter table stand_in.quotes enable row level security;
+create policy quotes_nobody on stand_in.quotes for all to public using (false);
 
 create function public.push_watched_symbols(p_now timestamptz default clock_timestamp())
 returns table (symbol text)
