@@ -4,7 +4,10 @@
 --    ▲                         │          └─ nothing but errors: after a pause, doubled with each failure
 --    └──the lease is over──────┘
 
-create function push.wanted_quotes(p_now timestamptz)
+-- Few sources and many symbols, in tables that were mostly empty when they were last analysed: left to itself, the planner
+-- takes each symbol to be the only one, and compares all with all. So the functions here do without nested loops.
+
+create function push.wanted_quotes(p_now timestamptz, p_source text default null)
 returns table (source text, symbol text, given_at timestamptz)
 language sql
 stable
@@ -13,17 +16,18 @@ as $$
   select q.source, q.symbol, q.given_at
   from push.quote_source_symbols as q
   join push.quote_sources as s on s.name = q.source
-  where (q.refused_until is null or q.refused_until <= p_now)
+  where (p_source is null or q.source = p_source) and (q.refused_until is null or q.refused_until <= p_now)
     -- One above that gives this symbol, or has not had the time to: a fallback waits.
     and not exists (
       select from push.quote_sources as a
-      join push.quote_source_symbols as g on g.source = a.name and g.symbol = q.symbol
-      where a.precedence < s.precedence and g.given_at > p_now - s.fallback_after
+      join push.quote_source_symbols as g on g.source = a.name
+      -- Here and not in the join's condition: only so does the planner hash it once in place of a look for each symbol.
+      where g.symbol = q.symbol and a.precedence < s.precedence and g.given_at > p_now - s.fallback_after
         and (g.refused_until is null or g.refused_until <= p_now)
     );
 $$;
-comment on function push.wanted_quotes(timestamptz) is
-  'The symbols to ask each source for: watched ones that no source of higher precedence gives.';
+comment on function push.wanted_quotes(timestamptz, text) is
+  'The symbols to ask each source for, or one: watched ones that no source of higher precedence gives.';
 
 create function push.fail_quote_source(p_name text, p_code text, p_message text, p_retry_after interval, p_now timestamptz)
 returns void
@@ -63,64 +67,56 @@ $$;
 comment on function push.fail_quote_source(text, text, text, interval, timestamptz) is
   'Notes a run of a source that gave nothing: it is asked again later each time, and an operator hears of it after a few.';
 
-create function public.push_quote_plan(p_now timestamptz default clock_timestamp())
-returns jsonb
-language plpgsql
--- Definer: see push_claim.
-security definer
+create function push.note_watched_symbols(p_source push.quote_sources, p_symbols text[], p_now timestamptz)
+returns void
+language sql
 set search_path = ''
+set enable_nestloop = off
 as $$
-declare
-  v_lost text;
-  v_plan jsonb;
-begin
-  -- One at a time: who comes second would find that the first took everything.
-  if not pg_try_advisory_xact_lock(hashtextextended('supapush.quote_plan', 0)) then
-    return '[]';
-  end if;
-  update push.quote_sources as s set rung = 0 where s.rung > 0;
-  perform push.resolve_alarm('quotes_not_fetched', '', p_now);
-
-  for v_lost in
-    select s.name from push.quote_sources as s where s.leased_until <= p_now for update skip locked
-  loop
-    perform push.fail_quote_source(v_lost, 'run_lost',
-      'The run of push-alerts that asked it ended without a report.', null, p_now);
-  end loop;
-
   with served as materialized (
-    select distinct s.name as source, w.symbol
-    from public.push_watched_symbols(p_now) as w
+    select distinct w.symbol
+    from unnest(p_symbols) as w (symbol)
     -- In a path these two would be gone, or lead elsewhere.
-    join push.quote_sources as s on w.symbol not in ('.', '..') and push.serves(s, w.symbol)
+    where w.symbol not in ('.', '..') and push.serves(p_source, w.symbol)
   ), forgotten as (
     delete from push.quote_source_symbols as q
-    where not exists (select from served as v where v.source = q.source and v.symbol = q.symbol)
+    where q.source = p_source.name and not exists (select from served as v where v.symbol = q.symbol)
   )
   insert into push.quote_source_symbols (source, symbol, given_at)
-  select v.source, v.symbol, p_now from served as v
+  select p_source.name, v.symbol, p_now from served as v
   where not exists (
-    select from push.quote_source_symbols as q where q.source = v.source and q.symbol = v.symbol
+    select from push.quote_source_symbols as q where q.source = p_source.name and q.symbol = v.symbol
   )
   on conflict do nothing;
+$$;
+comment on function push.note_watched_symbols(push.quote_sources, text[], timestamptz) is
+  'Notes which watched symbols a source serves, and forgets those that nobody watches any more.';
 
+create function push.lease_quote_sources(p_now timestamptz)
+returns jsonb
+language sql
+set search_path = ''
+set enable_nestloop = off
+as $$
   with wanted as materialized (
     -- Those that wait longest come first, should a run not get to its end.
     select w.source, jsonb_agg(jsonb_build_array(w.symbol, coalesce(s.symbols ->> w.symbol, w.symbol)) order by w.given_at, w.symbol) as symbols
     from push.wanted_quotes(p_now) as w
     join push.quote_sources as s on s.name = w.source
+    where s.next_attempt_at <= p_now and s.lease is null
     group by w.source
   ), taken as (
     update push.quote_sources as s
-    set lease = gen_random_uuid(), leased_until = p_now + t.quote_lease, last_attempt_at = p_now
-    from push.settings as t
+    set lease = gen_random_uuid(),
+        leased_until = p_now + (select t.quote_lease from push.settings as t),
+        last_attempt_at = p_now
     where s.name in (
       select d.name from push.quote_sources as d
       join wanted as w on w.source = d.name
       where d.next_attempt_at <= p_now and d.lease is null
       for update of d skip locked
     )
-    returning s.*, t.quote_lease, t.local_quote_server
+    returning s.*
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'source', t.name,
@@ -138,35 +134,64 @@ begin
     'max_bytes', t.max_bytes,
     'timeout_ms', (extract(epoch from t.timeout) * 1000)::integer,
     -- What is left is for the report.
-    'budget_ms', (extract(epoch from t.quote_lease - interval '20 seconds') * 1000)::integer,
-    'local_origin', t.local_quote_server,
+    'budget_ms', (extract(epoch from t.leased_until - p_now - interval '20 seconds') * 1000)::integer,
+    'local_origin', (select n.local_quote_server from push.settings as n),
     'symbols', w.symbols
   ) order by t.precedence, t.name), '[]')
-  into v_plan
   from taken as t
   join wanted as w on w.source = t.name;
-  return v_plan;
+$$;
+comment on function push.lease_quote_sources(timestamptz) is
+  'Takes every source that is due and has something to be asked for, and says how to ask it.';
+
+create function public.push_quote_plan(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_source push.quote_sources;
+  v_watched text[];
+begin
+  -- One at a time: who comes second would find that the first took everything.
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.quote_plan', 0)) then
+    return '[]'::jsonb;
+  end if;
+  update push.quote_sources as s set rung = 0 where s.rung > 0;
+  perform push.resolve_alarm('quotes_not_fetched', '', p_now);
+
+  v_watched := array(select w.symbol from public.push_watched_symbols(p_now) as w);
+  for v_source in
+    select s.* from push.quote_sources as s
+  loop
+    -- Looked at again under its lock: a report may have come in the last moment.
+    perform from push.quote_sources as s where s.name = v_source.name and s.leased_until <= p_now for update skip locked;
+    if found then
+      perform push.fail_quote_source(v_source.name, 'run_lost',
+        'The run of push-alerts that asked it ended without a report.', null, p_now);
+    end if;
+    perform push.note_watched_symbols(v_source, v_watched, p_now);
+  end loop;
+  return push.lease_quote_sources(p_now);
 end;
 $$;
 comment on function public.push_quote_plan(timestamptz) is
   'The sources that are due, each under a lease, with the watched symbols to ask it for, as [ours, theirs]. Service role only.';
 
-create function push.take_quotes(p_source push.quote_sources, p_quotes jsonb, p_now timestamptz)
+create function push.judge_quotes(p_source push.quote_sources, p_quotes jsonb, p_now timestamptz)
 returns jsonb
-language plpgsql
+language sql
 set search_path = ''
+set enable_nestloop = off
 as $$
-declare
-  v_quotes jsonb;
-  v_bad jsonb;
-  v_unneeded bigint;
-begin
   with given as (
     select distinct on (r.symbol) r.symbol, r.value, r.quoted_at
     from jsonb_to_recordset(p_quotes) as r (symbol text, value numeric, quoted_at timestamptz)
     join push.quote_source_symbols as q on q.source = p_source.name and q.symbol = r.symbol
     order by r.symbol, r.quoted_at desc nulls last
-  ), judged as (
+  ), judged as materialized (
     select g.*, case
       when g.value is null or g.value in ('NaN', 'Infinity', '-Infinity') then 'is no number'
       when g.value <= p_source.value_above then format('is %s, not more than %s', g.value, p_source.value_above)
@@ -181,23 +206,23 @@ begin
     where j.problem is null and q.source = p_source.name and q.symbol = j.symbol
     returning q.symbol
   ), needed as (
-    select g.symbol from good as g join push.wanted_quotes(p_now) as w on w.source = p_source.name and w.symbol = g.symbol
+    select g.symbol from good as g join push.wanted_quotes(p_now, p_source.name) as w on w.symbol = g.symbol
   )
-  select
-    coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+  select jsonb_build_object(
+    'quotes', coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
       'symbol', j.symbol, 'value', j.value, 'quoted_at', j.quoted_at, 'source', p_source.name
     )) order by j.symbol) filter (where n.symbol is not null), '[]'),
-    coalesce(jsonb_agg(jsonb_build_object('symbol', j.symbol, 'message', j.symbol || ' ' || j.problem)) filter (where j.problem is not null), '[]'),
-    count(*) filter (where j.problem is null and n.symbol is null)
-  into v_quotes, v_bad, v_unneeded
+    'rejected', coalesce(
+      jsonb_agg(jsonb_build_object('symbol', j.symbol, 'message', j.symbol || ' ' || j.problem)) filter (where j.problem is not null),
+      '[]'
+    ),
+    'unneeded', count(*) filter (where j.problem is null and n.symbol is null)
+  )
   from judged as j
   left join needed as n on n.symbol = j.symbol;
-  return jsonb_build_object('rejected', v_bad, 'unneeded', v_unneeded, 'quotes', jsonb_array_length(v_quotes))
-    || case when v_quotes = '[]' then '{}' else public.push_record_quotes(v_quotes, p_now) end;
-end;
 $$;
-comment on function push.take_quotes(push.quote_sources, jsonb, timestamptz) is
-  'Records what a source gave, without what cannot be true and what a source of higher precedence gave meanwhile.';
+comment on function push.judge_quotes(push.quote_sources, jsonb, timestamptz) is
+  'Of what a source gave: the quotes to record, what cannot be true, and how many a source of higher precedence gave meanwhile.';
 
 create function public.push_quote_report(p_report jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -208,7 +233,9 @@ set search_path = ''
 as $$
 declare
   v_source push.quote_sources;
-  v_taken jsonb := '{"rejected": [], "unneeded": 0, "quotes": 0}';
+  v_judged jsonb := '{"quotes": [], "rejected": [], "unneeded": 0}'::jsonb;
+  v_given integer := 0;
+  v_recorded jsonb := '{}'::jsonb;
   v_rejected jsonb;
   v_error jsonb := nullif(p_report -> 'error', 'null');
 begin
@@ -221,7 +248,11 @@ begin
   end if;
 
   begin
-    v_taken := push.take_quotes(v_source, p_report -> 'quotes', p_now);
+    v_judged := push.judge_quotes(v_source, p_report -> 'quotes', p_now);
+    if v_judged -> 'quotes' <> '[]' then
+      v_recorded := public.push_record_quotes(v_judged -> 'quotes', p_now);
+    end if;
+    v_given := jsonb_array_length(v_judged -> 'quotes') + (v_judged ->> 'unneeded')::integer;
   exception when others then
     v_error := jsonb_build_object('code', 'not_recorded', 'message', 'Its quotes could not be recorded: ' || sqlerrm);
   end;
@@ -231,20 +262,20 @@ begin
   where q.source = v_source.name
     and q.symbol in (select r.symbol from jsonb_array_elements_text(p_report -> 'refused') as r (symbol));
 
-  v_rejected := (p_report -> 'rejected') || (v_taken -> 'rejected');
+  v_rejected := (p_report -> 'rejected') || (v_judged -> 'rejected');
   update push.quote_sources as s
   set last_run = jsonb_build_object(
     'requests', p_report -> 'requests',
-    'quotes', v_taken -> 'quotes',
-    'unneeded', v_taken -> 'unneeded',
-    'recorded', coalesce(v_taken -> 'recorded', '0'),
+    'quotes', v_given,
+    'unneeded', v_judged -> 'unneeded',
+    'recorded', coalesce(v_recorded -> 'recorded', '0'),
     'refused', jsonb_array_length(p_report -> 'refused'),
     'rejected', jsonb_array_length(v_rejected),
     'rejected_example', v_rejected -> 0 ->> 'message'
   )
   where s.name = v_source.name;
 
-  if (v_taken ->> 'quotes')::integer + (v_taken ->> 'unneeded')::integer > 0 then
+  if v_given > 0 then
     -- Some quotes are a success, with what went wrong beside it.
     update push.quote_sources as s
     set lease = null,
@@ -266,7 +297,12 @@ begin
     perform push.fail_quote_source(v_source.name, v_error ->> 'code', v_error ->> 'message',
       make_interval(secs => (v_error ->> 'retry_after')::double precision), p_now);
   end if;
-  return (v_taken - 'rejected') || jsonb_build_object('accepted', true, 'rejected', jsonb_array_length(v_rejected));
+  return v_recorded || jsonb_build_object(
+    'accepted', true,
+    'quotes', v_given,
+    'unneeded', v_judged -> 'unneeded',
+    'rejected', jsonb_array_length(v_rejected)
+  );
 end;
 $$;
 comment on function public.push_quote_report(jsonb, timestamptz) is

@@ -123,7 +123,7 @@ test('a quote of a fallback is left out where the source above gave one meanwhil
       { symbol: 'BTC', value: 5 },
     ],
   });
-  expect(late).toMatchObject({ unneeded: 1, quotes: 1 });
+  expect(late).toMatchObject({ unneeded: 1, quotes: 2, recorded: 1 });
   expect(await recordedQuotes(sql)).toEqual({ DAX: 10, BTC: 5 });
 });
 

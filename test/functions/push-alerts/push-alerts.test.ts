@@ -184,6 +184,17 @@ test('an address of this machine is asked only where the local stack allowed it'
   }
 });
 
+test('a name is looked up before it is asked', async () => {
+  await defineSource(sql, 'main', {
+    url: 'https://no-such-name.invalid/q?s={symbols}',
+    timeout: '3 seconds',
+  });
+  expect(await runOf('main')).toMatchObject({
+    last_error_code: 'network_error',
+    last_error: expect.stringMatching(/^The name in its URL /),
+  });
+});
+
 test('a secret that is missing is named, and none is ever told', async () => {
   await define('main', '/json', { headers: { Key: '{secret:PUSH_QUOTES_OTHER}' } });
   const { last_error_code, last_error } = await runOf('main');
