@@ -72,7 +72,7 @@ export interface QuotePlan {
   report(report: SourceReport): Promise<number>;
 }
 
-/** The plan over supabase-js with the secret key (see `supabase/migrations/…_push_quote_plan.sql`). */
+/** The plan over supabase-js with the secret key (see `supabase/migrations/…_push_quote_plan.sql` and `…_push_quote_report.sql`). */
 export function createQuotePlan(client: SupabaseClient<Database>): QuotePlan {
   return {
     async due() {
