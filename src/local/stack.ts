@@ -166,7 +166,7 @@ async function compose(
       gateway: gateway.port,
       database: server.port,
       pushService: pushServicePort,
-      quoteServer: ports.quoteServer,
+      quoteServer: quotes?.port ?? ports.quoteServer,
     },
   });
 
