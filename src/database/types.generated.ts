@@ -710,6 +710,8 @@ export type Database = {
           total: number;
         }[];
       };
+      push_quote_plan: { Args: { p_now?: string }; Returns: Json };
+      push_quote_report: { Args: { p_now?: string; p_report: Json }; Returns: Json };
       push_record_quotes: { Args: { p_now?: string; p_quotes: Json }; Returns: Json };
       push_record_session: {
         Args: {

@@ -6,7 +6,7 @@
 alter table push.settings
   add column quote_stale_after interval not null default '30 minutes',
   add column keep_quotes interval not null default '5 days',
-  add constraint settings_quotes check (quote_stale_after > interval '0' and keep_quotes >= interval '25 hours');
+  add constraint settings_quotes_kept check (quote_stale_after > interval '0' and keep_quotes >= interval '25 hours');
 comment on column push.settings.quote_stale_after is
   'A quote older than this when it arrives is kept, and no alert looks at it. Sources that are delayed by 20 minutes are common.';
 comment on column push.settings.keep_quotes is
