@@ -4,6 +4,7 @@ import { actBookings } from './bookings.ts';
 import { actCrm } from './crm.ts';
 import { actEvents } from './events.ts';
 import type { Narrator } from './narrator.ts';
+import { actStock } from './stock.ts';
 
 /** Something to act out on the terminal. */
 export interface Scenario {
@@ -19,6 +20,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   crm: { title: 'A CRM: contacts, deals, and updates for the whole team', act: actCrm },
   events: { title: 'Events: news of new ones, and changes for those who hold a ticket', act: actEvents },
   bookings: { title: 'Bookings: requested, confirmed, cancelled', act: actBookings },
+  stock: { title: 'Stock: who is told that a product runs low', act: actStock },
   alerts: {
     title: 'Alerts: a day of trading in fast time, and who is told of what',
     needs: { quoteServer: true },
