@@ -53,6 +53,7 @@ async function main(): Promise<number> {
   narrator.say('starting PostgreSQL, the API, the Edge Functions and a push service on this machine …');
   const stack = await startStack({
     handleSignals: true,
+    ...scenario.needs,
     ...(verbose ? { log: (line: string) => process.stderr.write(`${line}\n`) } : {}),
   });
   try {

@@ -63,6 +63,7 @@ test.each([
   ['crm', [/Anna's phone: "Rocket is won"/, /✓ nothing on the phones of Carla and Dora/]],
   ['events', [/Tom's phone: "New: Concert"/, /Hugo's phone: "Changed: Concert"/, /✓ and has read it/]],
   ['bookings', [/Gus's phone: "Your booking is confirmed"/, /Sara's phone: "Booking cancelled"/]],
+  ['stock', [/Willi's phone: "📦 Tea is running low"/, /✓ nothing on the phones of Vera and Willi/]],
 ])('the demo acts out the example %s', { timeout: 60_000 }, async (example, shown) => {
   const run = demo(PROJECT, example);
   const code = await run.ended;
@@ -73,10 +74,30 @@ test.each([
   await expectNothingBelow(temporary);
 });
 
+// The limit is a promise again.
+test('the demo of alerts tells every crossing and every push of its day', { timeout: 40_000 }, async () => {
+  const run = demo(PROJECT, 'alerts');
+  const code = await run.ended;
+  const told = run.stdout.join('\n');
+  expect([code, run.stderr], told).toEqual([0, []]);
+  const lines = (shown: RegExp) => run.stdout.filter((line) => shown.test(line)).length;
+  expect({
+    rang: lines(/\d\d:\d\d {2}\S.* {3}rings$/),
+    later: lines(/\d\d:\d\d {2}\S.* may be told now$/),
+    hysteresis: lines(/\d\d:\d\d {2}\S.* held back by hysteresis: /),
+    cooldown: lines(/\d\d:\d\d {2}\S.* held back by cooldown until \d\d:\d\d$/),
+    hours: lines(/\d\d:\d\d {2}\S.* held back until its active hours begin$/),
+    decrypted: lines(/'s phone: ".* -?\d+ ms after /),
+  }).toEqual({ rang: 7, later: 1, hysteresis: 6, cooldown: 3, hours: 1, decrypted: 9 });
+  expect(told).toMatch(/Anna's phone: "🔴 DAX - Yesterday High" .* ms after the source said it/);
+  expect(told).not.toContain('✗');
+  await expectNothingBelow(temporary);
+});
+
 test('every folder of examples/ can be acted out', async () => {
   const entries = await readdir(join(PROJECT, 'examples'), { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  expect(folders.sort()).toEqual(Object.keys(SCENARIOS).sort());
+  expect([...folders, 'alerts'].sort()).toEqual(Object.keys(SCENARIOS).sort());
 });
 
 test('a step that goes wrong ends it with 1, says which, and leaves nothing behind either', async () => {
@@ -128,5 +149,5 @@ test.each([
 test('an example that there is not is named, with those that there are', async () => {
   const run = demo(PROJECT, 'shop');
   expect(await run.ended).toBe(2);
-  expect(run.stderr[0]).toBe('There is no example "shop". There are: crm, events, bookings.');
+  expect(run.stderr[0]).toBe('There is no example "shop". There are: crm, events, bookings, stock, alerts.');
 });
