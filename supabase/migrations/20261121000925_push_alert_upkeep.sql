@@ -15,11 +15,27 @@ declare
   v_ids uuid[];
   v_count integer;
 begin
-  select array_agg(a.id) into v_ids
+  -- Ranges of an index, for those that stand elsewhere: the tick asks this of levels that have not moved since.
+  select array_agg(f.id) into v_ids
   from (select distinct k.symbol, k.level from unnest(p_symbols, p_levels) as k (symbol, level)) as m
-  join public.push_alerts as a on a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C"
-  left join public.push_levels as l on l.symbol = a.symbol and l.level = a.level
-  where a.level_price is distinct from l.value;
+  left join public.push_levels as l on l.symbol = m.symbol collate "C" and l.level = m.level collate "C"
+  cross join lateral (
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price < l.value
+    union all
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price > l.value
+    union all
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price is null
+      and l.value is not null
+    union all
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price is not null
+      and l.value is null
+    -- See push.crossed_alerts().
+    offset 0
+  ) as f;
   if v_ids is null then
     return 0;
   end if;
@@ -147,6 +163,11 @@ create function push.expire_alerts(p_limit integer, p_now timestamptz default cl
 returns integer
 language plpgsql
 set search_path = ''
+-- See push.crossed_alerts().
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 declare
   v_count integer;
@@ -171,6 +192,11 @@ create function push.tend_alerts(p_limit integer default 10000, p_now timestampt
 returns jsonb
 language plpgsql
 set search_path = ''
+-- See push.crossed_alerts().
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 declare
   v_expired integer;
