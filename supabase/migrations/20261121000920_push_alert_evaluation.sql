@@ -32,10 +32,10 @@ begin
     -- A change is computed once for all who wait for one over the same window, as push.change_of() does, which would cost a
     -- call for each. From one window to the next by index.
     select q.symbol, w.minutes, q.value, (
-      select (q.value - nullif(h.value, 0)) / abs(h.value) * 100
+      select case when h.symbol = q.symbol then (q.value - nullif(h.value, 0)) / abs(h.value) * 100 end
       from push.quote_history as h
-      where h.symbol = q.symbol collate "C" and h.quoted_at <= q.quoted_at - make_interval(mins => w.minutes)
-      order by h.quoted_at desc
+      where (h.symbol, h.quoted_at) <= (q.symbol collate "C", q.quoted_at - make_interval(mins => w.minutes))
+      order by h.symbol desc, h.quoted_at desc
       limit 1
     )
     from quote as q
