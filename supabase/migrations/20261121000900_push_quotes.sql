@@ -63,11 +63,13 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote.
-  select (p_value - nullif(h.value, 0)) / abs(h.value) * 100
+  -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote. Asked for as
+  -- the last of all up to this symbol and moment: only the primary key has that order. Of one symbol, the planner might go
+  -- back through the quotes of all others instead.
+  select case when h.symbol = p_symbol then (p_value - nullif(h.value, 0)) / abs(h.value) * 100 end
   from push.quote_history as h
-  where h.symbol = p_symbol and h.quoted_at <= p_quoted_at - make_interval(mins => p_minutes)
-  order by h.quoted_at desc
+  where (h.symbol, h.quoted_at) <= (p_symbol collate "C", p_quoted_at - make_interval(mins => p_minutes))
+  order by h.symbol desc, h.quoted_at desc
   limit 1;
 $$;
 comment on function push.change_of(text, integer, double precision, timestamptz) is

@@ -29,24 +29,35 @@ begin
   ), series as (
     select q.symbol, 0 as window_minutes, q.value as price, q.value as measure from quote as q
     union all
-    -- A change is computed once for all who wait for one over the same window. From one window to the next by index.
-    select q.symbol, w.minutes, q.value, push.change_of(q.symbol, w.minutes, q.value, q.quoted_at)
+    -- A change is computed once for all who wait for one over the same window, as push.change_of() does, which would cost a
+    -- call for each. From one window to the next by index.
+    select q.symbol, w.minutes, q.value, (
+      select case when h.symbol = q.symbol then (q.value - nullif(h.value, 0)) / abs(h.value) * 100 end
+      from push.quote_history as h
+      where (h.symbol, h.quoted_at) <= (q.symbol collate "C", q.quoted_at - make_interval(mins => w.minutes))
+      order by h.symbol desc, h.quoted_at desc
+      limit 1
+    )
     from quote as q
     cross join lateral (
-      with recursive window_of (minutes) as (
-        select (
-          select min(a.window_minutes) from public.push_alerts as a
+      with recursive window_of as (
+        (
+          select a.window_minutes from public.push_alerts as a
           where a.symbol = q.symbol collate "C" and a.enabled and a.window_minutes > 0
+          order by a.window_minutes
+          limit 1
         )
         union all
-        select (
-          select min(a.window_minutes) from public.push_alerts as a
-          where a.symbol = q.symbol collate "C" and a.enabled and a.window_minutes > 0 and a.window_minutes > o.minutes
-        )
+        select n.window_minutes
         from window_of as o
-        where o.minutes is not null
+        cross join lateral (
+          select a.window_minutes from public.push_alerts as a
+          where a.symbol = q.symbol collate "C" and a.enabled and a.window_minutes > 0 and a.window_minutes > o.window_minutes
+          order by a.window_minutes
+          limit 1
+        ) as n
       )
-      select o.minutes from window_of as o where o.minutes is not null
+      select o.window_minutes as minutes from window_of as o
     ) as w
   )
   select c.id, s.symbol, s.window_minutes, s.price, s.measure
@@ -59,6 +70,8 @@ begin
     select a.id from public.push_alerts as a
     where a.symbol = s.symbol collate "C" and a.window_minutes = s.window_minutes
       and a.lower_line is not null and (a.lower_line, a.lower_edge) >= (s.measure, 1::smallint)
+    -- Keeps it a look-up for each value: the planner may not begin with the alerts.
+    offset 0
   ) as c;
 end;
 $$;
