@@ -111,7 +111,9 @@ describe('preferences', () => {
     });
     expect(await browser.store.all('actions')).toEqual([]);
     await browser.supabase.auth.signOut();
-    expect(await clientRefusalOf(push.preferences.set({ locale: 'de' }))).toMatchObject({ code: 'not_signed_in' });
+    expect(await clientRefusalOf(push.preferences.set({ locale: 'de' }))).toMatchObject({
+      code: 'not_signed_in',
+    });
   });
 });
 
