@@ -420,6 +420,7 @@ export type Database = {
           auth: string | null;
           channel: string;
           created_at: string;
+          device_name: string | null;
           device_type: string;
           endpoint: string | null;
           expires_at: string | null;
@@ -438,6 +439,7 @@ export type Database = {
           auth?: string | null;
           channel?: string;
           created_at?: string;
+          device_name?: string | null;
           device_type?: string;
           endpoint?: string | null;
           expires_at?: string | null;
@@ -455,6 +457,7 @@ export type Database = {
           auth?: string | null;
           channel?: string;
           created_at?: string;
+          device_name?: string | null;
           device_type?: string;
           endpoint?: string | null;
           expires_at?: string | null;
@@ -746,7 +749,9 @@ export type Database = {
         };
         Returns: string;
       };
+      push_send_test: { Args: { p_subscription_id?: string }; Returns: string };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
+      push_vapid_key: { Args: Record<PropertyKey, never>; Returns: string };
       push_watched_symbols: {
         Args: { p_now?: string };
         Returns: {
