@@ -409,6 +409,7 @@ export type Database = {
       push_claim: {
         Args: { p_busy_hosts?: string[]; p_dispatcher: string; p_limit?: number; p_now?: string };
         Returns: {
+          app_url: string;
           attempt: number;
           auth: string;
           body: string;
@@ -524,7 +525,11 @@ export type Database = {
       push_progress: {
         Args: { p_notification_id: string };
         Returns: {
+          acted: number;
           cancelled: number;
+          clicked: number;
+          dismissed: number;
+          displayed: number;
           expired: number;
           failed: number;
           gone: number;
@@ -535,6 +540,21 @@ export type Database = {
           suppressed: number;
           total: number;
         }[];
+      };
+      push_record_receipts: { Args: { p_now?: string; p_receipts: Json }; Returns: Json };
+      push_release: { Args: { p_auth: string; p_endpoint: string; p_p256dh: string }; Returns: boolean };
+      push_resubscribe: {
+        Args: {
+          p_auth: string;
+          p_endpoint: string;
+          p_now?: string;
+          p_old_auth: string;
+          p_old_endpoint: string;
+          p_old_p256dh: string;
+          p_p256dh: string;
+          p_vapid_key?: string;
+        };
+        Returns: string;
       };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
     };

@@ -113,6 +113,8 @@ test('two functions are both deployed and each probed', async () => {
     DEPLOYS,
     'push-dispatch',
     'push-dispatch',
+    'push-events',
+    'push-events',
     'push-health',
     'push-health',
     'push-second',
