@@ -19,7 +19,6 @@ const PAGES = fileURLToPath(new URL('../pages/', import.meta.url));
 /** Pages by their names in `test/browser/pages`, without `.html`. */
 const DOCUMENTS = ['plain', 'app'];
 
-
 let directory: string | undefined;
 
 /** Builds the pages once for the whole run, as an app would: browsers then load a file or two, and nothing reloads them. */

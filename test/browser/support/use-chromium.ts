@@ -2,12 +2,10 @@ import type { Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { Stack } from '../../../src/local/stack.ts';
 import { type Chromium, startChromium } from './chromium.ts';
-import { usePages } from './use-pages.ts';
+import { type Pages, usePages } from './use-pages.ts';
 
-export interface ChromiumHandle {
+export interface ChromiumHandle extends Pages {
   (): Chromium;
-  /** The address of this test's pages. */
-  origin(): string;
   /** Opens this test's app in a new tab, at the root unless given. */
   openApp(notifications: 'granted' | 'denied', path?: string): Promise<Page>;
 }
@@ -19,7 +17,7 @@ export interface ChromiumHandle {
  * @param document the built page that is the app, by its name in `test/browser/pages`
  */
 export function useChromium(stack: () => Stack, document: string): ChromiumHandle {
-  const origin = usePages(stack, document);
+  const pages = usePages(stack, document);
   let chromium: Chromium | undefined;
   let heard = 0;
 
@@ -44,9 +42,8 @@ export function useChromium(stack: () => Stack, document: string): ChromiumHandl
   });
   afterAll(() => chromium?.dispose());
 
-  return Object.assign(running, {
-    origin,
+  return Object.assign(running, pages, {
     openApp: (notifications: 'granted' | 'denied', path = '/') =>
-      running().open(`${origin()}${path}`, notifications),
+      running().open(`${pages.origin()}${path}`, notifications),
   });
 }

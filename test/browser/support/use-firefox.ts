@@ -3,12 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { Stack } from '../../../src/local/stack.ts';
 import type { Alert } from './chrome-scope.ts';
 import { type Firefox, startFirefox } from './firefox.ts';
-import { usePages } from './use-pages.ts';
+import { type Pages, usePages } from './use-pages.ts';
 
-export interface FirefoxHandle {
+export interface FirefoxHandle extends Pages {
   (): Firefox;
-  /** The address of this test's pages. */
-  origin(): string;
   /** Opens this test's app in a new tab, at the root unless given. */
   openApp(path?: string): Promise<Page>;
   /** The alerts of this test's pages that are on the screen. */
@@ -22,7 +20,8 @@ export interface FirefoxHandle {
  * @param document the built page that is the app, by its name in `test/browser/pages`
  */
 export function useFirefox(stack: () => Stack, document: string): FirefoxHandle {
-  const origin = usePages(stack, document);
+  const pages = usePages(stack, document);
+  const { origin } = pages;
   let firefox: Firefox | undefined;
   let heard = 0;
 
@@ -53,8 +52,7 @@ export function useFirefox(stack: () => Stack, document: string): FirefoxHandle 
   });
   afterAll(() => firefox?.dispose());
 
-  return Object.assign(running, {
-    origin,
+  return Object.assign(running, pages, {
     openApp: (path = '/') => running().open(`${origin()}${path}`),
     async alerts() {
       const { host } = new URL(origin());
