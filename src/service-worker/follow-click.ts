@@ -1,4 +1,3 @@
-import { updateBadge } from './app-badge.ts';
 import { clickTarget } from './click-target.ts';
 import type { NotificationMark } from './push-message.ts';
 import type { ReceiptQueue } from './receipt-queue.ts';
@@ -30,7 +29,7 @@ export async function followClick(
   await Promise.allSettled([
     lead(),
     action === '' ? receipts.report(mark, 'clicked') : receipts.report(mark, 'action', action),
-    mark.app_badge === undefined ? updateBadge(state, undefined, id ?? undefined) : undefined,
+    mark.app_badge === undefined ? state.display.updateBadge(undefined, id ?? undefined) : undefined,
   ]);
 }
 
@@ -42,7 +41,7 @@ export async function noteDismissal(
 ): Promise<void> {
   await Promise.allSettled([
     receipts.report(mark, 'dismissed'),
-    mark.app_badge === undefined ? updateBadge(state, undefined, mark.notification_id) : undefined,
+    mark.app_badge === undefined ? state.display.updateBadge(undefined, mark.notification_id) : undefined,
   ]);
 }
 

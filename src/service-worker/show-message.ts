@@ -1,4 +1,3 @@
-import { updateBadge } from './app-badge.ts';
 import { readMessage, type ShownOptions } from './push-message.ts';
 import type { ReceiptQueue } from './receipt-queue.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -16,14 +15,13 @@ export async function showMessage(
     ...(badge === undefined ? {} : { badge }),
   };
   const message = readMessage(content, defaults);
-  const mark = message.options.data.supapush;
+  const { supapush: mark, ...params } = message.options.data;
   if (onPush) await state.hook(() => onPush(message));
   // Whatever the hook has left of it. Without our mark, a click would be nobody's.
   const title = String(message.title || defaults.title);
-  const { supapush: _, ...data } = { ...message.options?.data };
-  const options: ShownOptions = { ...message.options, data: { ...data, supapush: mark } };
+  const options: ShownOptions = { ...message.options, data: { ...message.options?.data, supapush: mark } };
   try {
-    await show(state.scope.registration, title, options, defaults.title);
+    await state.display.show(title, options, defaults.title);
   } catch (error) {
     // Only without permission: there is nothing to report, but what waits can go.
     console.error('supapush: the browser showed nothing.', error);
@@ -31,30 +29,15 @@ export async function showMessage(
     return;
   }
   await Promise.allSettled([
-    updateBadge(state, mark.app_badge),
+    state.display.updateBadge(mark.app_badge),
     state.tellPages({
       event: 'displayed',
       notificationId: mark.notification_id ?? null,
       category: mark.category ?? null,
       title,
-      body: options.body ?? null,
-      data,
+      body: options.body === undefined ? null : String(options.body),
+      data: params,
     }),
     receipts.report(mark, 'displayed'),
   ]);
-}
-
-/** With all that was asked for; else, since browsers differ in what they refuse, with less. */
-async function show(
-  registration: ServiceWorkerRegistration,
-  title: string,
-  options: ShownOptions,
-  defaultTitle: string,
-): Promise<void> {
-  const { body, tag, data } = options;
-  const plain = { ...(body === undefined ? {} : { body }), ...(tag === undefined ? {} : { tag }), data };
-  await registration
-    .showNotification(title, options)
-    .catch(() => registration.showNotification(title, plain))
-    .catch(() => registration.showNotification(defaultTitle, { data: { supapush: data.supapush } }));
 }

@@ -1,5 +1,7 @@
 import { openPushStore, type PushStore } from '../browser/push-store.ts';
+import { Display } from './display.ts';
 import type { PushOptions } from './push-options.ts';
+import { within } from './time-limit.ts';
 import type { WorkerScope } from './worker-scope.ts';
 
 /** Milliseconds after which storage, a hook of the app or the network is given up, so that every event comes to its end. */
@@ -14,6 +16,7 @@ export const SYNC_TAG = 'supapush';
 export class WorkerState {
   readonly scope: WorkerScope;
   options: PushOptions;
+  readonly display = new Display(this);
   #store: Promise<PushStore> | null = null;
 
   constructor(scope: WorkerScope, options: PushOptions) {
@@ -98,17 +101,5 @@ export class WorkerState {
   /** Whether a URL is within the worker's scope: other apps may live on the same origin. */
   isApp(url: string): boolean {
     return url.startsWith(this.scope.registration.scope);
-  }
-}
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DOMException('It took too long.', 'TimeoutError')), milliseconds);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
   }
 }
