@@ -246,6 +246,7 @@ export type Database = {
           auth: string | null;
           channel: string;
           created_at: string;
+          device_name: string | null;
           device_type: string;
           endpoint: string | null;
           expires_at: string | null;
@@ -264,6 +265,7 @@ export type Database = {
           auth?: string | null;
           channel?: string;
           created_at?: string;
+          device_name?: string | null;
           device_type?: string;
           endpoint?: string | null;
           expires_at?: string | null;
@@ -281,6 +283,7 @@ export type Database = {
           auth?: string | null;
           channel?: string;
           created_at?: string;
+          device_name?: string | null;
           device_type?: string;
           endpoint?: string | null;
           expires_at?: string | null;
@@ -556,7 +559,9 @@ export type Database = {
         };
         Returns: string;
       };
+      push_send_test: { Args: { p_subscription_id?: string }; Returns: string };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
+      push_vapid_key: { Args: Record<PropertyKey, never>; Returns: string };
     };
     Enums: {
       [_ in never]: never;

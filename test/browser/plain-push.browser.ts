@@ -1,7 +1,6 @@
 import postgres from 'postgres';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decodeBase64Url } from '../../src/channels/base64url.ts';
 import { encryptMessage } from '../../src/channels/webpush/message-encryption.ts';
 import { MAX_PAYLOAD_BYTES } from '../../src/notification/payload.ts';
 import { eventually } from '../support/eventually.ts';
@@ -96,7 +95,10 @@ test('what our encryption makes of the most bytes a push may have is shown whole
   const body = 'x'.repeat(MAX_PAYLOAD_BYTES - JSON.stringify(frame).length);
   const encrypted = await encryptMessage(
     new TextEncoder().encode(JSON.stringify({ notification: { title: 'Full', body } })),
-    { p256dh: decodeBase64Url(p256dh), auth: decodeBase64Url(auth) },
+    {
+      p256dh: new Uint8Array(Buffer.from(p256dh, 'base64url')),
+      auth: new Uint8Array(Buffer.from(auth, 'base64url')),
+    },
   );
   const subscription = { endpoint, expirationTime: null, keys: { p256dh, auth } };
   const sent = await sendPush(subscription, 'replaced', { vapidKeys, body: Buffer.from(encrypted) });

@@ -174,7 +174,11 @@ export const ROWS: Record<string, RowOf> = {
   'push.daily_pushes': { key: 'user_id', change: 'pushes = 0', row: (user_id) => ({ user_id }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
   'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
-  'push.receipts': { key: 'delivery_id', change: `action = ''`, row: () => ({ delivery_id: 1, event: 'clicked' }) },
+  'push.receipts': {
+    key: 'delivery_id',
+    change: `action = ''`,
+    row: () => ({ delivery_id: 1, event: 'clicked' }),
+  },
   'push.receipt_counts': {
     key: 'notification_id',
     change: 'receipts = 0',
