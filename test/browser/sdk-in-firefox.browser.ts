@@ -124,6 +124,21 @@ test('a row that was lost is there again after the next load', async () => {
   await alert('Back again');
 });
 
+test('a permission that is taken back takes the row with it, while the page is open', async () => {
+  const page = await openReady();
+  const anna = await project.signUp(page, 'anna');
+  await project.subscribe(page);
+  await firefox().denyNotifications(firefox.origin());
+  await eventually(
+    () => project.devicesOf(anna),
+    ({ length }) => length === 0,
+  );
+  await eventually(
+    () => status(page),
+    (now) => now === 'denied',
+  );
+});
+
 test('the second user of a browser gets its pushes, and the first no longer', async () => {
   const page = await openReady();
   const anna = await project.signUp(page, 'anna');

@@ -54,6 +54,18 @@ export class ChromeScope {
     await this.#inAlerts(`(window.close(), true)`);
   }
 
+  /** As the user does it in the settings of a page. */
+  async denyNotifications(origin: string): Promise<void> {
+    const [main] = await this.#windows(MAIN_WINDOW);
+    if (main === undefined) throw new Error('Firefox has no window.');
+    await this.#evaluate(
+      main,
+      `(Services.perms.addFromPrincipal(
+        Services.scriptSecurityManager.createContentPrincipalFromOrigin(${JSON.stringify(origin)}),
+        'desktop-notification', Services.perms.DENY_ACTION), true)`,
+    );
+  }
+
   /** Errors and warnings of scripts, those of service workers among them, as far as they name a page of localhost. */
   async errors(): Promise<string[]> {
     const [main] = await this.#windows(MAIN_WINDOW);

@@ -19,6 +19,8 @@ export interface Firefox {
   /** Waits for the alert of this title and clicks it, which for service workers is a click of the user's. */
   clickAlert(title: string): Promise<void>;
   closeAlerts(): Promise<void>;
+  /** Takes the permission for notifications back, as the user can in Firefox' settings. */
+  denyNotifications(origin: string): Promise<void>;
   /** Quits in order; what Firefox keeps in its profile is there after `start()`. */
   quit(): Promise<void>;
   /** Does nothing when it is running. */
@@ -107,6 +109,7 @@ export async function startFirefox(pushService: { readonly webSocketUrl: string 
         15_000,
       );
     },
+    denyNotifications: (origin) => running().scope.denyNotifications(origin),
     closeAlerts: () => running().scope.closeAlerts(),
     quit,
     start,
