@@ -66,11 +66,21 @@ export class ChromeScope {
     );
   }
 
-  /** Errors and warnings of scripts, those of service workers among them, as far as they name a page of localhost. */
+  /**
+   * Errors and warnings of scripts since it was last asked, those of service workers among them, as far as they name a page
+   * of localhost or push.
+   */
   async errors(): Promise<string[]> {
     const [main] = await this.#windows(MAIN_WINDOW);
     if (main === undefined) return [];
-    const messages = await this.#evaluate(main, 'Services.console.getMessageArray().map(String)');
+    const messages = await this.#evaluate(
+      main,
+      `(() => {
+      const messages = Services.console.getMessageArray().map(String);
+      Services.console.reset();
+      return messages;
+    })()`,
+    );
     return (messages as string[]).filter((message) => /localhost:|Push/.test(message));
   }
 
