@@ -27,6 +27,7 @@ test.each([
   ['no session', answer(401, { code: '42501' }), 'not_signed_in', /Sign in/],
   ['a session that ran out', answer(401, { code: 'PGRST301' }), 'not_signed_in', /Sign in/],
   ['no right', answer(403, { code: '42501' }), 'forbidden', /Sign in/],
+  ['a row that is not there', answer(406, { code: 'PGRST116' }), 'not_found', /anew/],
   ['something else', answer(500, { code: 'XX000' }), 'failed', /status/],
   ['a gateway that is no API', answer(502, {}), 'failed', /status/],
 ])('%s has a code and says what to do', async (_what, query, code, hint) => {
