@@ -47,7 +47,9 @@ create table push.quote_history (
   symbol text collate "C" not null,
   quoted_at timestamptz not null,
   value double precision not null,
-  constraint quote_history_pkey primary key (symbol, quoted_at)
+  constraint quote_history_pkey primary key (symbol, quoted_at),
+  constraint quote_history_value check (value = 0 or abs(value) between 1e-100 and 1e100),
+  constraint quote_history_quoted_at check (isfinite(quoted_at))
 );
 comment on table push.quote_history is 'What each symbol was quoted at in the last days (settings.keep_quotes), late quotes included.';
 
@@ -57,6 +59,19 @@ create index quote_history_quoted_at_idx on push.quote_history (quoted_at);
 alter table push.quote_history enable row level security;
 create policy quote_history_nobody on push.quote_history for all to public using (false);
 
+create function push.decimal(p_number double precision)
+returns numeric
+language sql
+immutable
+set search_path = ''
+set extra_float_digits = 1
+as $$
+  -- Not ::numeric, which keeps 15 digits.
+  select p_number::text::numeric;
+$$;
+comment on function push.decimal(double precision) is
+  'The number as it was written: 0.3, and not the binary fraction next to it. What is reckoned with these comes out as on paper.';
+
 create function push.change_of(p_symbol text, p_minutes integer, p_value double precision, p_quoted_at timestamptz)
 returns double precision
 language sql
@@ -64,7 +79,8 @@ stable
 set search_path = ''
 as $$
   -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote.
-  select (p_value - nullif(h.value, 0)) / abs(h.value) * 100
+  -- In decimals: in binary ones, from 100 to 129 is less than 29 percent.
+  select ((push.decimal(p_value) - push.decimal(h.value)) * 100 / abs(push.decimal(nullif(h.value, 0))))::double precision
   from push.quote_history as h
   where h.symbol = p_symbol and h.quoted_at <= p_quoted_at - make_interval(mins => p_minutes)
   order by h.quoted_at desc
@@ -96,17 +112,12 @@ as $$
 begin
   new.recorded_at := push.writing_at();
   if tg_op = 'UPDATE' then
-    -- Who changes the value and says no moment, as an upsert of symbol and value does, means now.
-    if new.quoted_at = old.quoted_at and new.value <> old.value then
-      new.quoted_at := greatest(new.recorded_at, old.quoted_at + interval '1 microsecond');
-    end if;
     if new.symbol <> old.symbol then
       perform push.refuse(409, 'symbol_changed', 'A quote keeps its symbol.', 'Insert a row for the other symbol.');
     end if;
-    if new.quoted_at <= old.quoted_at then
-      insert into push.quote_history (symbol, quoted_at, value) values (new.symbol, new.quoted_at, new.value)
-      on conflict do nothing;
-      return null;
+    -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
+    if new.quoted_at = old.quoted_at then
+      new.quoted_at := greatest(new.recorded_at, old.quoted_at + interval '1 microsecond');
     end if;
   end if;
   -- It would keep all true ones out until then.
@@ -117,7 +128,29 @@ begin
 end;
 $$;
 comment on function push.check_quote() is
+  'Notes when a quote was written, and takes one without a moment as one of now; refuses quotes of the future.';
+
+create function push.keep_late_quote()
+returns trigger
+language plpgsql
+-- Definer: as push.check_quote().
+security definer
+set search_path = ''
+as $$
+begin
+  insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
+  on conflict do nothing;
+  return null;
+end;
+$$;
+comment on function push.keep_late_quote() is
   'Lets only a later quote replace an earlier one; what comes late goes into the history, and what came before into nothing.';
+
+-- Before the other one, by name; only for those who say when.
+create trigger push_quotes_arrive_late
+before update of quoted_at on public.push_quotes
+for each row when (new.quoted_at <= old.quoted_at)
+execute function push.keep_late_quote();
 
 create trigger push_quotes_check
 before insert or update on public.push_quotes
@@ -185,6 +218,47 @@ $$;
 comment on function push.read_quotes(jsonb, timestamptz) is
   'The valid quotes among these, and in which round each is recorded: a symbol''s first, second, … by time.';
 
+create function push.write_quotes(
+  p_symbols text[], p_values double precision[], p_times timestamptz[], p_sources text[], p_rounds integer[], p_now timestamptz,
+  out p_written bigint, out p_stale bigint, out p_fired integer
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_written bigint;
+  v_stale bigint;
+begin
+  p_written := 0;
+  p_stale := 0;
+  perform set_config('push.alerts_fired', '0', true), set_config('push.writing_at', p_now::text, true);
+  -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
+  -- whoever records the same ones at the same time waits there, and nobody for each other.
+  for v_round in 1 .. coalesce((select max(r.round) from unnest(p_rounds) as r (round)), 0) loop
+    with written as (
+      insert into public.push_quotes as q (symbol, value, quoted_at, source)
+      select g.symbol, g.value, g.quoted_at, g.source
+      from unnest(p_symbols, p_values, p_times, p_sources, p_rounds) as g (symbol, value, quoted_at, source, round)
+      where g.round = v_round
+      order by g.symbol collate "C"
+      on conflict (symbol) do update
+      set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source
+      where excluded.quoted_at > q.quoted_at
+      returning q.quoted_at
+    )
+    select count(*), count(*) filter (where w.quoted_at <= p_now - s.quote_stale_after)
+    into v_written, v_stale
+    from written as w cross join push.settings as s;
+    p_written := p_written + v_written;
+    p_stale := p_stale + v_stale;
+  end loop;
+  p_fired := current_setting('push.alerts_fired')::integer;
+  perform set_config('push.writing_at', '', true);
+end;
+$$;
+comment on function push.write_quotes(text[], double precision[], timestamptz[], text[], integer[], timestamptz) is
+  'Writes these quotes, in rounds; says how many were the newest of their symbol, how many of those are stale, and how many alerts fired.';
+
 create function public.push_record_quotes(p_quotes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -200,9 +274,8 @@ declare
   v_rounds integer[];
   v_valid bigint;
   v_written bigint;
-  v_all_written bigint := 0;
   v_stale bigint;
-  v_all_stale bigint := 0;
+  v_fired integer;
   v_late bigint := 0;
   v_repeated bigint := 0;
 begin
@@ -213,51 +286,43 @@ begin
   select array_agg(r.symbol), array_agg(r.value), array_agg(r.quoted_at), array_agg(r.source), array_agg(r.round), count(*)
   into v_symbols, v_values, v_times, v_sources, v_rounds, v_valid
   from push.read_quotes(p_quotes, p_now) as r;
-  perform set_config('push.alerts_fired', '0', true), set_config('push.writing_at', p_now::text, true);
 
-  -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
-  -- whoever records the same ones at the same time waits there, and nobody for each other.
-  for v_round in 1 .. coalesce((select max(r.round) from unnest(v_rounds) as r (round)), 0) loop
-    with written as (
-      insert into public.push_quotes as q (symbol, value, quoted_at, source)
-      select g.symbol, g.value, g.quoted_at, g.source
-      from unnest(v_symbols, v_values, v_times, v_sources, v_rounds) as g (symbol, value, quoted_at, source, round)
-      where g.round = v_round
-      order by g.symbol collate "C"
-      on conflict (symbol) do update
-      set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source
-      where excluded.quoted_at > q.quoted_at
-      returning q.quoted_at
-    )
-    select count(*), count(*) filter (where w.quoted_at <= p_now - s.quote_stale_after)
-    into v_written, v_stale
-    from written as w cross join push.settings as s;
-    v_all_written := v_all_written + v_written;
-    v_all_stale := v_all_stale + v_stale;
+  for v_attempt in 1 .. 5 loop
+    begin
+      select w.p_written, w.p_stale, w.p_fired into v_written, v_stale, v_fired
+      from push.write_quotes(v_symbols, v_values, v_times, v_sources, v_rounds, p_now) as w;
+      exit;
+    exception when deadlock_detected then
+      -- Users whose pushes are limited wait for each other, whoever tells them. What waits in a circle lets go of all that
+      -- it holds, and begins again.
+      if v_attempt = 5 then
+        raise;
+      end if;
+    end;
   end loop;
 
-  if v_all_written < v_valid then
+  if v_written < v_valid then
     -- What was written is in the history by now, so only what came too late is new to it.
     insert into push.quote_history (symbol, quoted_at, value)
     select g.symbol, g.quoted_at, g.value
     from unnest(v_symbols, v_values, v_times, v_rounds) as g (symbol, value, quoted_at, round)
     where g.round is not null
+    order by g.symbol collate "C", g.quoted_at
     on conflict do nothing;
     get diagnostics v_late = row_count;
-    select count(*) - v_all_written - v_late into v_repeated
+    select count(*) - v_written - v_late into v_repeated
     from unnest(v_symbols, v_values, v_times) as g (symbol, value, quoted_at)
     join push.quote_history as h on h.symbol = g.symbol and h.quoted_at = g.quoted_at and h.value = g.value;
   end if;
-  perform set_config('push.writing_at', '', true);
   return jsonb_build_object(
-    'recorded', v_all_written - v_all_stale,
+    'recorded', v_written - v_stale,
     'ignored', jsonb_build_object(
       'duplicate', v_repeated,
-      'out_of_order', v_valid - v_all_written - v_repeated,
-      'stale', v_all_stale,
+      'out_of_order', v_valid - v_written - v_repeated,
+      'stale', v_stale,
       'invalid', jsonb_array_length(p_quotes) - v_valid
     ),
-    'fired', current_setting('push.alerts_fired')::integer
+    'fired', v_fired
   );
 end;
 $$;
@@ -271,6 +336,13 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  if p_symbol is null or p_symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_symbol) > 64 then
+    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
+  end if;
+  -- A column that is empty or broken is no reason to refuse the write of an application.
+  if (p_value = 0 or abs(p_value) between 1e-100 and 1e100) is not true then
+    return;
+  end if;
   perform set_config('push.writing_at', p_now::text, true);
   insert into public.push_quotes as q (symbol, value, quoted_at) values (p_symbol, p_value, p_now)
   on conflict (symbol) do update
@@ -279,7 +351,8 @@ begin
 end;
 $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
-  'Says what a symbol''s value is now, from a trigger of your own: of two transactions, the one that commits last has said the last.';
+  'Says what a symbol''s value is now, from a trigger of your own: of two transactions, the one that commits last has said the last. '
+  'Null, NaN and the infinities say nothing.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;

@@ -52,6 +52,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_half constant integer := cardinality(p_ids) / 2;
   v_count integer;
 begin
   insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, idempotency_key)
@@ -70,14 +71,27 @@ begin
   cross join lateral (select push.alert_params(a, f.price, f.change) as params) as p
   on conflict do nothing;
   get diagnostics v_count = row_count;
-  return v_count;
-exception when others then
-  if p_template is null then
-    raise;
+  if p_template is not null then
+    perform push.resolve_alarm('alert_template_failed', p_template);
   end if;
-  -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
-  perform push.raise_alarm('alert_template_failed', p_template, format('Alerts speak without template %s: %s', p_template, sqlerrm));
-  return push.tell_alerts(p_ids, p_prices, p_changes, null);
+  return v_count;
+exception
+  when serialization_failure or deadlock_detected or lock_not_available then
+    -- Not about these messages: whoever writes the quotes writes them again.
+    raise;
+  when others then
+    if p_template is not null then
+      -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
+      perform push.raise_alarm('alert_template_failed', p_template, format('Alerts speak without template %s: %s', p_template, sqlerrm));
+      return push.tell_alerts(p_ids, p_prices, p_changes, null);
+    elsif v_half > 0 then
+      -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from
+      -- being told nor quotes from being recorded.
+      return push.tell_alerts(p_ids[:v_half], p_prices[:v_half], p_changes[:v_half], null)
+        + push.tell_alerts(p_ids[v_half + 1:], p_prices[v_half + 1:], p_changes[v_half + 1:], null);
+    end if;
+    perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_ids[1], sqlerrm));
+    return 0;
 end;
 $$;
 comment on function push.tell_alerts(uuid[], double precision[], double precision[], text) is

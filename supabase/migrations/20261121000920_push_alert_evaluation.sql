@@ -2,8 +2,9 @@
 -- transaction that writes the value.
 --
 -- A writer holds the row of the symbol in push_quotes, so that of one symbol the values are looked at one after the
--- other. Users change their alerts without that lock: an alert that is made while a value is written sees the one before,
--- and hears of a crossing with the next.
+-- other. Users change their alerts without that lock. An alert that is made or changed while a value is written sees the
+-- value before, and the value does not wait for it: it hears of a crossing with the next one, or within a minute, when all
+-- that was lately quoted is looked at once more (push.look_again()). So nobody can hold up the quotes of everybody.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
@@ -66,26 +67,24 @@ comment on function push.crossed_alerts(text[], double precision[], timestamptz[
   'The alerts of which these values cross a line: id, and the value that crossed it, which over a window is the change in percent.';
 
 create function push.lock_alerts(p_ids uuid[])
-returns void
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 begin
-  for v_attempt in 1 .. 3 loop
-    begin
-      -- In one order, so that writers of values never wait for each other in a circle. Users who change several alerts of
-      -- theirs have an order of their own: then one of the two gives way, here and not for the whole batch.
-      perform from public.push_alerts as a where a.id = any (p_ids) order by a.id for no key update;
-      return;
-    exception when deadlock_detected then
-      if v_attempt = 3 then
-        raise;
-      end if;
-    end;
-  end loop;
+  -- Nothing is waited for: see above. With their users, who could be about to be deleted; a message would wait for that,
+  -- and the deletion for the alert.
+  return array(
+    select a.id from public.push_alerts as a
+    join auth.users as u on u.id = a.user_id
+    where a.id = any (p_ids)
+    for no key update of a skip locked
+    for key share of u skip locked
+  );
 end;
 $$;
-comment on function push.lock_alerts(uuid[]) is 'Keeps alerts from being changed until the end of the transaction.';
+comment on function push.lock_alerts(uuid[]) is
+  'Keeps alerts from being changed until the end of the transaction; returns those of them that nobody else is changing.';
 
 create function push.settle_alerts(
   p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
@@ -101,26 +100,40 @@ set jit = off
 as $$
 declare
   v_ids uuid[];
+  v_symbols text[];
+  v_windows integer[];
   v_prices double precision[];
+  v_measures double precision[];
   v_changes double precision[];
   v_template text;
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
     return 0;
   end if;
-  perform push.lock_alerts(p_ids);
+  -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
+  select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
+  into v_ids, v_symbols, v_windows, v_prices, v_measures
+  from (
+    select c.* from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as c (id, symbol, window_minutes, price, measure)
+    join public.push_alerts as a on a.id = c.id
+    join auth.users as u on u.id = a.user_id
+    for no key update of a skip locked
+    for key share of u skip locked
+  ) as k;
   -- A look of its own after the lock: what users have changed meanwhile is visible now.
   with stepped as materialized (
     select n.*, n.generation > a.generation as has_fired, c.price,
       case when a.window_minutes > 0 then c.measure else (c.price - nullif(a.level_price, 0)) / abs(a.level_price) * 100 end as change
-    from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as c (id, symbol, window_minutes, price, measure)
+    from unnest(v_ids, v_symbols, v_windows, v_prices, v_measures) as c (id, symbol, window_minutes, price, measure)
     join public.push_alerts as a on a.id = c.id and a.symbol = c.symbol collate "C" and a.window_minutes = c.window_minutes
-    cross join lateral push.step_alert(a, c.measure, p_now) as n
+    left join public.push_levels as l on l.symbol = a.symbol and l.level = a.level
+    cross join lateral push.step_alert(a, case when a.level is null then a.level_price else l.value end, c.measure, p_now) as n
   ), changed as (
     update public.push_alerts as a
     set enabled = s.enabled,
         armed = s.armed,
         last_side = s.last_side,
+        level_price = s.level_price,
         upper_line = s.upper_line,
         upper_edge = s.upper_edge,
         lower_line = s.lower_line,
