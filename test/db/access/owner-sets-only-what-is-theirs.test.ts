@@ -119,10 +119,12 @@ const ALERT_COLUMNS = [
   'window_minutes',
 ];
 
-test('what an alert waits for is its owner\'s to write, how it stands is nobody\'s', async () => {
+test("what an alert waits for is its owner's to write, how it stands is nobody's", async () => {
   for (const role of ['authenticated', 'service_role']) {
     expect(await columnsGranted('public.push_alerts', 'update', role)).toEqual(ALERT_COLUMNS);
-    expect(await columnsGranted('public.push_alerts', 'insert', role)).toEqual([...ALERT_COLUMNS, 'user_id'].sort());
+    expect(await columnsGranted('public.push_alerts', 'insert', role)).toEqual(
+      [...ALERT_COLUMNS, 'user_id'].sort(),
+    );
   }
 });
 

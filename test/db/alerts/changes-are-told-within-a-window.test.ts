@@ -1,5 +1,14 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type AlertInput, clearAlerts, course, MORNING, makeAlert, readAlert, recordQuotes, toldByAlerts } from '../../support/alerts.ts';
+import {
+  type AlertInput,
+  clearAlerts,
+  course,
+  MORNING,
+  makeAlert,
+  readAlert,
+  recordQuotes,
+  toldByAlerts,
+} from '../../support/alerts.ts';
 import { plus } from '../../support/queue.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -8,7 +17,13 @@ const HOUR = 3600;
 beforeEach(() => clearAlerts(db().sql));
 
 const change = (alert: AlertInput = {}) =>
-  makeAlert(db().sql, { condition: 'percent_change', threshold: 5, window_minutes: 10, direction: 'either', ...alert });
+  makeAlert(db().sql, {
+    condition: 'percent_change',
+    threshold: 5,
+    window_minutes: 10,
+    direction: 'either',
+    ...alert,
+  });
 const quote = async (seconds: number, value: number, quotedAt = seconds) => {
   const quotes = [{ symbol: 'DAX', value, quoted_at: plus(MORNING, quotedAt) }];
   return (await recordQuotes(db().sql, quotes, plus(MORNING, seconds))).fired;
@@ -51,7 +66,12 @@ test('is silent until something is known of the time before', async () => {
 
 test('it is compared with the last value at least so long ago, not with the extremes between', async () => {
   await change({ direction: 'up' });
-  expect([await quote(0, 100), await quote(600, 100), await quote(900, 90), await quote(1199, 104.9)]).toEqual([0, 0, 0, 0]);
+  expect([
+    await quote(0, 100),
+    await quote(600, 100),
+    await quote(900, 90),
+    await quote(1199, 104.9),
+  ]).toEqual([0, 0, 0, 0]);
   // Ten minutes after the 100, and then after the 90.
   expect([await quote(1200, 104.9), await quote(1500, 104.9)]).toEqual([0, 1]);
 });
@@ -61,7 +81,10 @@ test('after a night the first value is compared with the last of yesterday', asy
   expect([await quote(0, 100), await quote(HOUR, 100)]).toEqual([0, 0]);
   expect(await quote(16 * HOUR, 94)).toBe(1);
   expect(await toldByAlerts(db().sql)).toMatchObject([
-    { title: '🔴 DAX - -6.00 % in 1 h', params: { change: -6, direction: 'down', level_price: 5, current_price: 94 } },
+    {
+      title: '🔴 DAX - -6.00 % in 1 h',
+      params: { change: -6, direction: 'down', level_price: 5, current_price: 94 },
+    },
   ]);
 });
 
@@ -77,15 +100,20 @@ test('hysteresis arms it again when the change is that much smaller', async () =
   await change({ direction: 'up', hysteresis: 2 });
   // Changes in percent: -, 0, 5, 3, 5, 2.9, 5.
   const values = [100, 100];
-  for (const percent of [5, 3, 5, 2.9, 5]) values.push((values.at(-1) as number) * (1 + percent / 100 + 1e-6));
+  for (const percent of [5, 3, 5, 2.9, 5])
+    values.push((values.at(-1) as number) * (1 + percent / 100 + 1e-6));
   expect(await course(db().sql, values, { seconds: 600 })).toEqual([0, 0, 1, 0, 0, 0, 1]);
 });
 
 test('alerts over several windows of one symbol each look at their own', async () => {
-  const alerts = await Promise.all([1, 10, 30].map((minutes) => change({ window_minutes: minutes, direction: 'up' })));
+  const alerts = await Promise.all(
+    [1, 10, 30].map((minutes) => change({ window_minutes: minutes, direction: 'up' })),
+  );
   // Three percent every five minutes: nothing in one, five in ten.
   await course(db().sql, [100, 100, 100, 100, 100, 100, 100, 103, 106.09], { seconds: 300 });
-  expect(await Promise.all(alerts.map(async (id) => (await readAlert(db().sql, id)).times_fired))).toEqual([0, 1, 1]);
+  expect(await Promise.all(alerts.map(async (id) => (await readAlert(db().sql, id)).times_fired))).toEqual([
+    0, 1, 1,
+  ]);
 });
 
 test('what comes late changes what it is compared with, at the next look', async () => {

@@ -1,5 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type AlertInput, clearAlerts, course, MORNING, makeAlert, readAlert, recordQuotes } from '../../support/alerts.ts';
+import {
+  type AlertInput,
+  clearAlerts,
+  course,
+  MORNING,
+  makeAlert,
+  readAlert,
+  recordQuotes,
+} from '../../support/alerts.ts';
 import { plus } from '../../support/queue.ts';
 import { generator } from '../../support/random-numbers.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -60,12 +68,27 @@ test('for a thousand prices and percentages of two places, a change fires exactl
     where a.id = ${user}`;
   const quotes = (of: (one: (typeof cases)[number]) => number) =>
     cases.map((one) => ({ symbol: one.symbol, value: of(one) }));
-  await recordQuotes(sql, quotes(({ from }) => from / 100), MORNING);
-  await recordQuotes(sql, quotes(({ from }) => from / 100), plus(MORNING, 300));
-  await recordQuotes(sql, quotes(({ to }) => Number(`${to}e-6`)), plus(MORNING, 600));
+  await recordQuotes(
+    sql,
+    quotes(({ from }) => from / 100),
+    MORNING,
+  );
+  await recordQuotes(
+    sql,
+    quotes(({ from }) => from / 100),
+    plus(MORNING, 300),
+  );
+  await recordQuotes(
+    sql,
+    quotes(({ to }) => Number(`${to}e-6`)),
+    plus(MORNING, 600),
+  );
   const fired = await sql`select symbol from public.push_alerts where times_fired = 1`;
   expect(fired.map(({ symbol }) => symbol).sort()).toEqual(
-    cases.filter(({ short }) => !short).map(({ symbol }) => symbol).sort(),
+    cases
+      .filter(({ short }) => !short)
+      .map(({ symbol }) => symbol)
+      .sort(),
   );
 });
 
@@ -94,7 +117,9 @@ test.each<[string, number[], number]>([
   expect(await firings(values, { condition, threshold, hysteresis })).toBe(1);
   await clearAlerts(db().sql);
   const beyond = (values[2] as number) + (condition === 'crosses_above' ? -1e-9 : 1e-9);
-  expect(await firings([values[0] as number, threshold, beyond, threshold], { condition, threshold, hysteresis })).toBe(2);
+  expect(
+    await firings([values[0] as number, threshold, beyond, threshold], { condition, threshold, hysteresis }),
+  ).toBe(2);
 });
 
 test('so it is with a hysteresis in percent', async () => {

@@ -23,7 +23,11 @@ describe('a cooldown', () => {
     expect(await cross('2040-06-04T08:00:00Z')).toBe(1);
     expect(await cross('2040-06-04T08:05:00Z')).toBe(0);
     expect(await cross('2040-06-04T08:09:59Z')).toBe(0);
-    expect(await readAlert(db().sql, alert)).toMatchObject({ times_fired: 1, held_back: 2, held_until: null });
+    expect(await readAlert(db().sql, alert)).toMatchObject({
+      times_fired: 1,
+      held_back: 2,
+      held_until: null,
+    });
     expect(await tend('2040-06-04T08:15:00Z')).toBe(0);
     expect(await cross('2040-06-04T08:16:00Z')).toBe(1);
   });
@@ -42,7 +46,11 @@ describe('a cooldown', () => {
     expect(await tend('2040-06-04T08:10:00Z')).toBe(0);
     expect(await tend('2040-06-04T08:11:00Z')).toBe(1);
     expect(await tend('2040-06-04T08:12:00Z')).toBe(0);
-    expect(await readAlert(db().sql, alert)).toMatchObject({ times_fired: 2, held_back: 1, held_until: null });
+    expect(await readAlert(db().sql, alert)).toMatchObject({
+      times_fired: 2,
+      held_back: 1,
+      held_until: null,
+    });
   });
 
   test('lets above be forgotten, if it holds no more', async () => {
@@ -86,49 +94,96 @@ describe('active hours', () => {
   test('let it fire from the first minute on until before the last', async () => {
     await active('09:00', '17:30', 'UTC');
     expect(
-      await open('2040-06-04T08:59:58Z', '2040-06-04T09:00:00Z', '2040-06-04T17:29:58Z', '2040-06-04T17:29:59Z'),
+      await open(
+        '2040-06-04T08:59:58Z',
+        '2040-06-04T09:00:00Z',
+        '2040-06-04T17:29:58Z',
+        '2040-06-04T17:29:59Z',
+      ),
     ).toEqual(['2040-06-04T09:00:00Z', '2040-06-04T17:29:58Z']);
   });
 
   test('go over midnight', async () => {
     await active('22:00', '06:00', 'UTC');
     expect(
-      await open('2040-06-04T21:59:00Z', '2040-06-04T22:00:00Z', '2040-06-05T00:00:00Z', '2040-06-05T05:59:00Z', '2040-06-05T06:00:00Z'),
+      await open(
+        '2040-06-04T21:59:00Z',
+        '2040-06-04T22:00:00Z',
+        '2040-06-05T00:00:00Z',
+        '2040-06-05T05:59:00Z',
+        '2040-06-05T06:00:00Z',
+      ),
     ).toEqual(['2040-06-04T22:00:00Z', '2040-06-05T00:00:00Z', '2040-06-05T05:59:00Z']);
   });
 
   test('are those of another timezone, whichever day it is there', async () => {
     await active('09:00', '15:00', 'Asia/Tokyo');
-    expect(await open('2040-06-04T23:59:00Z', '2040-06-05T00:00:00Z', '2040-06-05T05:59:00Z', '2040-06-05T06:00:00Z')).toEqual([
-      '2040-06-05T00:00:00Z',
-      '2040-06-05T05:59:00Z',
-    ]);
+    expect(
+      await open(
+        '2040-06-04T23:59:00Z',
+        '2040-06-05T00:00:00Z',
+        '2040-06-05T05:59:00Z',
+        '2040-06-05T06:00:00Z',
+      ),
+    ).toEqual(['2040-06-05T00:00:00Z', '2040-06-05T05:59:00Z']);
   });
 
   test('move with the clocks', async () => {
     await active('09:00', '10:00', 'America/New_York');
     // The clocks go forward on 11 March 2040 and back on 4 November.
     expect(
-      await open('2040-03-10T14:30:00Z', '2040-03-11T13:30:00Z', '2040-03-11T14:30:00Z', '2040-11-03T13:30:00Z', '2040-11-04T13:30:00Z', '2040-11-04T14:30:00Z'),
-    ).toEqual(['2040-03-10T14:30:00Z', '2040-03-11T13:30:00Z', '2040-11-03T13:30:00Z', '2040-11-04T14:30:00Z']);
+      await open(
+        '2040-03-10T14:30:00Z',
+        '2040-03-11T13:30:00Z',
+        '2040-03-11T14:30:00Z',
+        '2040-11-03T13:30:00Z',
+        '2040-11-04T13:30:00Z',
+        '2040-11-04T14:30:00Z',
+      ),
+    ).toEqual([
+      '2040-03-10T14:30:00Z',
+      '2040-03-11T13:30:00Z',
+      '2040-11-03T13:30:00Z',
+      '2040-11-04T14:30:00Z',
+    ]);
   });
 
   test.each([
     // From 02:00 to 03:00 there is no time on 25 March 2040 in Vienna; on 28 October it comes twice.
-    ['that begin in the hour which is left out begin after it', '02:30', '2040-03-24T20:00:00Z', '2040-03-25T01:30:00Z'],
+    [
+      'that begin in the hour which is left out begin after it',
+      '02:30',
+      '2040-03-24T20:00:00Z',
+      '2040-03-25T01:30:00Z',
+    ],
     ['of a day with clocks set back begin by them', '09:00', '2040-10-27T20:00:00Z', '2040-10-28T08:00:00Z'],
-    ['of a day with clocks set forward begin by them', '09:00', '2040-03-24T20:00:00Z', '2040-03-25T07:00:00Z'],
+    [
+      'of a day with clocks set forward begin by them',
+      '09:00',
+      '2040-03-24T20:00:00Z',
+      '2040-03-25T07:00:00Z',
+    ],
     ['later on the same day begin today', '23:00', '2040-06-04T20:00:00Z', '2040-06-04T21:00:00Z'],
   ])('%s', async (_, from, outside, opens) => {
-    const alert = await active(from, from === '23:00' ? '23:30' : '10:00', 'Europe/Vienna', { condition: 'above' });
+    const alert = await active(from, from === '23:00' ? '23:30' : '10:00', 'Europe/Vienna', {
+      condition: 'above',
+    });
     expect(await cross(outside)).toBe(0);
     expect(await readAlert(db().sql, alert)).toMatchObject({ held_back: 1, held_until: new Date(opens) });
   });
 
   test('hold back in silence what crosses, and tell above when they begin', async () => {
-    const [crossing, above] = [await active('09:00', '17:00', 'UTC'), await active('09:00', '17:00', 'UTC', { condition: 'above' })];
+    const [crossing, above] = [
+      await active('09:00', '17:00', 'UTC'),
+      await active('09:00', '17:00', 'UTC', { condition: 'above' }),
+    ];
     expect(await cross('2040-06-04T08:50:00Z')).toBe(0);
-    expect(await readAlert(db().sql, crossing)).toMatchObject({ held_back: 1, armed: false, last_side: 'above', held_until: null });
+    expect(await readAlert(db().sql, crossing)).toMatchObject({
+      held_back: 1,
+      armed: false,
+      last_side: 'above',
+      held_until: null,
+    });
     expect(await tend('2040-06-04T09:00:00Z')).toBe(1);
     expect(await readAlert(db().sql, above)).toMatchObject({ times_fired: 1 });
     expect(await readAlert(db().sql, crossing)).toMatchObject({ times_fired: 0 });
@@ -140,7 +195,10 @@ describe('active hours', () => {
     expect(await cross('2040-06-04T16:55:00Z')).toBe(0);
     await quote('2040-06-04T17:20:01Z', 102);
     expect(await tend('2040-06-04T17:21:00Z')).toBe(0);
-    expect(await readAlert(db().sql, alert)).toMatchObject({ held_back: 1, held_until: new Date('2040-06-05T09:00:00Z') });
+    expect(await readAlert(db().sql, alert)).toMatchObject({
+      held_back: 1,
+      held_until: new Date('2040-06-05T09:00:00Z'),
+    });
   });
 
   test('of a zone that this release of Postgres has no more are read as those of UTC, and stop no quotes', async () => {

@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type AlertInput, clearAlerts, course, makeAlert, readAlert, toldByAlerts } from '../../support/alerts.ts';
+import {
+  type AlertInput,
+  clearAlerts,
+  course,
+  makeAlert,
+  readAlert,
+  toldByAlerts,
+} from '../../support/alerts.ts';
 import { createUser } from '../../support/postgres.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -88,11 +95,15 @@ test('hysteresis in percent is of the threshold', async () => {
   const alert = { threshold: 200, hysteresis: 1, hysteresis_unit: 'percent' };
   expect(await firings([199, 200, 198, 200, 197.9, 200], alert)).toEqual([200, 200]);
   await clearAlerts(db().sql);
-  expect(await firings([-201, -200, -202, -200, -202.1, -200], { ...alert, threshold: -200 })).toEqual([-200, -200]);
+  expect(await firings([-201, -200, -202, -200, -202.1, -200], { ...alert, threshold: -200 })).toEqual([
+    -200, -200,
+  ]);
 });
 
 test('what crosses both ways needs to get away from its threshold, on either side', async () => {
-  expect(await firings([95, 101, 99, 101, 103, 99], { condition: 'crosses', hysteresis: 2 })).toEqual([101, 99]);
+  expect(await firings([95, 101, 99, 101, 103, 99], { condition: 'crosses', hysteresis: 2 })).toEqual([
+    101, 99,
+  ]);
 });
 
 test('a value that was thrown far beyond by the crossing can cross back at once', async () => {

@@ -1,5 +1,13 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type AlertInput, clearAlerts, MORNING, makeAlert, readAlert, recordQuotes, toldByAlerts } from '../../support/alerts.ts';
+import {
+  type AlertInput,
+  clearAlerts,
+  MORNING,
+  makeAlert,
+  readAlert,
+  recordQuotes,
+  toldByAlerts,
+} from '../../support/alerts.ts';
 import { asService } from '../../support/postgres.ts';
 import { plus } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -24,7 +32,12 @@ const setLevel = (value: number | string, level = 'pivot_point') =>
       on conflict (symbol, level) do update set value = excluded.value`,
   );
 const atLevel = (alert: AlertInput = {}) =>
-  makeAlert(db().sql, { condition: 'level', level: 'pivot_point', level_condition: 'crosses_above', ...alert });
+  makeAlert(db().sql, {
+    condition: 'level',
+    level: 'pivot_point',
+    level_condition: 'crosses_above',
+    ...alert,
+  });
 const told = async () => (await toldByAlerts(db().sql)).length;
 
 test('crossing a level fires, with its name and value', async () => {
@@ -32,7 +45,10 @@ test('crossing a level fires, with its name and value', async () => {
   await atLevel();
   expect([await quote(99), await quote(101)]).toEqual([0, 1]);
   expect(await toldByAlerts(db().sql)).toMatchObject([
-    { title: '🔴 DAX - Pivot Point', params: { level_type: 'pivot_point', level_price: 100, current_price: 101 } },
+    {
+      title: '🔴 DAX - Pivot Point',
+      params: { level_type: 'pivot_point', level_price: 100, current_price: 101 },
+    },
   ]);
 });
 
@@ -88,9 +104,17 @@ test('a level that is written again with the same value changes nothing', async 
 test('an alert waits for a level that is not known yet, and begins when it appears', async () => {
   const alert = await atLevel();
   expect(await quote(99)).toBe(0);
-  expect(await readAlert(db().sql, alert)).toMatchObject({ armed: false, level_price: null, last_side: null });
+  expect(await readAlert(db().sql, alert)).toMatchObject({
+    armed: false,
+    level_price: null,
+    last_side: null,
+  });
   await setLevel(100);
-  expect(await readAlert(db().sql, alert)).toMatchObject({ armed: true, level_price: 100, last_side: 'below' });
+  expect(await readAlert(db().sql, alert)).toMatchObject({
+    armed: true,
+    level_price: 100,
+    last_side: 'below',
+  });
   expect(await quote(101)).toBe(1);
 });
 
@@ -136,7 +160,9 @@ test('of many levels in one statement each alert follows its own', async () => {
     (t) => t`insert into public.push_levels (symbol, level, value) values
       ('DAX', 'own_level', 103), ('DAX', 'support_1', 101), ('BTC', 'pivot_point', 1), ('DAX', 'pivot_point', 102)`,
   );
-  expect(await Promise.all(alerts.map(async (id) => (await readAlert(db().sql, id)).level_price))).toEqual([101, 102, 103]);
+  expect(await Promise.all(alerts.map(async (id) => (await readAlert(db().sql, id)).level_price))).toEqual([
+    101, 102, 103,
+  ]);
   expect([await quote(101), await quote(110)]).toEqual([1, 2]);
 });
 

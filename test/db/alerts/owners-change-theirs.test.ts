@@ -1,5 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type AlertInput, clearAlerts, course, MORNING, makeAlert, readAlert, recordQuotes } from '../../support/alerts.ts';
+import {
+  type AlertInput,
+  clearAlerts,
+  course,
+  MORNING,
+  makeAlert,
+  readAlert,
+  recordQuotes,
+} from '../../support/alerts.ts';
 import { asUser, createUser } from '../../support/postgres.ts';
 import { plus } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -23,14 +31,24 @@ describe('an alert that fires once', () => {
   test('is switched off by that, with the reason, and looks no more', async () => {
     const alert = await make({ recurring: false });
     expect(await course(db().sql, [99, 101, 99, 101])).toEqual([0, 1, 0, 0]);
-    expect(await read(alert)).toMatchObject({ enabled: false, armed: false, disabled_reason: 'fired', times_fired: 1 });
+    expect(await read(alert)).toMatchObject({
+      enabled: false,
+      armed: false,
+      disabled_reason: 'fired',
+      times_fired: 1,
+    });
   });
 
   test('starts anew when its owner switches it on, from where the value is', async () => {
     const alert = await make({ recurring: false });
     await course(db().sql, [99, 101]);
     await change(alert, { enabled: true });
-    expect(await read(alert)).toMatchObject({ enabled: true, armed: false, last_side: 'above', disabled_reason: null });
+    expect(await read(alert)).toMatchObject({
+      enabled: true,
+      armed: false,
+      last_side: 'above',
+      disabled_reason: null,
+    });
     expect([await quote(180, 102), await quote(240, 99), await quote(300, 101)]).toEqual([0, 0, 1]);
     expect(await read(alert)).toMatchObject({ times_fired: 2, generation: 2, enabled: false });
   });
@@ -38,7 +56,13 @@ describe('an alert that fires once', () => {
   test('is what is meant when nothing is said', async () => {
     const [row] = await db().sql`
       insert into public.push_alerts (user_id, symbol, condition, threshold) values (${owner}, 'DAX', 'above', 1) returning *`;
-    expect(row).toMatchObject({ recurring: false, enabled: true, urgency: 'high', hysteresis: 0, armed: false });
+    expect(row).toMatchObject({
+      recurring: false,
+      enabled: true,
+      urgency: 'high',
+      hysteresis: 0,
+      armed: false,
+    });
   });
 });
 
@@ -46,8 +70,12 @@ describe('expiry', () => {
   test('ends an alert at the next minute, with the reason', async () => {
     const alert = await make({ expires_at: plus(MORNING, 120) });
     expect([await quote(0, 99), await quote(60, 101), await quote(90, 99)]).toEqual([0, 1, 0]);
-    expect((await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 119)}) as done`)[0]?.done.expired).toBe(0);
-    expect((await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 120)}) as done`)[0]?.done.expired).toBe(1);
+    expect(
+      (await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 119)}) as done`)[0]?.done.expired,
+    ).toBe(0);
+    expect(
+      (await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 120)}) as done`)[0]?.done.expired,
+    ).toBe(1);
     expect(await read(alert)).toMatchObject({ enabled: false, armed: false, disabled_reason: 'expired' });
   });
 
@@ -107,7 +135,13 @@ describe('while it is armed', () => {
     const alert = await make();
     await quote(0, 99);
     const before = await read(alert);
-    await change(alert, { title: 'Now!', setup: 'Mine', urgency: 'low', cooldown: '1 hour', recurring: false });
+    await change(alert, {
+      title: 'Now!',
+      setup: 'Mine',
+      urgency: 'low',
+      cooldown: '1 hour',
+      recurring: false,
+    });
     expect(await read(alert)).toMatchObject({ armed: before.armed, upper_line: before.upper_line });
     expect(await quote(60, 101)).toBe(1);
   });
@@ -125,7 +159,11 @@ describe('switched off', () => {
     const alert = await make();
     await quote(0, 99);
     await change(alert, { enabled: false });
-    expect(await read(alert)).toMatchObject({ armed: false, disabled_reason: 'switched_off', last_side: null });
+    expect(await read(alert)).toMatchObject({
+      armed: false,
+      disabled_reason: 'switched_off',
+      last_side: null,
+    });
     expect(await quote(60, 101)).toBe(0);
   });
 
@@ -162,7 +200,9 @@ test('what is watched are the symbols of enabled alerts that have not expired', 
   await make({ symbol: 'ETH', expires_at: plus(MORNING, 60) });
   await make({ symbol: 'SOL', condition: 'level', level: 'pivot_point' });
   const watched = async (seconds: number) =>
-    (await sql`select symbol from public.push_watched_symbols(${plus(MORNING, seconds)})`).map(({ symbol }) => symbol);
+    (await sql`select symbol from public.push_watched_symbols(${plus(MORNING, seconds)})`).map(
+      ({ symbol }) => symbol,
+    );
   expect(await watched(0)).toEqual(['DAX', 'ETH', 'SOL']);
   expect(await watched(60)).toEqual(['DAX', 'SOL']);
 });

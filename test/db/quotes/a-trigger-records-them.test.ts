@@ -26,7 +26,8 @@ beforeEach(async () => {
 
 const lowStock = () => makeAlert(db().sql, { symbol: 'stock:SKU-7', condition: 'below', threshold: 10 });
 const setStock = (stock: unknown) =>
-  db().sql`insert into public.products values ('SKU-7', ${stock as number}) on conflict (sku) do update set stock = excluded.stock`;
+  db()
+    .sql`insert into public.products values ('SKU-7', ${stock as number}) on conflict (sku) do update set stock = excluded.stock`;
 
 test('a row that changes fires in its own transaction, whoever changes it', async () => {
   const { sql } = db();
@@ -35,7 +36,9 @@ test('a row that changes fires in its own transaction, whoever changes it', asyn
   await setStock(12);
   await asUser(sql, shopper, (t) => t`update public.products set stock = stock - 2`);
   expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 1 });
-  expect(await toldByAlerts(sql)).toMatchObject([{ title: '🔴 stock:SKU-7 - Below 10', params: { current_price: 10 } }]);
+  expect(await toldByAlerts(sql)).toMatchObject([
+    { title: '🔴 stock:SKU-7 - Below 10', params: { current_price: 10 } },
+  ]);
 });
 
 test('what is rolled back was never quoted, and fires when it comes to be', async () => {
@@ -57,7 +60,8 @@ test('several changes in one transaction are each looked at', async () => {
   const { sql } = db();
   const alert = await lowStock();
   await sql.begin(async (t) => {
-    for (const stock of [12, 9, 12, 8]) await t`
+    for (const stock of [12, 9, 12, 8])
+      await t`
       insert into public.products values ('SKU-7', ${stock}) on conflict (sku) do update set stock = excluded.stock`;
   });
   expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 2 });
@@ -66,21 +70,24 @@ test('several changes in one transaction are each looked at', async () => {
 test('a row of many is one quote each', async () => {
   const { sql } = db();
   await sql`insert into public.products select 'SKU-' || n, n from generate_series(1, 20) as n`;
-  const [row] = await sql`select count(*)::int as n, sum(value) as sum from public.push_quotes where symbol like 'stock:%'`;
+  const [row] =
+    await sql`select count(*)::int as n, sum(value) as sum from public.push_quotes where symbol like 'stock:%'`;
   expect(row).toEqual({ n: 20, sum: 210 });
 });
 
-test.each([['null', null], ['NaN', 'NaN'], ['Infinity', 'Infinity'], ['1e-200', '1e-200']])(
-  '%s says nothing, and breaks no write of the application',
-  async (_, stock) => {
-    const { sql } = db();
-    const alert = await lowStock();
-    await setStock(12);
-    await setStock(stock);
-    expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 0, armed: true });
-    expect([...(await sql`select value from public.push_quotes`)]).toEqual([{ value: 12 }]);
-  },
-);
+test.each([
+  ['null', null],
+  ['NaN', 'NaN'],
+  ['Infinity', 'Infinity'],
+  ['1e-200', '1e-200'],
+])('%s says nothing, and breaks no write of the application', async (_, stock) => {
+  const { sql } = db();
+  const alert = await lowStock();
+  await setStock(12);
+  await setStock(stock);
+  expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 0, armed: true });
+  expect([...(await sql`select value from public.push_quotes`)]).toEqual([{ value: 12 }]);
+});
 
 test('a symbol that is none is refused with a reason', async () => {
   for (const symbol of ['stock: 7', '', null, 'a:', 'x'.repeat(65)]) {

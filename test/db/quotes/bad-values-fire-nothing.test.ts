@@ -15,7 +15,7 @@ const BAD_QUOTES: Record<string, string> = {
   'infinity as a text': '{"symbol": "DAX", "value": "Infinity"}',
   'less than everything': '{"symbol": "DAX", "value": "-Infinity"}',
   'a number as a text': '{"symbol": "DAX", "value": "101"}',
-  'true': '{"symbol": "DAX", "value": true}',
+  true: '{"symbol": "DAX", "value": true}',
   'an array': '{"symbol": "DAX", "value": [101]}',
   'more than a double holds': '{"symbol": "DAX", "value": 1e400}',
   'less than a double holds': '{"symbol": "DAX", "value": -1e400}',
@@ -42,9 +42,19 @@ const BAD_QUOTES: Record<string, string> = {
 describe.each(Object.entries(BAD_QUOTES))('%s', (_, quote) => {
   test('is ignored, and spoils no other of its batch', async () => {
     const { sql } = db();
-    const [above, below] = [await makeAlert(sql), await makeAlert(sql, { condition: 'crosses_below', threshold: 50 })];
+    const [above, below] = [
+      await makeAlert(sql),
+      await makeAlert(sql, { condition: 'crosses_below', threshold: 50 }),
+    ];
     const other = await makeAlert(sql, { symbol: 'BTC' });
-    await recordQuotes(sql, [{ symbol: 'DAX', value: 99 }, { symbol: 'BTC', value: 99 }], MORNING);
+    await recordQuotes(
+      sql,
+      [
+        { symbol: 'DAX', value: 99 },
+        { symbol: 'BTC', value: 99 },
+      ],
+      MORNING,
+    );
 
     const [row] = await sql`
       select public.push_record_quotes(${`[${quote}, {"symbol": "BTC", "value": 101}]`}::text::jsonb, ${later}) as result`;
@@ -54,8 +64,11 @@ describe.each(Object.entries(BAD_QUOTES))('%s', (_, quote) => {
       fired: 1,
     });
     expect(await readAlert(sql, other)).toMatchObject({ times_fired: 1 });
-    for (const id of [above, below]) expect(await readAlert(sql, id)).toMatchObject({ times_fired: 0, armed: true });
-    expect([...(await sql`select value from push.quote_history where symbol <> 'BTC'`)]).toEqual([{ value: 99 }]);
+    for (const id of [above, below])
+      expect(await readAlert(sql, id)).toMatchObject({ times_fired: 0, armed: true });
+    expect([...(await sql`select value from push.quote_history where symbol <> 'BTC'`)]).toEqual([
+      { value: 99 },
+    ]);
   });
 });
 

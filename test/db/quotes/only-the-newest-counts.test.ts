@@ -1,5 +1,12 @@
 import { beforeEach, expect, test } from 'vitest';
-import { clearAlerts, MORNING, makeAlert, type Quote, readAlert, recordQuotes } from '../../support/alerts.ts';
+import {
+  clearAlerts,
+  MORNING,
+  makeAlert,
+  type Quote,
+  readAlert,
+  recordQuotes,
+} from '../../support/alerts.ts';
 import { plus } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -13,7 +20,8 @@ const dax = (value: number, seconds = 0): Quote => ({ symbol: 'DAX', value, quot
 const record = (seconds: number, ...quotes: unknown[]) => recordQuotes(db().sql, quotes, at(seconds));
 
 async function latest(symbol = 'DAX') {
-  const [row] = await db().sql`select value, quoted_at, source from public.push_quotes where symbol = ${symbol}`;
+  const [row] = await db()
+    .sql`select value, quoted_at, source from public.push_quotes where symbol = ${symbol}`;
   return row;
 }
 
@@ -23,7 +31,11 @@ const history = async (symbol = 'DAX') =>
   );
 
 test('a newer quote replaces the one before, and both are in the history', async () => {
-  expect(await record(0, { ...dax(99), source: 'exchange' })).toEqual({ recorded: 1, ignored: NOTHING, fired: 0 });
+  expect(await record(0, { ...dax(99), source: 'exchange' })).toEqual({
+    recorded: 1,
+    ignored: NOTHING,
+    fired: 0,
+  });
   expect(await latest()).toEqual({ value: 99, quoted_at: at(0), source: 'exchange' });
   expect(await record(60, dax(101, 60))).toEqual({ recorded: 1, ignored: NOTHING, fired: 0 });
   expect(await latest()).toEqual({ value: 101, quoted_at: at(60), source: null });
@@ -47,8 +59,15 @@ test('the same quote again is a duplicate, however often and beside whatever', a
 
 test('of two values for one moment the first stays', async () => {
   await record(0, dax(99));
-  expect(await record(60, dax(500))).toEqual({ recorded: 0, ignored: { ...NOTHING, out_of_order: 1 }, fired: 0 });
-  expect(await record(60, dax(100, 60), dax(500, 60))).toMatchObject({ recorded: 1, ignored: { out_of_order: 1 } });
+  expect(await record(60, dax(500))).toEqual({
+    recorded: 0,
+    ignored: { ...NOTHING, out_of_order: 1 },
+    fired: 0,
+  });
+  expect(await record(60, dax(100, 60), dax(500, 60))).toMatchObject({
+    recorded: 1,
+    ignored: { out_of_order: 1 },
+  });
   expect(await latest()).toMatchObject({ value: 100 });
   expect(await history()).toEqual([99, 100]);
 });
@@ -56,7 +75,11 @@ test('of two values for one moment the first stays', async () => {
 test('one that comes after a newer one is in the history alone, and fires nothing', async () => {
   const alert = await makeAlert(db().sql);
   await record(60, dax(99, 60));
-  expect(await record(120, dax(500, 30))).toEqual({ recorded: 0, ignored: { ...NOTHING, out_of_order: 1 }, fired: 0 });
+  expect(await record(120, dax(500, 30))).toEqual({
+    recorded: 0,
+    ignored: { ...NOTHING, out_of_order: 1 },
+    fired: 0,
+  });
   expect(await latest()).toMatchObject({ value: 99, quoted_at: at(60) });
   expect(await history()).toEqual([500, 99]);
   expect(await readAlert(db().sql, alert)).toMatchObject({ times_fired: 0, armed: true });
@@ -77,7 +100,11 @@ test('several of one symbol are looked at one after the other by their time, in 
 test('a stale one is kept, and no alert looks at it', async () => {
   const alert = await makeAlert(db().sql);
   await record(0, dax(99));
-  expect(await record(3600, dax(101, 1800))).toEqual({ recorded: 0, ignored: { ...NOTHING, stale: 1 }, fired: 0 });
+  expect(await record(3600, dax(101, 1800))).toEqual({
+    recorded: 0,
+    ignored: { ...NOTHING, stale: 1 },
+    fired: 0,
+  });
   expect(await latest()).toMatchObject({ value: 101, quoted_at: at(1800) });
   expect(await readAlert(db().sql, alert)).toMatchObject({ times_fired: 0, last_side: 'below' });
   // A second younger, and it is looked at.
@@ -85,7 +112,11 @@ test('a stale one is kept, and no alert looks at it', async () => {
 });
 
 test('one of the future is refused, or all that is true would look old until then', async () => {
-  expect(await record(0, dax(99, 61), dax(101, 60))).toEqual({ recorded: 1, ignored: { ...NOTHING, invalid: 1 }, fired: 0 });
+  expect(await record(0, dax(99, 61), dax(101, 60))).toEqual({
+    recorded: 1,
+    ignored: { ...NOTHING, invalid: 1 },
+    fired: 0,
+  });
   expect(await latest()).toMatchObject({ value: 101 });
 });
 
@@ -101,5 +132,9 @@ test('an empty batch is nothing, and what is no array is refused', async () => {
 
 test('symbols differ by every letter, and are found whatever the language of the database', async () => {
   await record(0, { symbol: 'dax', value: 1 }, { symbol: 'DAX', value: 2 }, { symbol: 'ÄÖÜ/€', value: 3 });
-  expect([await latest('dax'), await latest(), await latest('ÄÖÜ/€')]).toMatchObject([{ value: 1 }, { value: 2 }, { value: 3 }]);
+  expect([await latest('dax'), await latest(), await latest('ÄÖÜ/€')]).toMatchObject([
+    { value: 1 },
+    { value: 2 },
+    { value: 3 },
+  ]);
 });

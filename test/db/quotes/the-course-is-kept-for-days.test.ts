@@ -23,7 +23,10 @@ test('what is older than settings say goes, to the second, and the newest quote 
 });
 
 test('it goes in batches of a bounded size, the oldest first', async () => {
-  await course(db().sql, Array.from({ length: 12 }, (_, index) => index));
+  await course(
+    db().sql,
+    Array.from({ length: 12 }, (_, index) => index),
+  );
   const later = plus(MORNING, 6 * DAY);
   expect(await tend(later, 1)).toBe(5);
   expect(await kept()).toEqual([5, 6, 7, 8, 9, 10, 11]);

@@ -18,12 +18,16 @@ function upsert(...rows: Record<string, unknown>[]) {
   const changes = columns.map((column) => `${column} = excluded.${column}`).join(', ');
   return asService(
     db().sql,
-    (t) => t`insert into public.push_quotes ${t(rows as never[])} on conflict (symbol) do update set ${t.unsafe(changes)}`,
+    (t) =>
+      t`insert into public.push_quotes ${t(rows as never[])} on conflict (symbol) do update set ${t.unsafe(changes)}`,
   );
 }
 
 const age = async () =>
-  (await db().sql`select extract(epoch from clock_timestamp() - quoted_at)::float8 as age from public.push_quotes`)[0]?.age;
+  (
+    await db()
+      .sql`select extract(epoch from clock_timestamp() - quoted_at)::float8 as age from public.push_quotes`
+  )[0]?.age;
 const history = async () =>
   (await db().sql`select value from push.quote_history order by quoted_at`).map(({ value }) => value);
 const setBack = (seconds: number) =>
@@ -58,7 +62,10 @@ test('a value that does not change is quoted anew, and an alert that is made the
   await upsert({ symbol: 'DAX', value: 99 });
   expect(await age()).toBeLessThan(60);
   expect(await readAlert(db().sql, before)).toMatchObject({ last_side: 'below', armed: true });
-  expect(await readAlert(db().sql, await makeAlert(db().sql))).toMatchObject({ last_side: 'below', armed: true });
+  expect(await readAlert(db().sql, await makeAlert(db().sql))).toMatchObject({
+    last_side: 'below',
+    armed: true,
+  });
   await upsert({ symbol: 'DAX', value: 101 });
   expect(await toldByAlerts(db().sql)).toHaveLength(2);
 });
@@ -81,17 +88,26 @@ test.each([
   ['-Infinity', '23514'],
   ['1e101', '23514'],
   ['1e-101', '23514'],
-])('%s is refused, also for a moment that has passed, and fires nothing by way of a change', async (value, sqlstate) => {
-  const alert = await makeAlert(db().sql);
-  const change = await makeAlert(db().sql, { condition: 'percent_change', threshold: 1, window_minutes: 5 });
-  await upsert({ symbol: 'DAX', value: 99, quoted_at: plus(now, -60) });
-  expect((await refusalOf(upsert({ symbol: 'DAX', value }))).sqlstate).toBe(sqlstate);
-  expect((await refusalOf(upsert({ symbol: 'DAX', value, quoted_at: plus(now, -600) }))).sqlstate).toBe(sqlstate);
-  expect((await refusalOf(upsert({ symbol: 'BTC', value }))).sqlstate).toBe(sqlstate);
-  await upsert({ symbol: 'DAX', value: 99.1 });
-  expect(await history()).toEqual([99, 99.1]);
-  for (const id of [alert, change]) expect(await readAlert(db().sql, id)).toMatchObject({ times_fired: 0 });
-});
+])(
+  '%s is refused, also for a moment that has passed, and fires nothing by way of a change',
+  async (value, sqlstate) => {
+    const alert = await makeAlert(db().sql);
+    const change = await makeAlert(db().sql, {
+      condition: 'percent_change',
+      threshold: 1,
+      window_minutes: 5,
+    });
+    await upsert({ symbol: 'DAX', value: 99, quoted_at: plus(now, -60) });
+    expect((await refusalOf(upsert({ symbol: 'DAX', value }))).sqlstate).toBe(sqlstate);
+    expect((await refusalOf(upsert({ symbol: 'DAX', value, quoted_at: plus(now, -600) }))).sqlstate).toBe(
+      sqlstate,
+    );
+    expect((await refusalOf(upsert({ symbol: 'BTC', value }))).sqlstate).toBe(sqlstate);
+    await upsert({ symbol: 'DAX', value: 99.1 });
+    expect(await history()).toEqual([99, 99.1]);
+    for (const id of [alert, change]) expect(await readAlert(db().sql, id)).toMatchObject({ times_fired: 0 });
+  },
+);
 
 test('a moment of the future, none at all and an endless past are refused', async () => {
   expect(await refusalOf(upsert({ symbol: 'DAX', value: 1, quoted_at: plus(now, 90) }))).toMatchObject({
@@ -100,7 +116,10 @@ test('a moment of the future, none at all and an endless past are refused', asyn
   });
   expect((await refusalOf(upsert({ symbol: 'DAX', value: 1, quoted_at: null }))).sqlstate).toBe('23502');
   await upsert({ symbol: 'DAX', value: 1 });
-  const endless = asService(db().sql, (t) => t`update public.push_quotes set value = 2, quoted_at = '-infinity'`);
+  const endless = asService(
+    db().sql,
+    (t) => t`update public.push_quotes set value = 2, quoted_at = '-infinity'`,
+  );
   expect((await refusalOf(endless)).sqlstate).toBe('23514');
   expect(await history()).toEqual([1]);
 });
