@@ -218,47 +218,6 @@ $$;
 comment on function push.read_quotes(jsonb, timestamptz) is
   'The valid quotes among these, and in which round each is recorded: a symbol''s first, second, … by time.';
 
-create function push.write_quotes(
-  p_symbols text[], p_values double precision[], p_times timestamptz[], p_sources text[], p_rounds integer[], p_now timestamptz,
-  out p_written bigint, out p_stale bigint, out p_fired integer
-)
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_written bigint;
-  v_stale bigint;
-begin
-  p_written := 0;
-  p_stale := 0;
-  perform set_config('push.alerts_fired', '0', true), set_config('push.writing_at', p_now::text, true);
-  -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
-  -- whoever records the same ones at the same time waits there, and nobody for each other.
-  for v_round in 1 .. coalesce((select max(r.round) from unnest(p_rounds) as r (round)), 0) loop
-    with written as (
-      insert into public.push_quotes as q (symbol, value, quoted_at, source)
-      select g.symbol, g.value, g.quoted_at, g.source
-      from unnest(p_symbols, p_values, p_times, p_sources, p_rounds) as g (symbol, value, quoted_at, source, round)
-      where g.round = v_round
-      order by g.symbol collate "C"
-      on conflict (symbol) do update
-      set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source
-      where excluded.quoted_at > q.quoted_at
-      returning q.quoted_at
-    )
-    select count(*), count(*) filter (where w.quoted_at <= p_now - s.quote_stale_after)
-    into v_written, v_stale
-    from written as w cross join push.settings as s;
-    p_written := p_written + v_written;
-    p_stale := p_stale + v_stale;
-  end loop;
-  p_fired := current_setting('push.alerts_fired')::integer;
-  perform set_config('push.writing_at', '', true);
-end;
-$$;
-comment on function push.write_quotes(text[], double precision[], timestamptz[], text[], integer[], timestamptz) is
-  'Writes these quotes, in rounds; says how many were the newest of their symbol, how many of those are stale, and how many alerts fired.';
-
 create function public.push_record_quotes(p_quotes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -274,10 +233,12 @@ declare
   v_rounds integer[];
   v_valid bigint;
   v_written bigint;
+  v_all_written bigint := 0;
   v_stale bigint;
-  v_fired integer;
+  v_all_stale bigint := 0;
   v_late bigint := 0;
   v_repeated bigint := 0;
+  v_firings jsonb;
 begin
   if jsonb_typeof(p_quotes) is distinct from 'array' then
     perform push.refuse(400, 'quotes_malformed', 'Quotes are an array of objects with symbol and value.',
@@ -286,22 +247,30 @@ begin
   select array_agg(r.symbol), array_agg(r.value), array_agg(r.quoted_at), array_agg(r.source), array_agg(r.round), count(*)
   into v_symbols, v_values, v_times, v_sources, v_rounds, v_valid
   from push.read_quotes(p_quotes, p_now) as r;
+  perform set_config('push.alerts_fired', '[]', true), set_config('push.writing_at', p_now::text, true);
 
-  for v_attempt in 1 .. 5 loop
-    begin
-      select w.p_written, w.p_stale, w.p_fired into v_written, v_stale, v_fired
-      from push.write_quotes(v_symbols, v_values, v_times, v_sources, v_rounds, p_now) as w;
-      exit;
-    exception when deadlock_detected then
-      -- Users whose pushes are limited wait for each other, whoever tells them. What waits in a circle lets go of all that
-      -- it holds, and begins again.
-      if v_attempt = 5 then
-        raise;
-      end if;
-    end;
+  -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
+  -- whoever records the same ones at the same time waits there, and nobody for each other.
+  for v_round in 1 .. coalesce((select max(r.round) from unnest(v_rounds) as r (round)), 0) loop
+    with written as (
+      insert into public.push_quotes as q (symbol, value, quoted_at, source)
+      select g.symbol, g.value, g.quoted_at, g.source
+      from unnest(v_symbols, v_values, v_times, v_sources, v_rounds) as g (symbol, value, quoted_at, source, round)
+      where g.round = v_round
+      order by g.symbol collate "C"
+      on conflict (symbol) do update
+      set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source
+      where excluded.quoted_at > q.quoted_at
+      returning q.quoted_at
+    )
+    select count(*), count(*) filter (where w.quoted_at <= p_now - s.quote_stale_after)
+    into v_written, v_stale
+    from written as w cross join push.settings as s;
+    v_all_written := v_all_written + v_written;
+    v_all_stale := v_all_stale + v_stale;
   end loop;
 
-  if v_written < v_valid then
+  if v_all_written < v_valid then
     -- What was written is in the history by now, so only what came too late is new to it.
     insert into push.quote_history (symbol, quoted_at, value)
     select g.symbol, g.quoted_at, g.value
@@ -310,19 +279,23 @@ begin
     order by g.symbol collate "C", g.quoted_at
     on conflict do nothing;
     get diagnostics v_late = row_count;
-    select count(*) - v_written - v_late into v_repeated
+    select count(*) - v_all_written - v_late into v_repeated
     from unnest(v_symbols, v_values, v_times) as g (symbol, value, quoted_at)
     join push.quote_history as h on h.symbol = g.symbol and h.quoted_at = g.quoted_at and h.value = g.value;
   end if;
+  -- All in one statement, at the end: users whose pushes are counted are then locked in one order, and two batches never
+  -- wait for each other's in a circle.
+  v_firings := current_setting('push.alerts_fired')::jsonb;
+  perform set_config('push.alerts_fired', '', true), set_config('push.writing_at', '', true);
   return jsonb_build_object(
-    'recorded', v_written - v_stale,
+    'recorded', v_all_written - v_all_stale,
     'ignored', jsonb_build_object(
       'duplicate', v_repeated,
-      'out_of_order', v_valid - v_written - v_repeated,
-      'stale', v_stale,
+      'out_of_order', v_valid - v_all_written - v_repeated,
+      'stale', v_all_stale,
       'invalid', jsonb_array_length(p_quotes) - v_valid
     ),
-    'fired', v_fired
+    'fired', push.tell_alerts(v_firings)
   );
 end;
 $$;

@@ -89,7 +89,7 @@ comment on function push.lock_alerts(uuid[]) is
 create function push.settle_alerts(
   p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
 )
-returns integer
+returns jsonb
 language plpgsql
 set search_path = ''
 -- By key: see push.crossed_alerts().
@@ -104,11 +104,10 @@ declare
   v_windows integer[];
   v_prices double precision[];
   v_measures double precision[];
-  v_changes double precision[];
-  v_template text;
+  v_firings jsonb;
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
-    return 0;
+    return '[]';
   end if;
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
   select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
@@ -147,19 +146,17 @@ begin
     from stepped as s
     where a.id = s.id
   )
-  select array_agg(s.id), array_agg(s.price), array_agg(s.change)
-  into v_ids, v_prices, v_changes
+  select jsonb_agg(jsonb_build_object(
+    'id', s.id, 'generation', s.generation, 'side', s.last_side, 'level_price', s.level_price, 'price', s.price, 'change', s.change
+  ))
+  into v_firings
   from stepped as s
   where s.has_fired;
-  if v_ids is null then
-    return 0;
-  end if;
-  select s.alert_template into v_template from push.settings as s;
-  return push.tell_alerts(v_ids, v_prices, v_changes, v_template);
+  return coalesce(v_firings, '[]');
 end;
 $$;
 comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
-  'Takes each of these alerts through its value, and tells of those that fire; returns how many.';
+  'Takes each of these alerts through its value; returns those that fire, to be told by push.tell_alerts().';
 
 create function push.follow_quotes()
 returns trigger
@@ -173,7 +170,7 @@ declare
   v_values double precision[];
   v_times timestamptz[];
   v_now timestamptz;
-  v_fired integer;
+  v_firings jsonb;
 begin
   insert into push.quote_history (symbol, quoted_at, value)
   select q.symbol, q.quoted_at, q.value from push_new_quotes as q
@@ -189,15 +186,18 @@ begin
   select push.settle_alerts(
     array_agg(c.id), array_agg(c.symbol), array_agg(c.window_minutes), array_agg(c.price), array_agg(c.measure), v_now
   )
-  into v_fired
+  into v_firings
   from push.crossed_alerts(v_symbols, v_values, v_times) as c;
-  perform set_config('push.alerts_fired',
-    (coalesce(nullif(current_setting('push.alerts_fired', true), '')::integer, 0) + v_fired)::text, true);
+  if nullif(current_setting('push.alerts_fired', true), '') is null then
+    perform push.tell_alerts(v_firings);
+  elsif v_firings <> '[]' then
+    perform set_config('push.alerts_fired', (current_setting('push.alerts_fired')::jsonb || v_firings)::text, true);
+  end if;
   return null;
 end;
 $$;
 comment on function push.follow_quotes() is
-  'Fires what new values cross, once per statement, and keeps the values in the history. Leaves their number to push_record_quotes().';
+  'Fires what new values cross, once per statement, and keeps the values in the history. push_record_quotes() tells of it itself.';
 
 create trigger push_quotes_follow_new
 after insert on public.push_quotes

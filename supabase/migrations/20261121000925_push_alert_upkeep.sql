@@ -111,7 +111,7 @@ set jit = off
 as $$
 declare
   v_ids uuid[];
-  v_fired integer;
+  v_firings jsonb;
 begin
   select array_agg(f.id) into v_ids
   from (
@@ -143,7 +143,7 @@ begin
   select push.settle_alerts(
     array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
   )
-  into v_fired
+  into v_firings
   from unnest(v_ids) as h (id)
   join public.push_alerts as a on a.id = h.id
   join public.push_quotes as q on q.symbol = a.symbol
@@ -151,7 +151,7 @@ begin
     select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
   ) as m
   where m.measure is not null;
-  return v_fired;
+  return push.tell_alerts(v_firings);
 end;
 $$;
 comment on function push.look_again(integer, timestamptz) is

@@ -62,7 +62,6 @@ const FUNCTIONS: Record<string, string[]> = {
   'push.tend_alerts': [],
   'push.value_for': [],
   'push.with_lines': [],
-  'push.write_quotes': [],
   'push.writing_at': [],
   'push.accepts_our_key': [],
   'push.admit': [],
