@@ -107,7 +107,7 @@ declare
   v_firings jsonb;
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
-    return '[]';
+    return '[]'::jsonb;
   end if;
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
   select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
@@ -152,7 +152,7 @@ begin
   into v_firings
   from stepped as s
   where s.has_fired;
-  return coalesce(v_firings, '[]');
+  return coalesce(v_firings, '[]'::jsonb);
 end;
 $$;
 comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
