@@ -72,18 +72,31 @@ $$;
 comment on function push.decimal(double precision) is
   'The number as it was written: 0.3, and not the binary fraction next to it. What is reckoned with these comes out as on paper.';
 
+create function push.change_between(p_from double precision, p_to double precision)
+returns double precision
+language sql
+immutable
+set search_path = ''
+set extra_float_digits = 1
+as $$
+  -- As push.decimal() reckons: in binary fractions, from 100 to 129 is less than 29 percent.
+  select (p_to::text::numeric - p_from::text::numeric) * 100 / abs(nullif(p_from, 0)::text::numeric);
+$$;
+comment on function push.change_between(double precision, double precision) is 'From one value to another in percent; null when the first is zero.';
+
 create function push.change_of(p_symbol text, p_minutes integer, p_value double precision, p_quoted_at timestamptz)
 returns double precision
 language sql
 stable
 set search_path = ''
 as $$
-  -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote.
-  -- In decimals: in binary ones, from 100 to 129 is less than 29 percent.
-  select ((push.decimal(p_value) - push.decimal(h.value)) * 100 / abs(push.decimal(nullif(h.value, 0))))::double precision
+  -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote. Asked for as
+  -- the last of all up to this symbol and moment: only the primary key has that order. Of one symbol, the planner might go
+  -- back through the quotes of all others instead.
+  select case when h.symbol = p_symbol then push.change_between(h.value, p_value) end
   from push.quote_history as h
-  where h.symbol = p_symbol and h.quoted_at <= p_quoted_at - make_interval(mins => p_minutes)
-  order by h.quoted_at desc
+  where (h.symbol, h.quoted_at) <= (p_symbol collate "C", p_quoted_at - make_interval(mins => p_minutes))
+  order by h.symbol desc, h.quoted_at desc
   limit 1;
 $$;
 comment on function push.change_of(text, integer, double precision, timestamptz) is

@@ -120,8 +120,9 @@ create index push_alerts_upper_idx on public.push_alerts (symbol, window_minutes
 where upper_line is not null;
 create index push_alerts_lower_idx on public.push_alerts (symbol, window_minutes, lower_line, lower_edge)
 where lower_line is not null;
--- What is watched, and who follows a level.
-create index push_alerts_watched_idx on public.push_alerts (symbol, level) where enabled;
+create index push_alerts_watched_idx on public.push_alerts (symbol) where enabled;
+-- Who follows a level and stands elsewhere.
+create index push_alerts_level_idx on public.push_alerts (symbol, level, level_price) where enabled and level is not null;
 create index push_alerts_windows_idx on public.push_alerts (symbol, window_minutes) where enabled and window_minutes > 0;
 create index push_alerts_expires_idx on public.push_alerts (expires_at) where enabled and expires_at is not null;
 create index push_alerts_held_idx on public.push_alerts (held_until) where held_until is not null;

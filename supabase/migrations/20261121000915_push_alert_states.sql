@@ -7,16 +7,19 @@
 
 create function push.alert_kind(p_alert public.push_alerts)
 returns text
-language sql
+-- A function in SQL that is called from one in plpgsql costs twice as much, and this is called for each step.
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when p_alert.condition = 'percent_change' then case p_alert.direction when 'up' then 'up' when 'down' then 'down' else 'outside' end
     when coalesce(p_alert.level_condition, p_alert.condition) in ('above', 'crosses_above') then 'up'
     when coalesce(p_alert.level_condition, p_alert.condition) in ('below', 'crosses_below') then 'down'
     else 'both'
   end;
+end;
 $$;
 comment on function push.alert_kind(public.push_alerts) is
   'Which crossings fire: up, down, both (of one threshold), outside (up over it, or down over its negative).';
@@ -214,27 +217,32 @@ begin
     return push.begin_alert(v_alert, p_level_price, p_value);
   end if;
 
-  v_next := push.begin_alert(v_alert, v_alert.level_price, p_value);
   if not (v_rises or v_falls) then
     if v_alert.held_until <= p_now then
       -- Still there: told now. Come back within the hysteresis: it was never told, so it is armed.
+      v_next := push.begin_alert(v_alert, v_alert.level_price, p_value);
       return case when v_next.armed then v_next else push.ring_alert(v_alert, p_now) end;
     end if;
     return v_alert;
   end if;
 
-  if v_alert.armed or (v_kind = 'outside' and not v_next.armed) then
-    v_alert.last_side := case when v_rises then 'above' else 'below' end;
+  if not v_alert.armed then
+    v_next := push.begin_alert(v_alert, v_alert.level_price, p_value);
+    if v_next.armed or v_kind <> 'outside' then
+      return v_next;
+    end if;
+  end if;
+  v_alert.last_side := case when v_rises then 'above' else 'below' end;
+  v_alert.armed := false;
+  if v_kind = 'both' then
     -- What has gone through beyond the hysteresis waits for the way back at once.
-    v_alert.armed := false;
     v_next := push.with_lines(v_alert);
-    v_alert.armed := v_kind = 'both' and coalesce(
+    v_alert.armed := coalesce(
       (v_next.upper_line, v_next.upper_edge) <= (p_value, 0::smallint) or (v_next.lower_line, v_next.lower_edge) >= (p_value, 1::smallint),
       false
     );
-    return push.ring_alert(v_alert, p_now);
   end if;
-  return v_next;
+  return push.ring_alert(v_alert, p_now);
 end;
 $$;
 comment on function push.step_alert(public.push_alerts, double precision, double precision, timestamptz) is

@@ -84,7 +84,8 @@ begin
   )
   join public.push_alerts as a on a.id = f.id
   cross join lateral (select case when a.title is null and a.body is null then v_template end as template) as w
-  cross join lateral (select push.alert_params(a, f.side, f.level_price, f.price, f.change) as params) as p
+  -- Offset 0: made once, and not for each text that is made of them.
+  cross join lateral (select push.alert_params(a, f.side, f.level_price, f.price, f.change) as params offset 0) as p
   on conflict do nothing;
   get diagnostics v_count = row_count;
   if v_template is not null then

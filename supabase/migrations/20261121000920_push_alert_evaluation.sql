@@ -30,24 +30,35 @@ begin
   ), series as (
     select q.symbol, 0 as window_minutes, q.value as price, q.value as measure from quote as q
     union all
-    -- A change is computed once for all who wait for one over the same window. From one window to the next by index.
-    select q.symbol, w.minutes, q.value, push.change_of(q.symbol, w.minutes, q.value, q.quoted_at)
+    -- A change is computed once for all who wait for one over the same window, as push.change_of() does, which would cost a
+    -- call for each. From one window to the next by index.
+    select q.symbol, w.minutes, q.value, (
+      select case when h.symbol = q.symbol then push.change_between(h.value, q.value) end
+      from push.quote_history as h
+      where (h.symbol, h.quoted_at) <= (q.symbol collate "C", q.quoted_at - make_interval(mins => w.minutes))
+      order by h.symbol desc, h.quoted_at desc
+      limit 1
+    )
     from quote as q
     cross join lateral (
-      with recursive window_of (minutes) as (
-        select (
-          select min(a.window_minutes) from public.push_alerts as a
+      with recursive window_of as (
+        (
+          select a.window_minutes from public.push_alerts as a
           where a.symbol = q.symbol collate "C" and a.enabled and a.window_minutes > 0
+          order by a.window_minutes
+          limit 1
         )
         union all
-        select (
-          select min(a.window_minutes) from public.push_alerts as a
-          where a.symbol = q.symbol collate "C" and a.enabled and a.window_minutes > 0 and a.window_minutes > o.minutes
-        )
+        select n.window_minutes
         from window_of as o
-        where o.minutes is not null
+        cross join lateral (
+          select a.window_minutes from public.push_alerts as a
+          where a.symbol = q.symbol collate "C" and a.enabled and a.window_minutes > 0 and a.window_minutes > o.window_minutes
+          order by a.window_minutes
+          limit 1
+        ) as n
       )
-      select o.minutes from window_of as o where o.minutes is not null
+      select o.window_minutes as minutes from window_of as o
     ) as w
   )
   select c.id, s.symbol, s.window_minutes, s.price, s.measure
@@ -60,6 +71,8 @@ begin
     select a.id from public.push_alerts as a
     where a.symbol = s.symbol collate "C" and a.window_minutes = s.window_minutes
       and a.lower_line is not null and (a.lower_line, a.lower_edge) >= (s.measure, 1::smallint)
+    -- Keeps it a look-up for each value: the planner may not begin with the alerts.
+    offset 0
   ) as c;
 end;
 $$;
@@ -75,11 +88,12 @@ begin
   -- Nothing is waited for: see above. With their users, who could be about to be deleted; a message would wait for that,
   -- and the deletion for the alert.
   return array(
-    select a.id from public.push_alerts as a
-    join auth.users as u on u.id = a.user_id
-    where a.id = any (p_ids)
-    for no key update of a skip locked
-    for key share of u skip locked
+    select i.id
+    from unnest(p_ids) as i (id)
+    cross join lateral (
+      select a.user_id from public.push_alerts as a where a.id = i.id for no key update skip locked
+    ) as a
+    cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u
   );
 end;
 $$;
@@ -112,21 +126,24 @@ begin
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
   select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
   into v_ids, v_symbols, v_windows, v_prices, v_measures
-  from (
-    select c.* from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as c (id, symbol, window_minutes, price, measure)
-    join public.push_alerts as a on a.id = c.id
-    join auth.users as u on u.id = a.user_id
-    for no key update of a skip locked
-    for key share of u skip locked
-  ) as k;
+  from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as k (id, symbol, window_minutes, price, measure)
+  cross join lateral (
+    select a.user_id from public.push_alerts as a where a.id = k.id for no key update skip locked
+  ) as a
+  cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u;
   -- A look of its own after the lock: what users have changed meanwhile is visible now.
   with stepped as materialized (
     select n.*, n.generation > a.generation as has_fired, c.price,
-      case when a.window_minutes > 0 then c.measure else (c.price - nullif(a.level_price, 0)) / abs(a.level_price) * 100 end as change
+      case when a.window_minutes > 0 then c.measure else push.change_between(a.level_price, c.price) end as change
     from unnest(v_ids, v_symbols, v_windows, v_prices, v_measures) as c (id, symbol, window_minutes, price, measure)
     join public.push_alerts as a on a.id = c.id and a.symbol = c.symbol collate "C" and a.window_minutes = c.window_minutes
-    left join public.push_levels as l on l.symbol = a.symbol and l.level = a.level
-    cross join lateral push.step_alert(a, case when a.level is null then a.level_price else l.value end, c.measure, p_now) as n
+    cross join lateral push.step_alert(
+      a,
+      case when a.level is null then a.level_price else (
+        select l.value from public.push_levels as l where l.symbol = a.symbol and l.level = a.level
+      ) end,
+      c.measure, p_now
+    ) as n
   ), changed as (
     update public.push_alerts as a
     set enabled = s.enabled,

@@ -15,11 +15,32 @@ declare
   v_ids uuid[];
   v_count integer;
 begin
-  select array_agg(a.id) into v_ids
+  -- Ranges of an index, for those that stand elsewhere: the tick asks this of levels that have not moved since.
+  select array_agg(f.id) into v_ids
   from (select distinct k.symbol, k.level from unnest(p_symbols, p_levels) as k (symbol, level)) as m
-  join public.push_alerts as a on a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C"
-  left join public.push_levels as l on l.symbol = a.symbol and l.level = a.level
-  where a.level_price is distinct from l.value;
+  cross join lateral (
+    -- Here and below, what stands alone in a select is looked up by key, whatever the planner believes.
+    select (
+      select l.value from public.push_levels as l where l.symbol = m.symbol collate "C" and l.level = m.level collate "C"
+    ) as value offset 0
+  ) as l
+  cross join lateral (
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price < l.value
+    union all
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price > l.value
+    union all
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price is null
+      and l.value is not null
+    union all
+    select a.id from public.push_alerts as a
+    where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price is not null
+      and l.value is null
+    -- See push.crossed_alerts().
+    offset 0
+  ) as f;
   if v_ids is null then
     return 0;
   end if;
@@ -112,15 +133,16 @@ as $$
 declare
   v_ids uuid[];
   v_firings jsonb;
+  v_fresh_after timestamptz;
 begin
+  select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
   select array_agg(f.id) into v_ids
   from (
     (
       select a.id
       from public.push_alerts as a
-      cross join push.settings as s
-      join public.push_quotes as q on q.symbol = a.symbol and q.quoted_at > p_now - s.quote_stale_after
       where a.held_until <= p_now
+        and (select q.quoted_at > v_fresh_after from public.push_quotes as q where q.symbol = a.symbol)
       order by a.held_until
       limit p_limit
     )
@@ -129,9 +151,8 @@ begin
     from (
       select array_agg(q.symbol) as symbols, array_agg(q.value) as prices, array_agg(q.quoted_at) as times
       from public.push_quotes as q
-      cross join push.settings as s
       -- Longer than it takes somebody to change an alert.
-      where q.recorded_at > p_now - interval '10 minutes' and q.quoted_at > p_now - s.quote_stale_after
+      where q.recorded_at > p_now - interval '10 minutes' and q.quoted_at > v_fresh_after
     ) as l
     cross join lateral push.crossed_alerts(l.symbols, l.prices, l.times) as c
   ) as f;
@@ -145,8 +166,9 @@ begin
   )
   into v_firings
   from unnest(v_ids) as h (id)
-  join public.push_alerts as a on a.id = h.id
-  join public.push_quotes as q on q.symbol = a.symbol
+  -- See push.crossed_alerts().
+  cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
+  cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
   cross join lateral (
     select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
   ) as m
@@ -162,6 +184,11 @@ create function push.expire_alerts(p_limit integer, p_now timestamptz default cl
 returns integer
 language plpgsql
 set search_path = ''
+-- See push.crossed_alerts().
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 declare
   v_count integer;
@@ -186,11 +213,17 @@ create function push.tend_alerts(p_limit integer default 10000, p_now timestampt
 returns jsonb
 language plpgsql
 set search_path = ''
+-- See push.crossed_alerts().
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 declare
   v_expired integer;
   v_levels integer;
   v_fired integer;
+  v_old_before timestamptz;
   v_quotes integer;
   v_sessions integer;
 begin
@@ -199,15 +232,16 @@ begin
   -- An alert that was made while its level moved has read the one before, and the move has not seen it.
   perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), p_now)
   from public.push_levels as l where l.updated_at > p_now - interval '10 minutes';
+  -- Read before: joined with the settings, the whole history would be looked through.
+  select p_now - s.keep_quotes into v_old_before from push.settings as s;
   -- More than of the others: every quote leaves a row.
   delete from push.quote_history as h
   where (h.symbol, h.quoted_at) in (
     select o.symbol, o.quoted_at from push.quote_history as o
-    cross join push.settings as s
-    where o.quoted_at <= p_now - s.keep_quotes
+    where o.quoted_at <= v_old_before
     order by o.quoted_at
     limit p_limit * 5
-    for update of o skip locked
+    for update skip locked
   );
   get diagnostics v_quotes = row_count;
   delete from push.sessions as d
