@@ -47,7 +47,9 @@ create table push.quote_history (
   symbol text collate "C" not null,
   quoted_at timestamptz not null,
   value double precision not null,
-  constraint quote_history_pkey primary key (symbol, quoted_at)
+  constraint quote_history_pkey primary key (symbol, quoted_at),
+  constraint quote_history_value check (value = 0 or abs(value) between 1e-100 and 1e100),
+  constraint quote_history_quoted_at check (isfinite(quoted_at))
 );
 comment on table push.quote_history is 'What each symbol was quoted at in the last days (settings.keep_quotes), late quotes included.';
 
@@ -56,6 +58,31 @@ create index quote_history_quoted_at_idx on push.quote_history (quoted_at);
 
 alter table push.quote_history enable row level security;
 create policy quote_history_nobody on push.quote_history for all to public using (false);
+
+create function push.decimal(p_number double precision)
+returns numeric
+language sql
+immutable
+set search_path = ''
+set extra_float_digits = 1
+as $$
+  -- Not ::numeric, which keeps 15 digits.
+  select p_number::text::numeric;
+$$;
+comment on function push.decimal(double precision) is
+  'The number as it was written: 0.3, and not the binary fraction next to it. What is reckoned with these comes out as on paper.';
+
+create function push.change_between(p_from double precision, p_to double precision)
+returns double precision
+language sql
+immutable
+set search_path = ''
+set extra_float_digits = 1
+as $$
+  -- As push.decimal() reckons: in binary fractions, from 100 to 129 is less than 29 percent.
+  select (p_to::text::numeric - p_from::text::numeric) * 100 / abs(nullif(p_from, 0)::text::numeric);
+$$;
+comment on function push.change_between(double precision, double precision) is 'From one value to another in percent; null when the first is zero.';
 
 create function push.change_of(p_symbol text, p_minutes integer, p_value double precision, p_quoted_at timestamptz)
 returns double precision
@@ -66,7 +93,7 @@ as $$
   -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote. Asked for as
   -- the last of all up to this symbol and moment: only the primary key has that order. Of one symbol, the planner might go
   -- back through the quotes of all others instead.
-  select case when h.symbol = p_symbol then (p_value - nullif(h.value, 0)) / abs(h.value) * 100 end
+  select case when h.symbol = p_symbol then push.change_between(h.value, p_value) end
   from push.quote_history as h
   where (h.symbol, h.quoted_at) <= (p_symbol collate "C", p_quoted_at - make_interval(mins => p_minutes))
   order by h.symbol desc, h.quoted_at desc
@@ -98,17 +125,12 @@ as $$
 begin
   new.recorded_at := push.writing_at();
   if tg_op = 'UPDATE' then
-    -- Who changes the value and says no moment, as an upsert of symbol and value does, means now.
-    if new.quoted_at = old.quoted_at and new.value <> old.value then
-      new.quoted_at := greatest(new.recorded_at, old.quoted_at + interval '1 microsecond');
-    end if;
     if new.symbol <> old.symbol then
       perform push.refuse(409, 'symbol_changed', 'A quote keeps its symbol.', 'Insert a row for the other symbol.');
     end if;
-    if new.quoted_at <= old.quoted_at then
-      insert into push.quote_history (symbol, quoted_at, value) values (new.symbol, new.quoted_at, new.value)
-      on conflict do nothing;
-      return null;
+    -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
+    if new.quoted_at = old.quoted_at then
+      new.quoted_at := greatest(new.recorded_at, old.quoted_at + interval '1 microsecond');
     end if;
   end if;
   -- It would keep all true ones out until then.
@@ -119,7 +141,29 @@ begin
 end;
 $$;
 comment on function push.check_quote() is
+  'Notes when a quote was written, and takes one without a moment as one of now; refuses quotes of the future.';
+
+create function push.keep_late_quote()
+returns trigger
+language plpgsql
+-- Definer: as push.check_quote().
+security definer
+set search_path = ''
+as $$
+begin
+  insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
+  on conflict do nothing;
+  return null;
+end;
+$$;
+comment on function push.keep_late_quote() is
   'Lets only a later quote replace an earlier one; what comes late goes into the history, and what came before into nothing.';
+
+-- Before the other one, by name; only for those who say when.
+create trigger push_quotes_arrive_late
+before update of quoted_at on public.push_quotes
+for each row when (new.quoted_at <= old.quoted_at)
+execute function push.keep_late_quote();
 
 create trigger push_quotes_check
 before insert or update on public.push_quotes
@@ -207,6 +251,7 @@ declare
   v_all_stale bigint := 0;
   v_late bigint := 0;
   v_repeated bigint := 0;
+  v_firings jsonb;
 begin
   if jsonb_typeof(p_quotes) is distinct from 'array' then
     perform push.refuse(400, 'quotes_malformed', 'Quotes are an array of objects with symbol and value.',
@@ -215,7 +260,7 @@ begin
   select array_agg(r.symbol), array_agg(r.value), array_agg(r.quoted_at), array_agg(r.source), array_agg(r.round), count(*)
   into v_symbols, v_values, v_times, v_sources, v_rounds, v_valid
   from push.read_quotes(p_quotes, p_now) as r;
-  perform set_config('push.alerts_fired', '0', true), set_config('push.writing_at', p_now::text, true);
+  perform set_config('push.alerts_fired', '[]', true), set_config('push.writing_at', p_now::text, true);
 
   -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
   -- whoever records the same ones at the same time waits there, and nobody for each other.
@@ -244,13 +289,17 @@ begin
     select g.symbol, g.quoted_at, g.value
     from unnest(v_symbols, v_values, v_times, v_rounds) as g (symbol, value, quoted_at, round)
     where g.round is not null
+    order by g.symbol collate "C", g.quoted_at
     on conflict do nothing;
     get diagnostics v_late = row_count;
     select count(*) - v_all_written - v_late into v_repeated
     from unnest(v_symbols, v_values, v_times) as g (symbol, value, quoted_at)
     join push.quote_history as h on h.symbol = g.symbol and h.quoted_at = g.quoted_at and h.value = g.value;
   end if;
-  perform set_config('push.writing_at', '', true);
+  -- All in one statement, at the end: users whose pushes are counted are then locked in one order, and two batches never
+  -- wait for each other's in a circle.
+  v_firings := current_setting('push.alerts_fired')::jsonb;
+  perform set_config('push.alerts_fired', '', true), set_config('push.writing_at', '', true);
   return jsonb_build_object(
     'recorded', v_all_written - v_all_stale,
     'ignored', jsonb_build_object(
@@ -259,7 +308,7 @@ begin
       'stale', v_all_stale,
       'invalid', jsonb_array_length(p_quotes) - v_valid
     ),
-    'fired', current_setting('push.alerts_fired')::integer
+    'fired', push.tell_alerts(v_firings)
   );
 end;
 $$;
@@ -273,6 +322,13 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  if p_symbol is null or p_symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_symbol) > 64 then
+    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
+  end if;
+  -- A column that is empty or broken is no reason to refuse the write of an application.
+  if (p_value = 0 or abs(p_value) between 1e-100 and 1e100) is not true then
+    return;
+  end if;
   perform set_config('push.writing_at', p_now::text, true);
   insert into public.push_quotes as q (symbol, value, quoted_at) values (p_symbol, p_value, p_now)
   on conflict (symbol) do update
@@ -281,7 +337,8 @@ begin
 end;
 $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
-  'Says what a symbol''s value is now, from a trigger of your own: of two transactions, the one that commits last has said the last.';
+  'Says what a symbol''s value is now, from a trigger of your own: of two transactions, the one that commits last has said the last. '
+  'Null, NaN and the infinities say nothing.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;

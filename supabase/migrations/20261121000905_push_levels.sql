@@ -75,17 +75,23 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select l.level, l.value
-  from (select (p_session.high + p_session.low + p_session.close) / 3 as pivot, p_session.high - p_session.low as spread) as p
+  select l.level, l.value::double precision
+  from (
+    select push.decimal(p_session.high) as high, push.decimal(p_session.low) as low, push.decimal(p_session.close) as close
+  ) as s
+  -- A third has no end. Two places more than the prices have are closer than any of them can be.
+  cross join lateral (
+    select round((s.high + s.low + s.close) / 3, 2 + greatest(scale(s.high), scale(s.low), scale(s.close))) as pivot
+  ) as p
   cross join lateral (values
-    ('yesterday_high', p_session.high),
-    ('yesterday_low', p_session.low),
-    ('yesterday_close', p_session.close),
+    ('yesterday_high', s.high),
+    ('yesterday_low', s.low),
+    ('yesterday_close', s.close),
     ('pivot_point', p.pivot),
-    ('resistance_1', 2 * p.pivot - p_session.low),
-    ('support_1', 2 * p.pivot - p_session.high),
-    ('resistance_2', p.pivot + p.spread),
-    ('support_2', p.pivot - p.spread)
+    ('resistance_1', 2 * p.pivot - s.low),
+    ('support_1', 2 * p.pivot - s.high),
+    ('resistance_2', p.pivot + s.high - s.low),
+    ('support_2', p.pivot - s.high + s.low)
   ) as l (level, value);
 $$;
 comment on function push.session_levels(push.sessions) is

@@ -204,6 +204,9 @@ begin
   if p_alert.timezone is not null then
     perform push.check_timezone(p_alert.timezone);
   end if;
+  if p_alert.urgency not in ('very-low', 'low', 'normal', 'high') then
+    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+  end if;
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'At most 200 bytes of setup, 400 of title and 2000 of body.', 'Shorten it.');
   end if;

@@ -34,7 +34,9 @@ declare
   v_alert public.push_alerts := p_alert;
   v_kind text := push.alert_kind(p_alert);
   v_at double precision := case when v_kind = 'down' and p_alert.condition = 'percent_change' then -p_alert.level_price else p_alert.level_price end;
-  v_margin double precision := case p_alert.hysteresis_unit when 'percent' then abs(v_at) * p_alert.hysteresis / 100 else p_alert.hysteresis end;
+  v_margin numeric;
+  v_above double precision := v_at;
+  v_below double precision := v_at;
 begin
   v_alert.upper_line := null;
   v_alert.upper_edge := null;
@@ -56,21 +58,28 @@ begin
       v_alert.lower_edge := 1;
     end if;
   else
+    if v_alert.hysteresis > 0 then
+      -- Reckoned in decimals: in binary ones 0.7 + 0.1 is less than 0.8.
+      v_margin := push.decimal(v_alert.hysteresis)
+        * case v_alert.hysteresis_unit when 'percent' then abs(push.decimal(v_at)) / 100 else 1 end;
+      v_above := push.decimal(v_at) + v_margin;
+      v_below := push.decimal(v_at) - v_margin;
+    end if;
     -- To get back is more than to be there, or a value that stays at its threshold would fire again and again.
     if v_kind in ('down', 'both') then
-      v_alert.upper_line := v_at + v_margin;
+      v_alert.upper_line := v_above;
       v_alert.upper_edge := 1;
     elsif v_kind = 'outside' and v_alert.last_side = 'below' then
       -- Or right to the other end, which may be nearer.
-      v_alert.upper_line := least(-v_at + v_margin, v_at);
-      v_alert.upper_edge := case when -v_at + v_margin < v_at then 1 else 0 end;
+      v_alert.upper_line := least(-v_below, v_at);
+      v_alert.upper_edge := case when -v_below < v_at then 1 else 0 end;
     end if;
     if v_kind in ('up', 'both') then
-      v_alert.lower_line := v_at - v_margin;
+      v_alert.lower_line := v_below;
       v_alert.lower_edge := 0;
     elsif v_kind = 'outside' and v_alert.last_side = 'above' then
-      v_alert.lower_line := greatest(v_at - v_margin, -v_at);
-      v_alert.lower_edge := case when v_at - v_margin > -v_at then 0 else 1 end;
+      v_alert.lower_line := greatest(v_below, -v_at);
+      v_alert.lower_edge := case when v_below > -v_at then 0 else 1 end;
     end if;
   end if;
   return v_alert;
@@ -118,6 +127,7 @@ stable
 set search_path = ''
 as $$
 declare
+  v_zone text := p_alert.timezone;
   v_local timestamp;
 begin
   if p_alert.last_fired_at + p_alert.cooldown > p_now then
@@ -125,7 +135,13 @@ begin
   elsif p_alert.active_from is null then
     return null;
   end if;
-  v_local := p_now at time zone p_alert.timezone;
+  begin
+    v_local := p_now at time zone p_alert.timezone;
+  exception when invalid_parameter_value then
+    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of everybody else.
+    v_zone := 'UTC';
+    v_local := p_now at time zone v_zone;
+  end;
   if (p_alert.active_from < p_alert.active_until and v_local::time >= p_alert.active_from and v_local::time < p_alert.active_until)
     -- Over midnight.
     or (p_alert.active_from > p_alert.active_until and (v_local::time >= p_alert.active_from or v_local::time < p_alert.active_until))
@@ -133,7 +149,7 @@ begin
     return null;
   end if;
   return (v_local::date + case when v_local::time < p_alert.active_from then 0 else 1 end + p_alert.active_from)
-    at time zone p_alert.timezone;
+    at time zone v_zone;
 end;
 $$;
 comment on function push.opens_at(public.push_alerts, timestamptz) is
@@ -172,7 +188,9 @@ $$;
 comment on function push.ring_alert(public.push_alerts, timestamptz) is
   'An alert whose threshold was crossed: fired (its generation is the next), or held back.';
 
-create function push.step_alert(p_alert public.push_alerts, p_value double precision, p_now timestamptz)
+create function push.step_alert(
+  p_alert public.push_alerts, p_level_price double precision, p_value double precision, p_now timestamptz
+)
 returns public.push_alerts
 language plpgsql
 stable
@@ -194,8 +212,9 @@ begin
     v_alert.held_until := null;
     v_alert.disabled_reason := 'expired';
     return push.with_lines(v_alert);
-  elsif v_alert.last_side is null then
-    return push.begin_alert(v_alert, v_alert.level_price, p_value);
+  elsif v_alert.last_side is null or p_level_price is distinct from v_alert.level_price then
+    -- The level has moved while somebody was changing the alert, and takes it along now.
+    return push.begin_alert(v_alert, p_level_price, p_value);
   end if;
 
   if not (v_rises or v_falls) then
@@ -226,8 +245,8 @@ begin
   return push.ring_alert(v_alert, p_now);
 end;
 $$;
-comment on function push.step_alert(public.push_alerts, double precision, timestamptz) is
-  'An alert after this value (of its symbol, or the change in percent): fired when its generation is another.';
+comment on function push.step_alert(public.push_alerts, double precision, double precision, timestamptz) is
+  'An alert after this value (of its symbol, or the change in percent), with its threshold or level as it is now: fired when its generation is another.';
 
 -- what its owner writes ----------------------------------------------------------------------------------------
 

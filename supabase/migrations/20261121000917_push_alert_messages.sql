@@ -1,6 +1,8 @@
 -- Supapush: what an alert that has fired says.
 
-create function push.alert_params(p_alert public.push_alerts, p_price double precision, p_change double precision)
+create function push.alert_params(
+  p_alert public.push_alerts, p_side text, p_level_price double precision, p_price double precision, p_change double precision
+)
 returns jsonb
 language sql
 immutable
@@ -10,22 +12,22 @@ as $$
     'alert_id', p_alert.id,
     'symbol', p_alert.symbol,
     'setup', coalesce(p_alert.setup, ''),
-    'direction', case p_alert.last_side when 'above' then 'up' else 'down' end,
+    'direction', case p_side when 'above' then 'up' else 'down' end,
     'level_type', coalesce(p_alert.level, p_alert.condition),
-    'level_price', p_alert.level_price,
+    'level_price', p_level_price,
     'current_price', p_price,
     'change', c.change,
     'level', case
       when p_alert.condition = 'level' then initcap(replace(p_alert.level, '_', ' '))
       when p_alert.condition = 'percent_change' then format('%s%s %% in %s', case when c.change > 0 then '+' end, c.change, case
         when p_alert.window_minutes % 60 > 0 then p_alert.window_minutes || ' min' else p_alert.window_minutes / 60 || ' h' end)
-      else format('%s %s', case p_alert.last_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_alert.level_price))
+      else format('%s %s', case p_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_level_price))
     end
   )
   -- In SQL's own decimal numbers: a double would show the noise behind its last digits.
   from (select round(p_change::numeric, 2) as change) as c;
 $$;
-comment on function push.alert_params(public.push_alerts, double precision, double precision) is
+comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision) is
   'What the message of an alert is made of, and what the device gets as data: symbol, level, level_type, level_price, current_price, change, direction, setup.';
 
 create function push.alert_text(p_mustache text, p_params jsonb, p_most integer, p_otherwise text)
@@ -46,14 +48,27 @@ $$;
 comment on function push.alert_text(text, jsonb, integer, text) is
   'A text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
 
-create function push.tell_alerts(p_ids uuid[], p_prices double precision[], p_changes double precision[], p_template text)
+create function push.tell_alerts(p_firings jsonb, p_plain boolean default false)
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however many alerts there are: the planner does not know how few have fired.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 declare
+  v_half constant integer := jsonb_array_length(p_firings) / 2;
+  v_template text;
   v_count integer;
 begin
+  if p_firings = '[]' then
+    return 0;
+  end if;
+  if not p_plain then
+    select s.alert_template into v_template from push.settings as s;
+  end if;
   insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, idempotency_key)
   select a.user_id, w.template,
     case when w.template is not null then ''
@@ -63,25 +78,46 @@ begin
       case when a.condition <> 'percent_change' then 'level ' || (p.params ->> 'level_price') end,
       'now ' || (p.params ->> 'current_price')
     )) end,
-    p.params, 'alerts:' || a.symbol, a.urgency, 'alert:' || a.id, 'alert:' || a.id || ':' || a.generation
-  from unnest(p_ids, p_prices, p_changes) as f (id, price, change)
+    p.params, 'alerts:' || a.symbol, a.urgency, 'alert:' || a.id, 'alert:' || a.id || ':' || f.generation
+  from jsonb_to_recordset(p_firings) as f (
+    id uuid, generation integer, side text, level_price double precision, price double precision, change double precision
+  )
   join public.push_alerts as a on a.id = f.id
-  cross join lateral (select case when a.title is null and a.body is null then p_template end as template) as w
+  cross join lateral (select case when a.title is null and a.body is null then v_template end as template) as w
   -- Offset 0: made once, and not for each text that is made of them.
-  cross join lateral (select push.alert_params(a, f.price, f.change) as params offset 0) as p
+  cross join lateral (select push.alert_params(a, f.side, f.level_price, f.price, f.change) as params offset 0) as p
   on conflict do nothing;
   get diagnostics v_count = row_count;
-  return v_count;
-exception when others then
-  if p_template is null then
-    raise;
+  if v_template is not null then
+    perform push.resolve_alarm('alert_template_failed', v_template);
   end if;
-  -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
-  perform push.raise_alarm('alert_template_failed', p_template, format('Alerts speak without template %s: %s', p_template, sqlerrm));
-  return push.tell_alerts(p_ids, p_prices, p_changes, null);
+  return v_count;
+exception
+  when serialization_failure or deadlock_detected or lock_not_available then
+    -- Not about these messages: whoever writes the quotes writes them again.
+    raise;
+  when others then
+    if v_template is not null then
+      -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
+      perform push.raise_alarm('alert_template_failed', v_template, format('Alerts speak without template %s: %s', v_template, sqlerrm));
+      return push.tell_alerts(p_firings, true);
+    elsif v_half > 0 then
+      -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from
+      -- being told nor quotes from being recorded.
+      return (
+        select sum(push.tell_alerts(h.firings, true))
+        from (
+          select jsonb_agg(f.firing order by f.place) as firings
+          from jsonb_array_elements(p_firings) with ordinality as f (firing, place)
+          group by f.place > v_half
+        ) as h
+      );
+    end if;
+    perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings -> 0 ->> 'id', sqlerrm));
+    return 0;
 end;
 $$;
-comment on function push.tell_alerts(uuid[], double precision[], double precision[], text) is
-  'Notifies the users of alerts that have fired, once for each generation; returns how many.';
+comment on function push.tell_alerts(jsonb, boolean) is
+  'Notifies the users of alerts that have fired, as push.settle_alerts() returns them, once for each generation; returns how many. Plain: without the template of settings.';
 
 revoke all on all functions in schema push from public;

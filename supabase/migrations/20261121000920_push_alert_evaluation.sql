@@ -2,8 +2,9 @@
 -- transaction that writes the value.
 --
 -- A writer holds the row of the symbol in push_quotes, so that of one symbol the values are looked at one after the
--- other. Users change their alerts without that lock: an alert that is made while a value is written sees the one before,
--- and hears of a crossing with the next.
+-- other. Users change their alerts without that lock. An alert that is made or changed while a value is written sees the
+-- value before, and the value does not wait for it: it hears of a crossing with the next one, or within a minute, when all
+-- that was lately quoted is looked at once more (push.look_again()). So nobody can hold up the quotes of everybody.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
@@ -32,7 +33,7 @@ begin
     -- A change is computed once for all who wait for one over the same window, as push.change_of() does, which would cost a
     -- call for each. From one window to the next by index.
     select q.symbol, w.minutes, q.value, (
-      select case when h.symbol = q.symbol then (q.value - nullif(h.value, 0)) / abs(h.value) * 100 end
+      select case when h.symbol = q.symbol then push.change_between(h.value, q.value) end
       from push.quote_history as h
       where (h.symbol, h.quoted_at) <= (q.symbol collate "C", q.quoted_at - make_interval(mins => w.minutes))
       order by h.symbol desc, h.quoted_at desc
@@ -79,31 +80,30 @@ comment on function push.crossed_alerts(text[], double precision[], timestamptz[
   'The alerts of which these values cross a line: id, and the value that crossed it, which over a window is the change in percent.';
 
 create function push.lock_alerts(p_ids uuid[])
-returns void
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 begin
-  for v_attempt in 1 .. 3 loop
-    begin
-      -- In one order, so that writers of values never wait for each other in a circle. Users who change several alerts of
-      -- theirs have an order of their own: then one of the two gives way, here and not for the whole batch.
-      perform from public.push_alerts as a where a.id = any (p_ids) order by a.id for no key update;
-      return;
-    exception when deadlock_detected then
-      if v_attempt = 3 then
-        raise;
-      end if;
-    end;
-  end loop;
+  -- Nothing is waited for: see above. With their users, who could be about to be deleted; a message would wait for that,
+  -- and the deletion for the alert.
+  return array(
+    select i.id
+    from unnest(p_ids) as i (id)
+    cross join lateral (
+      select a.user_id from public.push_alerts as a where a.id = i.id for no key update skip locked
+    ) as a
+    cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u
+  );
 end;
 $$;
-comment on function push.lock_alerts(uuid[]) is 'Keeps alerts from being changed until the end of the transaction.';
+comment on function push.lock_alerts(uuid[]) is
+  'Keeps alerts from being changed until the end of the transaction; returns those of them that nobody else is changing.';
 
 create function push.settle_alerts(
   p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
 )
-returns integer
+returns jsonb
 language plpgsql
 set search_path = ''
 -- By key: see push.crossed_alerts().
@@ -114,26 +114,42 @@ set jit = off
 as $$
 declare
   v_ids uuid[];
+  v_symbols text[];
+  v_windows integer[];
   v_prices double precision[];
-  v_changes double precision[];
-  v_template text;
+  v_measures double precision[];
+  v_firings jsonb;
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
-    return 0;
+    return '[]'::jsonb;
   end if;
-  perform push.lock_alerts(p_ids);
+  -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
+  select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
+  into v_ids, v_symbols, v_windows, v_prices, v_measures
+  from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as k (id, symbol, window_minutes, price, measure)
+  cross join lateral (
+    select a.user_id from public.push_alerts as a where a.id = k.id for no key update skip locked
+  ) as a
+  cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u;
   -- A look of its own after the lock: what users have changed meanwhile is visible now.
   with stepped as materialized (
     select n.*, n.generation > a.generation as has_fired, c.price,
-      case when a.window_minutes > 0 then c.measure else (c.price - nullif(a.level_price, 0)) / abs(a.level_price) * 100 end as change
-    from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as c (id, symbol, window_minutes, price, measure)
+      case when a.window_minutes > 0 then c.measure else push.change_between(a.level_price, c.price) end as change
+    from unnest(v_ids, v_symbols, v_windows, v_prices, v_measures) as c (id, symbol, window_minutes, price, measure)
     join public.push_alerts as a on a.id = c.id and a.symbol = c.symbol collate "C" and a.window_minutes = c.window_minutes
-    cross join lateral push.step_alert(a, c.measure, p_now) as n
+    cross join lateral push.step_alert(
+      a,
+      case when a.level is null then a.level_price else (
+        select l.value from public.push_levels as l where l.symbol = a.symbol and l.level = a.level
+      ) end,
+      c.measure, p_now
+    ) as n
   ), changed as (
     update public.push_alerts as a
     set enabled = s.enabled,
         armed = s.armed,
         last_side = s.last_side,
+        level_price = s.level_price,
         upper_line = s.upper_line,
         upper_edge = s.upper_edge,
         lower_line = s.lower_line,
@@ -147,19 +163,17 @@ begin
     from stepped as s
     where a.id = s.id
   )
-  select array_agg(s.id), array_agg(s.price), array_agg(s.change)
-  into v_ids, v_prices, v_changes
+  select jsonb_agg(jsonb_build_object(
+    'id', s.id, 'generation', s.generation, 'side', s.last_side, 'level_price', s.level_price, 'price', s.price, 'change', s.change
+  ))
+  into v_firings
   from stepped as s
   where s.has_fired;
-  if v_ids is null then
-    return 0;
-  end if;
-  select s.alert_template into v_template from push.settings as s;
-  return push.tell_alerts(v_ids, v_prices, v_changes, v_template);
+  return coalesce(v_firings, '[]'::jsonb);
 end;
 $$;
 comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
-  'Takes each of these alerts through its value, and tells of those that fire; returns how many.';
+  'Takes each of these alerts through its value; returns those that fire, to be told by push.tell_alerts().';
 
 create function push.follow_quotes()
 returns trigger
@@ -173,7 +187,7 @@ declare
   v_values double precision[];
   v_times timestamptz[];
   v_now timestamptz;
-  v_fired integer;
+  v_firings jsonb;
 begin
   insert into push.quote_history (symbol, quoted_at, value)
   select q.symbol, q.quoted_at, q.value from push_new_quotes as q
@@ -189,15 +203,18 @@ begin
   select push.settle_alerts(
     array_agg(c.id), array_agg(c.symbol), array_agg(c.window_minutes), array_agg(c.price), array_agg(c.measure), v_now
   )
-  into v_fired
+  into v_firings
   from push.crossed_alerts(v_symbols, v_values, v_times) as c;
-  perform set_config('push.alerts_fired',
-    (coalesce(nullif(current_setting('push.alerts_fired', true), '')::integer, 0) + v_fired)::text, true);
+  if nullif(current_setting('push.alerts_fired', true), '') is null then
+    perform push.tell_alerts(v_firings);
+  elsif v_firings <> '[]' then
+    perform set_config('push.alerts_fired', (current_setting('push.alerts_fired')::jsonb || v_firings)::text, true);
+  end if;
   return null;
 end;
 $$;
 comment on function push.follow_quotes() is
-  'Fires what new values cross, once per statement, and keeps the values in the history. Leaves their number to push_record_quotes().';
+  'Fires what new values cross, once per statement, and keeps the values in the history. push_record_quotes() tells of it itself.';
 
 create trigger push_quotes_follow_new
 after insert on public.push_quotes

@@ -44,10 +44,8 @@ begin
   if v_ids is null then
     return 0;
   end if;
-  -- The values stand still meanwhile: on which side of the new level an alert begins is decided by the last one.
-  perform from public.push_quotes as q
-  where q.symbol = any (p_symbols) order by q.symbol for no key update;
-  perform push.lock_alerts(v_ids);
+  -- One that somebody else is changing follows with its next value, or within a minute.
+  v_ids := push.lock_alerts(v_ids);
   with begun as materialized (
     select n.*
     from unnest(v_ids) as m (id)
@@ -122,7 +120,7 @@ after delete on public.push_levels
 referencing old table as push_old_levels
 for each statement execute function push.follow_old_levels();
 
-create function push.release_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
+create function push.look_again(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -134,36 +132,53 @@ set jit = off
 as $$
 declare
   v_ids uuid[];
-  v_symbols text[];
+  v_firings jsonb;
   v_fresh_after timestamptz;
-  v_fired integer;
 begin
   select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
-  select array_agg(h.id), array_agg(distinct h.symbol) into v_ids, v_symbols
+  select array_agg(f.id) into v_ids
   from (
-    select a.id, a.symbol
-    from public.push_alerts as a
-    where a.held_until <= p_now
-      and (select q.quoted_at > v_fresh_after from public.push_quotes as q where q.symbol = a.symbol)
-    order by a.held_until
-    limit p_limit
-  ) as h;
+    (
+      select a.id
+      from public.push_alerts as a
+      where a.held_until <= p_now
+        and (select q.quoted_at > v_fresh_after from public.push_quotes as q where q.symbol = a.symbol)
+      order by a.held_until
+      limit p_limit
+    )
+    union
+    select c.id
+    from (
+      select array_agg(q.symbol) as symbols, array_agg(q.value) as prices, array_agg(q.quoted_at) as times
+      from public.push_quotes as q
+      -- Longer than it takes somebody to change an alert.
+      where q.recorded_at > p_now - interval '10 minutes' and q.quoted_at > v_fresh_after
+    ) as l
+    cross join lateral push.crossed_alerts(l.symbols, l.prices, l.times) as c
+  ) as f;
   if v_ids is null then
     return 0;
   end if;
-  perform from public.push_quotes as q where q.symbol = any (v_symbols) order by q.symbol for no key update;
+  -- The last values after the lock: who writes one from now on leaves these alerts alone.
+  v_ids := push.lock_alerts(v_ids);
   select push.settle_alerts(
-    array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(q.value), p_now
+    array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
   )
-  into v_fired
+  into v_firings
   from unnest(v_ids) as h (id)
-  join public.push_alerts as a on a.id = h.id and a.held_until <= p_now
-  join public.push_quotes as q on q.symbol = a.symbol;
-  return v_fired;
+  -- See push.crossed_alerts().
+  cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
+  cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
+  cross join lateral (
+    select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
+  ) as m
+  where m.measure is not null;
+  return push.tell_alerts(v_firings);
 end;
 $$;
-comment on function push.release_alerts(integer, timestamptz) is
-  'Tells what cooldown or active hours have held back, if it still holds at the last value and that is fresh; returns how many fired.';
+comment on function push.look_again(integer, timestamptz) is
+  'Tells what cooldown or active hours have held back, if it still holds at the last value and that is fresh, and takes alerts through last '
+  'values that somebody''s change kept from them; returns how many fired.';
 
 create function push.expire_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
@@ -217,7 +232,6 @@ begin
   -- An alert that was made while its level moved has read the one before, and the move has not seen it.
   perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), p_now)
   from public.push_levels as l where l.updated_at > p_now - interval '10 minutes';
-  v_fired := push.release_alerts(p_limit, p_now);
   -- Read before: joined with the settings, the whole history would be looked through.
   select p_now - s.keep_quotes into v_old_before from push.settings as s;
   -- More than of the others: every quote leaves a row.
@@ -239,6 +253,11 @@ begin
     for update skip locked
   );
   get diagnostics v_sessions = row_count;
+  -- Last, since these locks are those that users could wait for.
+  v_fired := push.look_again(p_limit, p_now);
+  update push.alarms as a set resolved_at = p_now
+  where a.code = 'alert_template_failed' and a.resolved_at is null
+    and a.subject is distinct from (select s.alert_template from push.settings as s);
   return jsonb_build_object(
     'expired', v_expired, 'levels', v_levels, 'fired', v_fired, 'quotes_deleted', v_quotes, 'sessions_deleted', v_sessions
   );

@@ -64,6 +64,22 @@ export const MATRIX: Record<string, Answers> = {
     owner: all(REFUSED),
     service_role: all(1),
   },
+  'public.push_alerts': OWNERS,
+  // Prices are everybody's who signs in; only the service says them.
+  'public.push_quotes': {
+    anon: all(REFUSED),
+    'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    service_role: all(1),
+  },
+  'public.push_levels': {
+    anon: all(REFUSED),
+    'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
+    service_role: all(1),
+  },
+  'push.quote_history': NOBODY,
+  'push.sessions': NOBODY,
   'push.settings': NOBODY,
   'push.digest_policies': NOBODY,
   'push.digests': NOBODY,

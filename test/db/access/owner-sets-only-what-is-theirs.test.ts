@@ -97,7 +97,48 @@ test('the service may write the texts of a template, not what was read of them; 
   }
 });
 
+const ALERT_COLUMNS = [
+  'active_from',
+  'active_until',
+  'body',
+  'condition',
+  'cooldown',
+  'direction',
+  'enabled',
+  'expires_at',
+  'hysteresis',
+  'hysteresis_unit',
+  'level',
+  'level_condition',
+  'recurring',
+  'setup',
+  'symbol',
+  'threshold',
+  'timezone',
+  'title',
+  'urgency',
+  'window_minutes',
+];
+
+test("what an alert waits for is its owner's to write, how it stands is nobody's", async () => {
+  for (const role of ['authenticated', 'service_role']) {
+    expect(await columnsGranted('public.push_alerts', 'update', role)).toEqual(ALERT_COLUMNS);
+    expect(await columnsGranted('public.push_alerts', 'insert', role)).toEqual(
+      [...ALERT_COLUMNS, 'user_id'].sort(),
+    );
+  }
+});
+
+test('quotes and levels are not for users to write', async () => {
+  for (const table of ['public.push_quotes', 'public.push_levels'])
+    for (const privilege of ['insert', 'update'])
+      expect(await columnsGranted(table, privilege, 'authenticated')).toEqual([]);
+});
+
 test.each([
+  'public.push_alerts',
+  'public.push_quotes',
+  'public.push_levels',
   'public.push_subscriptions',
   'public.push_preferences',
   'public.push_device_preferences',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
+import { makeAlert } from '../../support/alerts.ts';
 import type { queueOne } from '../../support/queue.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 
@@ -172,6 +173,42 @@ export const ROWS: Record<string, RowOf> = {
   },
   'push.throttle_log': { key: 'user_id', change: `moments = '{}'`, row: (user_id) => ({ user_id }) },
   'push.daily_pushes': { key: 'user_id', change: 'pushes = 0', row: (user_id) => ({ user_id }) },
+  'public.push_alerts': {
+    key: 'id',
+    change: `threshold = 2`,
+    row: (ownerId) => ({ user_id: ownerId, symbol: 'DAX', condition: 'above', threshold: 1 }),
+    find: (sql, { userId }) => makeAlert(sql, {}, userId),
+  },
+  'public.push_quotes': {
+    key: 'symbol',
+    change: 'value = value + 1',
+    row: () => ({ symbol: `s${randomUUID()}`, value: 1 }),
+    find: async (sql) => {
+      const symbol = `s${randomUUID()}`;
+      await sql`insert into public.push_quotes (symbol, value) values (${symbol}, 1)`;
+      return symbol;
+    },
+  },
+  'public.push_levels': {
+    key: 'symbol',
+    change: 'value = value + 1',
+    row: () => ({ symbol: `s${randomUUID()}`, level: 'line', value: 1 }),
+    find: async (sql) => {
+      const symbol = `s${randomUUID()}`;
+      await sql`insert into public.push_levels (symbol, level, value) values (${symbol}, 'line', 1)`;
+      return symbol;
+    },
+  },
+  'push.quote_history': {
+    key: 'symbol',
+    change: 'value = 0',
+    row: () => ({ symbol: 'evil', quoted_at: new Date(), value: 1 }),
+  },
+  'push.sessions': {
+    key: 'symbol',
+    change: 'high = 0',
+    row: () => ({ symbol: 'evil', session_date: '2040-01-01', high: 1, low: 1, close: 1, timezone: 'UTC' }),
+  },
   'push.quote_sources': { key: 'name', change: 'failures = 0', row: () => ({ name: 'evil' }) },
   'push.quote_source_symbols': { key: 'symbol', change: 'refusals = 0', row: () => ({ source: 'evil' }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
@@ -208,6 +245,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
   await sql`select push.define_quote_source('main', 'json', 'https://api.example.com/q?s={symbol}', 'last')`;
   await sql`insert into push.quote_source_symbols (source, symbol, given_at) values ('main', 'DAX', now())`;
+  await sql`select push.record_quote('DAX', 1), push.record_session('DAX', '2040-01-02', 1, 3, 1, 2, 'UTC', '2040-01-03')`;
   await sql`create table public.deals (id integer primary key, owner uuid)`;
   await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
   await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;

@@ -3,6 +3,7 @@ import { ReferenceAlert } from './reference-alert.ts';
 
 const MINUTE = 60_000;
 const STALE = 30 * MINUTE;
+const LATELY = 10 * MINUTE;
 const KINDS = ['above', 'below', 'crosses_above', 'crosses_below', 'crosses', 'percent_change', 'level'];
 
 type Random = () => number;
@@ -42,7 +43,7 @@ export class RandomSymbol {
   readonly alerts: { input: AlertInput; reference: ReferenceAlert }[];
   level: number | null = null;
   #value: number;
-  #latest: { value: number; at: number } | null = null;
+  #latest: { value: number; at: number; recorded: number } | null = null;
   #history = new Map<number, number>();
   #said: Quote[] = [];
   readonly #random: Random;
@@ -95,7 +96,7 @@ export class RandomSymbol {
         late.push([at, value]);
         continue;
       }
-      this.#latest = { value, at };
+      this.#latest = { value, at, recorded: now };
       this.#history.set(at, value);
       if (at > now - STALE) this.#look(value, at, now);
     }
@@ -105,7 +106,7 @@ export class RandomSymbol {
 
   #look(value: number, at: number, now: number): void {
     for (const { input, reference } of this.alerts) {
-      const measure = input.window_minutes ? this.#change(value, at - input.window_minutes * MINUTE) : value;
+      const measure = this.#measure(input, value, at);
       if (measure !== null) reference.observe(value, measure, now);
     }
   }
@@ -113,7 +114,8 @@ export class RandomSymbol {
   #change(value: number, since: number): number | null {
     const before = [...this.#history.keys()].filter((at) => at <= since);
     const then = this.#history.get(Math.max(...before));
-    return then === undefined ? null : ((value - then) / Math.abs(then)) * 100;
+    // In this order what is whole stays whole.
+    return then === undefined ? null : ((value - then) * 100) / Math.abs(then);
   }
 
   #fresh(now: number): number | null {
@@ -128,6 +130,16 @@ export class RandomSymbol {
   }
 
   tend(now: number): void {
-    for (const { reference } of this.alerts) reference.tend(this.#fresh(now), now);
+    const price = this.#fresh(now);
+    const lately =
+      price !== null && this.#latest && this.#latest.recorded > now - LATELY ? this.#latest : null;
+    for (const { input, reference } of this.alerts) {
+      const measure = lately && this.#measure(input, lately.value, lately.at);
+      reference.tend(price, measure, now);
+    }
+  }
+
+  #measure({ window_minutes: minutes }: AlertInput, value: number, at: number): number | null {
+    return minutes ? this.#change(value, at - minutes * MINUTE) : value;
   }
 }

@@ -67,9 +67,9 @@ export class ReferenceAlert {
       this.ready = new Set(value >= up ? ['down'] : ['up']);
   }
 
-  /** The price, and what it looks at: the same, or the change in percent. */
-  observe(price: number, measure: number, now: number): void {
-    if (!this.enabled || this.#expires(now) || this.#at === null) return;
+  /** The price, and what it looks at: the same, or the change in percent. Whether that made a difference to it. */
+  observe(price: number, measure: number, now: number): boolean {
+    if (!this.enabled || this.#expires(now) || this.#at === null) return false;
     const { up, down } = this.#thresholds();
     const margin = this.#margin();
     const crossesUp = this.ready?.has('up') && measure >= up;
@@ -96,12 +96,19 @@ export class ReferenceAlert {
       else if (this.#kind === 'outside') this.ready = new Set(['up', 'down']);
       else this.ready = new Set([this.#kind]);
       this.heldUntil = null;
+    } else {
+      return false;
     }
+    return true;
   }
 
-  /** Once a minute: the end of its time, and what was held back, by the last price if that is fresh. */
-  tend(price: number | null, now: number): void {
+  /**
+   * Once a minute: the end of its time, a look at the last value if that came lately (a late one may have changed what it
+   * is compared with), and what was held back, by the last price if that is fresh.
+   */
+  tend(price: number | null, lately: number | null, now: number): void {
     if (!this.enabled || this.#expires(now)) return;
+    if (price !== null && lately !== null && this.observe(price, lately, now)) return;
     if (this.heldUntil === null || this.heldUntil > now || price === null) return;
     const at = this.#at as number;
     if (this.#kind === 'up' ? price >= at : price <= at) {
