@@ -48,8 +48,6 @@ for each row when (new.stock is distinct from old.stock) execute function public
 create function public.watch_stock(p_sku text, p_below integer)
 returns uuid
 language plpgsql
--- Definer: says the stock again; see below. Users make the alert for nobody but themselves.
-security definer
 set search_path = ''
 as $$
 declare
@@ -60,13 +58,10 @@ begin
   if v_user is null then
     raise exception using errcode = '42501', message = 'Sign in to watch the stock.';
   end if;
-  -- Held until the alert is there, so that no sale comes between the two.
-  select p.* into v_product from public.products as p where p.sku = p_sku for share;
+  select p.* into v_product from public.products as p where p.sku = p_sku;
   if not found then
     raise exception using errcode = 'no_data_found', message = format('There is no product %s.', p_sku);
   end if;
-  -- An alert begins at the last value if that is fresh. Stock that has not moved for a day still is what it is.
-  perform push.record_quote('stock:' || v_product.sku, v_product.stock);
   insert into public.push_alerts (user_id, symbol, condition, threshold, recurring, hysteresis, setup, title, body)
   values (
     v_user, 'stock:' || v_product.sku, 'below', p_below, true, 5, v_product.name,

@@ -365,6 +365,7 @@ export type Database = {
       };
       push_quotes: {
         Row: {
+          lasting: boolean;
           quoted_at: string;
           recorded_at: string;
           source: string | null;
@@ -373,6 +374,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          lasting?: boolean;
           quoted_at?: string;
           recorded_at?: string;
           source?: string | null;
@@ -380,6 +382,7 @@ export type Database = {
           value: number;
         };
         Update: {
+          lasting?: boolean;
           quoted_at?: string;
           recorded_at?: string;
           source?: string | null;

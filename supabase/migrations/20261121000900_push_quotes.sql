@@ -18,6 +18,7 @@ create table public.push_quotes (
   value double precision not null,
   quoted_at timestamptz not null default clock_timestamp(),
   source text,
+  lasting boolean not null default false,
   recorded_at timestamptz not null default clock_timestamp(),
   constraint push_quotes_pkey primary key (symbol),
   constraint push_quotes_symbol check (symbol ~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' and octet_length(symbol) <= 64),
@@ -34,6 +35,8 @@ comment on column public.push_quotes.value is
   'Any finite number: zero and less are values like others. What a source must not say, its declaration refuses.';
 comment on column public.push_quotes.quoted_at is
   'When the value was true. Only a later one replaces it; one that is written without this moment is true now.';
+comment on column public.push_quotes.lasting is
+  'It holds until the next one, as what is in stock does. Others hold as long as they are fresh (settings.quote_stale_after).';
 comment on column public.push_quotes.recorded_at is 'When it was written.';
 
 alter table public.push_quotes enable row level security;
@@ -202,7 +205,7 @@ $$;
 comment on function push.moment_of(text) is 'The moment that a text in ISO 8601 with a time zone names; null when it names none.';
 
 create function push.read_quotes(p_quotes jsonb, p_now timestamptz)
-returns table (symbol text, value double precision, quoted_at timestamptz, source text, round integer)
+returns table (symbol text, value double precision, quoted_at timestamptz, source text, lasting boolean, round integer)
 language sql
 stable
 set search_path = ''
@@ -211,7 +214,7 @@ as $$
     select e.place, e.quote ->> 'symbol' as symbol, push.finite_number(e.quote -> 'value') as value,
       case when coalesce(e.quote -> 'quoted_at', 'null') = 'null' then p_now else push.moment_of(e.quote ->> 'quoted_at') end
         as quoted_at,
-      left(e.quote ->> 'source', 25) as source
+      left(e.quote ->> 'source', 25) as source, coalesce(e.quote -> 'lasting' = 'true', false) as lasting
     from jsonb_array_elements(p_quotes) with ordinality as e (quote, place)
     where jsonb_typeof(e.quote) = 'object'
   ), valid as (
@@ -221,7 +224,7 @@ as $$
       and g.value is not null and g.quoted_at <= p_now + interval '1 minute'
   )
   -- Of several for one moment the first counts. The others are in no round, and so ignored.
-  select v.symbol, v.value, v.quoted_at, v.source,
+  select v.symbol, v.value, v.quoted_at, v.source, v.lasting,
     case when v.same = 1 then
       (count(*) filter (where v.same = 1) over (partition by v.symbol order by v.quoted_at rows unbounded preceding))::integer
     end
@@ -243,6 +246,7 @@ declare
   v_values double precision[];
   v_times timestamptz[];
   v_sources text[];
+  v_lasting boolean[];
   v_rounds integer[];
   v_valid bigint;
   v_written bigint;
@@ -257,8 +261,9 @@ begin
     perform push.refuse(400, 'quotes_malformed', 'Quotes are an array of objects with symbol and value.',
       'Give [{"symbol": "DAX", "value": 18500.35}].');
   end if;
-  select array_agg(r.symbol), array_agg(r.value), array_agg(r.quoted_at), array_agg(r.source), array_agg(r.round), count(*)
-  into v_symbols, v_values, v_times, v_sources, v_rounds, v_valid
+  select array_agg(r.symbol), array_agg(r.value), array_agg(r.quoted_at), array_agg(r.source), array_agg(r.lasting), array_agg(r.round),
+    count(*)
+  into v_symbols, v_values, v_times, v_sources, v_lasting, v_rounds, v_valid
   from push.read_quotes(p_quotes, p_now) as r;
   perform set_config('push.alerts_fired', '[]', true), set_config('push.writing_at', p_now::text, true);
 
@@ -266,13 +271,14 @@ begin
   -- whoever records the same ones at the same time waits there, and nobody for each other.
   for v_round in 1 .. coalesce((select max(r.round) from unnest(v_rounds) as r (round)), 0) loop
     with written as (
-      insert into public.push_quotes as q (symbol, value, quoted_at, source)
-      select g.symbol, g.value, g.quoted_at, g.source
-      from unnest(v_symbols, v_values, v_times, v_sources, v_rounds) as g (symbol, value, quoted_at, source, round)
+      insert into public.push_quotes as q (symbol, value, quoted_at, source, lasting)
+      select g.symbol, g.value, g.quoted_at, g.source, g.lasting
+      from unnest(v_symbols, v_values, v_times, v_sources, v_lasting, v_rounds)
+        as g (symbol, value, quoted_at, source, lasting, round)
       where g.round = v_round
       order by g.symbol collate "C"
       on conflict (symbol) do update
-      set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source
+      set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source, lasting = excluded.lasting
       where excluded.quoted_at > q.quoted_at
       returning q.quoted_at
     )
@@ -313,7 +319,7 @@ begin
 end;
 $$;
 comment on function public.push_record_quotes(jsonb, timestamptz) is
-  'Records [{symbol, value, quoted_at?, source?}] and fires what crosses; says how many were recorded, ignored (duplicate, out_of_order: kept in '
+  'Records [{symbol, value, quoted_at?, source?, lasting?}] and fires what crosses; says how many were recorded, ignored (duplicate, out_of_order: kept in '
   'the history alone; stale: kept and not looked at; invalid) and fired. A bad quote spoils no other. Service role only.';
 
 create function push.record_quote(p_symbol text, p_value double precision, p_now timestamptz default clock_timestamp())
@@ -330,14 +336,16 @@ begin
     return;
   end if;
   perform set_config('push.writing_at', p_now::text, true);
-  insert into public.push_quotes as q (symbol, value, quoted_at) values (p_symbol, p_value, p_now)
+  insert into public.push_quotes as q (symbol, value, quoted_at, lasting) values (p_symbol, p_value, p_now, true)
   on conflict (symbol) do update
-  set value = excluded.value, quoted_at = greatest(excluded.quoted_at, q.quoted_at + interval '1 microsecond'), source = null;
+  set value = excluded.value, quoted_at = greatest(excluded.quoted_at, q.quoted_at + interval '1 microsecond'), source = null,
+      lasting = true;
   perform set_config('push.writing_at', '', true);
 end;
 $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
-  'Says what a symbol''s value is now, from a trigger of your own: of two transactions, the one that commits last has said the last. '
+  'Says what a symbol''s value is from now on until the next is said, from a trigger of your own: of two transactions, the one that '
+  'commits last has said the last. '
   'Null, NaN and the infinities say nothing.';
 
 revoke all on all functions in schema push from public;

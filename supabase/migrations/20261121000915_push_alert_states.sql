@@ -262,10 +262,10 @@ as $$
   end
   from public.push_quotes as q
   cross join push.settings as s
-  where q.symbol = p_alert.symbol and q.quoted_at > p_now - s.quote_stale_after;
+  where q.symbol = p_alert.symbol and (q.lasting or q.quoted_at > p_now - s.quote_stale_after);
 $$;
 comment on function push.value_for(public.push_alerts, timestamptz) is
-  'The value that an alert would look at now; null while there is none that is fresh.';
+  'The value that an alert would look at now; null while there is none that is fresh or lasting.';
 
 create function push.check_alert()
 returns trigger

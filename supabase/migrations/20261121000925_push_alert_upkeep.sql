@@ -142,7 +142,7 @@ begin
       select a.id
       from public.push_alerts as a
       where a.held_until <= p_now
-        and (select q.quoted_at > v_fresh_after from public.push_quotes as q where q.symbol = a.symbol)
+        and (select q.lasting or q.quoted_at > v_fresh_after from public.push_quotes as q where q.symbol = a.symbol)
       order by a.held_until
       limit p_limit
     )
@@ -177,7 +177,7 @@ begin
 end;
 $$;
 comment on function push.look_again(integer, timestamptz) is
-  'Tells what cooldown or active hours have held back, if it still holds at the last value and that is fresh, and takes alerts through last '
+  'Tells what cooldown or active hours have held back, if it still holds at the last value and that is fresh or lasting, and takes alerts through last '
   'values that somebody''s change kept from them; returns how many fired.';
 
 create function push.expire_alerts(p_limit integer, p_now timestamptz default clock_timestamp())

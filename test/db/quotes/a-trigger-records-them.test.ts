@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { clearAlerts, makeAlert, readAlert, toldByAlerts } from '../../support/alerts.ts';
+import { clearAlerts, makeAlert, readAlert, recordQuotes, toldByAlerts } from '../../support/alerts.ts';
 import { asUser, createUser } from '../../support/postgres.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { withSessions } from '../../support/sessions.ts';
@@ -111,4 +111,37 @@ test('who commits last has said the last, whenever it began', async () => {
   });
   const [row] = await sql`select q.value, p.stock from public.push_quotes as q, public.products as p`;
   expect(row).toEqual({ value: 8, stock: 8 });
+});
+
+test('what a trigger says holds until the next word, however long nothing changes', async () => {
+  const { sql } = db();
+  const lastWeek = new Date(Date.now() - 7 * 86_400_000);
+  await sql`select push.record_quote('stock:SKU-7', 12, ${lastWeek})`;
+  const alert = await lowStock();
+  expect(await readAlert(sql, alert)).toMatchObject({ armed: true, last_side: 'above' });
+  await setStock(9);
+  expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 1 });
+});
+
+test('what was held back is told when its hours begin, if a lasting value still says so', async () => {
+  const { sql } = db();
+  const [evening, morning] = [new Date('2040-06-04T22:00:00Z'), new Date('2040-06-05T08:00:00Z')];
+  const hours = { active_from: '08:00', active_until: '20:00', timezone: 'UTC' };
+  const alert = await makeAlert(sql, { symbol: 'stock:SKU-7', condition: 'below', threshold: 10, ...hours });
+  await sql`select push.record_quote('stock:SKU-7', 12, ${evening})`;
+  await sql`select push.record_quote('stock:SKU-7', 9, ${evening})`;
+  expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 0, held_back: 1, held_until: morning });
+  await sql`select push.tend_alerts(100, ${morning})`;
+  expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 1 });
+});
+
+test('a price that the service says after a lasting value is as fresh as it is', async () => {
+  const { sql } = db();
+  const earlier = new Date(Date.now() - 86_400_000);
+  await sql`select push.record_quote('stock:SKU-7', 12, ${earlier})`;
+  await recordQuotes(sql, [{ symbol: 'stock:SKU-7', value: 11 }], new Date(earlier.getTime() + 1000));
+  expect(await readAlert(sql, await lowStock())).toMatchObject({ armed: false, last_side: null });
+  const lasting = [{ symbol: 'stock:SKU-7', value: 11, lasting: true }];
+  await recordQuotes(sql, lasting, new Date(earlier.getTime() + 2000));
+  expect(await readAlert(sql, await lowStock())).toMatchObject({ armed: true, last_side: 'above' });
 });
