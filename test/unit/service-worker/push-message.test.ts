@@ -6,28 +6,32 @@ const DEFAULTS = { title: 'app.example' };
 const read = (text: string) => readMessage(contentOf({ data: { text: () => text } }), DEFAULTS);
 
 test('what the project sends is shown with all of its presentation', () => {
-  const bytes = encodePayload({
-    notificationId: '8f3c',
-    title: 'Acme is won',
-    body: 'By Anna',
-    url: '/deals/7',
-    params: { deal: 7 },
-    category: 'deals',
-    topic: null,
-    tag: 'deal:7',
-    presentation: {
-      icon: '/won.png',
-      badge: '/badge.png',
-      image: '/acme.jpg',
-      actions: [
-        { action: 'open', title: 'Open', icon: '/open.png', url: '/deals/7/open' },
-        { action: 'later', title: 'Later' },
-      ],
-      requireInteraction: true,
-      vibrate: [100, 50, 100],
-      renotify: true,
+  const bytes = encodePayload(
+    {
+      notificationId: '8f3c',
+      title: 'Acme is won',
+      body: 'By Anna',
+      url: '/deals/7',
+      appUrl: null,
+      params: { deal: 7 },
+      category: 'deals',
+      topic: null,
+      tag: 'deal:7',
+      presentation: {
+        icon: '/won.png',
+        badge: '/badge.png',
+        image: '/acme.jpg',
+        actions: [
+          { action: 'open', title: 'Open', icon: '/open.png', url: '/deals/7/open' },
+          { action: 'later', title: 'Later' },
+        ],
+        requireInteraction: true,
+        vibrate: [100, 50, 100],
+        renotify: true,
+      },
     },
-  });
+    '7.mac',
+  );
   expect(read(new TextDecoder().decode(bytes))).toEqual({
     title: 'Acme is won',
     options: {
@@ -48,6 +52,7 @@ test('what the project sends is shown with all of its presentation', () => {
         supapush: {
           notification_id: '8f3c',
           category: 'deals',
+          receipt: '7.mac',
           navigate: '/deals/7',
           actions: { open: '/deals/7/open', later: '/deals/7' },
         },
