@@ -12,11 +12,11 @@ test('what the project sends is shown with all of its presentation', () => {
       title: 'Acme is won',
       body: 'By Anna',
       url: '/deals/7',
+      appUrl: null,
       params: { deal: 7 },
       category: 'deals',
       topic: null,
       tag: 'deal:7',
-      appUrl: null,
       presentation: {
         icon: '/won.png',
         badge: '/badge.png',
@@ -30,7 +30,7 @@ test('what the project sends is shown with all of its presentation', () => {
         renotify: true,
       },
     },
-    '7.c29tZSBtYWM',
+    '7.mac',
   );
   expect(read(new TextDecoder().decode(bytes))).toEqual({
     title: 'Acme is won',
@@ -52,7 +52,7 @@ test('what the project sends is shown with all of its presentation', () => {
         supapush: {
           notification_id: '8f3c',
           category: 'deals',
-          receipt: '7.c29tZSBtYWM',
+          receipt: '7.mac',
           navigate: '/deals/7',
           actions: { open: '/deals/7/open', later: '/deals/7' },
         },
