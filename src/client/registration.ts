@@ -73,10 +73,16 @@ export function createRegistration(context: ClientContext): Registration {
     )) as DeviceRow;
   };
 
-  const registerAs = async (environment: PushEnvironment, userId: string): Promise<DeviceRow> => {
+  /** Null: the user has removed this device elsewhere, and did not ask for it here (`asked`). */
+  const registerAs = async (
+    environment: PushEnvironment,
+    userId: string,
+    asked: boolean,
+  ): Promise<DeviceRow | null> => {
     const [store, key] = await Promise.all([context.store(), vapidKey()]);
     const worker = await ensureRegistration(environment, options);
     const known = await store.get('subscription');
+    const isOurs = (await store.get('user_id')) === userId;
     const before = await worker.pushManager.getSubscription();
     let subscription = before;
     let row: DeviceRow | null = null;
@@ -86,9 +92,19 @@ export function createRegistration(context: ClientContext): Registration {
     if (before && madeWith === key && !isRemoved(before)) {
       row = await rowOf(before.endpoint);
       // Registered once, and the row is gone: its push service may have said that nothing arrives there any more.
-      const lost = !row && known?.endpoint === before.endpoint && (await store.get('user_id')) === userId;
-      if (lost) subscription = null;
+      if (!row && known?.endpoint === before.endpoint && isOurs) subscription = null;
     } else subscription = null;
+    if (
+      !(asked || row) &&
+      known &&
+      isOurs &&
+      (await project.rpc('push_device_removed', { p_address: known.endpoint }))
+    ) {
+      await before?.unsubscribe();
+      await store.delete('subscription');
+      await store.delete('user_id');
+      return null;
+    }
     if (!subscription) {
       await before?.unsubscribe();
       subscription = await subscribeBrowser(worker, key);
@@ -126,8 +142,7 @@ export function createRegistration(context: ClientContext): Registration {
     // Who signs in again gets the device again; somebody else decides for themselves, unless the device was left to them.
     if (!existing && !known && (await store.get('user_id')) !== userId) return 'granted';
     try {
-      await registerAs(environment, userId);
-      return 'subscribed';
+      return (await registerAs(environment, userId, false)) ? 'subscribed' : 'granted';
     } catch (error) {
       if (isOffline(error)) return existing && known ? 'subscribed' : 'granted';
       throw error;
@@ -160,7 +175,7 @@ export function createRegistration(context: ClientContext): Registration {
       const { environment } = context;
       const userId = await project.userId();
       if (!environment || !userId) throw new PushClientError('not_signed_in');
-      return await registerAs(environment, userId);
+      return (await registerAs(environment, userId, true)) as DeviceRow;
     },
     async withdraw() {
       await withdraw(await project.userId());

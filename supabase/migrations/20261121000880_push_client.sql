@@ -1,4 +1,5 @@
--- Supapush: what a frontend asks besides its tables: the key to subscribe with, and a message to try a device with.
+-- Supapush: what a frontend asks besides its tables: the key to subscribe with, whether its device was removed on purpose, and
+-- a message to try a device with.
 
 alter table push.settings
   add column test_limit integer not null default 10,
@@ -17,6 +18,93 @@ as $$
 $$;
 comment on function public.push_vapid_key() is
   'The public VAPID key that browsers subscribe with, base64url; null until push.connect() was called.';
+
+-- A browser whose row is gone registers anew by itself, for rows get lost. What its user has removed must stay removed.
+create table push.removed_devices (
+  -- Whoever reads this table learns no endpoint.
+  address_digest bytea not null,
+  user_id uuid not null,
+  removed_at timestamptz not null default clock_timestamp(),
+  constraint removed_devices_pkey primary key (address_digest)
+);
+comment on table push.removed_devices is 'Devices that their users have removed, until they register them again.';
+comment on column push.removed_devices.address_digest is 'SHA-256 of the endpoint or FCM token.';
+
+create index removed_devices_removed_at_idx on push.removed_devices (removed_at);
+
+alter table push.removed_devices enable row level security;
+create policy removed_devices_nobody on push.removed_devices for all to public using (false);
+
+create function push.address_digest(p_address text)
+returns bytea
+language sql
+immutable
+set search_path = ''
+as $$
+  select sha256(convert_to(p_address, 'UTF8'));
+$$;
+comment on function push.address_digest(text) is 'What push.removed_devices knows an endpoint or an FCM token by.';
+
+create function push.note_removed_devices()
+returns trigger
+language plpgsql
+-- Definer: users may not use schema push.
+security definer
+set search_path = ''
+as $$
+begin
+  insert into push.removed_devices as r (address_digest, user_id)
+  select push.address_digest(coalesce(d.endpoint, d.fcm_token)), d.user_id
+  from push_deleted_subscriptions as d
+  where d.user_id = auth.uid()
+  on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
+  return null;
+end;
+$$;
+comment on function push.note_removed_devices() is
+  'Notes what users delete of their own. What housekeeping, push services or a hand-over take away may come back by itself.';
+
+create trigger push_subscriptions_note_removed
+after delete on public.push_subscriptions
+referencing old table as push_deleted_subscriptions
+for each statement execute function push.note_removed_devices();
+
+create function push.welcome_devices()
+returns trigger
+language plpgsql
+-- Definer: as push.note_removed_devices().
+security definer
+set search_path = ''
+as $$
+begin
+  delete from push.removed_devices as r
+  using push_new_subscriptions as n
+  where r.address_digest = push.address_digest(coalesce(n.endpoint, n.fcm_token));
+  return null;
+end;
+$$;
+comment on function push.welcome_devices() is 'A device that is registered again is no longer a removed one.';
+
+create trigger push_subscriptions_welcome
+after insert on public.push_subscriptions
+referencing new table as push_new_subscriptions
+for each statement execute function push.welcome_devices();
+
+create function public.push_device_removed(p_address text)
+returns boolean
+language sql
+stable
+-- Definer: users may not use schema push; they are told of their own devices alone.
+security definer
+set search_path = ''
+as $$
+  select exists (
+    select from push.removed_devices as r
+    where r.address_digest = push.address_digest(p_address) and r.user_id = auth.uid()
+  );
+$$;
+comment on function public.push_device_removed(text) is
+  'Whether the caller has removed the device with this endpoint or FCM token: then it shall not register again by itself.';
 
 create function push.send_test(p_user_id uuid, p_subscription_id uuid, p_now timestamptz default clock_timestamp())
 returns uuid
@@ -88,9 +176,11 @@ comment on function public.push_send_test(uuid) is
   'Sends the caller a test message, to one device of theirs or to all; returns the notification''s id.';
 
 revoke all on function public.push_vapid_key() from public, anon, authenticated;
+revoke all on function public.push_device_removed(text) from public, anon, authenticated;
 revoke all on function public.push_send_test(uuid) from public, anon, authenticated;
 -- Anon as well: the key is public, and an app may want to subscribe before its user has signed in.
 grant execute on function public.push_vapid_key() to anon, authenticated;
+grant execute on function public.push_device_removed(text) to authenticated;
 grant execute on function public.push_send_test(uuid) to authenticated;
 
 revoke all on all functions in schema push from public;

@@ -196,6 +196,14 @@ begin
 
   -- A tenth: these two look at rows that mostly stay.
   v_subscriptions := push.clean_subscriptions(greatest(p_limit / 10, 1), p_now);
+  -- A browser that has not come back for so long has lost its subscription anyway.
+  delete from push.removed_devices as r
+  where r.address_digest in (
+    select o.address_digest from push.removed_devices as o
+    where o.removed_at <= p_now - interval '400 days'
+    order by o.removed_at
+    limit p_limit
+  );
 
   -- Ids grow with time: only the oldest are looked at.
   delete from push.rule_errors as r

@@ -103,5 +103,6 @@ export const MATRIX: Record<string, Answers> = {
   'push.reminder_errors': NOBODY,
   'push.receipts': NOBODY,
   'push.receipt_counts': NOBODY,
+  'push.removed_devices': NOBODY,
   'push.resubscriptions': NOBODY,
 };

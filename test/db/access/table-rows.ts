@@ -223,6 +223,11 @@ export const ROWS: Record<string, RowOf> = {
     change: 'receipts = 0',
     row: () => ({ notification_id: randomUUID(), event: 'clicked', place: 1, receipts: 1 }),
   },
+  'push.removed_devices': {
+    key: 'user_id',
+    change: `removed_at = now()`,
+    row: (user_id) => ({ user_id, address_digest: Buffer.from(user_id) }),
+  },
   'push.resubscriptions': {
     key: 'subscription_id',
     change: `moments = '{}'`,
@@ -266,5 +271,6 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     select notification_id, 'displayed', 1, 1 from push.expansions`;
   await sql`
     insert into push.resubscriptions (subscription_id, moments) values (${await subscribe(sql, id)}, array[now()])`;
+  await sql`insert into push.removed_devices (address_digest, user_id) values ('\\x00', ${id})`;
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
 }

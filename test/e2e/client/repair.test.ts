@@ -69,6 +69,20 @@ test('a lost row: the device is registered again, by a new endpoint, for the old
   expect((await rowsOf(user.id)).map(({ endpoint }) => endpoint)).toEqual([browser.subscription?.endpoint]);
 });
 
+test('a device that its user has removed elsewhere stays removed, until it is asked for here', async () => {
+  const device = await browser.open().subscribe();
+  const elsewhere = browser.createSupabase();
+  await signIn(elsewhere, user.email);
+  await elsewhere.from('push_subscriptions').delete().eq('id', device.id);
+  expect(await browser.open().sync()).toBe('granted');
+  expect(browser.subscription).toBeNull();
+  expect(await browser.open().sync()).toBe('granted');
+  expect([...(await rowsOf(user.id))]).toEqual([]);
+  await browser.open().subscribe();
+  expect(await browser.open().sync()).toBe('subscribed');
+  expect(await rowsOf(user.id)).toHaveLength(1);
+});
+
 test('a lost subscription: the device is the same one with a new endpoint', async () => {
   const { id } = await browser.open().subscribe();
   await browser.subscription?.unsubscribe();

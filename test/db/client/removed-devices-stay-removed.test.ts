@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { asUser, createUser } from '../../support/postgres.ts';
+import { subscribe } from '../../support/subscriptions.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const db = useDatabase();
+
+async function endpointOf(id: string): Promise<string> {
+  const [row] = await db().sql<{ endpoint: string }[]>`
+    select endpoint from public.push_subscriptions where id = ${id}`;
+  return row?.endpoint as string;
+}
+
+async function isRemoved(userId: string, endpoint: string): Promise<boolean | undefined> {
+  const [row] = await asUser(
+    db().sql,
+    userId,
+    (t) => t<{ removed: boolean }[]>`select public.push_device_removed(${endpoint}) as removed`,
+  );
+  return row?.removed;
+}
+
+const removeAs = (userId: string, id: string) =>
+  asUser(db().sql, userId, (t) => t`delete from public.push_subscriptions where id = ${id}`);
+
+test('what a user deletes is a removed device, to that user alone', async () => {
+  const { sql } = db();
+  const [anna, ben] = [(await createUser(sql)).id, (await createUser(sql)).id];
+  const id = await subscribe(sql, anna);
+  const endpoint = await endpointOf(id);
+  expect(await isRemoved(anna, endpoint)).toBe(false);
+  await removeAs(anna, id);
+  expect(await isRemoved(anna, endpoint)).toBe(true);
+  expect(await isRemoved(ben, endpoint)).toBe(false);
+  expect(
+    await sql`select from push.removed_devices where encode(address_digest, 'escape') like '%http%'`,
+  ).toHaveLength(0);
+});
+
+test('what the service, housekeeping or the end of an account takes away may come back by itself', async () => {
+  const { sql } = db();
+  const anna = (await createUser(sql)).id;
+  const id = await subscribe(sql, anna);
+  const endpoint = await endpointOf(id);
+  await sql`delete from public.push_subscriptions where id = ${id}`;
+  expect(await isRemoved(anna, endpoint)).toBe(false);
+  await subscribe(sql, anna);
+  await sql`delete from auth.users where id = ${anna}`;
+  expect(await sql`select from push.removed_devices where user_id = ${anna}`).toHaveLength(0);
+});
+
+test('a removed device that is registered again is one like any other', async () => {
+  const { sql } = db();
+  const anna = (await createUser(sql)).id;
+  const id = await subscribe(sql, anna);
+  const endpoint = await endpointOf(id);
+  const [row] =
+    await sql`select user_id, endpoint, p256dh, auth from public.push_subscriptions where id = ${id}`;
+  await removeAs(anna, id);
+  await sql`insert into public.push_subscriptions ${sql(row as never)}`;
+  expect(await isRemoved(anna, endpoint)).toBe(false);
+});
+
+test('after 400 days nobody remembers it', async () => {
+  const { sql } = db();
+  const anna = (await createUser(sql)).id;
+  const id = await subscribe(sql, anna);
+  const endpoint = await endpointOf(id);
+  await removeAs(anna, id);
+  const day = 86_400_000;
+  await sql`select push.clean(100, ${new Date(Date.now() + 399 * day)})`;
+  expect(await isRemoved(anna, endpoint)).toBe(true);
+  await sql`select push.clean(100, ${new Date(Date.now() + 401 * day)})`;
+  expect(await isRemoved(anna, endpoint)).toBe(false);
+});
