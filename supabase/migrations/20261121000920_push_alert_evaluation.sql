@@ -13,8 +13,8 @@ returns table (id uuid, symbol text, window_minutes integer, price double precis
 language plpgsql
 stable
 set search_path = ''
--- Two short ranges of an index for each value, however many alerts wait. The planner does not know how short, and would
--- read them all.
+-- Two short ranges of an index for each value, however many alerts wait. The planner does not know how short, or keeps a
+-- plan from when there was next to none, and would read them all.
 set enable_seqscan = off
 set enable_bitmapscan = off
 set enable_hashjoin = off
@@ -71,8 +71,6 @@ begin
     select a.id from public.push_alerts as a
     where a.symbol = s.symbol collate "C" and a.window_minutes = s.window_minutes
       and a.lower_line is not null and (a.lower_line, a.lower_edge) >= (s.measure, 1::smallint)
-    -- Keeps it a look-up for each value: the planner may not begin with the alerts.
-    offset 0
   ) as c;
 end;
 $$;

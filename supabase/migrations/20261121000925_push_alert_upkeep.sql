@@ -38,8 +38,6 @@ begin
     select a.id from public.push_alerts as a
     where a.enabled and a.symbol = m.symbol collate "C" and a.level = m.level collate "C" and a.level_price is not null
       and l.value is null
-    -- See push.crossed_alerts().
-    offset 0
   ) as f;
   if v_ids is null then
     return 0;
@@ -50,7 +48,9 @@ begin
     select n.*
     from unnest(v_ids) as m (id)
     join public.push_alerts as a on a.id = m.id and a.level is not null
-    left join public.push_levels as l on l.symbol = a.symbol and l.level = a.level
+    cross join lateral (
+      select (select l.value from public.push_levels as l where l.symbol = a.symbol and l.level = a.level) as value offset 0
+    ) as l
     cross join lateral push.begin_alert(a, l.value, push.value_for(a, p_now)) as n
     where a.level_price is distinct from l.value
   )

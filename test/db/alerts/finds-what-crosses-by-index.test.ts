@@ -7,15 +7,14 @@ import { readingOf } from '../../support/reading.ts';
 
 // 20,000 alerts. Of each symbol 800 wait, of which two cross with the next quote; of the first one, four more have a reason to
 // be looked at without one.
-const SYMBOLS = Array.from({ length: 25 }, (_, index) => `S${index}`);
-const OF_EACH = 800;
+const SYMBOLS = Array.from({ length: 250 }, (_, index) => `S${index}`);
+const OF_EACH = 80;
 const NOW = new Date('2040-06-04T12:00:00Z');
 const LARGE = ['public.push_alerts', 'push.quote_history'];
 const TABLES = [...LARGE, 'public.push_quotes', 'public.push_levels'];
 
 /** Makes every kind of alert of these symbols, and what they wait for; the old quotes of the first symbol are to be deleted. */
-async function fill(database: TestDatabase, symbols: string[], ofEach: number): Promise<void> {
-  const superuser = postgres(database.superuserUrl, { max: 1, onnotice: () => undefined });
+async function fill(superuser: postgres.Sql, symbols: string[], ofEach: number): Promise<void> {
   const { id } = await createUser(superuser);
   await superuser`
     insert into push.quote_history (symbol, quoted_at, value)
@@ -62,7 +61,6 @@ async function fill(database: TestDatabase, symbols: string[], ofEach: number): 
     update public.push_alerts as a
     set held_until = ${NOW}::timestamptz + case when a.symbol = ${SYMBOLS[0] as string} then interval '-1 minute' else '1 day' end
     where a.threshold = 90 and a.symbol = any (${symbols})`;
-  await superuser.end();
 }
 
 type Run = (sql: postgres.TransactionSql) => Promise<number>;
@@ -81,19 +79,19 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
   [
     'finding what quotes cross',
     {
-      finds: 50,
-      rows: 250,
+      finds: 500,
+      rows: 2000,
       run: (sql) =>
         numberOf(sql`
-          select count(*) as found from push.crossed_alerts(${SYMBOLS}, array_fill(101::float8, array[25]),
-            array_fill(${NOW}::timestamptz + interval '1 minute', array[25]))`),
+          select count(*) as found from push.crossed_alerts(${SYMBOLS}, array_fill(101::float8, array[250]),
+            array_fill(${NOW}::timestamptz + interval '1 minute', array[250]))`),
     },
   ],
   [
     'recording quotes and firing',
     {
-      finds: 50,
-      rows: 1000,
+      finds: 500,
+      rows: 7000,
       run: (sql) =>
         numberOf(sql`
           select public.push_record_quotes(
@@ -105,8 +103,8 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
   [
     'listing what is watched',
     {
-      finds: 25,
-      rows: 100,
+      finds: 250,
+      rows: 700,
       run: (sql) => numberOf(sql`select count(*) as found from public.push_watched_symbols(${NOW})`),
     },
   ],
@@ -114,7 +112,7 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
     'following a level that moves',
     {
       finds: 2,
-      rows: 100,
+      rows: 700,
       run: async (sql) => {
         const before = await countUpdates(sql);
         await sql`update public.push_levels set value = 301 where symbol = 'S1' and level = 'moves'`;
@@ -126,7 +124,7 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
     'looking after levels that stand still',
     {
       finds: 0,
-      rows: 300,
+      rows: 1300,
       run: (sql) =>
         numberOf(sql`
           select push.follow_levels(array_agg(l.symbol), array_agg(l.level), ${NOW}) as found from public.push_levels as l`),
@@ -144,7 +142,7 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
     'tending all of it',
     {
       finds: 20,
-      rows: 600,
+      rows: 1500,
       run: (sql) => numberOf(sql`select push.tend_alerts(1000, ${NOW}) ->> 'quotes_deleted' as found`),
     },
   ],
@@ -168,14 +166,17 @@ describe.each(['never analysed', 'analysed while nearly empty', 'analysed'])(
     beforeAll(async () => {
       database = await createTestDatabase();
       const { sql } = database;
+      // One session for all of it: the schema for temporary tables of another would have every session plan anew.
+      const superuser = postgres(database.superuserUrl, { max: 1, onnotice: () => undefined });
       for (const table of TABLES) await sql`alter table ${sql(table)} set (autovacuum_enabled = false)`;
-      await fill(database, SYMBOLS.slice(0, 1), 16);
+      await fill(superuser, SYMBOLS.slice(0, 1), 16);
       if (statistics === 'analysed while nearly empty') await sql.unsafe('vacuum analyze').simple();
       const old = connect(database, 'force_generic_plan');
       for (const [, { run }] of WORKS) await readingOf(old, TABLES, run);
       await sql`delete from auth.users`;
-      await fill(database, SYMBOLS, OF_EACH);
+      await fill(superuser, SYMBOLS, OF_EACH);
       if (statistics === 'analysed') await sql.unsafe('vacuum analyze').simple();
+      await superuser.end();
       Object.assign(sessions, {
         'a plan for what it is given': connect(database, 'force_custom_plan'),
         'a plan for everything': connect(database, 'force_generic_plan'),
