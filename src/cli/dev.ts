@@ -10,7 +10,7 @@ const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const USAGE = `Usage: npm run dev -- [options]
 
 Runs the local stack until Ctrl-C: PostgreSQL, the Data API and auth server, Edge Functions, pg_net and pg_cron,
-and a push service. Its database and keys are kept in .supapush/dev; new migrations are applied on start.
+a push service, and a source of quotes. Its database and keys are kept in .supapush/dev; new migrations are applied on start.
 
   --json                 print one line of JSON on stdout when ready, everything else on stderr
   --reset                start with an empty database and new keys
@@ -32,6 +32,7 @@ const READY_KEYS = [
   'databaseUrl',
   'superuserDatabaseUrl',
   'pushServiceUrl',
+  'quoteServerUrl',
   'vapidPublicKey',
 ] as const satisfies (keyof StackAddress)[];
 
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
     stateDirectory: join(flags.project, '.supapush', 'dev'),
     reset: flags.reset,
     ports: flags.ports,
+    quoteServer: true,
     log: (line) => console.error(styleText('dim', line, { stream: process.stderr })),
     onFunctionLog: ({ function: name, line }) => console.error(`${name}: ${line}`),
     handleSignals: true,
@@ -120,6 +122,7 @@ function describe(stack: Stack): string {
     ['Database', stack.databaseUrl],
     ['  as superuser', stack.superuserDatabaseUrl],
     ['Push service', stack.pushServiceUrl],
+    ['Quotes', `${stack.quoteServerUrl}/json?symbols=DAX,BTC`],
     ['VAPID public key', stack.vapidPublicKey],
     [
       'Functions',

@@ -5,6 +5,127 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      push_alerts: {
+        Row: {
+          active_from: string | null;
+          active_until: string | null;
+          armed: boolean;
+          body: string | null;
+          condition: string;
+          cooldown: string;
+          created_at: string;
+          direction: string | null;
+          disabled_reason: string | null;
+          enabled: boolean;
+          expires_at: string | null;
+          generation: number;
+          held_back: number;
+          held_until: string | null;
+          hysteresis: number;
+          hysteresis_unit: string;
+          id: string;
+          last_fired_at: string | null;
+          last_side: string | null;
+          level: string | null;
+          level_condition: string | null;
+          level_price: number | null;
+          lower_edge: number | null;
+          lower_line: number | null;
+          recurring: boolean;
+          setup: string | null;
+          symbol: string;
+          threshold: number | null;
+          times_fired: number;
+          timezone: string | null;
+          title: string | null;
+          updated_at: string;
+          upper_edge: number | null;
+          upper_line: number | null;
+          urgency: string;
+          user_id: string;
+          window_minutes: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          active_from?: string | null;
+          active_until?: string | null;
+          armed?: boolean;
+          body?: string | null;
+          condition: string;
+          cooldown?: string;
+          created_at?: string;
+          direction?: string | null;
+          disabled_reason?: string | null;
+          enabled?: boolean;
+          expires_at?: string | null;
+          generation?: number;
+          held_back?: number;
+          held_until?: string | null;
+          hysteresis?: number;
+          hysteresis_unit?: string;
+          id?: string;
+          last_fired_at?: string | null;
+          last_side?: string | null;
+          level?: string | null;
+          level_condition?: string | null;
+          level_price?: number | null;
+          lower_edge?: number | null;
+          lower_line?: number | null;
+          recurring?: boolean;
+          setup?: string | null;
+          symbol: string;
+          threshold?: number | null;
+          times_fired?: number;
+          timezone?: string | null;
+          title?: string | null;
+          updated_at?: string;
+          upper_edge?: number | null;
+          upper_line?: number | null;
+          urgency?: string;
+          user_id?: string;
+          window_minutes?: number;
+        };
+        Update: {
+          active_from?: string | null;
+          active_until?: string | null;
+          armed?: boolean;
+          body?: string | null;
+          condition?: string;
+          cooldown?: string;
+          created_at?: string;
+          direction?: string | null;
+          disabled_reason?: string | null;
+          enabled?: boolean;
+          expires_at?: string | null;
+          generation?: number;
+          held_back?: number;
+          held_until?: string | null;
+          hysteresis?: number;
+          hysteresis_unit?: string;
+          id?: string;
+          last_fired_at?: string | null;
+          last_side?: string | null;
+          level?: string | null;
+          level_condition?: string | null;
+          level_price?: number | null;
+          lower_edge?: number | null;
+          lower_line?: number | null;
+          recurring?: boolean;
+          setup?: string | null;
+          symbol?: string;
+          threshold?: number | null;
+          times_fired?: number;
+          timezone?: string | null;
+          title?: string | null;
+          updated_at?: string;
+          upper_edge?: number | null;
+          upper_line?: number | null;
+          urgency?: string;
+          user_id?: string;
+          window_minutes?: number;
+        };
+        Relationships: [];
+      };
       push_categories: {
         Row: {
           created_at: string;
@@ -83,6 +204,34 @@ export type Database = {
             referencedColumns: ['id'];
           },
         ];
+      };
+      push_levels: {
+        Row: {
+          level: string;
+          session_date: string | null;
+          symbol: string;
+          timezone: string | null;
+          updated_at: string;
+          value: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          level: string;
+          session_date?: string | null;
+          symbol: string;
+          timezone?: string | null;
+          updated_at?: string;
+          value: number;
+        };
+        Update: {
+          level?: string;
+          session_date?: string | null;
+          symbol?: string;
+          timezone?: string | null;
+          updated_at?: string;
+          value?: number;
+        };
+        Relationships: [];
       };
       push_notifications: {
         Row: {
@@ -211,6 +360,31 @@ export type Database = {
           quiet_until?: string | null;
           timezone?: string | null;
           user_id?: string;
+        };
+        Relationships: [];
+      };
+      push_quotes: {
+        Row: {
+          quoted_at: string;
+          recorded_at: string;
+          source: string | null;
+          symbol: string;
+          value: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          quoted_at?: string;
+          recorded_at?: string;
+          source?: string | null;
+          symbol: string;
+          value: number;
+        };
+        Update: {
+          quoted_at?: string;
+          recorded_at?: string;
+          source?: string | null;
+          symbol?: string;
+          value?: number;
         };
         Relationships: [];
       };
@@ -536,7 +710,29 @@ export type Database = {
           total: number;
         }[];
       };
+      push_quote_plan: { Args: { p_now?: string }; Returns: Json };
+      push_quote_report: { Args: { p_now?: string; p_report: Json }; Returns: Json };
+      push_record_quotes: { Args: { p_now?: string; p_quotes: Json }; Returns: Json };
+      push_record_session: {
+        Args: {
+          p_close: number;
+          p_high: number;
+          p_low: number;
+          p_now?: string;
+          p_open: number;
+          p_session_date: string;
+          p_symbol: string;
+          p_timezone: string;
+        };
+        Returns: undefined;
+      };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
+      push_watched_symbols: {
+        Args: { p_now?: string };
+        Returns: {
+          symbol: string;
+        }[];
+      };
     };
     Enums: {
       [_ in never]: never;

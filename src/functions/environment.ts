@@ -62,12 +62,47 @@ const variables = z.object({
   PUSH_BELL_SECRET: headerValue.min(32, 'must have at least 32 characters'),
 });
 
+const bellVariables = variables.pick({
+  SUPABASE_URL: true,
+  SUPABASE_SECRET_KEYS: true,
+  SUPABASE_SERVICE_ROLE_KEY: true,
+  PUSH_BELL_SECRET: true,
+});
+
 /**
  * Reads and checks the environment once. Throws `not_configured`, naming every variable that is missing or malformed
  * and never a value.
  */
 export function readEnvironment(environment: Record<string, string | undefined>): FunctionEnvironment {
-  const read = variables.safeParse(environment);
+  const { read, secretKey } = readVariables(variables, environment);
+  const subject = read.VAPID_SUBJECT;
+  return {
+    supabaseUrl: read.SUPABASE_URL,
+    secretKey,
+    vapid: [
+      { publicKey: read.VAPID_PUBLIC_KEY, privateKey: read.VAPID_PRIVATE_KEY, subject },
+      ...read.VAPID_PREVIOUS_KEYS.map((pair) => ({ ...pair, subject })),
+    ],
+    bellSecret: read.PUSH_BELL_SECRET,
+    // A line left empty in .env is no account.
+    fcmServiceAccount: read.FCM_SERVICE_ACCOUNT?.trim() || undefined,
+    padding: read.PUSH_PADDING,
+    deliveryBudget: read.PUSH_DELIVERY_BUDGET,
+  };
+}
+
+/** What a function needs that is rung and works on the database, but sends nothing. Throws `not_configured`. */
+export function readBellEnvironment(
+  environment: Record<string, string | undefined>,
+): Pick<FunctionEnvironment, 'supabaseUrl' | 'secretKey' | 'bellSecret'> {
+  const { read, secretKey } = readVariables(bellVariables, environment);
+  return { supabaseUrl: read.SUPABASE_URL, secretKey, bellSecret: read.PUSH_BELL_SECRET };
+}
+
+function readVariables<
+  T extends { SUPABASE_SECRET_KEYS?: string | undefined; SUPABASE_SERVICE_ROLE_KEY?: string | undefined },
+>(schema: z.ZodType<T>, environment: Record<string, string | undefined>): { read: T; secretKey: string } {
+  const read = schema.safeParse(environment);
   const problems = read.success
     ? []
     : read.error.issues.map((issue) => {
@@ -82,20 +117,7 @@ export function readEnvironment(environment: Record<string, string | undefined>)
       `The function is not configured: ${problems.join(', ')}. Run: supabase secrets set`,
     );
   }
-  const subject = read.data.VAPID_SUBJECT;
-  return {
-    supabaseUrl: read.data.SUPABASE_URL,
-    secretKey,
-    vapid: [
-      { publicKey: read.data.VAPID_PUBLIC_KEY, privateKey: read.data.VAPID_PRIVATE_KEY, subject },
-      ...read.data.VAPID_PREVIOUS_KEYS.map((pair) => ({ ...pair, subject })),
-    ],
-    bellSecret: read.data.PUSH_BELL_SECRET,
-    // A line left empty in .env is no account.
-    fcmServiceAccount: read.data.FCM_SERVICE_ACCOUNT?.trim() || undefined,
-    padding: read.data.PUSH_PADDING,
-    deliveryBudget: read.data.PUSH_DELIVERY_BUDGET,
-  };
+  return { read: read.data, secretKey };
 }
 
 /** The project's secret key, whatever else is missing; undefined where there is none. */

@@ -35,7 +35,7 @@ export async function seedProject(databaseUrl: string, config: LocalConfig): Pro
 
 /**
  * Tells the database where its functions are, with the secret that rings them, and makes it call the local push service
- * and the local FCM service, the latter in Google's place. A project without Supapush's migrations is left alone.
+ * and the local FCM service, the latter in Google's place, and lets it ask the local quote server. A project without Supapush's migrations is left alone.
  */
 export async function connectPush(
   databaseUrl: string,
@@ -45,18 +45,22 @@ export async function connectPush(
     vapidPublicKey: string;
     pushServiceOrigin: string;
     fcmBaseUrl: string;
+    quoteServerOrigin: string | undefined;
   },
 ): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     const [found] = await sql`
       select to_regprocedure('push.connect(text, text, text)') is not null as bell,
-             to_regclass('push.hosts') is not null as hosts`;
+             to_regclass('push.hosts') is not null as hosts,
+             to_regclass('push.quote_sources') is not null as quotes`;
     if (found?.bell)
       await sql`select push.connect(${push.projectUrl}, ${push.bellSecret}, ${push.vapidPublicKey})`;
     if (found?.hosts) {
       await sql`insert into push.hosts (origin) values (${push.pushServiceOrigin}) on conflict do nothing`;
       await sql`update push.hosts set origin = ${push.fcmBaseUrl} where channel = 'fcm'`;
     }
+    if (found?.quotes)
+      await sql`update push.settings set local_quote_server = ${push.quoteServerOrigin ?? null}`;
   });
 }
 

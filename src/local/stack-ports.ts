@@ -6,16 +6,18 @@ export interface StackPorts {
   gateway?: number | undefined;
   database?: number | undefined;
   pushService?: number | undefined;
+  quoteServer?: number | undefined;
 }
 
 /** A port that was asked for is taken or fails; one of the last run is taken again where it is free. */
 export async function choosePorts(asked: StackPorts, state: StackState): Promise<StackPorts> {
   const again = async (port: number | undefined): Promise<number | undefined> =>
     port !== undefined && (await isLoopbackPortFree(port)) ? port : undefined;
-  const [gateway, database, pushService] = await Promise.all([
+  const [gateway, database, pushService, quoteServer] = await Promise.all([
     asked.gateway ?? again(state.ports?.gateway),
     asked.database ?? again(state.ports?.database),
     asked.pushService ?? again(state.ports?.pushService),
+    asked.quoteServer ?? again(state.ports?.quoteServer),
   ]);
-  return { gateway, database, pushService };
+  return { gateway, database, pushService, quoteServer };
 }

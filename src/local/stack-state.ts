@@ -17,8 +17,10 @@ const state = z.object({
   bellSecret: z.string().min(32),
   /** The key of the service account at the local FCM service, PKCS#8 in PEM; states of earlier versions have none. */
   fcmPrivateKey: z.string().startsWith('-----BEGIN PRIVATE KEY-----').default(createServiceAccountKey),
-  /** Those of the last start, taken again where free: subscriptions hold the push service's address. */
-  ports: z.object({ gateway: port, database: port, pushService: port }).optional(),
+  /** Those of the last start, taken again where free: subscriptions and sources of quotes hold addresses. */
+  ports: z
+    .object({ gateway: port, database: port, pushService: port, quoteServer: port.optional() })
+    .optional(),
 });
 
 /** Keys and ports of one stack, kept as long as its database. */

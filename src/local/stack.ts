@@ -1,5 +1,4 @@
-import { chmod, mkdtemp, realpath } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { allOrNone } from './all-or-none.ts';
@@ -18,7 +17,9 @@ import { readLocalConfig } from './local-config.ts';
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
 import { connectPush, migrateProject, seedProject } from './project-database.ts';
 import { type PushService, startPushService } from './push-service/push-service.ts';
-import { emptyState, lockState } from './stack-lock.ts';
+import type { QuoteServer } from './quote-server/quote-server.ts';
+import { startStackQuoteServer } from './quote-server/stack-quote-server.ts';
+import { openStackDirectory } from './stack-directory.ts';
 import { choosePorts, type StackPorts } from './stack-ports.ts';
 import { openStackState, saveStackState } from './stack-state.ts';
 import { startPgCronWorker } from './workers/pg-cron-worker.ts';
@@ -43,6 +44,8 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   functions?: boolean;
   /** Processes of each function; requests go to them in turns. One unless given. */
   functionProcesses?: number;
+  /** Whether a source of quotes runs beside it, and the database may ask it; not unless switched on. */
+  quoteServer?: boolean;
   /** What happens, line by line, with durations. */
   log?: (line: string) => void;
   /** What functions print; goes to `log` unless given. */
@@ -60,12 +63,15 @@ export interface StackAddress {
   databaseUrl: string;
   superuserDatabaseUrl: string;
   pushServiceUrl: string;
+  /** Undefined where no quote server was asked for. */
+  quoteServerUrl: string | undefined;
   vapidPublicKey: string;
 }
 
 export interface Stack extends StackAddress {
   readonly pushService: PushService;
   readonly fcm: FcmService;
+  readonly quotes: QuoteServer | undefined;
   readonly postgres: PostgresServer;
   readonly functions: FunctionServer | undefined;
   /** The migrations that this start applied. */
@@ -116,7 +122,7 @@ async function compose(
     return result;
   };
 
-  const directory = await openDirectory(options, lifetime);
+  const directory = await openStackDirectory(options, lifetime);
   const [config, state] = await Promise.all([
     readLocalConfig(resolve(options.projectDirectory ?? PROJECT)),
     openStackState(directory),
@@ -137,7 +143,7 @@ async function compose(
   // Both load @supabase/lite, which takes a while: it happens while Postgres starts.
   const modules = Promise.all([import('./postgres/supabase-roles.ts'), import('./api/api-server.ts')]);
   modules.catch(() => undefined);
-  const [server, gateway, pushService, fcm] = await allOrNone([
+  const [server, gateway, pushService, fcm, quotes] = await allOrNone([
     timed('PostgreSQL', startDatabase(ports.database)),
     startGateway({ ...(ports.gateway !== undefined && { port: ports.gateway }), log }).then((gateway) => {
       lifetime.onEnd('gateway', gateway.stop);
@@ -151,11 +157,17 @@ async function compose(
       lifetime.onEnd('FCM service', service.stop);
       return service;
     }),
+    options.quoteServer ? startStackQuoteServer(ports.quoteServer, lifetime) : undefined,
   ]);
   const pushServicePort = Number(new URL(pushService.origin).port);
   await saveStackState(directory, {
     ...state,
-    ports: { gateway: gateway.port, database: server.port, pushService: pushServicePort },
+    ports: {
+      gateway: gateway.port,
+      database: server.port,
+      pushService: pushServicePort,
+      quoteServer: quotes?.port ?? ports.quoteServer,
+    },
   });
 
   const address: StackAddress = {
@@ -165,6 +177,7 @@ async function compose(
     databaseUrl: server.url(),
     superuserDatabaseUrl: server.url({ role: 'supabase_admin' }),
     pushServiceUrl: pushService.origin,
+    quoteServerUrl: quotes?.origin,
     vapidPublicKey: options.secrets?.VAPID_PUBLIC_KEY ?? state.vapid.publicKey,
   };
 
@@ -241,6 +254,7 @@ async function compose(
       vapidPublicKey: address.vapidPublicKey,
       pushServiceOrigin: pushService.origin,
       fcmBaseUrl: fcm.baseUrl,
+      quoteServerOrigin: quotes?.origin,
     }),
   ]);
   // Registered again to be the first to stop: no request is to find its server half gone.
@@ -254,6 +268,7 @@ async function compose(
     ...address,
     pushService,
     fcm,
+    quotes,
     get postgres() {
       return database ?? server;
     },
@@ -275,20 +290,6 @@ async function compose(
     },
     stop: lifetime.end,
   };
-}
-
-async function openDirectory({ stateDirectory, reset }: StackOptions, lifetime: Lifetime): Promise<string> {
-  if (stateDirectory !== undefined) {
-    const directory = resolve(stateDirectory);
-    await lockState(directory, lifetime);
-    if (reset) await emptyState(directory);
-    return await realpath(directory);
-  }
-  const directory = await mkdtemp(join(await realpath(tmpdir()), 'supapush-'));
-  lifetime.removeAtEnd(directory);
-  // mkdtemp allows only its owner in; under root, Postgres runs as another user and must pass through.
-  await chmod(directory, 0o711);
-  return directory;
 }
 
 async function endWorkers(workers: Worker[]): Promise<void> {

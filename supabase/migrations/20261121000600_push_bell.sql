@@ -37,7 +37,7 @@ begin
     select e.name, e.secret, e.description
     from (values
       ('push_project_url', p_project_url, 'Supapush: where the Edge Functions of this project answer'),
-      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch, and can do nothing else')
+      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-alerts, and can do nothing else')
     ) as e (name, secret, description)
   loop
     select s.id into v_id from vault.decrypted_secrets as s where s.name = v_entry.name;

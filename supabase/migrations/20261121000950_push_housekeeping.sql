@@ -109,7 +109,8 @@ begin
     -- The history of other jobs is not ours to delete.
     delete from cron.job_run_details as r
     where r.runid in (
-      select o.runid from old as o join cron.job as j on j.jobid = o.jobid where j.jobname in ('supapush-tick', 'supapush-clean')
+      select o.runid from old as o join cron.job as j on j.jobid = o.jobid
+      where j.jobname in ('supapush-tick', 'supapush-clean', 'supapush-alerts', 'supapush-quotes')
     )
     returning 1
   )

@@ -130,13 +130,14 @@ begin
     'hosts', v_hosts,
     'reminders', v_reminders,
     'alarms', v_alarms,
+    'quote_sources', push.quote_source_health(p_now),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'last_tick_at', v_last_tick
   );
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate of the last quarter of an hour, circuits, errors, errors of rules in the last hour, alarms, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate of the last quarter of an hour, circuits, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

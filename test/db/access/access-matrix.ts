@@ -80,6 +80,8 @@ export const MATRIX: Record<string, Answers> = {
   'push.rules': NOBODY,
   'push.rule_errors': NOBODY,
   'push.rule_status': NOBODY,
+  'push.quote_sources': NOBODY,
+  'push.quote_source_symbols': NOBODY,
   'push.reminders': NOBODY,
   'push.reminder_moments': NOBODY,
   'push.reminder_errors': NOBODY,

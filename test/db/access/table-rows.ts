@@ -172,6 +172,8 @@ export const ROWS: Record<string, RowOf> = {
   },
   'push.throttle_log': { key: 'user_id', change: `moments = '{}'`, row: (user_id) => ({ user_id }) },
   'push.daily_pushes': { key: 'user_id', change: 'pushes = 0', row: (user_id) => ({ user_id }) },
+  'push.quote_sources': { key: 'name', change: 'failures = 0', row: () => ({ name: 'evil' }) },
+  'push.quote_source_symbols': { key: 'symbol', change: 'refusals = 0', row: () => ({ source: 'evil' }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
   'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
   'push.reminder_errors': { key: 'reminder', change: `message = ''`, row: () => ({ reminder: 'evil' }) },
@@ -189,6 +191,8 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
   topicMessages = sent.map(({ id }) => id);
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
+  await sql`select push.define_quote_source('main', 'json', 'https://api.example.com/q?s={symbol}', 'last')`;
+  await sql`insert into push.quote_source_symbols (source, symbol, given_at) values ('main', 'DAX', now())`;
   await sql`create table public.deals (id integer primary key, owner uuid)`;
   await sql`select push.watch('deals_made', 'public.deals', 'new.owner', '''Deal''')`;
   await sql`insert into push.rule_errors (rule, event, sqlstate, message) values ('deals_made', 'insert', '00000', '')`;

@@ -57,6 +57,7 @@ describe('npm run dev -- --json', () => {
       'databaseUrl',
       'superuserDatabaseUrl',
       'pushServiceUrl',
+      'quoteServerUrl',
       'vapidPublicKey',
     ]);
     const asService = await fetch(`${address.url}/rest/v1/rpc/none`, {

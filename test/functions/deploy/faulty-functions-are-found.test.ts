@@ -111,6 +111,8 @@ test('two functions are both deployed and each probed', async () => {
   });
   expect(names).toEqual([
     DEPLOYS,
+    'push-alerts',
+    'push-alerts',
     'push-dispatch',
     'push-dispatch',
     'push-health',

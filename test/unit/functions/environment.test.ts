@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SupapushError } from '../../../src/errors.ts';
-import { readEnvironment } from '../../../src/functions/environment.ts';
+import { readBellEnvironment, readEnvironment } from '../../../src/functions/environment.ts';
 
 const GOOD = {
   SUPABASE_URL: 'https://abcdefghijklmnopqrst.supabase.co',
@@ -161,4 +161,14 @@ describe('an environment is refused, by the name of the variable and never by it
     expect(message).not.toContain('v4lue');
     for (const good of Object.values(GOOD)) expect(message).not.toContain(good);
   });
+});
+
+test('a function that sends nothing needs no VAPID keys, and names what else is missing', () => {
+  const { SUPABASE_URL, SUPABASE_SECRET_KEYS, PUSH_BELL_SECRET } = GOOD;
+  expect(readBellEnvironment({ SUPABASE_URL, SUPABASE_SECRET_KEYS, PUSH_BELL_SECRET })).toEqual({
+    supabaseUrl: SUPABASE_URL,
+    secretKey: 'sb_secret_one',
+    bellSecret: PUSH_BELL_SECRET,
+  });
+  expect(() => readBellEnvironment({ SUPABASE_URL })).toThrow(/PUSH_BELL_SECRET is missing/);
 });

@@ -1,0 +1,63 @@
+import { fetchQuotes } from '../alerts/fetch-quotes.ts';
+import type { ResolveDns } from '../alerts/source-address.ts';
+import { createQuotePlan } from '../database/quote-plan.ts';
+import { createServiceClient } from '../database/service-client.ts';
+import { errorResponse, SupapushError } from '../errors.ts';
+import { readBellEnvironment } from './environment.ts';
+import type { Platform } from './platform.ts';
+import { isSameSecret } from './secret-comparison.ts';
+
+/** What `push-alerts` needs from the platform it runs on. */
+export interface AlertsPlatform extends Pick<Platform, 'environment' | 'waitUntil' | 'log'> {
+  /** Looks names up, so that none leads into a private network; undefined where the platform cannot. */
+  resolve?: ResolveDns | undefined;
+}
+
+/**
+ * `push-alerts`: rung by the database, answers 202 at once, asks the sources of quotes that are due in the background
+ * and reports what they gave; the database compares it with the alerts.
+ *
+ * `GET` is the health probe: 200 `{ function, status: 'ok' }`, or 503 naming what is not configured. `POST` takes the
+ * bell's secret in `x-push-bell`, and no body; errors are `{ message, code }`.
+ */
+export function createPushAlerts(platform: AlertsPlatform): (request: Request) => Promise<Response> {
+  const { environment, waitUntil, log, resolve } = platform;
+  return async (request) => {
+    try {
+      if (request.method !== 'GET' && request.method !== 'POST') {
+        const refused = new SupapushError(
+          'method_not_allowed',
+          'Ring with POST; GET tells whether the function is ready.',
+        );
+        return errorResponse(refused, { Allow: 'GET, POST' });
+      }
+      const { supabaseUrl, secretKey, bellSecret } = readBellEnvironment(environment);
+      if (request.method === 'GET') return Response.json({ function: 'push-alerts', status: 'ok' });
+      if (!(await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret))) {
+        throw new SupapushError(
+          'bell_refused',
+          'The x-push-bell header must carry the secret that the Vault and the function share. Run: npm run connect',
+        );
+      }
+      const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey));
+      const started = performance.now();
+      const work = fetchQuotes(plan, { environment, resolve }).then(
+        (summary) => {
+          const milliseconds = Math.round(performance.now() - started);
+          log({ level: 'info', event: 'quotes_fetched', milliseconds, ...summary });
+        },
+        (error: unknown) => {
+          const code = error instanceof SupapushError ? error.code : 'internal';
+          const message = error instanceof Error ? error.message : String(error);
+          log({ level: 'error', event: 'fetching_quotes_failed', code, message });
+        },
+      );
+      waitUntil(work);
+      return Response.json({}, { status: 202 });
+    } catch (error) {
+      if (!(error instanceof SupapushError))
+        log({ level: 'error', event: 'request_failed', message: String(error) });
+      return errorResponse(error);
+    }
+  };
+}

@@ -1,0 +1,23 @@
+import { chmod, mkdtemp, realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Lifetime } from './lifetime.ts';
+import { emptyState, lockState } from './stack-lock.ts';
+
+/** Where a stack keeps its database and keys: the given folder, locked, or one of its own that goes with it. */
+export async function openStackDirectory(
+  { stateDirectory, reset }: { stateDirectory?: string; reset?: boolean },
+  lifetime: Lifetime,
+): Promise<string> {
+  if (stateDirectory !== undefined) {
+    const directory = resolve(stateDirectory);
+    await lockState(directory, lifetime);
+    if (reset) await emptyState(directory);
+    return await realpath(directory);
+  }
+  const directory = await mkdtemp(join(await realpath(tmpdir()), 'supapush-'));
+  lifetime.removeAtEnd(directory);
+  // mkdtemp allows only its owner in; under root, Postgres runs as another user and must pass through.
+  await chmod(directory, 0o711);
+  return directory;
+}

@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { BELL_SECRET, connectBell, openAlarms, PROJECT_URL } from '../../support/bell.ts';
+import { plus } from '../../support/queue.ts';
+import { clearQuotes, defineSource, planQuotes, reportQuotes, watchSymbols } from '../../support/quotes.ts';
+import { useDatabase } from '../../support/use-database.ts';
+
+const db = useDatabase();
+const NOW = new Date('2026-11-20T16:30:00Z');
+beforeEach(async () => {
+  await clearQuotes(db().sql);
+  await watchSymbols(db().sql, ['DAX', 'BTC']);
+});
+
+const plan = (seconds = 0) => planQuotes(db().sql, plus(NOW, seconds));
+/** Who is asked for what. */
+const asked = async (seconds = 0) =>
+  Object.fromEntries(
+    (await plan(seconds)).map(({ source, symbols }) => [source, symbols.map(([ours]) => ours)]),
+  );
+
+/** Asks everybody, who give these quotes. */
+async function run(seconds: number, given: Record<string, string[]>): Promise<Record<string, string[]>> {
+  const now = plus(NOW, seconds);
+  const due = await plan(seconds);
+  for (const { source, lease } of due) {
+    const quotes = (given[source] ?? []).map((symbol) => ({ symbol, value: 1 }));
+    await reportQuotes(db().sql, now, { source, lease, quotes });
+  }
+  return Object.fromEntries(due.map(({ source, symbols }) => [source, symbols.map(([ours]) => ours)]));
+}
+
+test('a source is asked for what is watched, under its own names', async () => {
+  await defineSource(db().sql, 'main', { symbols: { DAX: '^GDAXI' }, symbol_pattern: '[A-Z]{3}' });
+  await watchSymbols(db().sql, ['DAX', 'BTC', 'cpu:web-1', 'BTCUSD', '..', '.']);
+  const [main] = await plan();
+  expect(main?.symbols).toEqual([
+    ['BTC', 'BTC'],
+    ['DAX', '^GDAXI'],
+  ]);
+});
+
+test.each<[string, { symbols?: Record<string, string>; symbol_pattern?: string }, string[]]>([
+  ['nothing is said', {}, ['BTC', 'DAX', 'crypto:BTC']],
+  ['some are mapped', { symbols: { DAX: 'x' } }, ['DAX']],
+  ['there is a pattern', { symbol_pattern: 'crypto:.*' }, ['crypto:BTC']],
+  ['there are both', { symbols: { DAX: 'x' }, symbol_pattern: 'B.*|x' }, ['BTC', 'DAX']],
+])('where %s, it serves what is meant', async (_, options, symbols) => {
+  await watchSymbols(db().sql, ['DAX', 'BTC', 'crypto:BTC']);
+  await defineSource(db().sql, 'main', options);
+  expect((await asked()).main?.sort()).toEqual(symbols);
+});
+
+test('nobody is asked for what nobody watches', async () => {
+  await defineSource(db().sql, 'main');
+  await watchSymbols(db().sql, []);
+  expect(await asked()).toEqual({});
+  await watchSymbols(db().sql, ['DAX']);
+  expect(await asked()).toEqual({ main: ['DAX'] });
+});
+
+test('a source is asked again after its interval, and not before', async () => {
+  await defineSource(db().sql, 'main', { every: '60 seconds' });
+  expect(await run(0, { main: ['DAX'] })).toHaveProperty('main');
+  expect(await asked(50)).toEqual({});
+  // The job that rings is never on the second.
+  expect(await asked(58)).toHaveProperty('main');
+});
+
+test('two runs never ask the same source; one that died gives it back', async () => {
+  await defineSource(db().sql, 'main');
+  const plans = await Promise.all([plan(), plan(), plan(), plan()]);
+  expect(plans.flat()).toHaveLength(1);
+  expect(await asked(80)).toEqual({});
+  expect(await asked(91)).toHaveProperty('main');
+  // A second time in a row, it is given time.
+  expect(await asked(185)).toEqual({});
+  expect(await asked(400)).toHaveProperty('main');
+});
+
+test('symbols that wait longest come first', async () => {
+  await defineSource(db().sql, 'main');
+  await run(0, { main: ['BTC', 'DAX'] });
+  await run(60, { main: ['BTC'] });
+  expect((await asked(120)).main).toEqual(['DAX', 'BTC']);
+});
+
+describe('a fallback', () => {
+  beforeEach(async () => {
+    await defineSource(db().sql, 'fallback', { precedence: 2, fallback_after: '3 minutes' });
+    await defineSource(db().sql, 'main', { precedence: 1 });
+  });
+
+  test('is not asked while the source above it gives quotes', async () => {
+    for (let minute = 0; minute < 10; minute++) {
+      expect(await run(minute * 60, { main: ['DAX', 'BTC'] })).toEqual({ main: ['BTC', 'DAX'] });
+    }
+  });
+
+  test('is asked for the symbols that the source above did not give for some time', async () => {
+    for (const minute of [0, 1, 2])
+      expect(await run(minute * 60, { main: ['DAX'] })).not.toHaveProperty('fallback');
+    expect(await run(181, { main: ['DAX'] })).toMatchObject({ fallback: ['BTC'] });
+  });
+
+  test('is asked for all where the source above does not answer, until it does', async () => {
+    for (const minute of [0, 1, 2]) expect(await run(minute * 60, {})).not.toHaveProperty('fallback');
+    expect((await run(200, { fallback: ['DAX', 'BTC'] })).fallback).toEqual(['BTC', 'DAX']);
+    expect(await run(800, { main: ['DAX', 'BTC'] })).toHaveProperty('fallback');
+    expect(await run(860, { main: ['DAX', 'BTC'] })).toEqual({ main: ['BTC', 'DAX'] });
+  });
+
+  test('is asked at once for what the source above refused', async () => {
+    const [main] = await plan(0);
+    await reportQuotes(db().sql, NOW, {
+      source: 'main',
+      lease: main?.lease ?? '',
+      quotes: [{ symbol: 'DAX', value: 1 }],
+      refused: ['BTC'],
+    });
+    expect(await asked(1)).toEqual({ fallback: ['BTC'] });
+  });
+});
+
+describe('the bell', () => {
+  const rings = async () => {
+    const rows = await db().sql<{ headers: Record<string, string> }[]>`
+      select headers from net.http_request_queue where url = ${`${PROJECT_URL}/functions/v1/push-alerts`}`;
+    return rows.map(({ headers }) => headers['x-push-bell']);
+  };
+  const ring = async (seconds: number) =>
+    (await db().sql`select push.ring_for_quotes(${plus(NOW, seconds)}) as rung`)[0]?.rung as boolean;
+  beforeEach(async () => {
+    await db().sql`delete from net.http_request_queue`;
+    await connectBell(db().sql);
+  });
+
+  test('is rung where a source is due and a symbol watched, and only then', async () => {
+    const { sql } = db();
+    expect(await ring(0)).toBe(false);
+    await defineSource(sql, 'main');
+    await watchSymbols(sql, []);
+    expect(await ring(0)).toBe(false);
+    await watchSymbols(sql, ['DAX']);
+    expect(await ring(0)).toBe(true);
+    expect(await rings()).toEqual([BELL_SECRET]);
+    await plan(1);
+    expect(await ring(2)).toBe(false);
+  });
+
+  test('that nobody hears three times is told to the operator, until somebody comes', async () => {
+    await defineSource(db().sql, 'main');
+    for (const minute of [0, 1, 2]) await ring(minute * 60);
+    expect(await openAlarms(db().sql)).toEqual([]);
+    await ring(180);
+    expect(await openAlarms(db().sql)).toEqual(['quotes_not_fetched']);
+    await plan(200);
+    expect(await openAlarms(db().sql)).toEqual([]);
+  });
+
+  test('that is not connected raises an alarm', async () => {
+    const { sql } = db();
+    await defineSource(sql, 'main');
+    await sql`delete from vault.secrets`;
+    expect(await ring(0)).toBe(false);
+    expect(await openAlarms(sql)).toEqual(['bell_not_connected']);
+  });
+});
