@@ -56,6 +56,7 @@ export class AutopushSocket {
   readonly #now: () => number;
   readonly #userAgents = new Map<string, UserAgent>();
   readonly #reports = new ObservedList<DeliveryReport>('delivery reports');
+  #online = true;
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: 1 << 20,
@@ -86,6 +87,10 @@ export class AutopushSocket {
 
   /** Takes over a connection that asks for the WebSocket protocol. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!this.#online) {
+      socket.destroy();
+      return;
+    }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       if (webSocket.protocol === SUBPROTOCOL) this.#converse(webSocket);
       else webSocket.close(PROTOCOL_ERROR, `subprotocol ${SUBPROTOCOL} needed`);
@@ -103,6 +108,20 @@ export class AutopushSocket {
     for (const subscription of userAgent.channels.values()) this.#store.unsubscribe(subscription);
     userAgent.socket?.terminate();
     return true;
+  }
+
+  /**
+   * Drops the connections of all browsers and takes none until `online()`, as when they have lost the network. Senders
+   * reach the push service all the same, and it keeps what they send.
+   */
+  offline(): void {
+    this.#online = false;
+    for (const webSocket of this.#server.clients) webSocket.terminate();
+  }
+
+  /** Browsers may come back, which Firefox does by itself. */
+  online(): void {
+    this.#online = true;
   }
 
   /** Drops every connection, and rejects everything that waits. */

@@ -37,8 +37,11 @@ export type PushService = {
   readonly webSocketUrl: string;
   /** Every request of a sender so far, oldest first. */
   readonly received: readonly ReceivedRequest[];
-  /** The browsers that said hello: their uaids, what they reported, and losing one. */
-  readonly autopush: Pick<AutopushSocket, 'userAgents' | 'reports' | 'waitForReports' | 'forgetUserAgent'>;
+  /** The browsers that said hello: their uaids, what they reported, losing one, and cutting them all off. */
+  readonly autopush: Pick<
+    AutopushSocket,
+    'userAgents' | 'reports' | 'waitForReports' | 'forgetUserAgent' | 'offline' | 'online'
+  >;
   /** Subscribes a new device; throws `invalid_application_server_key`. */
   createDevice(options?: VirtualDeviceOptions): VirtualDevice;
   /**

@@ -106,6 +106,22 @@ describe('a connection', () => {
     await browser.settled();
   });
 
+  it('is dropped and refused while browsers are offline; senders are not, and what they sent comes afterwards', async () => {
+    const browser = openBrowser();
+    const uaid = await browser.hello();
+    const { subscription } = await browser.register(paddedKey);
+    const closed = closeOf(browser.socket);
+    service().autopush.offline();
+    expect(await closed).toBe(1006);
+    await expect(closeOf(openBrowser().socket)).rejects.toThrow('socket hang up');
+    expect((await send(subscription, 'kept')).status).toBe(201);
+
+    service().autopush.online();
+    const back = openBrowser();
+    expect(await back.hello(uaid)).toBe(uaid);
+    expect(await back.frames.take()).toMatchObject({ messageType: 'notification' });
+  });
+
   it('is dropped by stop', async () => {
     const browser = openBrowser();
     await browser.hello();
