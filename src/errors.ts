@@ -9,6 +9,28 @@ export const ERRORS = {
   method_not_allowed: { status: 405, message: 'This method is not supported here.' },
   body_malformed: { status: 400, message: 'The body is not what this function expects.' },
   body_too_large: { status: 413, message: 'The body is too large.' },
+  content_type_unsupported: { status: 415, message: 'The body must be application/json.' },
+  too_many_receipts: {
+    status: 429,
+    message: 'Too many receipts of one delivery. Send them again in a minute.',
+  },
+  too_many_resubscriptions: {
+    status: 429,
+    message: 'This device exchanged its subscription too often. Try again in an hour.',
+  },
+  subscription_unknown: {
+    status: 404,
+    message: 'No device is registered with this subscription. Register it from the app.',
+  },
+  endpoint_taken: { status: 409, message: 'This endpoint is registered already. Register it from the app.' },
+  endpoint_not_allowed: {
+    status: 400,
+    message: 'The endpoint is not an https URL of a known push service. Subscribe again.',
+  },
+  endpoint_malformed: { status: 400, message: 'Send subscription.endpoint unchanged.' },
+  p256dh_invalid: { status: 400, message: 'Send subscription.toJSON().keys.p256dh unchanged.' },
+  auth_invalid: { status: 400, message: 'Send subscription.toJSON().keys.auth unchanged.' },
+  vapid_key_invalid: { status: 400, message: 'vapid_key must be the applicationServerKey, or left out.' },
   queue_unreachable: { status: 503, message: 'The database did not answer.' },
   queue_answer_malformed: { status: 500, message: 'The database answered something unexpected.' },
   vapid_keys_invalid: { status: 503, message: 'The VAPID keys are not a matching P-256 pair.' },

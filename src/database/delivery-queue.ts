@@ -77,6 +77,7 @@ const claimedMessage = z.object({
   tag: z.string().nullable(),
   ttl: z.number().int().nonnegative(),
   presentation: presentation.nullable(),
+  app_url: z.string().nullable(),
 });
 
 const claimedTarget = z
@@ -202,6 +203,7 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
       topic: row.topic,
       tag: row.tag,
       presentation: row.presentation,
+      appUrl: row.app_url,
     },
     urgency: row.urgency,
     ttl: row.ttl,

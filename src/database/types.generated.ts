@@ -420,6 +420,7 @@ export type Database = {
           auth: string | null;
           channel: string;
           created_at: string;
+          device_name: string | null;
           device_type: string;
           endpoint: string | null;
           expires_at: string | null;
@@ -438,6 +439,7 @@ export type Database = {
           auth?: string | null;
           channel?: string;
           created_at?: string;
+          device_name?: string | null;
           device_type?: string;
           endpoint?: string | null;
           expires_at?: string | null;
@@ -455,6 +457,7 @@ export type Database = {
           auth?: string | null;
           channel?: string;
           created_at?: string;
+          device_name?: string | null;
           device_type?: string;
           endpoint?: string | null;
           expires_at?: string | null;
@@ -583,6 +586,7 @@ export type Database = {
       push_claim: {
         Args: { p_busy_hosts?: string[]; p_dispatcher: string; p_limit?: number; p_now?: string };
         Returns: {
+          app_url: string;
           attempt: number;
           auth: string;
           body: string;
@@ -698,7 +702,11 @@ export type Database = {
       push_progress: {
         Args: { p_notification_id: string };
         Returns: {
+          acted: number;
           cancelled: number;
+          clicked: number;
+          dismissed: number;
+          displayed: number;
           expired: number;
           failed: number;
           gone: number;
@@ -713,6 +721,7 @@ export type Database = {
       push_quote_plan: { Args: { p_now?: string }; Returns: Json };
       push_quote_report: { Args: { p_now?: string; p_report: Json }; Returns: Json };
       push_record_quotes: { Args: { p_now?: string; p_quotes: Json }; Returns: Json };
+      push_record_receipts: { Args: { p_now?: string; p_receipts: Json }; Returns: Json };
       push_record_session: {
         Args: {
           p_close: number;
@@ -726,7 +735,23 @@ export type Database = {
         };
         Returns: undefined;
       };
+      push_release: { Args: { p_auth: string; p_endpoint: string; p_p256dh: string }; Returns: boolean };
+      push_resubscribe: {
+        Args: {
+          p_auth: string;
+          p_endpoint: string;
+          p_now?: string;
+          p_old_auth: string;
+          p_old_endpoint: string;
+          p_old_p256dh: string;
+          p_p256dh: string;
+          p_vapid_key?: string;
+        };
+        Returns: string;
+      };
+      push_send_test: { Args: { p_subscription_id?: string }; Returns: string };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
+      push_vapid_key: { Args: Record<PropertyKey, never>; Returns: string };
       push_watched_symbols: {
         Args: { p_now?: string };
         Returns: {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Channel } from '../channels/channel.ts';
 import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
 import { importServiceAccount } from '../channels/fcm/service-account.ts';
+import { createReceiptTokens } from '../channels/receipt-tokens.ts';
 import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
 import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
@@ -13,6 +14,7 @@ import { errorResponse, SupapushError } from '../errors.ts';
 import { parseJson } from '../parse-json.ts';
 import { readEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
+import { readBody } from './read-body.ts';
 import { isSameSecret } from './secret-comparison.ts';
 
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
@@ -83,6 +85,7 @@ async function buildWorld(platform: Platform): Promise<World> {
   const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
     readEnvironment(platform.environment);
   const signers = await importAllVapidKeys(vapid);
+  const receipts = await createReceiptTokens(vapid, supabaseUrl);
   const clock = createServerClock();
   const fcm = await buildFcm(fcmServiceAccount, clock.now);
   const client = createServiceClient(supabaseUrl, secretKey, clock);
@@ -92,7 +95,10 @@ async function buildWorld(platform: Platform): Promise<World> {
     problem: fcm.problem,
     options: {
       queue: createDeliveryQueue(client),
-      channels: { webpush: createWebPushChannel({ signers, padding, now: clock.now }), fcm: fcm.channel },
+      channels: {
+        webpush: createWebPushChannel({ signers, receipts, padding, now: clock.now }),
+        fcm: fcm.channel,
+      },
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };
@@ -117,25 +123,10 @@ async function buildFcm(
 }
 
 async function readBell(request: Request): Promise<z.infer<typeof bell>> {
-  const body = bell.safeParse(parseJson(await readBody(request)));
+  const body = bell.safeParse(parseJson(await readBody(request, MAX_BODY_BYTES)));
   if (!body.success)
     throw new SupapushError('body_malformed', 'The body must be JSON: {"dispatcher": "<uuid>"}.');
   return body.data;
-}
-
-/** Counts what arrives: a body sent in chunks names no length. */
-async function readBody(request: Request): Promise<string> {
-  if (request.body === null) return '';
-  let text = '';
-  let length = 0;
-  const decoder = new TextDecoder();
-  for await (const chunk of request.body) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES)
-      throw new SupapushError('body_too_large', `At most ${MAX_BODY_BYTES} bytes are read.`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text;
 }
 
 async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {

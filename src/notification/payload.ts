@@ -13,6 +13,9 @@ export const SAFE_PAYLOAD_BYTES = 3052;
 export const MIN_TITLE_BYTES = 64;
 export const MIN_BODY_BYTES = 128;
 
+/** The longest receipt token: a delivery's id of 19 digits, a point, and 16 bytes in base64url. `push.payload_bytes()` counts it. */
+export const MAX_RECEIPT_BYTES = 42;
+
 /**
  * What a device shows of a notification besides its text: the options of `showNotification()` of the same names, and of
  * an action also where it leads (`url`).
@@ -40,30 +43,61 @@ export interface NotificationContent {
   topic: string | null;
   tag: string | null;
   presentation: Presentation | null;
+  /** The app's origin, which makes paths whole URLs; null leaves them. */
+  appUrl: string | null;
 }
+
+/** A message that is ready but for its receipt token (ASCII), which each delivery has of its own. */
+export type PreparedPayload = (receipt: string) => Uint8Array<ArrayBuffer>;
 
 /**
  * The bytes a device decrypts: UTF-8 JSON in the form of a Declarative Web Push message, which Safari 18.4+ shows
  * without a service worker and every other browser hands to the service worker.
  *
- * `navigate` is required by that form, so a notification without a URL leads to the app's root. Texts are shortened
- * until the message has at most 3052 bytes, or, where its data leaves no room for that, 3993: first the body, then the
- * title. Data is never cut; content whose data alone is too large (which the database refuses) comes out too large.
+ * `navigate` is required by that form, so a notification without a URL leads to the app's root. It also wants whole URLs
+ * there, which paths become where the content has an `appUrl`. Texts are shortened until the message has at most 3052
+ * bytes, or, where its data leaves no room for that, 3993: first the body, then the title. Paths stay paths in a message
+ * that would not fit otherwise. Data is never cut; content whose data alone is too large (which the database refuses)
+ * comes out too large.
  */
-export function encodePayload(content: NotificationContent): Uint8Array<ArrayBuffer> {
-  const payload = encode(content);
-  if (payload.length <= SAFE_PAYLOAD_BYTES) return payload;
+export function preparePayload(content: NotificationContent): PreparedPayload {
+  const payload = encode(fitted(content));
+  const end = payload.subarray(payload.length - END.length);
+  const start = payload.subarray(0, payload.length - END.length);
+  return (receipt) => {
+    const whole = new Uint8Array(payload.length + receipt.length);
+    whole.set(start);
+    encoder.encodeInto(receipt, whole.subarray(start.length));
+    whole.set(end, start.length + receipt.length);
+    return whole;
+  };
+}
+
+/** One message with its receipt token; for many of the same content, see `preparePayload`. */
+export function encodePayload(content: NotificationContent, receipt: string): Uint8Array<ArrayBuffer> {
+  return preparePayload(content)(receipt);
+}
+
+const encoder = new TextEncoder();
+/** What stands behind the receipt, the last member of the last member of the last but one. */
+const END = '"}}},"mutable":true}';
+
+/** The content with its texts shortened as far as they have to be. */
+function fitted(content: NotificationContent): NotificationContent {
+  const bytes = encode(content).length + MAX_RECEIPT_BYTES;
+  if (bytes <= SAFE_PAYLOAD_BYTES) return content;
+  const safe = shortened(content, bytes - SAFE_PAYLOAD_BYTES);
+  if (safe !== null) return safe;
+  if (bytes <= MAX_PAYLOAD_BYTES) return content;
+  const short = shortened(content, bytes - MAX_PAYLOAD_BYTES);
+  if (short !== null) return short;
+  if (content.appUrl !== null) return fitted({ ...content, appUrl: null });
   const { title, body } = content;
-  const safe = shortened(content, payload.length - SAFE_PAYLOAD_BYTES);
-  if (safe !== null) return encode(safe);
-  if (payload.length <= MAX_PAYLOAD_BYTES) return payload;
-  return encode(
-    shortened(content, payload.length - MAX_PAYLOAD_BYTES) ?? {
-      ...content,
-      title: shortenText(title, MIN_TITLE_BYTES),
-      body: body === null ? null : shortenText(body, MIN_BODY_BYTES),
-    },
-  );
+  return {
+    ...content,
+    title: shortenText(title, MIN_TITLE_BYTES),
+    body: body === null ? null : shortenText(body, MIN_BODY_BYTES),
+  };
 }
 
 /** The content with `excess` bytes less of text, the body's before the title's; null when they cannot be spared. */
@@ -81,22 +115,26 @@ function shortened(content: NotificationContent, excess: number): NotificationCo
   };
 }
 
+/** The message with an empty receipt. */
 function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
   const tag = content.tag ?? content.topic;
-  return new TextEncoder().encode(
+  // Ours stands last, also where params have an entry of that name: its place is known then.
+  const { supapush: _taken, ...params } = content.params;
+  return encoder.encode(
     JSON.stringify({
       web_push: 8030,
       notification: {
         title: content.title,
         ...(content.body === null ? {} : { body: content.body }),
-        navigate: content.url ?? '/',
+        navigate: absolute(content.url ?? '/', content.appUrl),
         ...(tag === null ? {} : { tag }),
         ...members(content),
         data: {
-          ...content.params,
+          ...params,
           supapush: {
             notification_id: content.notificationId,
             ...(content.category === null ? {} : { category: content.category }),
+            receipt: '',
           },
         },
       },
@@ -105,8 +143,12 @@ function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
   );
 }
 
+function absolute(url: string, appUrl: string | null): string {
+  return appUrl !== null && url.startsWith('/') ? appUrl + url : url;
+}
+
 /** The presentation in the names of Declarative Web Push (https://w3c.github.io/push-api/#declarative-push-message). */
-function members({ presentation, url, topic, tag }: NotificationContent): Record<string, unknown> {
+function members({ presentation, url, topic, tag, appUrl }: NotificationContent): Record<string, unknown> {
   const { actions, renotify, ...others } = presentation ?? {};
   return {
     ...others,
@@ -114,7 +156,10 @@ function members({ presentation, url, topic, tag }: NotificationContent): Record
     ...(actions === undefined
       ? {}
       : {
-          actions: actions.map(({ url: own, ...action }) => ({ ...action, navigate: own ?? url ?? '/' })),
+          actions: actions.map(({ url: own, ...action }) => ({
+            ...action,
+            navigate: absolute(own ?? url ?? '/', appUrl),
+          })),
         }),
     ...(renotify === undefined || (tag ?? topic) === null ? {} : { renotify }),
   };

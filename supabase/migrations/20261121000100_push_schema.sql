@@ -30,6 +30,7 @@ create table push.settings (
   max_dispatchers integer not null default 4,
   backlog_per_dispatcher integer not null default 5000,
   vapid_public_key text,
+  app_url text,
   constraint settings_pkey primary key (id),
   constraint settings_one_row check (id),
   constraint settings_limits check (
@@ -40,6 +41,11 @@ create table push.settings (
     backoff_base > interval '0' and backoff_max >= backoff_base
     and delivery_lease > interval '0' and dispatcher_lease > interval '0' and call_lease > interval '0'
     and pause_base > interval '0' and pause_max >= pause_base and throttle_pause >= interval '0'
+  ),
+  -- http is for an app on this machine alone, as in development.
+  constraint settings_app_url check (
+    octet_length(app_url) <= 200
+    and app_url ~ '^(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$'
   )
 );
 comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
@@ -54,6 +60,9 @@ comment on column push.settings.circuit_failures is 'Requests in a row without a
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
+comment on column push.settings.app_url is
+  'The app''s origin, https://app.example.com, without a slash at its end: paths of notifications become whole URLs of it on their way to '
+  'browsers, as Declarative Web Push wants them. Null: paths stay paths.';
 comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key or does not answer; doubles up to pause_max.';
 
 insert into push.settings default values;

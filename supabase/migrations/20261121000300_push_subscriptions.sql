@@ -12,6 +12,7 @@ create table public.push_subscriptions (
   fcm_token text collate "C",
   device_type text not null default 'unknown',
   user_agent text,
+  device_name text,
   expires_at timestamptz,
   -- The default is never stored: the trigger below sets the host. It makes the column optional in generated types.
   host text not null default '',
@@ -32,7 +33,8 @@ create table public.push_subscriptions (
   constraint push_subscriptions_keys check (length(p256dh) = 87 and length(auth) = 22),
   constraint push_subscriptions_fcm_token check (octet_length(fcm_token) between 20 and 4096),
   constraint push_subscriptions_device_type check (device_type in ('desktop', 'mobile', 'tablet', 'unknown')),
-  constraint push_subscriptions_user_agent check (octet_length(user_agent) <= 1024)
+  constraint push_subscriptions_user_agent check (octet_length(user_agent) <= 1024),
+  constraint push_subscriptions_device_name check (octet_length(device_name) <= 200)
 )
 -- Room on every page: setting last_used_at after a push then touches none of the indexes.
 with (fillfactor = 60);
@@ -44,6 +46,7 @@ comment on column public.push_subscriptions.auth is 'The device''s authenticatio
 comment on column public.push_subscriptions.vapid_key is 'The public VAPID key the browser subscribed with; when left out, the one that push.connect() noted.';
 comment on column public.push_subscriptions.fcm_token is 'The registration token of an app''s installation, exactly as Firebase gave it.';
 comment on column public.push_subscriptions.device_type is 'desktop, mobile, tablet or unknown.';
+comment on column public.push_subscriptions.device_name is 'What its user knows the device by, such as Firefox (Linux).';
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
 comment on column public.push_subscriptions.host is 'The row of push.hosts through which the device is reached; set by the database.';
 comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device.';
@@ -151,6 +154,9 @@ begin
   if octet_length(new.user_agent) > 1024 then
     perform push.refuse(400, 'user_agent_too_long', 'The user agent is longer than 1024 bytes.', 'Shorten it or leave it out.');
   end if;
+  if octet_length(new.device_name) > 200 then
+    perform push.refuse(400, 'device_name_too_long', 'The name of the device is longer than 200 bytes.', 'Shorten it or leave it out.');
+  end if;
 
   if tg_op = 'UPDATE' then
     if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
@@ -196,7 +202,7 @@ comment on function push.check_subscription() is
   'Refuses what may not be called or could not be encrypted for, and hands a shared device over to its new user.';
 
 create trigger push_subscriptions_check
-before insert or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, user_id
+before insert or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, user_id
 on public.push_subscriptions
 for each row execute function push.check_subscription();
 
@@ -213,9 +219,9 @@ for delete to authenticated using ((select auth.uid()) = user_id);
 
 revoke all on public.push_subscriptions from anon, authenticated, service_role;
 grant select, delete on public.push_subscriptions to authenticated;
-grant insert (user_id, channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, expires_at)
+grant insert (user_id, channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, expires_at)
   on public.push_subscriptions to authenticated;
-grant update (user_id, channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, expires_at)
+grant update (user_id, channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, expires_at)
   on public.push_subscriptions to authenticated;
 grant select, insert, update, delete on public.push_subscriptions to service_role;
 

@@ -120,7 +120,9 @@ as $$
     'notification', jsonb_build_object(
       'title', '', 'body', '', 'navigate', coalesce(p_url, '/'), 'tag', p_tag,
       'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
-        'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category
+        'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category,
+        -- <delivery id>.<mac>, as long as it can be.
+        'receipt', repeat('0', 42)
       ))
     ),
     'mutable', true

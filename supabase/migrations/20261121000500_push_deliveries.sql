@@ -385,7 +385,8 @@ returns table (
   topic text,
   tag text,
   ttl integer,
-  presentation jsonb
+  presentation jsonb,
+  app_url text
 )
 language plpgsql
 -- Definer: the service role works the queue through these functions alone and may not touch its tables.
@@ -501,7 +502,8 @@ begin
     least(
       coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))
     )::integer,
-    case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end
+    case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end,
+    v_settings.app_url
   from claimed as c
   where c.state = 'sending'
   order by c.id;

@@ -342,58 +342,6 @@ after update of status on public.push_notifications
 for each row when (new.status = 'cancelled' and old.status <> 'cancelled' and new.audience_topic is not null)
 execute function push.begin_withdrawal();
 
-create function push.progress(p_notification_id uuid)
-returns table (
-  status text,
-  members bigint,
-  total bigint,
-  queued bigint,
-  sent bigint,
-  failed bigint,
-  gone bigint,
-  expired bigint,
-  suppressed bigint,
-  cancelled bigint
-)
-language sql
-stable
-set search_path = ''
-as $$
-  with finished as (
-    select c.state, c.deliveries from push.delivery_counts as c where c.notification_id = p_notification_id
-    union all
-    -- One user has few devices: those are counted where they are.
-    select d.state, 1 from push.deliveries as d
-    join public.push_notifications as n on n.id = d.notification_id and n.user_id is not null
-    where d.notification_id = p_notification_id and d.finished_at is not null
-  ), sums as (
-    select sum(f.deliveries) as finished,
-      sum(f.deliveries) filter (where f.state = 'sent') as sent,
-      sum(f.deliveries) filter (where f.state = 'failed') as failed,
-      sum(f.deliveries) filter (where f.state = 'gone') as gone,
-      sum(f.deliveries) filter (where f.state = 'expired') as expired,
-      sum(f.deliveries) filter (where f.state = 'suppressed') as suppressed,
-      sum(f.deliveries) filter (where f.state = 'cancelled') as cancelled
-    from finished as f
-  ), totals as (
-    select n.status,
-      case when n.user_id is null then coalesce(e.members, 0) else 1 end as members,
-      case when n.user_id is null then coalesce(e.deliveries, 0) else (
-        select count(*) from push.deliveries as d where d.notification_id = n.id
-      ) end as total
-    from public.push_notifications as n
-    left join push.expansions as e on e.notification_id = n.id
-    where n.id = p_notification_id
-  )
-  select t.status, t.members, t.total, t.total - coalesce(s.finished, 0)::bigint, coalesce(s.sent, 0)::bigint,
-    coalesce(s.failed, 0)::bigint, coalesce(s.gone, 0)::bigint, coalesce(s.expired, 0)::bigint,
-    coalesce(s.suppressed, 0)::bigint, coalesce(s.cancelled, 0)::bigint
-  from totals as t cross join sums as s;
-$$;
-comment on function push.progress(uuid) is
-  'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others. '
-  'While the status is expanding, the total still grows.';
-
 create function push.cancel(p_notification_id uuid, p_now timestamptz default clock_timestamp())
 returns bigint
 language plpgsql
@@ -432,30 +380,6 @@ as $$
 $$;
 comment on function public.push_cancel(uuid) is
   'push.cancel() for servers: supabase.rpc(''push_cancel'', { p_notification_id }) with the secret key. Service role only.';
-
-create function public.push_progress(p_notification_id uuid)
-returns table (
-  status text,
-  members bigint,
-  total bigint,
-  queued bigint,
-  sent bigint,
-  failed bigint,
-  gone bigint,
-  expired bigint,
-  suppressed bigint,
-  cancelled bigint
-)
-language sql
-stable
--- Definer: see push_claim.
-security definer
-set search_path = ''
-as $$
-  select p.* from push.progress(p_notification_id) as p;
-$$;
-comment on function public.push_progress(uuid) is
-  'push.progress() for servers: supabase.rpc(''push_progress'', { p_notification_id }).single() with the secret key. Service role only.';
 
 -- notify -------------------------------------------------------------------------------------------------------
 
@@ -558,13 +482,11 @@ comment on function public.push_notify_topic(
 revoke all on all functions in schema push from public;
 revoke all on function public.push_expand(integer, timestamptz) from public, anon, authenticated;
 revoke all on function public.push_cancel(uuid) from public, anon, authenticated;
-revoke all on function public.push_progress(uuid) from public, anon, authenticated;
 revoke all on function public.push_notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) from public, anon, authenticated;
 grant execute on function public.push_expand(integer, timestamptz) to service_role;
 grant execute on function public.push_cancel(uuid) to service_role;
-grant execute on function public.push_progress(uuid) to service_role;
 grant execute on function public.push_notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) to service_role;

@@ -11,7 +11,7 @@ alter table push.settings
     and keep_errors >= interval '1 hour' and keep_cron_runs >= interval '1 hour'
     and keep_unused_subscriptions >= interval '1 day'
   );
-comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end, and the moment of a reminder.';
+comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end, the moment of a reminder, and a receipt.';
 comment on column push.settings.keep_notifications is
   'How long the inbox keeps a notification, read or not, after it was written and stopped mattering. Not shorter than its deliveries.';
 comment on column push.settings.keep_errors is 'How long errors of rules and reminders and resolved alarms are kept.';
@@ -141,6 +141,7 @@ declare
   v_alarms bigint;
   v_cron_runs bigint;
   v_limits bigint;
+  v_receipts bigint;
 begin
   -- One at a time; a second one would only wait for the rows of the first.
   perform from push.cleaning as c for update skip locked;
@@ -220,13 +221,15 @@ begin
 
   v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
   v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
+  v_receipts := push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries);
 
   perform push.check_rules(p_now);
 
   return jsonb_build_object(
     'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
     'rule_errors', v_rule_errors, 'reminder_moments', v_reminder_moments, 'reminder_errors', v_reminder_errors,
-    'alarms', v_alarms, 'cron_runs', v_cron_runs, 'limits', v_limits
+    'alarms', v_alarms, 'cron_runs', v_cron_runs, 'limits', v_limits,
+    'receipts', v_receipts
   );
 end;
 $$;

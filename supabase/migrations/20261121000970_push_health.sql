@@ -129,6 +129,7 @@ begin
     'rule_errors', push.rule_error_counts(p_now),
     'hosts', v_hosts,
     'reminders', v_reminders,
+    'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
     'quote_sources', push.quote_source_health(p_now),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
@@ -137,7 +138,7 @@ begin
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate of the last quarter of an hour, circuits, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

@@ -1,16 +1,22 @@
 import postgres from 'postgres';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { encryptMessage } from '../../src/channels/webpush/message-encryption.ts';
 import { MAX_PAYLOAD_BYTES } from '../../src/notification/payload.ts';
 import { eventually } from '../support/eventually.ts';
 import { useStack } from '../support/stack.ts';
+import { createVapidKeys, sendPush } from '../unit/push-service/sender.ts';
 import type {} from './pages/plain.ts';
 import { createDealsApp } from './support/deals.ts';
 import { useFirefox } from './support/use-firefox.ts';
 
 // Firefox with nothing but its own Push API: what the README's quick start comes to without the SDK.
 
-const stack = useStack({ workers: { cron: false } });
+const vapidKeys = createVapidKeys();
+const stack = useStack({
+  workers: { cron: false },
+  secrets: { VAPID_PUBLIC_KEY: vapidKeys.publicKey, VAPID_PRIVATE_KEY: vapidKeys.privateKey },
+});
 const firefox = useFirefox(stack, 'plain');
 let sql: postgres.Sql;
 let people = 0;
@@ -78,19 +84,28 @@ test('a browser that unsubscribed answers 410, and its row is gone', async () =>
   expect(pushed.map(({ status }) => status)).toEqual([410]);
 });
 
-test('a message that has the most bytes a push may have is shown whole', async () => {
+test('what our encryption makes of the most bytes a push may have is shown whole', async () => {
   const page = await firefox.openApp();
-  const anna = await signUp(page, 'anna');
-  await subscribe(page);
-  // Data that leaves a part of the title its room: the rest is cut off, to the byte.
-  const title = 'Full '.repeat(100);
-  const fill = 'x'.repeat(3600);
-  await sql`select push.notify(${anna}, ${title}, p_params => ${sql.json({ fill })})`;
-  const [shown] = await eventually(
-    () => page.evaluate(() => plain.shown()),
-    ({ length }) => length > 0,
+  await signUp(page, 'anna');
+  const endpoint = await subscribe(page);
+  const [keys] = await sql<{ p256dh: string; auth: string }[]>`
+    select p256dh, auth from public.push_subscriptions where endpoint = ${endpoint}`;
+  const { p256dh, auth } = keys ?? { p256dh: '', auth: '' };
+  const frame = { notification: { title: 'Full', body: '' } };
+  const body = 'x'.repeat(MAX_PAYLOAD_BYTES - JSON.stringify(frame).length);
+  const encrypted = await encryptMessage(
+    new TextEncoder().encode(JSON.stringify({ notification: { title: 'Full', body } })),
+    {
+      p256dh: new Uint8Array(Buffer.from(p256dh, 'base64url')),
+      auth: new Uint8Array(Buffer.from(auth, 'base64url')),
+    },
   );
-  expect(shown?.data).toMatchObject({ fill, bytes: MAX_PAYLOAD_BYTES });
+  const subscription = { endpoint, expirationTime: null, keys: { p256dh, auth } };
+  const sent = await sendPush(subscription, 'replaced', { vapidKeys, body: Buffer.from(encrypted) });
+  expect(sent.status).toBe(201);
+  await alert('Full');
+  const [shown] = await page.evaluate(() => plain.shown());
+  expect(shown).toMatchObject({ body, data: { bytes: MAX_PAYLOAD_BYTES } });
 });
 
 test('a push that comes while Firefox is closed is shown when it is opened, without a tab', async () => {

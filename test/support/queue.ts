@@ -26,6 +26,7 @@ export interface Claimed {
   tag: string | null;
   ttl: number;
   presentation: Record<string, unknown> | null;
+  app_url: string | null;
 }
 
 export interface Delivery {

@@ -98,5 +98,6 @@ export function randomContent(random: Random): NotificationContent {
     topic: random(3) === 0 ? 'topic-of-RFC_8030' : null,
     tag: random(3) === 0 ? `t${randomText(random, random(99))}` : null,
     presentation: random(3) === 0 ? randomPresentation(random) : null,
+    appUrl: null,
   };
 }

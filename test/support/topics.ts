@@ -15,6 +15,10 @@ export interface Progress {
   expired: number;
   suppressed: number;
   cancelled: number;
+  displayed: number;
+  clicked: number;
+  dismissed: number;
+  acted: number;
 }
 
 /** A new topic with that many members, each of whom has that many devices; members are in the order of an expansion. */

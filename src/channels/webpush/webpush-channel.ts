@@ -1,7 +1,9 @@
-import { encodePayload, MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
+import { MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
+import { createPreparedPayloads } from '../../notification/prepared-payloads.ts';
 import { decodeBase64Url } from '../base64url.ts';
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
 import { postRequest } from '../post-request.ts';
+import type { ReceiptTokens } from '../receipt-tokens.ts';
 import { storableText } from '../storable-text.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
 import { encryptMessage } from './message-encryption.ts';
@@ -13,6 +15,8 @@ import type { VapidSigner } from './vapid-keys.ts';
 export interface WebPushOptions {
   /** The project's key pairs, newest first. A subscription is signed for with the key it was made with. */
   signers: [VapidSigner, ...VapidSigner[]];
+  /** Signs the token of each delivery by which its device reports what became of it. */
+  receipts: Pick<ReceiptTokens, 'sign'>;
   /** Messages are padded to a multiple of so many bytes; 0 (the default) for no padding. */
   padding?: number;
   /** Milliseconds for one request, from connecting to the last byte of the answer. */
@@ -23,6 +27,7 @@ export interface WebPushOptions {
 /** Sends by Web Push: RFC 8030 for the request, RFC 8291 for the encryption, RFC 8292 for who we are. */
 export function createWebPushChannel({
   signers,
+  receipts,
   padding = 0,
   timeoutMs = 10_000,
   now = Date.now,
@@ -31,6 +36,7 @@ export function createWebPushChannel({
   const authorizations = new Map(
     signers.map((signer) => [signer.publicKey, createVapidAuthorization(signer, now)]),
   );
+  const prepare = createPreparedPayloads();
 
   return {
     async send(delivery) {
@@ -38,7 +44,7 @@ export function createWebPushChannel({
       if (problem !== null) return problem;
       const authorizationFor = authorizations.get(delivery.target.vapidKey ?? newest);
       if (authorizationFor === undefined) return VAPID_KEY_UNKNOWN;
-      const payload = encodePayload(delivery.content);
+      const payload = prepare(delivery.content)(await receipts.sign(delivery.deliveryId));
       if (payload.length > MAX_PAYLOAD_BYTES) {
         const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };

@@ -1,6 +1,7 @@
 import { Agent } from 'node:https';
 import webpush from 'web-push';
 import type { ClaimedDelivery } from '../../../src/channels/channel.ts';
+import { createReceiptTokens } from '../../../src/channels/receipt-tokens.ts';
 import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
 import { bareCopy, MESSAGE, SUBJECT, subscriptionsFor, vapidKeys } from './messages.ts';
@@ -25,7 +26,10 @@ const subscriptions = subscriptionsFor(input.origin, 500);
 
 const sides: Record<SendSide, () => Promise<(index: number) => Promise<void>>> = {
   async ours() {
-    const channel = createWebPushChannel({ signers: [await importVapidKeys({ ...keys, subject: SUBJECT })] });
+    const channel = createWebPushChannel({
+      signers: [await importVapidKeys({ ...keys, subject: SUBJECT })],
+      receipts: await createReceiptTokens([keys], input.origin),
+    });
     return async (index) => {
       const outcome = await channel.send(delivery(index));
       if (outcome.outcome !== 'sent') throw new Error(`not sent: ${JSON.stringify(outcome)}`);
@@ -50,7 +54,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
   const { endpoint, keys: receiver } = bareCopy(subscriptions, index);
   const { title, body, navigate } = MESSAGE.notification;
   return {
-    deliveryId: index,
+    deliveryId: index + 1,
     attempt: 1,
     host: input.origin,
     target: { channel: 'webpush', endpoint, ...receiver, vapidKey: keys.publicKey },
@@ -64,6 +68,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
       topic: null,
       tag: null,
       presentation: null,
+      appUrl: null,
     },
     urgency: 'normal',
     ttl: 3600,

@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type InlineConfig } from 'vite';
+import { build } from 'vite';
 import type { TestProject } from 'vitest/node';
+import { buildServiceWorker } from '../../../src/build/build-package.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,38 +13,35 @@ declare module 'vitest' {
   }
 }
 
+const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 const PAGES = fileURLToPath(new URL('../pages/', import.meta.url));
 
 /** Pages by their names in `test/browser/pages`, without `.html`. */
-const DOCUMENTS = ['plain'];
-
-/** Classic service workers: where each is served, and what it is made of. */
-const WORKERS: Record<string, string> = { 'plain-sw.js': join(PAGES, 'plain-sw.js') };
+const DOCUMENTS = ['plain', 'app'];
 
 let directory: string | undefined;
 
 /** Builds the pages once for the whole run, as an app would: browsers then load a file or two, and nothing reloads them. */
 export async function setup(project: TestProject): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), 'supapush-pages-'));
-  await bundle(directory, { input: DOCUMENTS.map((name) => join(PAGES, `${name}.html`)) });
-  for (const [file, entry] of Object.entries(WORKERS)) {
-    await bundle(directory, { input: entry, output: { format: 'iife', entryFileNames: file } });
-  }
+  await build({
+    configFile: false,
+    root: PAGES,
+    logLevel: 'warn',
+    build: {
+      outDir: directory,
+      emptyOutDir: false,
+      minify: false,
+      reportCompressedSize: false,
+      rolldownOptions: { input: DOCUMENTS.map((name) => join(PAGES, `${name}.html`)) },
+    },
+  });
+  await copyFile(join(PAGES, 'plain-sw.js'), join(directory, 'plain-sw.js'));
+  // The very file that the package brings along.
+  await buildServiceWorker(PROJECT, directory);
   project.provide('pages', directory);
 }
 
 export async function teardown(): Promise<void> {
   if (directory) await rm(directory, { recursive: true, force: true });
-}
-
-async function bundle(
-  outDir: string,
-  rolldownOptions: NonNullable<NonNullable<InlineConfig['build']>['rolldownOptions']>,
-): Promise<void> {
-  await build({
-    configFile: false,
-    root: PAGES,
-    logLevel: 'warn',
-    build: { outDir, emptyOutDir: false, minify: false, reportCompressedSize: false, rolldownOptions },
-  });
 }

@@ -23,8 +23,7 @@ const TYPES: Record<string, string> = {
 };
 
 /**
- * Serves a folder of built pages on a free port. Paths that are no file are the page named in the cookie-less way of
- * single-page apps: `document`. A port is an origin, with service workers, permissions and storage of its own.
+ * Serves a folder of built pages on a free port. Every path that is no file is `document`, as in a single-page app.
  */
 export async function startPageServer(
   directory: string,

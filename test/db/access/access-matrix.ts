@@ -85,4 +85,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.reminders': NOBODY,
   'push.reminder_moments': NOBODY,
   'push.reminder_errors': NOBODY,
+  'push.receipts': NOBODY,
+  'push.receipt_counts': NOBODY,
+  'push.resubscriptions': NOBODY,
 };

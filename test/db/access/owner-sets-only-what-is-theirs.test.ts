@@ -11,6 +11,7 @@ const db = useDatabase();
 const SUBSCRIPTION_COLUMNS = [
   'auth',
   'channel',
+  'device_name',
   'device_type',
   'endpoint',
   'expires_at',
@@ -30,7 +31,7 @@ async function columnsGranted(table: string, privilege: string, role: string): P
   return rows.map(({ name }) => name);
 }
 
-test('a user may write ten columns of a subscription', async () => {
+test('a user may write eleven columns of a subscription', async () => {
   expect(await columnsGranted('public.push_subscriptions', 'insert', 'authenticated')).toEqual(
     SUBSCRIPTION_COLUMNS,
   );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
 import type { queueOne } from '../../support/queue.ts';
-import { createSubscription } from '../../support/subscriptions.ts';
+import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 
 export type Made = Awaited<ReturnType<typeof queueOne>>;
 
@@ -176,6 +176,21 @@ export const ROWS: Record<string, RowOf> = {
   'push.quote_source_symbols': { key: 'symbol', change: 'refusals = 0', row: () => ({ source: 'evil' }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
   'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
+  'push.receipts': {
+    key: 'delivery_id',
+    change: `action = ''`,
+    row: () => ({ delivery_id: 1, event: 'clicked' }),
+  },
+  'push.receipt_counts': {
+    key: 'notification_id',
+    change: 'receipts = 0',
+    row: () => ({ notification_id: randomUUID(), event: 'clicked', place: 1, receipts: 1 }),
+  },
+  'push.resubscriptions': {
+    key: 'subscription_id',
+    change: `moments = '{}'`,
+    row: (_, { subscriptionId }) => ({ subscription_id: subscriptionId, moments: [] }),
+  },
   'push.reminder_errors': { key: 'reminder', change: `message = ''`, row: () => ({ reminder: 'evil' }) },
 };
 
@@ -206,5 +221,12 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into public.push_notifications (user_id, title, digest_key) values (${id}, 'Hello', 'deals')`;
   await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'alerts', now())`;
   await sql`insert into push.daily_pushes (user_id, day) values (${id}, now())`;
+  await sql`
+    insert into push.receipts (delivery_id, event, occurred_at, recorded_at) values (1, 'displayed', now(), now())`;
+  await sql`
+    insert into push.receipt_counts (notification_id, event, place, receipts)
+    select notification_id, 'displayed', 1, 1 from push.expansions`;
+  await sql`
+    insert into push.resubscriptions (subscription_id, moments) values (${await subscribe(sql, id)}, array[now()])`;
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
 }

@@ -46,6 +46,7 @@ test('the row has the device, the message and the claim', async () => {
       tag: null,
       presentation: null,
       ttl: expect.any(Number),
+      app_url: null,
     },
   ]);
 });

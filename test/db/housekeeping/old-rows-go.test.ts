@@ -41,6 +41,7 @@ const NOTHING = {
   alarms: 0,
   cron_runs: 0,
   limits: 0,
+  receipts: 0,
 };
 
 async function send(now: Date): Promise<void> {

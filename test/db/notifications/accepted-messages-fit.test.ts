@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { encodePayload, MAX_PAYLOAD_BYTES, type Presentation } from '../../../src/notification/payload.ts';
 import { createUser } from '../../support/postgres.ts';
 import { createRandom, randomContent } from '../../support/random-content.ts';
+import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -66,7 +67,9 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
       returning id, title, body, url, params, category, topic, tag, presentation`;
     counts.accepted += stored.length;
     for (const { id, ...message } of stored)
-      expect(encodePayload({ notificationId: id, ...message }).length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
+      expect(
+        encodePayload({ notificationId: id, appUrl: null, ...message }, LONGEST_RECEIPT).length,
+      ).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
 
     const refused = contents.filter((_, index) => row?.answers[index] !== 'accepted');
     counts.refused += refused.length;
@@ -79,7 +82,7 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
       const actions = presentation?.actions?.length ?? 0;
       // Every action is counted as if it had the url of the message, and its names.
       const written =
-        encodePayload(content).length +
+        encodePayload(content, LONGEST_RECEIPT).length +
         separators(content.params) +
         separators(presentation) +
         70 +
@@ -115,7 +118,7 @@ test.each([
     else high = middle;
   }
   const { id, ...largest } = (await fits(low)) as Stored;
-  const { length } = encodePayload({ notificationId: id, ...largest });
+  const { length } = encodePayload({ notificationId: id, appUrl: null, ...largest }, LONGEST_RECEIPT);
   expect(length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
   expect(length).toBeGreaterThan(MAX_PAYLOAD_BYTES - 60);
 });

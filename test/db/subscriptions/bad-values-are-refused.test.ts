@@ -19,6 +19,7 @@ test.each([
   ['a user agent of 1025 bytes', { user_agent: 'x'.repeat(1025) }, 'user_agent_too_long'],
   ['a user agent of 513 two-byte characters', { user_agent: 'ü'.repeat(513) }, 'user_agent_too_long'],
   ['a user agent of 10 kB', { user_agent: LONG }, 'user_agent_too_long'],
+  ['a name of 201 bytes', { device_name: 'x'.repeat(201) }, 'device_name_too_long'],
 ])('%s is refused with a code and a hint', async (_what, values, code) => {
   const { sql } = db();
   const user = await createUser(sql);
@@ -47,7 +48,16 @@ test.each([
 test('a refusal repeats nothing of a long value', async () => {
   const { sql } = db();
   const user = await createUser(sql);
-  for (const column of ['endpoint', 'p256dh', 'auth', 'vapid_key', 'channel', 'device_type', 'user_agent']) {
+  for (const column of [
+    'endpoint',
+    'p256dh',
+    'auth',
+    'vapid_key',
+    'channel',
+    'device_type',
+    'user_agent',
+    'device_name',
+  ]) {
     const row = { ...createSubscription(), [column]: LONG };
     const refusal = await refusalOf(
       asUser(sql, user.id, (t) => t`insert into public.push_subscriptions ${t(row)}`),

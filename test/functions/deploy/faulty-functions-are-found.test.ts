@@ -115,6 +115,8 @@ test('two functions are both deployed and each probed', async () => {
     'push-alerts',
     'push-dispatch',
     'push-dispatch',
+    'push-events',
+    'push-events',
     'push-health',
     'push-health',
     'push-second',

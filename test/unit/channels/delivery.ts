@@ -13,6 +13,7 @@ export function content(values: Partial<NotificationContent> = {}): Notification
     topic: null,
     tag: null,
     presentation: null,
+    appUrl: null,
     ...values,
   };
 }

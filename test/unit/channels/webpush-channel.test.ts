@@ -11,6 +11,7 @@ import {
   startPushService,
   type VirtualDevice,
 } from '../../../src/local/push-service/push-service.ts';
+import { NO_RECEIPTS } from '../../support/receipts.ts';
 import { content, type DeliveryValues, deliveryTo } from './delivery.ts';
 
 const keys = webpush.generateVAPIDKeys();
@@ -25,7 +26,9 @@ beforeEach(async () => {
 afterEach(() => service.stop());
 
 const send = (values: DeliveryValues = {}, timeoutMs = 10_000): Promise<Outcome> =>
-  createWebPushChannel({ signers: [signer], timeoutMs }).send(deliveryTo(device, values));
+  createWebPushChannel({ signers: [signer], receipts: NO_RECEIPTS, timeoutMs }).send(
+    deliveryTo(device, values),
+  );
 const scripted = (answer: ScriptedAnswer, timeoutMs?: number): Promise<Outcome> => {
   service.script(device.endpoint, answer);
   return send({}, timeoutMs);
@@ -138,7 +141,7 @@ describe('is never sent', () => {
       signer,
       await importVapidKeys({ ...older, subject: 'mailto:push@example.com' }),
     ];
-    const channel = createWebPushChannel({ signers });
+    const channel = createWebPushChannel({ signers, receipts: NO_RECEIPTS });
     expect(await channel.send(deliveryTo(bound, { vapidKey: older.publicKey }))).toMatchObject({
       outcome: 'sent',
     });

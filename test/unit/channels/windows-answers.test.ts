@@ -5,6 +5,7 @@ import { outcomeOfResponse } from '../../../src/channels/webpush/outcome-of-resp
 import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
 import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
+import { NO_RECEIPTS } from '../../support/receipts.ts';
 import { deliveryTo } from './delivery.ts';
 
 const WINDOWS = 'https://*.notify.windows.com';
@@ -30,7 +31,9 @@ function send({ body = '', ...answer }: Answer): Promise<Outcome> {
   service.script(device.endpoint, { kind: 'status', body, ...answer });
   vi.stubGlobal('fetch', (_: string, request: RequestInit) => realFetch(device.endpoint, request));
   const endpoint = `https://wns2-par02p.notify.windows.com/w/?token=${TOKEN}`;
-  return createWebPushChannel({ signers: [signer] }).send(deliveryTo(device, { host: WINDOWS, endpoint }));
+  return createWebPushChannel({ signers: [signer], receipts: NO_RECEIPTS }).send(
+    deliveryTo(device, { host: WINDOWS, endpoint }),
+  );
 }
 
 const wns = (verdict: string, description?: string) => ({

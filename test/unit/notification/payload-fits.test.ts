@@ -8,6 +8,7 @@ import {
   SAFE_PAYLOAD_BYTES,
 } from '../../../src/notification/payload.ts';
 import { createRandom, randomContent } from '../../support/random-content.ts';
+import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 
 const CONTENT: NotificationContent = {
   notificationId: '01234567-89ab-cdef-0123-456789abcdef',
@@ -19,6 +20,7 @@ const CONTENT: NotificationContent = {
   topic: null,
   tag: null,
   presentation: null,
+  appUrl: null,
 };
 
 function decode(payload: Uint8Array): { title: string; body?: string; tag?: string; data: object } {
@@ -30,23 +32,25 @@ const jsonBytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2;
 const dataOf = (length: number) => ({ params: { text: 'x'.repeat(length) } });
 
 test('what fits is sent as it is', () => {
-  const payload = encodePayload({ ...CONTENT, body: 'x'.repeat(2800) });
+  const payload = encodePayload({ ...CONTENT, body: 'x'.repeat(2800) }, LONGEST_RECEIPT);
   expect(payload.length).toBeLessThanOrEqual(SAFE_PAYLOAD_BYTES);
   expect(decode(payload)).toMatchObject({ title: 'Title', body: 'x'.repeat(2800) });
 });
 
 test('the body is shortened before the title, and only as far as it must be', () => {
   const title = 'T'.repeat(1000);
-  const { title: kept, body } = decode(encodePayload({ ...CONTENT, title, body: 'x'.repeat(8000) }));
+  const { title: kept, body } = decode(
+    encodePayload({ ...CONTENT, title, body: 'x'.repeat(8000) }, LONGEST_RECEIPT),
+  );
   expect(kept).toBe(title);
   expect(body).toMatch(/^x+…$/);
-  const payload = encodePayload({ ...CONTENT, title, body: 'x'.repeat(8000) });
+  const payload = encodePayload({ ...CONTENT, title, body: 'x'.repeat(8000) }, LONGEST_RECEIPT);
   expect(payload.length).toBe(SAFE_PAYLOAD_BYTES);
 });
 
 test('when the body has nothing more to give, the title is shortened', () => {
   const content = { ...CONTENT, ...dataOf(2400), title: 'T'.repeat(1000), body: 'x'.repeat(8000) };
-  const payload = encodePayload(content);
+  const payload = encodePayload(content, LONGEST_RECEIPT);
   expect(payload.length).toBe(SAFE_PAYLOAD_BYTES);
   const { title, body } = decode(payload);
   expect(jsonBytes(body ?? '')).toBe(MIN_BODY_BYTES);
@@ -55,21 +59,21 @@ test('when the body has nothing more to give, the title is shortened', () => {
 });
 
 test('data that leaves no room for text within the safe size gets the room up to the limit', () => {
-  const payload = encodePayload({ ...CONTENT, ...dataOf(3000), body: 'x'.repeat(8000) });
+  const payload = encodePayload({ ...CONTENT, ...dataOf(3000), body: 'x'.repeat(8000) }, LONGEST_RECEIPT);
   expect(payload.length).toBe(MAX_PAYLOAD_BYTES);
   expect(jsonBytes(decode(payload).body ?? '')).toBeGreaterThan(500);
 });
 
 test('a text that is short is never cut, however little that would help', () => {
-  const payload = encodePayload({ ...CONTENT, ...dataOf(3700) });
+  const payload = encodePayload({ ...CONTENT, ...dataOf(3700) }, LONGEST_RECEIPT);
   expect(payload.length).toBeGreaterThan(SAFE_PAYLOAD_BYTES);
   expect(decode(payload)).toMatchObject({ title: 'Title', body: 'Body' });
 });
 
 test('a message without a body gets none', () => {
-  expect(decode(encodePayload({ ...CONTENT, body: null, title: 'T'.repeat(5000) }))).not.toHaveProperty(
-    'body',
-  );
+  expect(
+    decode(encodePayload({ ...CONTENT, body: null, title: 'T'.repeat(5000) }, LONGEST_RECEIPT)),
+  ).not.toHaveProperty('body');
 });
 
 test.each([
@@ -78,7 +82,7 @@ test.each([
   ['topic', 'deal:7', 'deal:7'],
   [null, 'deal:7', 'deal:7'],
 ])('topic %s and tag %s make the tag %s', (topic, tag, expected) => {
-  expect(decode(encodePayload({ ...CONTENT, topic, tag })).tag).toBe(expected);
+  expect(decode(encodePayload({ ...CONTENT, topic, tag }, LONGEST_RECEIPT)).tag).toBe(expected);
 });
 
 test('of 2,500 random messages each that can fits, keeps its data, and is cut between characters', () => {
@@ -87,8 +91,8 @@ test('of 2,500 random messages each that can fits, keeps its data, and is cut be
   let cut = 0;
   for (let run = 0; run < 2500; run += 1) {
     const content = randomContent(random);
-    const whole = encodePayload({ ...content, title: '', body: null }).length;
-    const payload = encodePayload(content);
+    const whole = encodePayload({ ...content, title: '', body: null }, LONGEST_RECEIPT).length;
+    const payload = encodePayload(content, LONGEST_RECEIPT);
     const message = decode(payload);
 
     const titleMinimum = Math.min(jsonBytes(content.title), MIN_TITLE_BYTES);

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { encodePayload } from '../../../src/notification/payload.ts';
+import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 import { content } from '../channels/delivery.ts';
 
 const notification = (values: Parameters<typeof content>[0]): Record<string, unknown> =>
-  JSON.parse(new TextDecoder().decode(encodePayload(content(values)))).notification;
+  JSON.parse(new TextDecoder().decode(encodePayload(content(values), LONGEST_RECEIPT))).notification;
 
 test('everything stands in the message under the names of the Notifications API', () => {
   const presentation = {

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { encodePayload, MAX_PAYLOAD_BYTES } from '../../../src/notification/payload.ts';
+import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 import { content } from '../channels/delivery.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a device parses is any JSON
 const decoded = (values: Parameters<typeof content>[0]): any =>
-  JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(encodePayload(content(values))));
+  JSON.parse(
+    new TextDecoder('utf-8', { fatal: true }).decode(encodePayload(content(values), LONGEST_RECEIPT)),
+  );
 
 const NOTIFICATION_ID = content().notificationId;
 
@@ -15,7 +18,7 @@ describe('a payload', () => {
       notification: {
         title: 'Hi',
         navigate: '/',
-        data: { supapush: { notification_id: NOTIFICATION_ID } },
+        data: { supapush: { notification_id: NOTIFICATION_ID, receipt: LONGEST_RECEIPT } },
       },
       mutable: true,
     });
@@ -32,7 +35,10 @@ describe('a payload', () => {
         body: 'there',
         navigate: url,
         tag: 'dax',
-        data: { deal: 7, supapush: { notification_id: NOTIFICATION_ID, category: 'alerts:DAX' } },
+        data: {
+          deal: 7,
+          supapush: { notification_id: NOTIFICATION_ID, category: 'alerts:DAX', receipt: LONGEST_RECEIPT },
+        },
       },
       mutable: true,
     });
@@ -52,7 +58,7 @@ describe('a payload', () => {
     const params = { supapush: { notification_id: 'forged', admin: true }, notification_id: 'mine' };
     expect(decoded({ params }).notification.data).toEqual({
       notification_id: 'mine',
-      supapush: { notification_id: NOTIFICATION_ID },
+      supapush: { notification_id: NOTIFICATION_ID, receipt: LONGEST_RECEIPT },
     });
   });
 
@@ -84,7 +90,7 @@ describe('a payload', () => {
   });
 
   test('is UTF-8, in which one emoji is four bytes', () => {
-    const size = (body: string) => encodePayload(content({ body })).length;
+    const size = (body: string) => encodePayload(content({ body }), LONGEST_RECEIPT).length;
     expect(size('😀'.repeat(100)) - size('')).toBe(400);
     expect(size('é'.repeat(100)) - size('')).toBe(200);
   });
@@ -100,6 +106,9 @@ test('a notification as large as the database allows fits into one message', () 
   const category = 'c'.repeat(100);
   const url = `/${'u'.repeat(400)}`;
   const body = 'b'.repeat(3500 - empty - category.length - url.length - 1);
-  const payload = encodePayload(content({ title: 't', body, url, category, topic: 't'.repeat(32) }));
+  const payload = encodePayload(
+    content({ title: 't', body, url, category, topic: 't'.repeat(32) }),
+    LONGEST_RECEIPT,
+  );
   expect(payload.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
 });

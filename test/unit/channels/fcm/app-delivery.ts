@@ -27,6 +27,7 @@ export function appDelivery({
       topic: null,
       tag: null,
       presentation: null,
+      appUrl: null,
       ...content,
     },
     urgency: 'normal',

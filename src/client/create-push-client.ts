@@ -1,0 +1,138 @@
+import { createAlerts } from './alerts.ts';
+import { createContext } from './client-context.ts';
+import { deviceOf, readDevices } from './devices.ts';
+import { browserEnvironment, type PushEnvironment } from './environment.ts';
+import { createInbox } from './inbox.ts';
+import { listenToBrowser } from './listen-to-browser.ts';
+import { createOfflineActions } from './offline-actions.ts';
+import { createPreferences } from './preferences.ts';
+import type { PushClient, PushClientOptions, PushStatus } from './push-client.ts';
+import { isOffline, PushClientError } from './push-client-error.ts';
+import { createRegistration } from './registration.ts';
+import { createSignal } from './signal.ts';
+import { type PushSupabaseClient, projectOf } from './supabase.ts';
+import { obstacleOf } from './support.ts';
+import { createTopics } from './topics.ts';
+
+/**
+ * Push for the user who is signed in at `supabase`, on the device that this page runs on. Make one per page, and call
+ * `sync()` when it has loaded. On a server that renders pages it is there and says `unknown`.
+ */
+export function createPushClient(supabase: PushSupabaseClient, options: PushClientOptions = {}): PushClient {
+  return createPushClientIn(browserEnvironment(), supabase, options);
+}
+
+/** As `createPushClient`, in a browser that is given. */
+export function createPushClientIn(
+  environment: PushEnvironment | undefined,
+  supabase: PushSupabaseClient,
+  options: PushClientOptions = {},
+): PushClient {
+  const project = projectOf(supabase, options.functionsUrl);
+  const context = createContext(environment, project, options);
+  const actions = createOfflineActions(context);
+  const registration = createRegistration(context);
+  const statusChanged = createSignal<PushStatus>();
+  const inboxChanged = createSignal<void>();
+
+  let status: PushStatus = 'unknown';
+  const setStatus = (now: PushStatus): PushStatus => {
+    const before = status;
+    status = now;
+    if (now !== before) statusChanged.tell(now);
+    return now;
+  };
+
+  // One that has not begun yet serves everybody who asks; one that has may have looked before what it is asked about.
+  let waiting: Promise<PushStatus> | undefined;
+  const sync = (): Promise<PushStatus> => {
+    waiting ??= context
+      .alone('device', () => {
+        waiting = undefined;
+        return registration.settle();
+      })
+      .then(setStatus);
+    return waiting;
+  };
+  const syncAll = async (): Promise<PushStatus> => {
+    const now = await sync();
+    await actions.replay().catch((error) => {
+      if (!isOffline(error)) context.report(error);
+    });
+    return now;
+  };
+
+  const browser = listenToBrowser(context, {
+    inboxChanged,
+    sync: () => void syncAll().catch(context.report),
+    signedIn: (userId) => {
+      actions.userId = userId;
+    },
+    signedOut: async (userId) => {
+      actions.userId = null;
+      await context.alone('device', () => registration.signOut(userId));
+      await sync();
+    },
+  });
+
+  const ownEndpoint = async () => (await (await context.store()).get('subscription'))?.endpoint;
+
+  const unsubscribe = async (everywhere = false): Promise<void> => {
+    if (everywhere) {
+      const userId = await project.userId();
+      if (!userId) throw new PushClientError('not_signed_in');
+      await project.data(project.from('push_subscriptions').delete().eq('user_id', userId));
+    }
+    await context.alone('device', registration.withdraw);
+    await sync();
+    browser.tellTabs('device');
+  };
+
+  return {
+    get status() {
+      return status;
+    },
+    onStatusChange: statusChanged.listen,
+    isSupported: () => environment !== undefined && obstacleOf(environment) === undefined,
+    sync: syncAll,
+    async subscribe() {
+      const obstacle = environment ? obstacleOf(environment) : 'unsupported';
+      if (obstacle) throw new PushClientError(obstacle);
+      if (browser.isSignedOut()) throw new PushClientError('not_signed_in');
+      // Before anything else: browsers ask only as long as the click is not over.
+      const permission = await environment?.Notification?.requestPermission();
+      if (permission !== 'granted') {
+        setStatus(permission === 'denied' ? 'denied' : 'default');
+        throw new PushClientError(permission === 'denied' ? 'permission_denied' : 'permission_dismissed');
+      }
+      const row = await context.alone('device', registration.register);
+      setStatus('subscribed');
+      browser.tellTabs('device');
+      return deviceOf(row, row.endpoint ?? undefined);
+    },
+    unsubscribe: ({ everywhere } = {}) => unsubscribe(everywhere),
+    async sendTest() {
+      const endpoint = await ownEndpoint();
+      const device = endpoint && (await readDevices(context)).find((row) => row.endpoint === endpoint);
+      return (await project.rpc('push_send_test', device ? { p_subscription_id: device.id } : {})) as string;
+    },
+    devices: {
+      async list() {
+        const endpoint = await ownEndpoint();
+        return (await readDevices(context)).map((row) => deviceOf(row, endpoint));
+      },
+      async remove(id) {
+        const endpoint = await ownEndpoint();
+        const rows = await readDevices(context);
+        if (endpoint && rows.some((row) => row.id === id && row.endpoint === endpoint))
+          return await unsubscribe();
+        await project.data(project.from('push_subscriptions').delete().eq('id', id));
+      },
+    },
+    preferences: createPreferences(context, actions),
+    topics: createTopics(context),
+    inbox: createInbox(context, actions, inboxChanged),
+    alerts: createAlerts(context),
+    dispose: browser.dispose,
+  };
+}

@@ -1,0 +1,21 @@
+/** Something that listeners are told of. */
+export interface Signal<T> {
+  listen(listener: (value: T) => void): () => void;
+  tell(value: T): void;
+}
+
+/** A signal; the function that `listen` returns ends the listening. */
+export function createSignal<T>(): Signal<T> {
+  const listeners = new Set<{ listener: (value: T) => void }>();
+  return {
+    listen(listener) {
+      // Wrapped: the same function may listen twice.
+      const entry = { listener };
+      listeners.add(entry);
+      return () => void listeners.delete(entry);
+    },
+    tell(value) {
+      for (const { listener } of [...listeners]) listener(value);
+    },
+  };
+}

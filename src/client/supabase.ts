@@ -1,0 +1,74 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { PushClientError } from './push-client-error.ts';
+
+/** What is needed of a Supabase client: any `@supabase/supabase-js` of version 2 has it, whatever its types. */
+export interface PushSupabaseClient {
+  readonly auth: { getSession(): unknown; onAuthStateChange(callback: never): unknown };
+  from(relation: never): unknown;
+  rpc(name: never): unknown;
+}
+
+/** What a query of supabase-js resolves to. */
+interface Answer {
+  readonly data: unknown;
+  readonly error: { message: string; code?: string; details?: unknown; hint?: unknown } | null;
+  readonly status?: number;
+}
+
+/** The project as the client asks it. Everything rejects with a `PushClientError`, `offline` when nobody answered. */
+export interface Project {
+  readonly auth: SupabaseClient['auth'];
+  readonly client: SupabaseClient;
+  /** A table of Supapush, whatever schema the client asks by default. */
+  from(table: string): ReturnType<SupabaseClient['from']>;
+  rpc(name: string, args?: Record<string, unknown>): Promise<unknown>;
+  /** The data of an answer. */
+  data(query: PromiseLike<Answer>): Promise<unknown>;
+  /** Who is signed in; null when nobody is. */
+  userId(): Promise<string | null>;
+  /** Where Edge Functions answer, without a slash at the end; undefined where the client does not say. */
+  readonly functionsUrl: string | undefined;
+}
+
+/** Looks at a Supabase client as a project. */
+export function projectOf(supabase: PushSupabaseClient, functionsUrl?: string): Project {
+  const client = supabase as unknown as SupabaseClient;
+  // Our tables and functions are in public; an app's client may have another schema as its default.
+  const api = client.schema?.('public' as never) ?? client;
+  const { supabaseUrl } = supabase as { supabaseUrl?: string };
+
+  const data = async (query: PromiseLike<Answer>): Promise<unknown> => {
+    const { data, error, status } = await query;
+    if (error) throw errorOf(error, status);
+    return data;
+  };
+
+  return {
+    auth: client.auth,
+    client,
+    data,
+    from: (table) => api.from(table) as ReturnType<SupabaseClient['from']>,
+    rpc: (name, args) => data(api.rpc(name, args)),
+    userId: async () => {
+      const { data, error } = await client.auth.getSession();
+      // A session that cannot be renewed without a network is none at the moment, and nobody has signed out.
+      if (error?.name === 'AuthRetryableFetchError') throw new PushClientError('offline', { cause: error });
+      return data.session?.user.id ?? null;
+    },
+    functionsUrl: (functionsUrl ?? (supabaseUrl && `${supabaseUrl}/functions/v1`))?.replace(/\/+$/, ''),
+  };
+}
+
+function errorOf(error: NonNullable<Answer['error']>, status?: number): PushClientError {
+  const { code, details, hint, message } = error;
+  if (!status) return new PushClientError('offline', { cause: error });
+  const of = { status, cause: error };
+  // push.refuse() in the database: the machine code is the detail.
+  if (code?.startsWith('PT') && typeof details === 'string')
+    return new PushClientError(details, { ...of, message, hint: String(hint ?? '') });
+  if (code === 'PGRST202' || code === 'PGRST205' || code === '42P01' || code === '42883')
+    return new PushClientError('not_installed', of);
+  if (status === 401) return new PushClientError('not_signed_in', of);
+  if (code === '42501') return new PushClientError('forbidden', of);
+  return new PushClientError('failed', { ...of, message });
+}

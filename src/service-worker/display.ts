@@ -1,0 +1,60 @@
+import { markOf, type ShownOptions } from './push-message.ts';
+import { within } from './time-limit.ts';
+import type { WorkerState } from './worker-state.ts';
+
+/** Milliseconds after which a browser that does not say what it shows is no longer waited for. */
+const COUNT_LIMIT = 2000;
+
+/**
+ * What is on the screen, and its number on the app's icon.
+ *
+ * Chromium, asked what is shown, forgets a notification that is on its way to the screen at that moment, and a click on it
+ * would be lost. So nothing is counted while something is being shown, and nothing shown while something is being counted.
+ */
+export class Display {
+  readonly #state: WorkerState;
+  #showing = 0;
+  #counting: Promise<unknown> = Promise.resolve();
+
+  constructor(state: WorkerState) {
+    this.#state = state;
+  }
+
+  /** Shows a notification with all that was asked for, or else, since browsers differ in what they refuse, with less. */
+  async show(title: string, options: ShownOptions, defaultTitle: string): Promise<void> {
+    const { registration } = this.#state.scope;
+    const { body, tag, data } = options;
+    const plain = { ...(body === undefined ? {} : { body }), ...(tag === undefined ? {} : { tag }), data };
+    this.#showing++;
+    try {
+      await this.#counting;
+      await registration
+        .showNotification(title, options)
+        .catch(() => registration.showNotification(title, plain))
+        .catch(() => registration.showNotification(defaultTitle, { data: { supapush: data.supapush } }));
+    } finally {
+      this.#showing--;
+    }
+  }
+
+  /**
+   * Sets the badge of the app's icon to `badge`, or to the number of our notifications that are shown.
+   *
+   * `closed` is the id of one that was closed a moment ago, which some browsers still list.
+   */
+  async updateBadge(badge?: number, closed?: string): Promise<void> {
+    const { navigator } = this.#state.scope;
+    if (this.#state.options.appBadge === false || !navigator.setAppBadge) return;
+    if (badge !== undefined) return await navigator.setAppBadge(badge);
+    // The one that is being shown will count when it is done.
+    if (this.#showing > 0) return;
+    const counting = within(COUNT_LIMIT, this.#count(closed));
+    this.#counting = counting.catch(() => undefined);
+    await navigator.setAppBadge(await counting);
+  }
+
+  async #count(closed?: string): Promise<number> {
+    const marks = (await this.#state.scope.registration.getNotifications()).map(markOf);
+    return marks.filter((mark) => mark && (closed === undefined || mark.notification_id !== closed)).length;
+  }
+}

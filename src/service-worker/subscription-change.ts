@@ -1,0 +1,111 @@
+import type { KnownSubscription } from '../browser/push-store.ts';
+import { encodeBase64Url } from '../channels/base64url.ts';
+import type { ChangedSubscriptionEvent } from './worker-scope.ts';
+import type { WorkerState } from './worker-state.ts';
+
+/**
+ * Follows a subscription that the browser has changed, and subscribes itself where the browser did not. There is no session
+ * here: the keys of the old subscription prove to `push-events` that it is the same device. Never rejects.
+ */
+export async function followSubscription(state: WorkerState, event: ChangedSubscriptionEvent): Promise<void> {
+  let registered = false;
+  try {
+    const registeredLast = await state.storedOr((store) => store.get('subscription'));
+    const fresh = await freshSubscription(state, event, registeredLast);
+    if (fresh !== null) {
+      // The one that was registered comes first: of a change that never got through, the project does not know.
+      const candidates = [registeredLast, knownOf(event.oldSubscription)];
+      registered = await resubscribe(state, candidates, fresh);
+    }
+  } catch (error) {
+    console.error('supapush: the subscription was lost.', error);
+  }
+  // A page can do what is left: it has a session.
+  await state.tellPages({ event: 'subscription-changed', registered }).catch(() => undefined);
+}
+
+/** Tells the project of a change that it could not be told of when it happened. Never rejects; false when it still cannot. */
+export async function retryResubscription(state: WorkerState): Promise<boolean> {
+  try {
+    if (!(await state.storedOr((store) => store.get('pending_resubscribe')))) return true;
+    const registeredLast = await state.stored((store) => store.get('subscription'));
+    const fresh = knownOf(await state.scope.registration.pushManager.getSubscription());
+    if (registeredLast !== undefined && fresh !== null && registeredLast.endpoint !== fresh.endpoint) {
+      await resubscribe(state, [registeredLast], fresh);
+      return !(await state.stored((store) => store.get('pending_resubscribe')));
+    }
+    await state.stored((store) => store.delete('pending_resubscribe'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function freshSubscription(
+  state: WorkerState,
+  event: ChangedSubscriptionEvent,
+  registeredLast: KnownSubscription | undefined,
+): Promise<KnownSubscription | null> {
+  const { pushManager } = state.scope.registration;
+  const given = knownOf(event.newSubscription) ?? knownOf(await pushManager.getSubscription());
+  if (given !== null && given.endpoint !== event.oldSubscription?.endpoint) return given;
+  const key =
+    (await state.storedOr((store) => store.get('vapid_key'))) ??
+    registeredLast?.vapid_key ??
+    (await askForKey(state));
+  if (key === undefined) return null;
+  const made = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+  return knownOf(made, key);
+}
+
+async function askForKey(state: WorkerState): Promise<string | undefined> {
+  const url = await state.eventsUrl();
+  return url === undefined ? undefined : await state.fetchVapidKey(url);
+}
+
+/** Whether the project has taken the new subscription in the place of one of the old ones. */
+async function resubscribe(
+  state: WorkerState,
+  candidates: (KnownSubscription | null | undefined)[],
+  fresh: KnownSubscription,
+): Promise<boolean> {
+  const url = await state.eventsUrl();
+  if (url === undefined) return false;
+  const tried = new Set([fresh.endpoint]);
+  for (const candidate of candidates) {
+    if (!candidate || tried.has(candidate.endpoint)) continue;
+    const { endpoint, p256dh, auth } = candidate;
+    tried.add(endpoint);
+    const answer = await state.post(url, { resubscribe: { old: { endpoint, p256dh, auth }, new: fresh } });
+    if (answer === null) {
+      await state.storedOr(async (store) => {
+        if ((await store.get('subscription')) === undefined) {
+          await store.set('subscription', { endpoint, p256dh, auth, vapid_key: fresh.vapid_key });
+        }
+        await store.set('pending_resubscribe', true);
+      });
+      await state.syncLater();
+      return false;
+    }
+    if (answer.ok) {
+      await state.storedOr(async (store) => {
+        await store.set('subscription', fresh);
+        await store.delete('pending_resubscribe');
+      });
+      return true;
+    }
+  }
+  await state.storedOr((store) => store.delete('pending_resubscribe'));
+  return false;
+}
+
+/** A subscription in the project's terms; null when there is none, or none that can be used. */
+function knownOf(subscription: PushSubscription | null | undefined, key = ''): KnownSubscription | null {
+  // Chrome hands out endpoints on this host shortly after unsubscribing; they never work.
+  if (!subscription || /^https:\/\/permanently-removed\.invalid\b/.test(subscription.endpoint)) return null;
+  const { p256dh, auth } = subscription.toJSON().keys ?? {};
+  if (p256dh === undefined || auth === undefined) return null;
+  const made = subscription.options.applicationServerKey;
+  const vapidKey = made === null ? key : encodeBase64Url(new Uint8Array(made));
+  return { endpoint: subscription.endpoint, p256dh, auth, vapid_key: vapidKey };
+}

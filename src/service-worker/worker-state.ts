@@ -1,0 +1,107 @@
+import { openPushStore, type PushStore } from '../browser/push-store.ts';
+import { Display } from './display.ts';
+import type { PushOptions } from './push-options.ts';
+import { within } from './time-limit.ts';
+import type { WorkerScope } from './worker-scope.ts';
+
+/** Milliseconds after which storage, a hook of the app or the network is given up, so that every event comes to its end. */
+const STORE_LIMIT = 2000;
+const HOOK_LIMIT = 3000;
+const NETWORK_LIMIT = 10_000;
+
+/** The name of our background sync. */
+export const SYNC_TAG = 'supapush';
+
+/** What the parts of a worker have in common. */
+export class WorkerState {
+  readonly scope: WorkerScope;
+  options: PushOptions;
+  /** The receipts of what was clicked: Firefox says right afterwards that it was closed, which nobody else does. */
+  readonly clicked = new Set<string>();
+  readonly display = new Display(this);
+  #store: Promise<PushStore> | null = null;
+
+  constructor(scope: WorkerScope, options: PushOptions) {
+    this.scope = scope;
+    this.options = options;
+  }
+
+  /** Works with the store, or rejects: no storage, no room, or no answer in time. */
+  async stored<T>(use: (store: PushStore) => Promise<T>): Promise<T> {
+    try {
+      this.#store ??= openPushStore(this.scope.indexedDB);
+      return await within(STORE_LIMIT, this.#store.then(use));
+    } catch (error) {
+      // The connection may be what is broken.
+      this.#store = null;
+      throw error;
+    }
+  }
+
+  /** Reads from the store; undefined when it cannot be read. */
+  async storedOr<T>(use: (store: PushStore) => Promise<T>): Promise<T | undefined> {
+    return await this.stored(use).catch(() => undefined);
+  }
+
+  /** What a hook of the app returns, or undefined when it fails or does not come to an end. */
+  async hook(call: () => unknown): Promise<unknown> {
+    try {
+      return await within(HOOK_LIMIT, Promise.resolve(call()));
+    } catch (error) {
+      console.error('supapush: a hook failed.', error);
+      return undefined;
+    }
+  }
+
+  async eventsUrl(): Promise<string | undefined> {
+    return this.options.eventsUrl ?? (await this.storedOr((store) => store.get('events_url')));
+  }
+
+  /**
+   * Posts to `push-events`: the answer, or null when it is to be asked again later: unreachable, busy (429) or failing (5xx).
+   */
+  async post(url: string, body: unknown): Promise<Response | null> {
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        credentials: 'omit',
+        signal: AbortSignal.timeout(NETWORK_LIMIT),
+      });
+      return response.status === 429 || response.status >= 500 ? null : response;
+    } catch {
+      return null;
+    }
+  }
+
+  async fetchVapidKey(url: string): Promise<string | undefined> {
+    const response = await fetch(url, { credentials: 'omit', signal: AbortSignal.timeout(NETWORK_LIMIT) });
+    const answer: unknown = await response.json();
+    const key = (answer as { vapid_public_key?: unknown } | null)?.vapid_public_key;
+    return typeof key === 'string' ? key : undefined;
+  }
+
+  /** Asks for a `sync` event once the network is back; where there is none, the next event of any kind has to do. */
+  async syncLater(): Promise<void> {
+    const registration = this.scope.registration as { sync?: { register(tag: string): Promise<void> } };
+    await registration.sync?.register(SYNC_TAG).catch(() => undefined);
+  }
+
+  /** Tells the open pages of the app; the one that was focused for a click is told so. */
+  async tellPages(message: { event: string; [detail: string]: unknown }, focused?: string): Promise<void> {
+    const windows = await this.scope.clients.matchAll({ type: 'window', includeUncontrolled: true });
+    for (const window of windows.filter(({ url }) => this.isApp(url))) {
+      window.postMessage({
+        type: 'supapush',
+        ...message,
+        ...(focused === undefined ? {} : { focused: window.id === focused }),
+      });
+    }
+  }
+
+  /** Whether a URL is within the worker's scope: other apps may live on the same origin. */
+  isApp(url: string): boolean {
+    return url.startsWith(this.scope.registration.scope);
+  }
+}

@@ -1,0 +1,8 @@
+import { createPushEvents } from '../../../src/functions/push-events.ts';
+
+Deno.serve(
+  createPushEvents({
+    environment: Deno.env.toObject(),
+    log: (entry) => console.log(JSON.stringify(entry)),
+  }),
+);

@@ -1,0 +1,96 @@
+-- Supapush: what a frontend asks besides its tables: the key to subscribe with, and a message to try a device with.
+
+alter table push.settings
+  add column test_limit integer not null default 10,
+  add constraint settings_test_limit check (test_limit >= 0);
+comment on column push.settings.test_limit is 'How many test messages a user may send themselves within any hour.';
+
+create function public.push_vapid_key()
+returns text
+language sql
+stable
+-- Definer: reads one public value out of the settings, which nobody else may read.
+security definer
+set search_path = ''
+as $$
+  select s.vapid_public_key from push.settings as s;
+$$;
+comment on function public.push_vapid_key() is
+  'The public VAPID key that browsers subscribe with, base64url; null until push.connect() was called.';
+
+create function push.send_test(p_user_id uuid, p_subscription_id uuid, p_now timestamptz default clock_timestamp())
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- No category has a space in its key, so no limit of a category counts these.
+  c_counted_as constant text := 'a test';
+  v_template text := (select t.key from public.push_templates as t where t.key = 'push_test' limit 1);
+  v_limit integer;
+  v_sent integer;
+  v_id uuid;
+  v_rings boolean;
+begin
+  if not exists (
+    select from public.push_subscriptions as s
+    where s.user_id = p_user_id and (p_subscription_id is null or s.id = p_subscription_id)
+  ) then
+    perform push.refuse(404, 'subscription_unknown', 'This user has no such device.', 'Register the device first: subscribe().');
+  end if;
+
+  -- Its row is locked until the commit, so that calls at the same time are counted one after the other. What is refused is
+  -- not counted: the refusal rolls it back.
+  insert into push.throttle_log as l (user_id, category, moments, done_at)
+  values (p_user_id, c_counted_as, array[p_now], p_now + interval '1 hour')
+  on conflict (user_id, category) do update
+  set moments = array(select m.moment from unnest(l.moments) as m (moment) where m.moment > p_now - interval '1 hour') || p_now,
+      done_at = excluded.done_at
+  returning cardinality(l.moments) into v_sent;
+  select s.test_limit into v_limit from push.settings as s;
+  if v_sent > v_limit then
+    perform push.refuse(429, 'too_many_tests', format('At most %s test messages are sent within an hour.', v_limit), 'Try again later.');
+  end if;
+
+  insert into public.push_notifications (user_id, title, body, template, urgency, ttl, tag, inbox)
+  values (
+    p_user_id, case when v_template is null then 'Notifications work' else '' end,
+    case when v_template is null then 'This is a test.' end, v_template, 'high', 600, 'push_test', false
+  )
+  returning push_notifications.id into v_id;
+
+  if p_subscription_id is not null then
+    -- Nobody has seen them yet.
+    delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
+  end if;
+  select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false) into v_rings
+  from push.deliveries as d where d.notification_id = v_id;
+  if not v_rings then
+    perform push.refuse(409, 'test_held_back', 'Preferences or limits keep messages from this device at the moment.',
+      'Look at quiet hours, and whether messages are switched on, for the user and for the device.');
+  end if;
+  return v_id;
+end;
+$$;
+comment on function push.send_test(uuid, uuid, timestamptz) is
+  'Sends a user a test message, to one device or to all, that is not in the inbox (p_now is when it counts as sent); in the words of the template push_test, if there is one.';
+
+create function public.push_send_test(p_subscription_id uuid default null)
+returns uuid
+language sql
+-- Definer: users may not write notifications. Whom it is for, and the time by which calls are counted, are not theirs to say.
+security definer
+set search_path = ''
+as $$
+  select push.send_test(auth.uid(), p_subscription_id);
+$$;
+comment on function public.push_send_test(uuid) is
+  'Sends the caller a test message, to one device of theirs or to all; returns the notification''s id.';
+
+revoke all on function public.push_vapid_key() from public, anon, authenticated;
+revoke all on function public.push_send_test(uuid) from public, anon, authenticated;
+-- Anon as well: the key is public, and an app may want to subscribe before its user has signed in.
+grant execute on function public.push_vapid_key() to anon, authenticated;
+grant execute on function public.push_send_test(uuid) to authenticated;
+
+revoke all on all functions in schema push from public;

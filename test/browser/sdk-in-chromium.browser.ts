@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { useStack } from '../support/stack.ts';
+import { useApp } from './support/use-app.ts';
+import { useChromium } from './support/use-chromium.ts';
+
+// What Chromium has and Firefox has not: a permission that is denied. Its push service cannot be reached from here.
+
+const stack = useStack({ workers: { cron: false } });
+const project = useApp(stack);
+const chromium = useChromium(stack, 'app');
+
+test('where notifications are denied the client says so, and subscribing fails with a reason and a hint', async () => {
+  const page = await chromium.openApp('denied');
+  const anna = await project.signUp(page, 'anna');
+  const said = await page.evaluate(async () => {
+    const { push } = await appReady;
+    const status = await push.sync();
+    const error = await push.subscribe().then(
+      () => undefined,
+      ({ name, code, hint }) => ({ name, code, hint }),
+    );
+    return { status, error, supported: push.isSupported() };
+  });
+  expect(said).toEqual({
+    status: 'denied',
+    supported: true,
+    error: { name: 'PushClientError', code: 'permission_denied', hint: expect.stringMatching(/\w/) },
+  });
+  expect(await project.devicesOf(anna)).toEqual([]);
+});
+
+test('whoever takes the permission back has no device any more', async () => {
+  const page = await chromium.openApp('granted');
+  const anna = await project.signUp(page, 'anna');
+  await project.sql()`
+    insert into public.push_subscriptions ${project.sql()({ user_id: anna, ...(await page.evaluate(store)) })}`;
+  await chromium.deny();
+  expect(await page.evaluate(async () => (await appReady).push.sync())).toBe('denied');
+  expect(await project.devicesOf(anna)).toEqual([]);
+});
