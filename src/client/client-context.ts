@@ -1,5 +1,6 @@
 import type { PushStore } from '../browser/push-store.ts';
 import type { PushEnvironment } from './environment.ts';
+import { createMemoryStore } from './memory-store.ts';
 import type { PushClientOptions } from './push-client.ts';
 import type { Project } from './supabase.ts';
 
@@ -29,7 +30,7 @@ export function createContext(
     project,
     options,
     store() {
-      store ??= (environment?.openStore() ?? Promise.reject()).catch(memoryStore);
+      store ??= (environment?.openStore() ?? Promise.reject()).catch(createMemoryStore);
       return store;
     },
     alone(name, work) {
@@ -42,22 +43,5 @@ export function createContext(
       return mine;
     },
     report: (error) => (options.onError ?? ((e) => console.warn('supapush:', e)))(error as Error),
-  };
-}
-
-// A private window, a full disk: what is kept lasts as long as the page then.
-function memoryStore(): PushStore {
-  const settings = new Map<string, unknown>();
-  const queues = { receipts: new Map<number, unknown>(), actions: new Map<number, unknown>() };
-  let last = 0;
-  return {
-    get: async (key) => settings.get(key) as never,
-    set: async (key, value) => void settings.set(key, value),
-    delete: async (key) => void settings.delete(key),
-    add: async (queue, value) => void queues[queue].set(++last, value),
-    all: async (queue) => [...queues[queue]].map(([id, value]) => ({ id, value })),
-    remove: async (queue, ids) => {
-      for (const id of ids) queues[queue].delete(id);
-    },
   };
 }

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import { createClient, type SupabaseClient } from '@supabase/supabase-js';
+import type { PushStore } from '../../src/browser/push-store.ts';
+import { createPushClientIn } from '../../src/client/create-push-client.ts';
+import type { PushEnvironment } from '../../src/client/environment.ts';
+import { createMemoryStore } from '../../src/client/memory-store.ts';
+import type { PushClient, PushClientOptions } from '../../src/client/push-client.ts';
+import type { VirtualDevice } from '../../src/local/push-service/virtual-device.ts';
+import type { Stack } from '../../src/local/stack.ts';
+import { BROWSERS } from './recorded-browsers.ts';
+
+/** A subscription as a browser hands it out; the device behind it decrypts what arrives. */
+type Subscription = PushSubscription & { device: VirtualDevice };
+
+/** One browser profile: what its tabs share. The API and the push service behind it are real. */
+export interface ClientBrowser {
+  readonly environment: PushEnvironment;
+  readonly store: PushStore;
+  /** What the user allowed so far, and what the user answers when asked. */
+  permission: NotificationPermission;
+  answer: NotificationPermission;
+  /** Whether anything can be reached. */
+  online: boolean;
+  subscription: Subscription | null;
+  /** What `subscribe()` ends with first, one after the other: an error, or an endpoint that it gives. */
+  readonly troubles: (Error | string)[];
+  /** How often the user was asked. */
+  asked: number;
+  /** How often the browser subscribed. */
+  subscribed: number;
+  readonly supabase: SupabaseClient;
+  /** Another tab, or the first one. */
+  open(options?: PushClientOptions, supabase?: SupabaseClient): PushClient;
+  /** A client of the same network, with a session of its own. */
+  createSupabase(): SupabaseClient;
+  /** The network is back. */
+  comeOnline(): void;
+  /** The service worker speaks to its pages. */
+  tellPages(message: unknown): void;
+  /** Closes all tabs. */
+  close(): void;
+}
+
+/** A browser with nothing in it, by the features of one that was recorded. */
+export function createBrowser(stack: Stack, recorded = BROWSERS.firefox): ClientBrowser {
+  const id = randomUUID();
+  const onlineListeners = new Set<() => void>();
+  const workers = new EventTarget();
+  const tabs: PushClient[] = [];
+
+  const reach: typeof fetch = (input, init) => {
+    // As undici and browsers say it.
+    if (!browser.online) return Promise.reject(new TypeError('fetch failed'));
+    return fetch(input, init);
+  };
+
+  const subscribe = async (options?: PushSubscriptionOptionsInit): Promise<PushSubscription> => {
+    const trouble = browser.troubles.shift();
+    if (trouble instanceof Error) throw trouble;
+    if (browser.permission !== 'granted') throw Object.assign(new Error('No.'), { name: 'NotAllowedError' });
+    const key = options?.applicationServerKey as Uint8Array;
+    const device = stack.pushService.createDevice({
+      applicationServerKey: Buffer.from(key).toString('base64url'),
+    });
+    const endpoint = trouble ?? device.endpoint;
+    const subscription = {
+      device,
+      endpoint,
+      expirationTime: null,
+      options: { userVisibleOnly: true, applicationServerKey: key.slice().buffer },
+      toJSON: () => ({ ...device.subscription, endpoint }),
+      unsubscribe: async () => {
+        device.remove();
+        if (browser.subscription === subscription) browser.subscription = null;
+        return true;
+      },
+    } as unknown as Subscription;
+    browser.subscribed++;
+    browser.subscription = subscription;
+    return subscription;
+  };
+
+  const registration = {
+    active: {},
+    pushManager: { subscribe, getSubscription: async () => browser.subscription },
+  } as unknown as ServiceWorkerRegistration;
+
+  const environment: PushEnvironment = {
+    ...recorded,
+    location: { href: 'https://app.example/' },
+    navigator: {
+      ...recorded.navigator,
+      serviceWorker: {
+        register: async () => registration,
+        getRegistration: async () => registration,
+        addEventListener: workers.addEventListener.bind(workers),
+        removeEventListener: workers.removeEventListener.bind(workers),
+      },
+      locks: { request: (name, work) => navigator.locks.request(`${name} ${id}`, work) as never },
+    },
+    Notification: {
+      get permission() {
+        return browser.permission;
+      },
+      requestPermission: async () => {
+        browser.asked++;
+        if (browser.permission === 'default') browser.permission = browser.answer;
+        return browser.permission;
+      },
+    },
+    BroadcastChannel: class extends BroadcastChannel {
+      constructor(name: string) {
+        super(`${name} ${id}`);
+      }
+    },
+    addEventListener: (_, listener) => void onlineListeners.add(listener),
+    removeEventListener: (_, listener) => void onlineListeners.delete(listener),
+    fetch: reach,
+    openStore: async () => browser.store,
+  };
+
+  const createSupabase = () =>
+    createClient(stack.url, stack.publishableKey, {
+      auth: { persistSession: false, autoRefreshToken: false },
+      global: { fetch: reach },
+    });
+
+  const browser: ClientBrowser = {
+    environment,
+    store: createMemoryStore(),
+    permission: 'default',
+    answer: 'granted',
+    online: true,
+    subscription: null,
+    troubles: [],
+    asked: 0,
+    subscribed: 0,
+    supabase: createSupabase(),
+    createSupabase,
+    open(options = {}, supabase = browser.supabase) {
+      const tab = createPushClientIn(environment, supabase, options);
+      tabs.push(tab);
+      return tab;
+    },
+    comeOnline() {
+      browser.online = true;
+      for (const listener of onlineListeners) listener();
+    },
+    tellPages: (message) => void workers.dispatchEvent(new MessageEvent('message', { data: message })),
+    close: () => {
+      for (const tab of tabs) tab.dispose();
+    },
+  };
+  return browser;
+}
+
+/** Signs somebody new up at this client; returns the user's id. */
+export async function signUp(supabase: SupabaseClient): Promise<{ id: string; email: string }> {
+  const email = `${randomUUID()}@example.com`;
+  const { data, error } = await supabase.auth.signUp({ email, password: PASSWORD });
+  if (error || !data.user) throw new Error(`Sign-up failed: ${error?.message}`);
+  return { id: data.user.id, email };
+}
+
+/** Signs somebody in who signed up before. */
+export async function signIn(supabase: SupabaseClient, email: string): Promise<void> {
+  const { error } = await supabase.auth.signInWithPassword({ email, password: PASSWORD });
+  if (error) throw new Error(`Sign-in failed: ${error.message}`);
+}
+
+const PASSWORD = 'correct horse battery staple';
