@@ -115,13 +115,17 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
     async (ids: readonly string[], readAt: string | null, work: () => Promise<void> | undefined) => {
       setState((state) => {
         const { pages, change } = markItems(state.pages, ids, readAt);
-        return { ...state, pages, unread: Math.max(0, state.unread + change), error: null };
+        return { ...state, pages, unread: Math.max(0, state.unread + change), loading: false, error: null };
       });
-      // What is being loaded may still say how it was before.
+      // What is being loaded may still say how it was before. Once this is done, the client tells to load anew.
       turn.current++;
-      const failed = await Promise.resolve(work()).then(() => null, asError);
-      await reload();
-      if (failed) setState((state) => ({ ...state, error: failed }));
+      try {
+        await work();
+      } catch (error) {
+        // Shows how it stands in truth, and then why.
+        await reload();
+        setState((state) => ({ ...state, error: asError(error) }));
+      }
     },
     [reload],
   );

@@ -1,4 +1,5 @@
 import { alertStrings } from './alert-strings.ts';
+import { errorStrings } from './error-strings.ts';
 import { inboxStrings } from './inbox-strings.ts';
 import { promptStrings } from './prompt-strings.ts';
 import { settingsStrings } from './settings-strings.ts';
@@ -9,12 +10,7 @@ export const englishStrings = {
   settings: settingsStrings,
   inbox: inboxStrings,
   alerts: alertStrings,
-  errors: {
-    retry: 'Try again',
-    /** What to tell the user of an error: its own words, unless you say others for its `code`. */
-    describe: ({ message, hint }: { code: string; message: string; hint: string }) =>
-      [message, hint].filter(Boolean).join(' '),
-  },
+  errors: errorStrings,
 };
 
 /** Everything that components say. Functions get what changes, formatted for the locale. */
