@@ -69,7 +69,9 @@ export async function makeAlert(sql: Client, values: AlertInput = {}, userId?: s
     ...values,
     user_id: userId ?? (await createUser(sql)).id,
   };
-  const [made] = await sql<{ id: string }[]>`insert into public.push_alerts ${sql(row as never)} returning id`;
+  const [made] = await sql<
+    { id: string }[]
+  >`insert into public.push_alerts ${sql(row as never)} returning id`;
   return (made as { id: string }).id;
 }
 

@@ -19,6 +19,8 @@ export interface AlertDraft {
   cooldown: string;
   activeFrom: string;
   activeUntil: string;
+  /** By whose clock: that of the browser where the alert has none yet. */
+  timezone: string;
   /** `YYYY-MM-DDTHH:MM`, by the browser's clock. */
   expiresAt: string;
   setup: string;
@@ -43,6 +45,7 @@ export function newDraft(symbol = ''): AlertDraft {
     cooldown: '',
     activeFrom: '',
     activeUntil: '',
+    timezone: localTimeZone(),
     expiresAt: '',
     setup: '',
   };
@@ -65,6 +68,7 @@ export function draftOf(alert: Alert): AlertDraft {
     cooldown: cooldown === 0 ? '' : String(cooldown),
     activeFrom: alert.activeFrom?.slice(0, 5) ?? '',
     activeUntil: alert.activeUntil?.slice(0, 5) ?? '',
+    timezone: alert.timezone ?? localTimeZone(),
     expiresAt: alert.expiresAt === null ? '' : localMinute(new Date(alert.expiresAt)),
     setup: alert.setup ?? '',
   };
@@ -114,7 +118,7 @@ export function alertOf(draft: AlertDraft): AlertInput {
     cooldown: `${Number(draft.cooldown)} minutes`,
     activeFrom: active ? draft.activeFrom : null,
     activeUntil: active ? draft.activeUntil : null,
-    ...(active && { timezone: localTimeZone() }),
+    ...(active && { timezone: draft.timezone }),
     expiresAt: draft.expiresAt ? new Date(draft.expiresAt).toISOString() : null,
     setup: draft.setup.trim() || null,
   };

@@ -30,11 +30,14 @@ export function AlertEditor({ symbols = [], levels = [] }: AlertEditorProps): Re
   const place = useRef<HTMLElement>(null);
   const add = useRef<HTMLButtonElement>(null);
   useKeptFocus(place);
-  const wasNew = useRef(false);
+  const edited = useRef<string | null>(null);
   useEffect(() => {
     // Back to where the form was opened.
-    if (editing === null && wasNew.current) add.current?.focus();
-    wasNew.current = editing === 'new';
+    if (editing === null && edited.current === 'new') add.current?.focus();
+    else if (editing === null && edited.current) {
+      place.current?.querySelector<HTMLElement>(`[data-alert="${CSS.escape(edited.current)}"]`)?.focus();
+    }
+    edited.current = editing;
   }, [editing]);
 
   const goalOf = (alert: Alert): string => alertGoal(alert, words, format);

@@ -44,6 +44,7 @@ export function AlertEntry({ alert, busy, onEdit, onToggle, onDelete }: AlertEnt
         <button
           type="button"
           className="supapush-button supapush-quiet"
+          data-alert={alert.id}
           aria-label={words.editAlert(goal)}
           onClick={onEdit}
         >

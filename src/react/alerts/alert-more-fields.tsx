@@ -45,7 +45,12 @@ export function AlertMoreFields({ draft, faultOf, change }: AlertFieldsProps): R
           )}
         </Field>
         {input('activeFrom', 'time', words.activeFrom)}
-        {input('activeUntil', 'time', words.activeUntil)}
+        {input(
+          'activeUntil',
+          'time',
+          words.activeUntil,
+          words.activeHint(draft.timezone.replaceAll('_', ' ')),
+        )}
         {input('expiresAt', 'datetime-local', words.expiresAt)}
       </div>
     </details>

@@ -43,7 +43,7 @@ export const settingsStrings = {
   mute: 'Silence',
   otherMutes: 'Also silenced',
   unmute: 'Notify me again',
-  unmuteCategory: (category: string) => `Notify me of ${category} again`,
+  unmuteCategory: (category: string) => `Notify me again of ${category}`,
   topics: 'Topics',
   topicsHint: 'News for everybody who follows them.',
 };

@@ -42,7 +42,10 @@ async function moveLevels(sql: postgres.Sql, symbols: RandomSymbol[], random: ()
 
 async function walk(seed: number): Promise<{ fired: number; heldBack: number }> {
   const random = generator(seed);
-  const symbols = Array.from({ length: AT_ONCE }, (_, index) => new RandomSymbol(random, `walk:${seed}-${index}`));
+  const symbols = Array.from(
+    { length: AT_ONCE },
+    (_, index) => new RandomSymbol(random, `walk:${seed}-${index}`),
+  );
   let sql = db().sql;
   const { id: userId } = await createUser(sql);
   const alerts = symbols.flatMap((symbol) => symbol.alerts);
@@ -68,7 +71,11 @@ async function walk(seed: number): Promise<{ fired: number; heldBack: number }> 
     if (step % 8 === 5) {
       // Whoever records has no memory of its own: another connection, which says the last ones again, goes on.
       sql = postgres(db().url, { onnotice: () => undefined, max: 1 });
-      const again = await recordQuotes(sql, quotes.filter(({ quoted_at: at }) => at), new Date(now));
+      const again = await recordQuotes(
+        sql,
+        quotes.filter(({ quoted_at: at }) => at),
+        new Date(now),
+      );
       expect(again).toMatchObject({ recorded: 0, fired: 0, ignored: { stale: 0 } });
       await sql.end();
       sql = db().sql;

@@ -16,7 +16,11 @@ export function randomAlert(random: Random, symbol: string): AlertInput {
     symbol,
     condition,
     threshold:
-      condition === 'level' ? null : condition === 'percent_change' ? pick(random, [1, 2, 5]) : 97 + Math.floor(random() * 7),
+      condition === 'level'
+        ? null
+        : condition === 'percent_change'
+          ? pick(random, [1, 2, 5])
+          : 97 + Math.floor(random() * 7),
     window_minutes: condition === 'percent_change' ? pick(random, [1, 5, 10]) : 0,
     direction: condition === 'percent_change' ? pick(random, ['up', 'down', 'either']) : null,
     level: condition === 'level' ? 'line' : null,
@@ -63,12 +67,17 @@ export class RandomSymbol {
       if (this.#value < 60 || this.#value > 140) this.#value = 100;
       const late = random() < 0.06 ? Math.floor(random() * 6) * MINUTE + 1 : 0;
       const stale = random() < 0.02 ? STALE : 0;
-      said.push({ symbol: this.symbol, value: this.#value, quoted_at: new Date(now - left * 1000 - late - stale) });
+      said.push({
+        symbol: this.symbol,
+        value: this.#value,
+        quoted_at: new Date(now - left * 1000 - late - stale),
+      });
     }
     // The same once more, as after an answer that was lost; another value for a moment that is known; and what is no value.
     if (random() < 0.06 && this.#said.length > 0) said.push(pick(random, this.#said));
     if (random() < 0.03 && this.#said.length > 0) said.push({ ...pick(random, this.#said), value: 1000 });
-    if (random() < 0.03) said.push({ symbol: this.symbol, value: pick(random, [null, 'NaN', '-Infinity', {}, true]) });
+    if (random() < 0.03)
+      said.push({ symbol: this.symbol, value: pick(random, [null, 'NaN', '-Infinity', {}, true]) });
     this.#said.push(...said.filter(({ value }) => typeof value === 'number'));
     this.#take(said, now);
     return said;
@@ -76,7 +85,9 @@ export class RandomSymbol {
 
   #take(said: Quote[], now: number): void {
     const valid = said.filter((quote) => typeof quote.value === 'number');
-    const inTime = valid.toSorted((a, b) => (a.quoted_at as Date).getTime() - (b.quoted_at as Date).getTime());
+    const inTime = valid.toSorted(
+      (a, b) => (a.quoted_at as Date).getTime() - (b.quoted_at as Date).getTime(),
+    );
     const late: [number, number][] = [];
     for (const { value, quoted_at } of inTime as { value: number; quoted_at: Date }[]) {
       const at = quoted_at.getTime();

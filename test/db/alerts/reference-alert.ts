@@ -24,7 +24,8 @@ export class ReferenceAlert {
 
   get #kind(): 'up' | 'down' | 'both' | 'outside' {
     const { condition, level_condition: met, direction } = this.#alert;
-    if (condition === 'percent_change') return direction === 'either' ? 'outside' : (direction as 'up' | 'down');
+    if (condition === 'percent_change')
+      return direction === 'either' ? 'outside' : (direction as 'up' | 'down');
     const how = condition === 'level' ? met : condition;
     return how === 'crosses' ? 'both' : how?.endsWith('above') ? 'up' : 'down';
   }
@@ -62,7 +63,8 @@ export class ReferenceAlert {
     if (this.#kind !== 'down' && value < up) this.ready.add('up');
     if (this.#kind !== 'up' && value > down) this.ready.add('down');
     // One that looks to both sides of a band is ready within it alone.
-    if (this.#kind === 'outside' && this.ready.size < 2) this.ready = new Set(value >= up ? ['down'] : ['up']);
+    if (this.#kind === 'outside' && this.ready.size < 2)
+      this.ready = new Set(value >= up ? ['down'] : ['up']);
   }
 
   /** The price, and what it looks at: the same, or the change in percent. */

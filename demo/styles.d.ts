@@ -1,0 +1,2 @@
+// What Vite makes of an import of a stylesheet.
+declare module '*.css';
