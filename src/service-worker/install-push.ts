@@ -69,7 +69,13 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
   // A rejection is how the browser learns that it shall try again later.
   scope.addEventListener('sync', (event) => {
     const synced = event as WorkerEvent & { readonly tag: string };
-    if (synced.tag === SYNC_TAG) synced.waitUntil(sendAll());
+    if (synced.tag !== SYNC_TAG) return;
+    state.syncing = true;
+    synced.waitUntil(
+      sendAll().finally(() => {
+        state.syncing = false;
+      }),
+    );
   });
 
   // Browsers without background sync: a page says that it is online again.

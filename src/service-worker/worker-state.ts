@@ -19,6 +19,8 @@ export class WorkerState {
   /** The receipts of what was clicked: Firefox says right afterwards that it was closed, which nobody else does. */
   readonly clicked = new Set<string>();
   readonly display = new Display(this);
+  /** A sync event is being worked on. */
+  syncing = false;
   #store: Promise<PushStore> | null = null;
 
   constructor(scope: WorkerScope, options: PushOptions) {
@@ -84,6 +86,8 @@ export class WorkerState {
 
   /** Asks for a `sync` event once the network is back; where there is none, the next event of any kind has to do. */
   async syncLater(): Promise<void> {
+    // A sync that fails is repeated by the browser, in minutes. Asked again meanwhile, Chromium repeats it at once, for ever.
+    if (this.syncing) return;
     const registration = this.scope.registration as { sync?: { register(tag: string): Promise<void> } };
     await registration.sync?.register(SYNC_TAG).catch(() => undefined);
   }

@@ -13,7 +13,6 @@ const close = `new NotificationEvent('notificationclose', { notification: self.k
 test('what was clicked is not reported as dismissed when the browser says that it was closed', async () => {
   const worker = await install();
   await worker.deliver(message('1.mac'));
-  await worker.shown(1);
   await worker.posted(1);
   await worker.run(keep);
   await worker.click();
@@ -21,7 +20,6 @@ test('what was clicked is not reported as dismissed when the browser says that i
   expect(eventsOf(await worker.posted(2))).toEqual(['1.mac displayed', '1.mac clicked']);
 
   await worker.deliver(message('2.mac'));
-  await worker.shown(1);
   await worker.posted(3);
   await worker.run(keep);
   await worker.dispatch(close);

@@ -28,13 +28,3 @@ test('where notifications are denied the client says so, and subscribing fails w
   });
   expect(await project.devicesOf(anna)).toEqual([]);
 });
-
-test('whoever takes the permission back has no device any more', async () => {
-  const page = await chromium.openApp('granted');
-  const anna = await project.signUp(page, 'anna');
-  await project.sql()`
-    insert into public.push_subscriptions ${project.sql()({ user_id: anna, ...(await page.evaluate(store)) })}`;
-  await chromium.deny();
-  expect(await page.evaluate(async () => (await appReady).push.sync())).toBe('denied');
-  expect(await project.devicesOf(anna)).toEqual([]);
-});

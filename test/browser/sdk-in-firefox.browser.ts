@@ -7,6 +7,11 @@ import { useStack } from '../support/stack.ts';
 import { useApp } from './support/use-app.ts';
 import { useFirefox } from './support/use-firefox.ts';
 
+declare global {
+  /** In the page: how often its inbox changed. */
+  var heard: number;
+}
+
 // The SDK's client and its ready service worker in a stock Firefox, from the subscription to the receipt.
 
 const previous = webpush.generateVAPIDKeys();
@@ -66,6 +71,43 @@ test('a click without any tab opens the URL', async () => {
   expect(await project.receipts(anna, 2)).toHaveLength(2);
 });
 
+test('a test message comes to this device', async () => {
+  const page = await openReady();
+  const anna = await project.signUp(page, 'anna');
+  await project.subscribe(page);
+  const id = await page.evaluate(() => app.push.sendTest());
+  const [found] = await eventually(
+    () => page.evaluate(shown),
+    ({ length }) => length > 0,
+  );
+  expect(found?.data.supapush).toMatchObject({ notification_id: id });
+  expect(await project.receipts(anna, 1)).toMatchObject([{ event: 'displayed' }]);
+});
+
+test('other tabs learn that this device is subscribed, and that a message was shown', async () => {
+  const page = await openReady();
+  const anna = await project.signUp(page, 'anna');
+  const other = await openReady('/other');
+  await other.evaluate(() => {
+    globalThis.heard = 0;
+    app.push.inbox.onChange(() => {
+      globalThis.heard++;
+    });
+  });
+  expect(await status(other)).toBe('granted');
+  await project.subscribe(page);
+  await eventually(
+    () => status(other),
+    (now) => now === 'subscribed',
+  );
+  await project.notify(anna, 'For every tab');
+  await alert('For every tab');
+  await eventually(
+    () => other.evaluate(() => globalThis.heard),
+    (heard) => heard > 0,
+  );
+});
+
 test('unsubscribing deletes the row, and the endpoint is gone', async () => {
   const page = await openReady();
   const anna = await project.signUp(page, 'anna');
@@ -122,6 +164,21 @@ test('a row that was lost is there again after the next load', async () => {
   expect(await status(page)).toBe('subscribed');
   await project.notify(anna, 'Back again');
   await alert('Back again');
+});
+
+test('a permission that is taken back takes the row with it, while the page is open', async () => {
+  const page = await openReady();
+  const anna = await project.signUp(page, 'anna');
+  await project.subscribe(page);
+  await firefox().denyNotifications(firefox.origin());
+  await eventually(
+    () => project.devicesOf(anna),
+    ({ length }) => length === 0,
+  );
+  await eventually(
+    () => status(page),
+    (now) => now === 'denied',
+  );
 });
 
 test('the second user of a browser gets its pushes, and the first no longer', async () => {
@@ -197,6 +254,29 @@ describe('away', () => {
       { title: 'Second', event: 'displayed' },
       { title: 'Third', event: 'displayed' },
     ]);
+  });
+
+  test('what was done in the app offline is made good once the network is back', async () => {
+    const page = await openReady();
+    const anna = await project.signUp(page, 'anna');
+    const { endpoint } = await project.subscribe(page);
+    await project.notify(anna, 'Read in the tunnel');
+    await accepted(endpoint);
+    const [item] = await page.evaluate(() => app.push.inbox.page());
+    expect(item?.readAt).toBeNull();
+
+    firefox.network().down();
+    await page.evaluate(async (id) => {
+      await app.push.inbox.markRead([id]);
+      await app.push.preferences.mute('news');
+    }, item?.id ?? '');
+    firefox.network().up();
+    await page.reload();
+    await page.evaluate(async () => void (await appReady));
+    expect((await page.evaluate(() => app.push.inbox.page()))[0]?.readAt).toEqual(expect.any(String));
+    expect(await page.evaluate(() => app.push.preferences.get())).toMatchObject({
+      mutedCategories: ['news'],
+    });
   });
 });
 

@@ -54,11 +54,33 @@ export class ChromeScope {
     await this.#inAlerts(`(window.close(), true)`);
   }
 
-  /** Errors and warnings of scripts, those of service workers among them, as far as they name a page of localhost. */
+  /** As the user does it in the settings of a page. */
+  async denyNotifications(origin: string): Promise<void> {
+    const [main] = await this.#windows(MAIN_WINDOW);
+    if (main === undefined) throw new Error('Firefox has no window.');
+    await this.#evaluate(
+      main,
+      `(Services.perms.addFromPrincipal(
+        Services.scriptSecurityManager.createContentPrincipalFromOrigin(${JSON.stringify(origin)}),
+        'desktop-notification', Services.perms.DENY_ACTION), true)`,
+    );
+  }
+
+  /**
+   * Errors and warnings of scripts since it was last asked, those of service workers among them, as far as they name a page
+   * of localhost or push.
+   */
   async errors(): Promise<string[]> {
     const [main] = await this.#windows(MAIN_WINDOW);
     if (main === undefined) return [];
-    const messages = await this.#evaluate(main, 'Services.console.getMessageArray().map(String)');
+    const messages = await this.#evaluate(
+      main,
+      `(() => {
+      const messages = Services.console.getMessageArray().map(String);
+      Services.console.reset();
+      return messages;
+    })()`,
+    );
     return (messages as string[]).filter((message) => /localhost:|Push/.test(message));
   }
 

@@ -19,11 +19,13 @@ export interface Firefox {
   /** Waits for the alert of this title and clicks it, which for service workers is a click of the user's. */
   clickAlert(title: string): Promise<void>;
   closeAlerts(): Promise<void>;
+  /** Takes the permission for notifications back, as the user can in Firefox' settings. */
+  denyNotifications(origin: string): Promise<void>;
   /** Quits in order; what Firefox keeps in its profile is there after `start()`. */
   quit(): Promise<void>;
   /** Does nothing when it is running. */
   start(): Promise<void>;
-  /** What pages and service workers logged, and errors that Firefox noted, oldest first. */
+  /** What pages and service workers logged since it was last asked, and then the errors that Firefox noted. */
   said(): Promise<string[]>;
   /** Quits, and removes the profile. */
   dispose(): Promise<void>;
@@ -107,11 +109,14 @@ export async function startFirefox(pushService: { readonly webSocketUrl: string 
         15_000,
       );
     },
+    denyNotifications: (origin) => running().scope.denyNotifications(origin),
     closeAlerts: () => running().scope.closeAlerts(),
     quit,
     start,
     async said() {
-      return [...output, ...((await scope?.errors().catch(() => [])) ?? [])];
+      // Firefox' own troubles, such as a profile without a place for backups, explain no test.
+      const heard = output.splice(0).filter((line) => !line.startsWith('JavaScript error: resource://'));
+      return [...heard, ...((await scope?.errors().catch(() => [])) ?? [])];
     },
     dispose: lifetime.end,
   };

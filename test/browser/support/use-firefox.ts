@@ -23,7 +23,6 @@ export function useFirefox(stack: () => Stack, document: string): FirefoxHandle 
   const pages = usePages(stack, document);
   const { origin } = pages;
   let firefox: Firefox | undefined;
-  let heard = 0;
 
   const running = (): Firefox => {
     if (!firefox) throw new Error('Firefox runs during the tests only');
@@ -34,11 +33,11 @@ export function useFirefox(stack: () => Stack, document: string): FirefoxHandle 
     firefox = await startFirefox(stack().pushService);
   });
   beforeEach(async () => {
-    heard = (await running().said()).length;
+    await running().said();
   });
   afterEach(async ({ task }) => {
     if (task.result?.state === 'fail') {
-      const said = (await running().said()).slice(heard);
+      const said = await running().said();
       const tabs = await running()
         .urls()
         .catch(() => []);

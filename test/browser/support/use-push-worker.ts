@@ -100,7 +100,7 @@ export function usePushWorker(): (setup?: WorkerSetup) => Promise<PushWorker> {
         `import('/push-store.js').then((m) => m.openPushStore()).then((store) => ${expression})`,
       ) as Promise<T>;
     for (const [key, value] of Object.entries({ events_url: app.eventsUrl, ...settings })) {
-      if (value !== undefined) await store(`store.set('${key}', ${JSON.stringify(value)})`);
+      await store(`store.set('${key}', ${JSON.stringify(value)})`);
     }
     await page.evaluate(
       `navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready).then(() => 0)`,

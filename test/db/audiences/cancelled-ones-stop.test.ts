@@ -39,6 +39,10 @@ test('in the middle of an expansion: what waits is taken back, what is sent stay
     expired: 0,
     suppressed: 0,
     cancelled: 2,
+    displayed: 0,
+    clicked: 0,
+    dismissed: 0,
+    acted: 0,
   });
   // What was under way when it was cancelled arrives.
   await complete(sql, now, [{ ...inFlight, outcome: 'sent', status: 201 }]);
