@@ -65,11 +65,10 @@ export function createPushClientIn(
   const browser = listenToBrowser(context, {
     inboxChanged,
     sync: () => void syncAll().catch(context.report),
-    signedIn: (userId) => {
+    user: (userId) => {
       actions.userId = userId;
     },
     signedOut: async (userId) => {
-      actions.userId = null;
       await context.alone('device', () => registration.signOut(userId));
       await sync();
     },

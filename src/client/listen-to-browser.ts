@@ -6,7 +6,8 @@ export interface Happenings {
   readonly inboxChanged: Signal<void>;
   /** The device may stand otherwise than it did. */
   sync(): void;
-  signedIn(userId: string): void;
+  /** Who is signed in now, as soon as it is known. */
+  user(userId: string | null): void;
   /** Who it was, as far as this page knows. */
   signedOut(userId: string | null): Promise<void>;
 }
@@ -29,7 +30,7 @@ export function listenToBrowser(
   const { data } = project.auth.onAuthStateChange((event, session) => {
     const before = userId;
     userId = session?.user.id ?? null;
-    if (userId) happenings.signedIn(userId);
+    happenings.user(userId);
     // supabase-js holds its lock while this runs, and says SIGNED_IN each time that a tab is looked at again.
     if (event === 'SIGNED_OUT') setTimeout(() => happenings.signedOut(before ?? null).catch(context.report));
     else if (event === 'SIGNED_IN' && userId !== before) setTimeout(happenings.sync);

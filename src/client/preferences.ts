@@ -49,14 +49,23 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   };
 
   const write = async (id: string, changes: object): Promise<unknown> => {
-    const row = await withTimezone(changes, (values) =>
-      project.data(
-        table(id)
-          .upsert({ ...(id && { subscription_id: id }), ...toRow(values) })
-          .select(columns(id))
-          .single(),
-      ),
-    );
+    const userId = await project.userId();
+    if (!userId) throw new PushClientError('not_signed_in');
+    const key = id ? { subscription_id: id } : { user_id: userId };
+    const row = await withTimezone(changes, async (values) => {
+      const row = toRow(values);
+      // Not an upsert at once: that is an insert first, and has to make sense without what is there already.
+      const changed = await project.data(table(id).update(row).match(key).select(columns(id)).maybeSingle());
+      return (
+        changed ??
+        (await project.data(
+          table(id)
+            .upsert({ ...row, ...key })
+            .select(columns(id))
+            .single(),
+        ))
+      );
+    });
     seen.set(id, fromRow(row));
     return seen.get(id);
   };

@@ -35,6 +35,7 @@ const ERRORS = {
   ],
   not_installed: ['The database lacks a part of Supapush.', 'Apply its migrations: supabase db push.'],
   forbidden: ['The database does not allow this.', 'Sign in as the user whose data it is.'],
+  not_found: ['There is no such thing of this user.', 'It may have been deleted: load the list anew.'],
   offline: ['The project cannot be reached.', 'Try again when the network is back.'],
   failed: ['The project refused this.', 'Look at the message and the status.'],
 } as const;

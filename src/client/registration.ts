@@ -95,7 +95,7 @@ export function createRegistration(context: ClientContext): Registration {
     }
 
     if (row?.vapid_key !== key || row.user_agent !== environment.navigator.userAgent.slice(0, 1000)) {
-      const follows = before?.endpoint ?? known?.endpoint;
+      const follows = known?.endpoint ?? before?.endpoint;
       try {
         row = await write(environment, subscription, key, follows);
       } catch (error) {

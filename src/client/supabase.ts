@@ -69,6 +69,7 @@ function errorOf(error: NonNullable<Answer['error']>, status?: number): PushClie
   if (code === 'PGRST202' || code === 'PGRST205' || code === '42P01' || code === '42883')
     return new PushClientError('not_installed', of);
   if (status === 401) return new PushClientError('not_signed_in', of);
+  if (code === 'PGRST116') return new PushClientError('not_found', of);
   if (code === '42501') return new PushClientError('forbidden', of);
   return new PushClientError('failed', { ...of, message });
 }

@@ -7,7 +7,7 @@ import { createMemoryStore } from '../../src/client/memory-store.ts';
 import type { PushClient, PushClientOptions } from '../../src/client/push-client.ts';
 import type { VirtualDevice } from '../../src/local/push-service/virtual-device.ts';
 import type { Stack } from '../../src/local/stack.ts';
-import { BROWSERS } from './recorded-browsers.ts';
+import { BROWSERS, type RecordedBrowser } from './recorded-browsers.ts';
 
 /** A subscription as a browser hands it out; the device behind it decrypts what arrives. */
 type Subscription = PushSubscription & { device: VirtualDevice };
@@ -42,7 +42,7 @@ export interface ClientBrowser {
 }
 
 /** A browser with nothing in it, by the features of one that was recorded. */
-export function createBrowser(stack: Stack, recorded = BROWSERS.firefox): ClientBrowser {
+export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS.firefox): ClientBrowser {
   const id = randomUUID();
   const onlineListeners = new Set<() => void>();
   const workers = new EventTarget();
@@ -90,24 +90,28 @@ export function createBrowser(stack: Stack, recorded = BROWSERS.firefox): Client
     location: { href: 'https://app.example/' },
     navigator: {
       ...recorded.navigator,
-      serviceWorker: {
-        register: async () => registration,
-        getRegistration: async () => registration,
-        addEventListener: workers.addEventListener.bind(workers),
-        removeEventListener: workers.removeEventListener.bind(workers),
-      },
+      ...(recorded.navigator.serviceWorker && {
+        serviceWorker: {
+          register: async () => registration,
+          getRegistration: async () => registration,
+          addEventListener: workers.addEventListener.bind(workers),
+          removeEventListener: workers.removeEventListener.bind(workers),
+        },
+      }),
       locks: { request: (name, work) => navigator.locks.request(`${name} ${id}`, work) as never },
     },
-    Notification: {
-      get permission() {
-        return browser.permission;
+    ...(recorded.Notification && {
+      Notification: {
+        get permission() {
+          return browser.permission;
+        },
+        requestPermission: async () => {
+          browser.asked++;
+          if (browser.permission === 'default') browser.permission = browser.answer;
+          return browser.permission;
+        },
       },
-      requestPermission: async () => {
-        browser.asked++;
-        if (browser.permission === 'default') browser.permission = browser.answer;
-        return browser.permission;
-      },
-    },
+    }),
     BroadcastChannel: class extends BroadcastChannel {
       constructor(name: string) {
         super(`${name} ${id}`);

@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createPushClient } from '../../../src/client/index.ts';
 import type { PushStatus } from '../../../src/client/push-client.ts';
 import { type ClientBrowser, createBrowser, signUp } from '../../support/client-browser.ts';
 import { clientRefusalOf } from '../../support/client-refusal.ts';
@@ -124,32 +125,24 @@ test('devices are listed newest first, and removed: another one, this one, all o
 });
 
 test('what stands in the way is said by its code, and asks the user nothing', async () => {
-  const unsupported = createBrowser(stack(), BROWSERS.androidWebView);
-  const iphone = createBrowser(stack(), BROWSERS.ios164);
-  const insecure = createBrowser(stack(), BROWSERS.chromiumInsecure);
-  for (const [which, status, code] of [
-    [unsupported, 'unsupported', 'unsupported'],
-    [iphone, 'needs-install', 'needs_install'],
-    [insecure, 'unsupported', 'insecure_origin'],
+  for (const [recorded, status, code] of [
+    [BROWSERS.androidWebView, 'unsupported', 'unsupported'],
+    [BROWSERS.ios164, 'needs-install', 'needs_install'],
+    [BROWSERS.chromiumInsecure, 'unsupported', 'insecure_origin'],
   ] as const) {
-    // As recorded: what it lacks is not there.
-    const lacking = { ...which.environment, navigator: { ...which.environment.navigator } };
-    if (which === unsupported || which === iphone) delete (lacking as { PushManager?: unknown }).PushManager;
-    Object.assign(which, { environment: lacking });
-    const { createPushClientIn } = await import('../../../src/client/create-push-client.ts');
-    await signUp(which.supabase);
-    const push = createPushClientIn(lacking, which.supabase);
+    const lacking = createBrowser(stack(), recorded);
+    await signUp(lacking.supabase);
+    const push = lacking.open();
     expect([push.isSupported(), await push.sync()]).toEqual([false, status]);
     expect(await clientRefusalOf(push.subscribe())).toMatchObject({ code });
-    expect(which.asked).toBe(0);
+    expect(lacking.asked).toBe(0);
     // What needs no push works all the same.
     expect(await push.inbox.page()).toEqual([]);
-    push.dispose();
+    lacking.close();
   }
 });
 
 test('on a server that renders pages it is there, and knows nothing', async () => {
-  const { createPushClient } = await import('../../../src/client/index.ts');
   const push = createPushClient(browser.supabase);
   expect([push.status, push.isSupported()]).toEqual(['unknown', false]);
   expect(await clientRefusalOf(push.subscribe())).toMatchObject({ code: 'unsupported' });

@@ -1,0 +1,98 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { expect, test } from 'vitest';
+import { createPushClient, PushClientError } from '../../../src/client/index.ts';
+import { fromRow, toRow } from '../../../src/client/rows.ts';
+import { projectOf } from '../../../src/client/supabase.ts';
+import type { Database } from '../../../src/database/types.generated.ts';
+
+const project = projectOf({
+  auth: { getSession: () => undefined, onAuthStateChange: () => undefined },
+  from: () => undefined,
+  rpc: () => undefined,
+});
+const answer = (status: number, error: Record<string, unknown>) =>
+  Promise.resolve({ data: null, status, error: { message: 'Said by the server.', ...error } });
+
+test.each([
+  [
+    'ours',
+    answer(429, { code: 'PT429', details: 'too_many_tests', hint: 'Later.' }),
+    'too_many_tests',
+    'Later.',
+  ],
+  ['ours without a hint', answer(400, { code: 'PT400', details: 'x', hint: null }), 'x', /status/],
+  ['no answer', answer(0, { code: '', details: 'TypeError: fetch failed', hint: '' }), 'offline', /network/],
+  ['a missing function', answer(404, { code: 'PGRST202' }), 'not_installed', /migrations/],
+  ['a missing table', answer(404, { code: 'PGRST205' }), 'not_installed', /migrations/],
+  ['no session', answer(401, { code: '42501' }), 'not_signed_in', /Sign in/],
+  ['a session that ran out', answer(401, { code: 'PGRST301' }), 'not_signed_in', /Sign in/],
+  ['no right', answer(403, { code: '42501' }), 'forbidden', /Sign in/],
+  ['a row that is not there', answer(406, { code: 'PGRST116' }), 'not_found', /anew/],
+  ['something else', answer(500, { code: 'XX000' }), 'failed', /status/],
+  ['a gateway that is no API', answer(502, {}), 'failed', /status/],
+])('%s has a code and says what to do', async (_what, query, code, hint) => {
+  const error = await project.data(query).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(PushClientError);
+  expect(error).toMatchObject({ name: 'PushClientError', code, hint: expect.stringMatching(hint) });
+});
+
+test('a session that cannot be renewed without a network is no sign-out', async () => {
+  const asleep = (name: string) =>
+    projectOf({
+      auth: {
+        getSession: async () => ({ data: { session: null }, error: { name } }),
+        onAuthStateChange: () => undefined,
+      },
+      from: () => undefined,
+      rpc: () => undefined,
+    });
+  await expect(asleep('AuthRetryableFetchError').userId()).rejects.toMatchObject({ code: 'offline' });
+  expect(await asleep('AuthApiError').userId()).toBeNull();
+});
+
+test('tables are those of schema public, whatever the default of the client', () => {
+  const asked: string[] = [];
+  const api = (schema: string) => ({
+    from: (table: string) => asked.push(`${schema}.${table}`),
+    rpc: () => undefined,
+  });
+  const auth = { getSession: () => undefined, onAuthStateChange: () => undefined };
+  projectOf({ auth, ...api('api'), schema: api } as never).from('push_topics');
+  projectOf({ auth, ...api('only') }).from('push_topics');
+  expect(asked).toEqual(['public.push_topics', 'only.push_topics']);
+});
+
+test('functions answer where the project is, unless the app says otherwise', () => {
+  const client = { ...project, supabaseUrl: 'https://x.supabase.co' } as never;
+  expect(projectOf(client).functionsUrl).toBe('https://x.supabase.co/functions/v1');
+  expect(projectOf(client, 'https://fn.example/').functionsUrl).toBe('https://fn.example');
+});
+
+test('clients of every database type are accepted', () => {
+  // Compiled, not run: what an app's types say of its database makes no difference.
+  const accept = [
+    (client: SupabaseClient) => createPushClient(client),
+    (client: SupabaseClient<Database>) => createPushClient(client),
+    (client: SupabaseClient<{ api: Database['public'] }, 'api'>) => createPushClient(client),
+  ];
+  expect(accept).toHaveLength(3);
+});
+
+test('names change at the border, values inside do not', () => {
+  const row = {
+    quiet_from: '22:00:00',
+    quiet_until: '07:00:30',
+    params: { a_b: 1 },
+    title: '10:00:00',
+    times_fired: 0,
+  };
+  const value = {
+    quietFrom: '22:00',
+    quietUntil: '07:00:30',
+    params: { a_b: 1 },
+    title: '10:00:00',
+    timesFired: 0,
+  };
+  expect(fromRow(row)).toEqual(value);
+  expect(toRow(value)).toEqual({ ...row, quiet_from: '22:00' });
+});
