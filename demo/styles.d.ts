@@ -1,2 +1,0 @@
-// What Vite makes of an import of a stylesheet.
-declare module '*.css';
