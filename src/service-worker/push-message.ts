@@ -120,7 +120,8 @@ function fieldsOf(content: unknown): Fields {
 /** The specification has `app_badge` beside `notification`, as a number; WebKit also takes it inside, as a text. */
 function appBadgeOf(content: unknown): number | null {
   const value = isObject(content) ? (content.app_badge ?? fieldsOf(content).app_badge) : null;
-  return /^\d{1,9}$/.test(String(value)) ? Number(value) : null;
+  const isNumber = typeof value === 'number' || typeof value === 'string';
+  return isNumber && /^\d{1,9}$/.test(String(value)) ? Number(value) : null;
 }
 
 function isVibration(value: unknown): value is number[] {

@@ -17,6 +17,8 @@ const BATCH = 100;
 // A device that is never reached again must not fill its disk.
 const MAX_KEPT = 1000;
 const MAX_ACTION_LENGTH = 100;
+// Ours have at most 42 bytes; one that makes a request too large would take all others along.
+const MAX_TOKEN_LENGTH = 100;
 
 /** Receipts on their way to `push-events`: in the store first, so that neither a closed browser nor a lost network loses them. */
 export class ReceiptQueue {
@@ -33,7 +35,7 @@ export class ReceiptQueue {
   /** Notes one receipt and sends all that wait. Never rejects. */
   async report(mark: NotificationMark, event: ReceiptEvent, action?: string): Promise<void> {
     const wanted = this.#state.options.receipts?.includes(event) ?? true;
-    if (wanted && typeof mark.receipt === 'string') {
+    if (wanted && typeof mark.receipt === 'string' && mark.receipt.length <= MAX_TOKEN_LENGTH) {
       const receipt: Receipt = {
         receipt: mark.receipt,
         event,

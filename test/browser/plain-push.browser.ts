@@ -108,18 +108,6 @@ test('what our encryption makes of the most bytes a push may have is shown whole
   expect(shown).toMatchObject({ body, data: { bytes: MAX_PAYLOAD_BYTES } });
 });
 
-test('a push that comes while Firefox is closed is shown when it is opened, without a tab', async () => {
-  const page = await firefox.openApp();
-  const anna = await signUp(page, 'anna');
-  const endpoint = await subscribe(page);
-  await firefox().quit();
-  await sql`select push.notify(${anna}, 'While you were away')`;
-  await stack().pushService.waitFor((request) => request.url === endpoint && request.status === 201);
-  await firefox().start();
-  await alert('While you were away');
-  expect(await firefox().urls()).toEqual(['about:blank']);
-});
-
 test('a push that comes while the network is away is shown when it is back', async () => {
   const page = await firefox.openApp();
   const anna = await signUp(page, 'anna');

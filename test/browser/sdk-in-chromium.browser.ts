@@ -5,7 +5,7 @@ import { useChromium } from './support/use-chromium.ts';
 
 // What Chromium has and Firefox has not: a permission that is denied. Its push service cannot be reached from here.
 
-const stack = useStack({ workers: { cron: false } });
+const stack = useStack({ workers: { cron: false }, functions: false });
 const project = useApp(stack);
 const chromium = useChromium(stack, 'app');
 

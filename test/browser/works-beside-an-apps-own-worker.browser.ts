@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { usePushWorker } from './support/use-push-worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { type PushWorker, usePushWorker } from './support/use-push-worker.ts';
 
 const install = usePushWorker();
 
@@ -70,13 +71,18 @@ test('what others have shown is left to their handlers, ours is kept from them',
 });
 
 test('as a worker of its own it controls the page that installed it, imported it does not', async () => {
-  const controlled = 'navigator.serviceWorker.controller !== null';
+  // `ready` is kept as soon as a worker begins to be active, and pages are claimed after that.
+  const isControlled = (worker: PushWorker) =>
+    worker.page.evaluate('navigator.serviceWorker.controller !== null');
+  const isActive = (worker: PushWorker) =>
+    worker.page.evaluate(`navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')`);
   const own = await install();
-  expect(await own.page.evaluate(controlled)).toBe(true);
+  await eventually(() => isControlled(own), Boolean);
   const imported = await install({ script: `importScripts('/supapush-sw.js');` });
-  expect(await imported.page.evaluate(controlled)).toBe(false);
+  await eventually(() => isActive(imported), Boolean);
+  expect(await isControlled(imported)).toBe(false);
   const asked = await install({
     script: `importScripts('/supapush-sw.js'); supapush.installPush(self, { claim: true });`,
   });
-  expect(await asked.page.evaluate(controlled)).toBe(true);
+  await eventually(() => isControlled(asked), Boolean);
 });

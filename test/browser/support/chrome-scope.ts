@@ -32,12 +32,11 @@ export class ChromeScope {
   }
 
   async alerts(): Promise<Alert[]> {
-    const found = await this.#inAlerts(`({
+    return (await this.#inAlerts(`({
       title: document.getElementById('alertTitleLabel').getAttribute('value'),
       body: document.getElementById('alertTextLabel').textContent,
       source: document.getElementById('alertSourceLabel').getAttribute('value'),
-    })`);
-    return found as Alert[];
+    })`)) as Alert[];
   }
 
   /** False while no alert has this title. */
@@ -84,12 +83,15 @@ export class ChromeScope {
     return (messages as string[]).filter((message) => /localhost:|Push/.test(message));
   }
 
+  /** What an expression comes to in each alert. A window that is still being filled is none yet. */
   async #inAlerts(expression: string): Promise<unknown[]> {
     const results: unknown[] = [];
     for (const context of await this.#windows(ALERT_WINDOW)) {
-      // One that closes meanwhile is no alert any more, and one whose document is not there yet, not yet one.
-      const result = await this.#evaluate(context, expression).catch(() => undefined);
-      if (result !== undefined) results.push(result);
+      const filled = `document.readyState === 'complete' &&
+        document.getElementById('alertSourceLabel')?.hasAttribute('value')`;
+      // One that closes meanwhile is no alert any more.
+      const result = await this.#evaluate(context, `${filled} ? ${expression} : null`).catch(() => null);
+      if (result !== null) results.push(result);
     }
     return results;
   }

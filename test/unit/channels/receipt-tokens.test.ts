@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createReceiptTokens } from '../../../src/channels/receipt-tokens.ts';
 import { MAX_RECEIPT_BYTES } from '../../../src/notification/payload.ts';
@@ -8,14 +8,21 @@ const pair = () => ({ privateKey: randomBytes(32).toString('base64url') });
 const [ours, older, theirs] = [pair(), pair(), pair()];
 const tokens = await createReceiptTokens([ours, older], URL);
 
-test('a token is the id and 16 bytes of an HMAC under a key derived from the VAPID key', async () => {
-  const key = hkdfSync('sha256', Buffer.from(ours.privateKey, 'base64url'), URL, 'supapush receipts', 32);
-  const mac = createHmac('sha256', Buffer.from(key))
-    .update('4711')
-    .digest()
-    .subarray(0, 16)
-    .toString('base64url');
-  expect(await tokens.sign(4711)).toBe(`4711.${mac}`);
+test.each([1, 15, 16, 4711, 2 ** 53 - 1])(
+  'the token of %i is the id and its 16 bytes of the derived block',
+  async (id) => {
+    const info = `supapush receipts ${Math.floor(id / 16)}`;
+    const block = Buffer.from(hkdfSync('sha256', Buffer.from(ours.privateKey, 'base64url'), URL, info, 256));
+    const start = (id % 16) * 16;
+    expect(await tokens.sign(id)).toBe(`${id}.${block.subarray(start, start + 16).toString('base64url')}`);
+  },
+);
+
+test('of 3,000 neighbours none has the mac of another, and each is verified', async () => {
+  const signed = await Promise.all(Array.from({ length: 3000 }, (_, index) => tokens.sign(index + 1)));
+  expect(new Set(signed.map((token) => token.split('.')[1])).size).toBe(3000);
+  const verified = await Promise.all(signed.map((token) => tokens.verify(token)));
+  expect(verified).toEqual(signed.map((token) => token.split('.')[0]));
 });
 
 test('what was signed is verified, also with a key that is no longer the newest', async () => {

@@ -1,0 +1,147 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { copyProject } from '../../../src/quality/project-copy.ts';
+import { basicEnvironment, runProgram } from '../../../src/quality/run-program.ts';
+
+const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
+
+let home = '';
+/** An app that has installed the package. */
+let app = '';
+/** The package as it is unpacked there. */
+let installed = '';
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'supapush-package-'));
+  const project = join(home, 'project');
+  app = join(home, 'app');
+  installed = join(app, 'node_modules/supapush');
+  await copyProject(PROJECT, project);
+  await symlink(join(PROJECT, 'node_modules'), join(project, 'node_modules'));
+  // What is left from another build is not to be shipped.
+  await mkdir(join(project, 'dist'), { recursive: true });
+  await writeFile(join(project, 'dist/left-over.js'), '');
+  await run('npm', ['pack', '--silent', '--offline', '--pack-destination', home], project);
+  const [archive = ''] = (await readdir(home)).filter((name) => name.endsWith('.tgz'));
+  await mkdir(installed, { recursive: true });
+  await run('tar', ['xzf', join(home, archive), '--strip-components=1', '-C', installed], home);
+  await writeFile(join(app, 'package.json'), JSON.stringify({ type: 'module' }));
+});
+
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+async function run(command: string, args: string[], cwd: string): Promise<string> {
+  const environment = {
+    ...basicEnvironment(),
+    npm_config_cache: join(home, 'npm'),
+    npm_config_update_notifier: 'false',
+  };
+  const result = await runProgram(command, args, { cwd, environment });
+  if (result.exitCode !== 0) throw new Error(result.output);
+  return result.stdout;
+}
+
+interface Manifest {
+  exports: Record<string, string | { types: string; default: string }>;
+}
+
+const manifest = async (): Promise<Manifest> =>
+  JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as Manifest;
+
+test('everything that is exported is there, and everything that is built for apps is exported', async () => {
+  const { exports } = await manifest();
+  for (const target of Object.values(exports)) {
+    const files = typeof target === 'string' ? [target] : Object.values(target);
+    for (const file of files)
+      expect((await readFile(join(installed, file), 'utf8')).length).toBeGreaterThan(0);
+  }
+  const built = await readdir(join(installed, 'dist'), { recursive: true });
+  const entries = built.filter((file) => /^[^/]+\/index\.js$/.test(file)).map((file) => `./${dirname(file)}`);
+  expect(entries).toContain('./service-worker');
+  expect(Object.keys(exports)).toEqual(expect.arrayContaining(entries));
+  expect(built).not.toContain('left-over.js');
+});
+
+test('the archive holds what runs and deploys the project, and nothing of its tests and notes', async () => {
+  const files = await readdir(installed, { recursive: true });
+  for (const needed of [
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    '.env.example',
+    'dist/sw.js',
+    'src/functions/push-dispatch.ts',
+    'supabase/config.toml',
+    'supabase/functions/push-dispatch/deno.json',
+    'supabase/migrations/20261121000100_push_schema.sql',
+    'examples/crm/README.md',
+  ]) {
+    expect(files).toContain(needed);
+  }
+  expect(
+    files.filter((file) =>
+      /^(test|\.ci|\.git|node_modules)(\/|$)|deno\.lock$|^supabase\/\.|\.env$/.test(file),
+    ),
+  ).toEqual([]);
+});
+
+test('an app imports installPush, and gets the types of it with either library of TypeScript', async () => {
+  const names = await run(
+    process.execPath,
+    ['-e', `import('supapush/service-worker').then((module) => console.log(Object.keys(module).join()))`],
+    app,
+  );
+  expect(names.trim()).toBe('installPush');
+
+  const worker = (scope: string): string => `
+    import { installPush, type PushOptions } from 'supapush/service-worker';
+    declare const scope: ${scope};
+    const options: PushOptions = { allowOrigins: ['https://help.example'], onPush: (message) => { message.title += '!'; } };
+    installPush(scope, options);
+    // @ts-expect-error: there is no such way to open a page
+    installPush(scope, { openIn: 'popup' });
+  `;
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  for (const [lib, scope, resolution] of [
+    ['webworker', 'ServiceWorkerGlobalScope', 'bundler'],
+    ['dom', `import('supapush/service-worker').WorkerScope`, 'bundler'],
+    ['webworker', 'ServiceWorkerGlobalScope', 'nodenext'],
+  ] as const) {
+    await writeFile(join(app, 'worker.ts'), worker(scope));
+    const module = resolution === 'bundler' ? 'esnext' : 'nodenext';
+    const options = [
+      '--strict',
+      '--noEmit',
+      '--exactOptionalPropertyTypes',
+      '--target',
+      'es2022',
+      '--types',
+      '',
+    ];
+    await run(
+      process.execPath,
+      [
+        tsc,
+        ...options,
+        '--lib',
+        `es2022,${lib}`,
+        '--module',
+        module,
+        '--moduleResolution',
+        resolution,
+        'worker.ts',
+      ],
+      app,
+    );
+  }
+});
+
+test('the ready service worker has at most 6 kB, compressed', async () => {
+  const script = createRequire(join(app, 'package.json')).resolve('supapush/sw.js');
+  expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(6000);
+});
