@@ -44,10 +44,10 @@ export function App({ supabase, push }: { supabase: SupabaseClient; push: PushCl
                 Sign out
               </button>
               <InboxBell
-                onOpen={(item, event) => {
-                  if (!item.url?.startsWith('/') || event.metaKey || event.ctrlKey) return;
+                onOpen={(url, event) => {
+                  if (!url.startsWith('/')) return;
                   event.preventDefault();
-                  open(item.url);
+                  open(url);
                 }}
               />
             </>

@@ -1,3 +1,6 @@
+// Frameworks that render on servers load what is below in the browser too.
+'use client';
+
 export { AlertEditor, type AlertEditorProps } from './alerts/alert-editor.tsx';
 export { type UseAlerts, useAlerts } from './hooks/use-alerts.ts';
 export { type DeviceWithState, type UseDevices, useDevices } from './hooks/use-devices.ts';

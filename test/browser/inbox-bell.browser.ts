@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { fullState, message } from './support/component-states.ts';
 import { useComponents } from './support/use-components.ts';
 
@@ -73,6 +74,23 @@ test('a message that is opened is read, and its link is the app\u2019s to follow
     ['open', '/deals/1'],
   ]);
   expect(await ui.has('dialog', 'Inbox')).toBe(false);
+});
+
+test('a message that is opened in another tab is read, and the inbox stays', async () => {
+  await ui.show('inbox', fullState);
+  await open();
+  const others = new Set(await ui.page().browser().pages());
+  await ui.page().keyboard.down('Control');
+  await ui.page().click('.supapush-entry a');
+  await ui.page().keyboard.up('Control');
+  await ui.find('button', 'Inbox, 1 unread');
+  expect(await ui.calls(1)).toEqual([['inbox.markRead', ['message-0']]]);
+  await ui.find('dialog', 'Inbox');
+  const opened = await eventually(
+    async () => (await ui.page().browser().pages()).find((page) => !others.has(page)),
+    (page) => page !== undefined,
+  );
+  await opened?.close();
 });
 
 test('a link that leads nowhere good is none', async () => {

@@ -13,8 +13,11 @@ export interface InboxBellProps {
   limit?: number;
   /** Only messages of this category, with all below it. */
   category?: string;
-  /** Called before a message's link is followed: `preventDefault()` and navigate, where the app has a router. */
-  onOpen?: (item: InboxItem, event: MouseEvent) => void;
+  /**
+   * Called before a message's link is followed in this tab: `preventDefault()` and navigate, where the app has a router.
+   * The URL is a path of the app, or whole.
+   */
+  onOpen?: (url: string, event: MouseEvent, item: InboxItem) => void;
 }
 
 /** A bell with the number of unread messages, which opens the inbox. A message that is opened is marked as read. */
@@ -31,11 +34,12 @@ export function InboxBell({ limit, category, onOpen }: InboxBellProps): ReactNod
   const arrivals = useArrivals(inbox);
   const id = useId();
   const count = format.count(inbox.unread);
-  const open = (item: InboxItem, event: MouseEvent): void => {
+  const open = (url: string, event: MouseEvent, item: InboxItem): void => {
     if (item.readAt === null) void inbox.markRead([item.id]);
-    onOpen?.(item, event);
     // Another tab leaves this one as it is.
-    if (!event.ctrlKey && !event.metaKey && !event.shiftKey) popover.close();
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    onOpen?.(url, event, item);
+    popover.close();
   };
   return (
     <div className="supapush supapush-bell">

@@ -6,7 +6,7 @@ import { safeLink } from './safe-link.ts';
 
 export interface InboxEntryProps {
   item: InboxItem;
-  onOpen: (item: InboxItem, event: MouseEvent) => void;
+  onOpen: (url: string, event: MouseEvent, item: InboxItem) => void;
   onToggleRead: (item: InboxItem) => void;
 }
 
@@ -30,7 +30,7 @@ export function InboxEntry({ item, onOpen, onToggleRead }: InboxEntryProps): Rea
   return (
     <li className="supapush-entry" data-unread={unread || undefined}>
       {href ? (
-        <a className="supapush-entry-text" href={href} onClick={(event) => onOpen(item, event)}>
+        <a className="supapush-entry-text" href={href} onClick={(event) => onOpen(href, event, item)}>
           {text}
         </a>
       ) : (

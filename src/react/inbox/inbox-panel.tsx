@@ -13,7 +13,7 @@ export interface InboxPanelProps {
   panel: RefObject<HTMLDivElement | null>;
   unreadOnly: boolean;
   onUnreadOnly: (unreadOnly: boolean) => void;
-  onOpen: (item: InboxItem, event: MouseEvent) => void;
+  onOpen: (url: string, event: MouseEvent, item: InboxItem) => void;
   onClose: () => void;
 }
 

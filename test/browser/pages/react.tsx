@@ -33,9 +33,9 @@ const COMPONENTS = {
     <>
       <InboxBell
         limit={5}
-        onOpen={(item, event) => {
+        onOpen={(url, event) => {
           event.preventDefault();
-          recorded.calls.push(['open', item.url]);
+          recorded.calls.push(['open', url]);
         }}
       />
       <button type="button">Elsewhere</button>
