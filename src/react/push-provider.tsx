@@ -13,7 +13,7 @@ export interface PushContext {
   readonly syncError: Error | null;
 }
 
-const Context = createContext<PushContext | null>(null);
+const Context = /* @__PURE__ */ createContext<PushContext | null>(null);
 
 export interface PushProviderProps {
   /** What `createPushClient()` gave; null while there is none, as on a server. */
