@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'vite';
@@ -9,7 +9,7 @@ const BROWSERS = ['chrome93', 'firefox100', 'safari16.4'];
 
 /**
  * Builds what browsers load into `dist`, which is emptied first: a folder of ES modules with types for each folder of `src`
- * that has an `index.ts`, for apps' bundlers, and `sw.js`, the service worker as one classic script.
+ * that has an `index.ts`, for apps' bundlers, the components' stylesheet, and `sw.js`, the service worker as one classic script.
  *
  * Throws a `ProgramError` with what the compiler says.
  */
@@ -23,6 +23,7 @@ export async function buildPackage(project: string): Promise<void> {
     { cwd: project, environment: basicEnvironment() },
   );
   if (compiled.exitCode !== 0) throw new ProgramError('program_failed', compiled.output.trim());
+  await copyFile(join(project, 'src/react/supapush.css'), join(outDir, 'react/supapush.css'));
   await buildServiceWorker(project, outDir);
 }
 

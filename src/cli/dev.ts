@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
@@ -11,12 +12,15 @@ const USAGE = `Usage: npm run dev -- [options]
 
 Runs the local stack until Ctrl-C: PostgreSQL, the Data API and auth server, Edge Functions, pg_net and pg_cron,
 a push service, and a source of quotes. Its database and keys are kept in .supapush/dev; new migrations are applied on start.
+Without --project it also serves a page to try everything with, and puts what that needs into the database (examples/crm).
 
   --json                 print one line of JSON on stdout when ready, everything else on stderr
   --reset                start with an empty database and new keys
   --port <n>             port of the API and the functions
   --database-port <n>    port of PostgreSQL
   --push-port <n>        port of the push service
+  --page-port <n>        port of the page (5173, where that is free)
+  --no-page              without the page, and without its tables
   --project <folder>     the folder with supabase/ in it (this project)
   --help                 this text
 
@@ -54,11 +58,22 @@ async function main(): Promise<void> {
     onFunctionLog: ({ function: name, line }) => console.error(`${name}: ${line}`),
     handleSignals: true,
   });
+  const pageUrl = flags.page ? await startPage(stack, flags.ports.page) : undefined;
+  const ready = Object.fromEntries(READY_KEYS.map((key) => [key, stack[key]]));
   console.log(
-    flags.json
-      ? JSON.stringify(Object.fromEntries(READY_KEYS.map((key) => [key, stack[key]])))
-      : describe(stack),
+    flags.json ? JSON.stringify({ ...ready, ...(pageUrl && { pageUrl }) }) : describe(stack, pageUrl),
   );
+}
+
+/** Its address. It needs what is not installed beside the package, so it is loaded only where it is there. */
+async function startPage(stack: Stack, port: number | undefined): Promise<string> {
+  try {
+    const { startDemoPage } = await import('../demo/demo-page.ts');
+    return (await startDemoPage(stack, { port })).url;
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
 }
 
 interface Flags {
@@ -66,7 +81,8 @@ interface Flags {
   json: boolean;
   reset: boolean;
   project: string;
-  ports: { gateway?: number | undefined; database?: number | undefined; pushService?: number | undefined };
+  page: boolean;
+  ports: Record<'gateway' | 'database' | 'pushService' | 'page', number | undefined>;
 }
 
 function readFlags(args: string[]): Flags {
@@ -76,10 +92,12 @@ function readFlags(args: string[]): Flags {
     json: values.json ?? false,
     reset: values.reset ?? false,
     project: values.project ?? PROJECT,
+    page: values.project === undefined && !values['no-page'] && existsSync(join(PROJECT, 'demo')),
     ports: {
       gateway: readPort('port', values.port),
       database: readPort('database-port', values['database-port']),
       pushService: readPort('push-port', values['push-port']),
+      page: readPort('page-port', values['page-port']),
     },
   };
 }
@@ -94,6 +112,8 @@ function parse(args: string[]) {
         port: { type: 'string' },
         'database-port': { type: 'string' },
         'push-port': { type: 'string' },
+        'page-port': { type: 'string' },
+        'no-page': { type: 'boolean' },
         project: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -112,10 +132,11 @@ function readPort(flag: string, text: string | undefined): number | undefined {
   return port;
 }
 
-function describe(stack: Stack): string {
+function describe(stack: Stack, pageUrl: string | undefined): string {
   const style = (format: Parameters<typeof styleText>[0], text: string): string =>
     styleText(format, text, { stream: process.stdout });
   const rows: [string, string][] = [
+    ...(pageUrl ? [['Page', pageUrl] satisfies [string, string]] : []),
     ['API URL', stack.url],
     ['Publishable key', stack.publishableKey],
     ['Secret key', stack.secretKey],
@@ -140,6 +161,7 @@ function describe(stack: Stack): string {
     ...table,
     '',
     style('bold', 'Try'),
+    ...(pageUrl ? [`  ${pageUrl}   in a browser: notifications, inbox, settings and alerts`] : []),
     `  psql '${stack.databaseUrl}'`,
     `  curl '${stack.url}/functions/v1/push-dispatch'   tells whether the function is ready`,
     `  createClient('${stack.url}', '${stack.publishableKey}')   in your frontend, with @supabase/supabase-js`,

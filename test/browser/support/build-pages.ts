@@ -17,7 +17,7 @@ const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 const PAGES = fileURLToPath(new URL('../pages/', import.meta.url));
 
 /** Pages by their names in `test/browser/pages`, without `.html`. */
-const DOCUMENTS = ['plain', 'app'];
+const DOCUMENTS = ['plain', 'app', 'react'];
 
 let directory: string | undefined;
 

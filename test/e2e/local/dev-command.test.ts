@@ -170,6 +170,7 @@ describe('the flags of npm run dev', () => {
     ['--bogus', 'bogus'],
     ['--port=many', '--port wants a port'],
     ['--push-port=70000', '--push-port wants a port'],
+    ['--page-port=0', '--page-port wants a port'],
     ['stray', 'stray'],
   ])('are refused with usage and exit code 2 when wrong: %s', async (flag, said) => {
     const started = dev(flag);
@@ -182,9 +183,16 @@ describe('the flags of npm run dev', () => {
   it('are explained by --help', async () => {
     const started = dev('--help');
     expect(await started.ended).toBe(0);
-    for (const flag of ['--json', '--reset', '--port', '--database-port', '--push-port', 'Exit codes']) {
-      expect(started.stdout.join('\n')).toContain(flag);
-    }
+    const flags = [
+      '--json',
+      '--reset',
+      '--port',
+      '--database-port',
+      '--push-port',
+      '--page-port',
+      '--no-page',
+    ];
+    for (const said of [...flags, 'Exit codes']) expect(started.stdout.join('\n')).toContain(said);
   });
 
   it('lead to a table without colours where stdout is no terminal', async () => {

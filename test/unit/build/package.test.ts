@@ -90,6 +90,28 @@ test('the archive holds what runs and deploys the project, and nothing of its te
   ).toEqual([]);
 });
 
+test('an app imports the components and their stylesheet, and renders them on a server', async () => {
+  for (const name of ['react', 'react-dom']) {
+    await symlink(join(PROJECT, 'node_modules', name), join(app, 'node_modules', name));
+  }
+  const html = await run(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { createElement } from 'react';
+       import { renderToString } from 'react-dom/server';
+       import { InboxBell, PushProvider } from 'supapush/react';
+       console.log(renderToString(createElement(PushProvider, { client: null }, createElement(InboxBell))));`,
+    ],
+    app,
+  );
+  expect(html).toContain('aria-label="Inbox"');
+  const entry = await readFile(join(installed, 'dist/react/index.js'), 'utf8');
+  expect(entry).toMatch(/^(\/\/.*\n)*['"]use client['"];/);
+  expect((await manifest()).exports['./react.css']).toBe('./dist/react/supapush.css');
+});
+
 test('an app imports installPush, and gets the types of it with either library of TypeScript', async () => {
   const names = await run(
     process.execPath,

@@ -1,0 +1,63 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { type ReactNode, useEffect, useState } from 'react';
+import type { PushClient } from '../src/client/index.ts';
+
+interface Message {
+  id: string;
+  title: string;
+  devices: number;
+  sent: number;
+  displayed: number;
+  clicked: number;
+  why: string | null;
+}
+
+const STEPS = ['sent', 'displayed', 'clicked'] as const;
+
+/** What became of the newest messages: whether a push service took them, and what devices reported. */
+export function Messages({ supabase, push }: { supabase: SupabaseClient; push: PushClient }): ReactNode {
+  const [messages, setMessages] = useState<Message[]>([]);
+  useEffect(() => {
+    let current = true;
+    const load = async (): Promise<void> => {
+      if (document.visibilityState === 'hidden') return;
+      const { data } = await supabase.rpc('demo_messages');
+      if (current && data) setMessages(data);
+    };
+    void load();
+    const end = push.inbox.onChange(() => void load());
+    // A receipt comes shortly after its message, and nothing tells of it.
+    const timer = setInterval(() => void load(), 2000);
+    return () => {
+      current = false;
+      end();
+      clearInterval(timer);
+    };
+  }, [supabase, push]);
+  return (
+    <section className="supapush demo-card" aria-labelledby="messages">
+      <h2 id="messages">What became of your messages</h2>
+      {messages.length === 0 && <p className="supapush-empty">Nothing was sent yet.</p>}
+      <ol className="demo-rows">
+        {messages.map((message) => (
+          <li key={message.id} className="demo-row">
+            <span className="demo-name">{message.title}</span>
+            {message.devices === 0 ? (
+              <span className="supapush-hint">inbox only: no device</span>
+            ) : (
+              <span className="demo-steps">
+                {STEPS.map((step) => (
+                  <span key={step} data-done={message[step] > 0 || undefined}>
+                    {step}
+                    {message[step] > 1 && ` ×${message[step]}`}
+                  </span>
+                ))}
+                {message.why && message.sent === 0 && <span className="demo-why">{message.why}</span>}
+              </span>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,46 @@
+import type { SupabaseClient } from '@supabase/supabase-js';
+import { type ReactNode, useCallback, useEffect, useState } from 'react';
+
+const STEPS = [-2, -0.5, 0.5, 2];
+const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+
+/** The values that alerts watch, in the user's hands. */
+export function Quotes({ supabase }: { supabase: SupabaseClient }): ReactNode {
+  const [quotes, setQuotes] = useState<{ symbol: string; value: number }[]>([]);
+  const load = useCallback(async () => {
+    const { data } = await supabase.from('push_quotes').select('symbol, value').order('symbol');
+    setQuotes(data ?? []);
+  }, [supabase]);
+  useEffect(() => void load(), [load]);
+  const set = async (symbol: string, value: number): Promise<void> => {
+    await supabase.rpc('demo_set_quote', { p_symbol: symbol, p_value: Math.round(value * 100) / 100 });
+    await load();
+  };
+  return (
+    <section className="supapush demo-card" aria-labelledby="quotes">
+      <h2 id="quotes">Quotes</h2>
+      <p className="supapush-hint">You are the market: make a value cross the threshold of an alert.</p>
+      <ul className="demo-rows">
+        {quotes.map(({ symbol, value }) => (
+          <li key={symbol} className="demo-row">
+            <span className="demo-name">{symbol}</span>
+            <span className="demo-value">{number.format(value)}</span>
+            <span className="demo-stages">
+              {STEPS.map((step) => (
+                <button
+                  key={step}
+                  type="button"
+                  aria-label={`${symbol} ${step > 0 ? '+' : '−'}${Math.abs(step)}%`}
+                  onClick={() => void set(symbol, value * (1 + step / 100))}
+                >
+                  {step > 0 ? '+' : '−'}
+                  {Math.abs(step)}%
+                </button>
+              ))}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,108 @@
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import type { Alert } from '../../client/push-client.ts';
+import { useAlerts } from '../hooks/use-alerts.ts';
+import { useReady } from '../hooks/use-push.ts';
+import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
+import { ErrorNote } from '../parts/error-note.tsx';
+import { useKeptFocus } from '../parts/use-kept-focus.ts';
+import { usePushContext } from '../push-provider.tsx';
+import { AlertEntry } from './alert-entry.tsx';
+import { AlertForm } from './alert-form.tsx';
+import { alertGoal } from './alert-words.ts';
+
+export interface AlertEditorProps {
+  /** Symbols to suggest; any other can be typed. */
+  symbols?: readonly string[];
+  /** Names of levels to suggest, such as `yesterday_high`. */
+  levels?: readonly string[];
+}
+
+/** The user's alerts, how each stands, and a form to make or change one. */
+export function AlertEditor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
+  const { strings, format } = usePushContext();
+  const words = strings.alerts;
+  const ready = useReady();
+  const { alerts, error, busy, reload, clearError, create, update, remove, quote } = useAlerts();
+  /** The id of the alert that the form is for, `new` for one to come; null while there is no form. */
+  const [editing, setEditing] = useState<string | null>(null);
+  const [said, announce] = useAnnouncement();
+  const title = useId();
+  const place = useRef<HTMLElement>(null);
+  const add = useRef<HTMLButtonElement>(null);
+  useKeptFocus(place);
+  const edited = useRef<string | null>(null);
+  useEffect(() => {
+    // Back to where the form was opened.
+    if (editing === null && edited.current === 'new') add.current?.focus();
+    else if (editing === null && edited.current) {
+      place.current?.querySelector<HTMLElement>(`[data-alert="${CSS.escape(edited.current)}"]`)?.focus();
+    }
+    edited.current = editing;
+  }, [editing]);
+
+  const goalOf = (alert: Alert): string => alertGoal(alert, words, format);
+  const open = (id: string | null): void => {
+    clearError();
+    setEditing(id);
+  };
+  const form = (alert: Alert | null): ReactNode => (
+    <AlertForm
+      key={alert?.id ?? 'new'}
+      alert={alert}
+      symbols={symbols}
+      levels={levels}
+      quote={quote}
+      error={error}
+      busy={busy !== null}
+      onCancel={() => open(null)}
+      onSave={async (input) => {
+        if (!(await (alert ? update(alert.id, input) : create(input)))) return;
+        setEditing(null);
+        announce(words.saved(input.setup ?? input.symbol));
+      }}
+    />
+  );
+  return (
+    <section ref={place} tabIndex={-1} className="supapush supapush-alerts" aria-labelledby={title}>
+      <header className="supapush-head">
+        <h2 id={title}>{words.title}</h2>
+        {editing !== 'new' && ready && (
+          <button
+            type="button"
+            ref={add}
+            className="supapush-button supapush-primary"
+            onClick={() => open('new')}
+          >
+            {words.add}
+          </button>
+        )}
+      </header>
+      {editing === 'new' && form(null)}
+      {/* A form tells its own. */}
+      <ErrorNote error={editing === null ? error : null} {...(alerts === null && { onRetry: reload })} />
+      {ready && alerts === null && !error && <p className="supapush-empty">{words.loading}</p>}
+      {alerts?.length === 0 && editing !== 'new' && <p className="supapush-empty">{words.empty}</p>}
+      {alerts && alerts.length > 0 && (
+        <ul className="supapush-alert-list">
+          {alerts.map((alert) =>
+            editing === alert.id ? (
+              <li key={alert.id}>{form(alert)}</li>
+            ) : (
+              <AlertEntry
+                key={alert.id}
+                alert={alert}
+                busy={busy === alert.id}
+                onEdit={() => open(alert.id)}
+                onToggle={(enabled) => update(alert.id, { enabled })}
+                onDelete={async () => {
+                  if (await remove(alert.id)) announce(words.deleted(goalOf(alert)));
+                }}
+              />
+            ),
+          )}
+        </ul>
+      )}
+      <Announcement text={said} shown />
+    </section>
+  );
+}

@@ -1,0 +1,150 @@
+import { useCallback, useEffect, useRef, useState } from 'react';
+import type { InboxItem } from '../../client/push-client.ts';
+import { appendPage, type InboxPages, markItems, renewPages } from '../inbox/inbox-pages.ts';
+import { usePushContext } from '../push-provider.tsx';
+import { asError } from './use-action.ts';
+import { useInboxChanges } from './use-inbox-changes.ts';
+import { useReady } from './use-push.ts';
+
+export interface UseInboxOptions {
+  /** 20 a page unless given, 100 at most. */
+  limit?: number;
+  unreadOnly?: boolean;
+  /** With all that is below it. */
+  category?: string;
+  /** Loads how many are unread and no messages, as for a bell that is not opened. */
+  countOnly?: boolean;
+}
+
+export interface UseInbox {
+  /** Newest first; null until they were loaded. */
+  readonly items: readonly InboxItem[] | null;
+  /** Up to 100, which is to say "99+". */
+  readonly unread: number;
+  readonly hasMore: boolean;
+  readonly loading: boolean;
+  readonly error: Error | null;
+  readonly reload: () => Promise<void>;
+  /** Appends the page before the oldest that is shown. */
+  readonly loadMore: () => Promise<void>;
+  readonly markRead: (ids: readonly string[]) => Promise<void>;
+  readonly markUnread: (ids: readonly string[]) => Promise<void>;
+  readonly markAllRead: () => Promise<void>;
+}
+
+interface State {
+  readonly pages: InboxPages | null;
+  readonly unread: number;
+  readonly loading: boolean;
+  readonly error: Error | null;
+}
+
+const NOTHING: State = { pages: null, unread: 0, loading: true, error: null };
+const LARGEST_PAGE = 100;
+
+/** The inbox, kept up to date. What is marked is shown as marked at once. Nothing rejects: what fails is in `error`. */
+export function useInbox(options: UseInboxOptions = {}): UseInbox {
+  const { limit = 20, unreadOnly = false, category, countOnly = false } = options;
+  const { client } = usePushContext();
+  const ready = useReady();
+  const [state, setState] = useState(NOTHING);
+  // Only the answer to the newest question counts, and none once the component is gone.
+  const turn = useRef(0);
+  const shown = useRef<InboxPages | null>(null);
+  shown.current = state.pages;
+
+  const ask = useCallback(async (work: () => Promise<(state: State) => Partial<State>>): Promise<void> => {
+    const mine = ++turn.current;
+    setState((state) => ({ ...state, loading: true }));
+    try {
+      const change = await work();
+      if (mine === turn.current) {
+        setState((state) => ({ ...state, ...change(state), loading: false, error: null }));
+      }
+    } catch (error) {
+      if (mine === turn.current) setState((state) => ({ ...state, loading: false, error: asError(error) }));
+    }
+  }, []);
+
+  const filter = useCallback(
+    (before?: InboxItem) => ({
+      ...(unreadOnly && { unreadOnly }),
+      ...(category !== undefined && { category }),
+      ...(before && { before }),
+    }),
+    [unreadOnly, category],
+  );
+
+  const reload = useCallback(async () => {
+    if (!client || !ready) {
+      turn.current++;
+      return setState(NOTHING);
+    }
+    await ask(async () => {
+      // As many as are shown: what is new at the top would otherwise push old ones off the end.
+      const asked = Math.min(LARGEST_PAGE, Math.max(limit, shown.current?.items.length ?? 0));
+      const [unread, newest] = await Promise.all([
+        client.inbox.unreadCount(),
+        countOnly ? null : client.inbox.page({ ...filter(), limit: asked }),
+      ]);
+      return ({ pages }) => ({ unread, ...(newest && { pages: renewPages(pages, newest, asked) }) });
+    });
+  }, [client, ready, ask, filter, limit, countOnly]);
+
+  // Another filter is another list: nothing that is shown belongs to it.
+  useEffect(() => {
+    shown.current = null;
+    setState((state) => ({ ...state, pages: null }));
+    void reload();
+    return () => {
+      turn.current++;
+    };
+  }, [reload]);
+  useInboxChanges(client, reload);
+
+  const loadMore = useCallback(async () => {
+    const before = shown.current?.items.at(-1);
+    if (!client || !before) return;
+    await ask(async () => {
+      const page = await client.inbox.page({ ...filter(before), limit });
+      return ({ pages }) => ({ pages: pages && appendPage(pages, page, limit) });
+    });
+  }, [client, ask, filter, limit]);
+
+  const mark = useCallback(
+    async (ids: readonly string[], readAt: string | null, work: () => Promise<void> | undefined) => {
+      setState((state) => {
+        const { pages, change } = markItems(state.pages, ids, readAt);
+        return { ...state, pages, unread: Math.max(0, state.unread + change), loading: false, error: null };
+      });
+      // What is being loaded may still say how it was before. Once this is done, the client tells to load anew.
+      turn.current++;
+      try {
+        await work();
+      } catch (error) {
+        // Shows how it stands in truth, and then why.
+        await reload();
+        setState((state) => ({ ...state, error: asError(error) }));
+      }
+    },
+    [reload],
+  );
+  return {
+    items: state.pages?.items ?? null,
+    hasMore: state.pages?.hasMore ?? false,
+    unread: state.unread,
+    loading: state.loading,
+    error: state.error,
+    reload,
+    loadMore,
+    markRead: useCallback(
+      (ids) => mark(ids, new Date().toISOString(), () => client?.inbox.markRead(ids)),
+      [client, mark],
+    ),
+    markUnread: useCallback((ids) => mark(ids, null, () => client?.inbox.markUnread(ids)), [client, mark]),
+    markAllRead: useCallback(async () => {
+      const ids = shown.current?.items.map(({ id }) => id) ?? [];
+      await mark(ids, new Date().toISOString(), () => client?.inbox.markAllRead(shown.current?.items[0]));
+    }, [client, mark]),
+  };
+}

@@ -1,0 +1,52 @@
+import { useCallback, useSyncExternalStore } from 'react';
+import type { PushStatus } from '../../client/push-client.ts';
+import { usePushContext } from '../push-provider.tsx';
+import { useAction } from './use-action.ts';
+
+export interface UsePush {
+  readonly status: PushStatus;
+  readonly busy: 'subscribe' | 'unsubscribe' | 'sendTest' | null;
+  /** Why the last action failed, or the first `sync()`. */
+  readonly error: Error | null;
+  /** Registers this device, asking for permission if need be: call it from a click. Whether it went well. */
+  readonly subscribe: () => Promise<boolean>;
+  /** Takes this device back, or all of the user's. Whether it went well. */
+  readonly unsubscribe: (options?: { everywhere?: boolean }) => Promise<boolean>;
+  /** Whether it went well. */
+  readonly sendTest: () => Promise<boolean>;
+}
+
+/** How push stands on this device, `unknown` on a server and until the first `sync()` has said. */
+export function useStatus(): PushStatus {
+  const { client } = usePushContext();
+  return useSyncExternalStore(
+    useCallback((listener) => client?.onStatusChange(listener) ?? (() => undefined), [client]),
+    () => client?.status ?? 'unknown',
+    () => 'unknown',
+  );
+}
+
+/** Whether there is somebody to load for: not before it is known who is signed in, unless that failed. */
+export function useReady(): boolean {
+  const { syncError } = usePushContext();
+  const status = useStatus();
+  return status === 'unknown' ? syncError !== null : status !== 'signed-out';
+}
+
+/** How push stands on this device, and what changes it. Nothing rejects: what fails is in `error`. */
+export function usePush(): UsePush {
+  const { client, syncError } = usePushContext();
+  const status = useStatus();
+  const { busy, error, run } = useAction<'subscribe' | 'unsubscribe' | 'sendTest'>();
+  return {
+    status,
+    busy,
+    error: error ?? syncError,
+    subscribe: useCallback(() => run('subscribe', async () => client?.subscribe()), [client, run]),
+    unsubscribe: useCallback(
+      (options) => run('unsubscribe', async () => client?.unsubscribe(options)),
+      [client, run],
+    ),
+    sendTest: useCallback(() => run('sendTest', async () => client?.sendTest()), [client, run]),
+  };
+}

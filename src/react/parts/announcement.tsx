@@ -1,0 +1,25 @@
+import { type ReactNode, useCallback, useEffect, useState } from 'react';
+
+/** Says something aloud, and shows it where `shown`. It is in the page from the beginning, or it would not be heard. */
+export function Announcement({ text, shown = false }: { text: string; shown?: boolean }): ReactNode {
+  return (
+    <div role="status" className={shown ? 'supapush-status' : 'supapush-hidden'}>
+      {text}
+    </div>
+  );
+}
+
+const SHOWN_MS = 8000;
+
+/** What is announced last, until it is old, and how to announce something. */
+export function useAnnouncement(): [text: string, announce: (text: string) => void] {
+  const [said, setSaid] = useState({ text: '', turn: 0 });
+  const announce = useCallback((text: string) => setSaid(({ turn }) => ({ text, turn: turn + 1 })), []);
+  useEffect(() => {
+    if (!said.text) return;
+    const timer = setTimeout(() => setSaid(({ turn }) => ({ text: '', turn })), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
+  // The same words a second time are a change only if they differ: a space that nobody sees or hears.
+  return [said.text && said.turn % 2 ? `${said.text}\u00a0` : said.text, announce];
+}

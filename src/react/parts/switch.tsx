@@ -1,0 +1,55 @@
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+
+export interface SwitchProps {
+  on: boolean;
+  /** What comes of it shows once that is settled; until then it shows what was wished. */
+  onChange: (on: boolean) => unknown;
+  /** What it switches; read out, and shown unless `labelHidden`. */
+  label: string;
+  labelHidden?: boolean;
+  hint?: string | null;
+  disabled?: boolean;
+}
+
+/** A setting that takes effect at once. */
+export function Switch({ on, onChange, label, labelHidden, hint, disabled }: SwitchProps): ReactNode {
+  const id = useId();
+  const [wished, setWished] = useState<boolean | null>(null);
+  const turn = useRef(0);
+  useEffect(
+    () => () => {
+      turn.current++;
+    },
+    [],
+  );
+  const change = async (wish: boolean): Promise<void> => {
+    const mine = ++turn.current;
+    setWished(wish);
+    await onChange(wish);
+    if (mine === turn.current) setWished(null);
+  };
+  const shown = wished ?? on;
+  return (
+    <div className="supapush-switch-row">
+      <label htmlFor={id} className={labelHidden ? 'supapush-hidden' : 'supapush-switch-label'}>
+        {label}
+      </label>
+      <input
+        id={id}
+        type="checkbox"
+        role="switch"
+        className="supapush-switch"
+        checked={shown}
+        aria-checked={shown}
+        disabled={disabled}
+        aria-describedby={hint ? `${id}-hint` : undefined}
+        onChange={(event) => void change(event.currentTarget.checked)}
+      />
+      {hint && (
+        <p id={`${id}-hint`} className="supapush-hint">
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
