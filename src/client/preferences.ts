@@ -103,7 +103,9 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   };
   const setMuted = async (category: string, muted: boolean): Promise<Preferences> => {
     if (!(await muteLater(category, muted)))
-      guess(OWN, { mutedCategories: withMuted((memory().get(OWN) ?? DEFAULTS) as Preferences, category, muted) });
+      guess(OWN, {
+        mutedCategories: withMuted((memory().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
+      });
     return memory().get(OWN) as Preferences;
   };
 
