@@ -34,6 +34,18 @@ export async function withTimezone<T>(values: object, write: (values: object) =>
 export function createPreferences({ project }: ClientContext, actions: OfflineActions): PushPreferences {
   // What was last seen, with what was changed since, for answers while offline.
   const seen = new Map<string, Preferences | DevicePreferences>();
+  let seenBy: string | null = null;
+  /** What the user who is signed in has seen: nobody is answered with what the one before had muted. */
+  const memory = (): typeof seen => {
+    if (seenBy && seenBy !== actions.userId) seen.clear();
+    seenBy = actions.userId;
+    return seen;
+  };
+  /** Takes note of an answer, unless it comes after the user who asked has left. */
+  const keep = (id: string, preferences: Preferences, asked: string | null): Preferences => {
+    if (asked === null || asked === actions.userId) memory().set(id, preferences);
+    return preferences;
+  };
   const OWN = '';
 
   const defaults = (id: string) => (id ? DEVICE_DEFAULTS : DEFAULTS);
@@ -41,14 +53,14 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   const table = (id: string) => project.from(id ? 'push_device_preferences' : 'push_preferences');
 
   const read = async (id: string): Promise<unknown> => {
+    const asked = actions.userId;
     const query = table(id).select(columns(id));
     const row = await project.data((id ? query.eq('subscription_id', id) : query).maybeSingle());
-    const preferences = row ? fromRow<Preferences>(row) : defaults(id);
-    seen.set(id, preferences);
-    return preferences;
+    return keep(id, (row ? fromRow(row) : defaults(id)) as Preferences, asked);
   };
 
   const write = async (id: string, changes: object): Promise<unknown> => {
+    const asked = actions.userId;
     const userId = await project.userId();
     if (!userId) throw new PushClientError('not_signed_in');
     const key = id ? { subscription_id: id } : { user_id: userId };
@@ -66,12 +78,11 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
         ))
       );
     });
-    seen.set(id, fromRow(row));
-    return seen.get(id);
+    return keep(id, fromRow<Preferences>(row), asked);
   };
 
   const guess = (id: string, changes: object): void =>
-    void seen.set(id, { ...(seen.get(id) ?? defaults(id)), ...changes } as Preferences);
+    void memory().set(id, { ...(memory().get(id) ?? defaults(id)), ...changes } as Preferences);
 
   const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] => [
     ...preferences.mutedCategories.filter((key) => key !== category),
@@ -88,12 +99,14 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
 
   const set = async (id: string, changes: object): Promise<unknown> => {
     if (!(await setLater(id, changes))) guess(id, changes);
-    return seen.get(id);
+    return memory().get(id);
   };
   const setMuted = async (category: string, muted: boolean): Promise<Preferences> => {
     if (!(await muteLater(category, muted)))
-      guess(OWN, { mutedCategories: withMuted((seen.get(OWN) ?? DEFAULTS) as Preferences, category, muted) });
-    return seen.get(OWN) as Preferences;
+      guess(OWN, {
+        mutedCategories: withMuted((memory().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
+      });
+    return memory().get(OWN) as Preferences;
   };
 
   return {
