@@ -35,6 +35,10 @@ export function createRegistration(context: ClientContext): Registration {
   const subscriptionNow = async (environment: PushEnvironment): Promise<PushSubscription | null> =>
     (await (await findRegistration(environment, options))?.pushManager.getSubscription()) ?? null;
 
+  // The worker takes from the screen what was for somebody else, also when this page is left.
+  const clearScreen = async (environment: PushEnvironment): Promise<void> =>
+    (await findRegistration(environment, options))?.active?.postMessage({ type: 'supapush', event: 'clear' });
+
   const vapidKey = async (): Promise<string> => {
     const key = await project.rpc('push_vapid_key');
     if (!key) throw new PushClientError('not_configured');
@@ -103,6 +107,7 @@ export function createRegistration(context: ClientContext): Registration {
       (await project.rpc('push_device_removed', { p_address: last }))
     ) {
       await before?.unsubscribe();
+      await clearScreen(environment);
       await store.delete('subscription');
       await store.delete('user_id');
       return null;
@@ -134,6 +139,7 @@ export function createRegistration(context: ClientContext): Registration {
   const settleAs = async (environment: PushEnvironment, userId: string): Promise<PushStatus> => {
     const store = await context.store();
     const known = await store.get('subscription');
+    if (known && (await store.get('user_id')) !== userId) await clearScreen(environment);
     const permission = environment.Notification?.permission;
     if (permission !== 'granted') {
       // The browser has dropped the subscription by itself; its row would wait for the next push to fail.
@@ -154,10 +160,15 @@ export function createRegistration(context: ClientContext): Registration {
   const withdraw = async (userId: string | null): Promise<void> => {
     const { environment } = context;
     const known = await (await context.store()).get('subscription');
-    const subscription =
-      environment && !obstacleOf(environment) ? await subscriptionNow(environment) : undefined;
+    const reached = environment && !obstacleOf(environment) ? environment : undefined;
+    const subscription = reached && (await subscriptionNow(reached));
     const address = subscription ? describeSubscription(subscription, '') : known;
-    await subscription?.unsubscribe();
+    try {
+      await subscription?.unsubscribe();
+    } finally {
+      // What still came until then, too.
+      if (reached) await clearScreen(reached);
+    }
     if (address) await release.take(address, userId);
   };
 

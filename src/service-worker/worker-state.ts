@@ -16,8 +16,8 @@ export const SYNC_TAG = 'supapush';
 export class WorkerState {
   readonly scope: WorkerScope;
   options: PushOptions;
-  /** The receipts of what was clicked: Firefox says right afterwards that it was closed, which nobody else does. */
-  readonly clicked = new Set<string>();
+  /** The receipts of what was clicked, or closed by us: some browsers say right afterwards that it was closed. */
+  readonly settled = new Set<string>();
   readonly display = new Display(this);
   /** A sync event is being worked on. */
   syncing = false;

@@ -24,6 +24,8 @@ export interface ClientBrowser {
   subscription: Subscription | null;
   /** What `subscribe()` ends with first, one after the other: an error, or an endpoint that it gives. */
   readonly troubles: (Error | string)[];
+  /** What pages have told the service worker. */
+  readonly toldWorker: unknown[];
   /** How often the user was asked. */
   asked: number;
   /** How often the browser subscribed. */
@@ -81,7 +83,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
   };
 
   const registration = {
-    active: {},
+    active: { postMessage: (message: unknown) => void browser.toldWorker.push(message) },
     pushManager: { subscribe, getSubscription: async () => browser.subscription },
   } as unknown as ServiceWorkerRegistration;
 
@@ -137,6 +139,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     online: true,
     subscription: null,
     troubles: [],
+    toldWorker: [],
     asked: 0,
     subscribed: 0,
     supabase: createSupabase(),

@@ -183,3 +183,51 @@ test('a client that was disposed of hears nothing', async () => {
   expect(await other.sync()).toBe('signed-out');
   expect(push.status).toBe('subscribed');
 });
+
+const CLEAR = { type: 'supapush', event: 'clear' };
+
+test('what is shown is taken from the screen at sign-out, offline too, when the device is taken back, and when it changes hands', async () => {
+  const push = open();
+  await push.subscribe();
+  await push.sync();
+  expect(browser.toldWorker).toEqual([]);
+  await push.unsubscribe();
+  expect(browser.toldWorker.splice(0)).toEqual([CLEAR]);
+
+  await push.subscribe();
+  browser.online = false;
+  await browser.supabase.auth.signOut({ scope: 'local' });
+  await becomes(push, 'signed-out');
+  expect(browser.toldWorker.splice(0)).toContainEqual(CLEAR);
+  browser.comeOnline();
+
+  await signIn(browser.supabase, user.email);
+  await becomes(push, 'subscribed');
+  const other = await signUp(browser.createSupabase());
+  browser.toldWorker.length = 0;
+  await signIn(browser.supabase, other.email);
+  await becomes(push, 'subscribed');
+  expect(browser.toldWorker.splice(0)).toEqual([CLEAR]);
+  await push.sync();
+  expect(browser.toldWorker).toEqual([]);
+});
+
+test('what is shown on a device that its user removed elsewhere is taken from the screen', async () => {
+  const push = open();
+  const device = await push.subscribe();
+  const phone = createBrowser(stack());
+  await signIn(phone.supabase, user.email);
+  await phone.open().devices.remove(device.id);
+  phone.close();
+  expect(await push.sync()).toBe('granted');
+  expect(browser.toldWorker).toEqual([CLEAR]);
+});
+
+test('a subscription that the browser does not end keeps nothing on the screen', async () => {
+  const push = open();
+  await push.subscribe();
+  if (browser.subscription) browser.subscription.unsubscribe = () => Promise.reject(new Error('Not now.'));
+  await browser.supabase.auth.signOut();
+  await becomes(push, 'signed-out');
+  expect(browser.toldWorker).toContainEqual(CLEAR);
+});
