@@ -45,6 +45,15 @@ export class WorkerState {
     return await this.stored(use).catch(() => undefined);
   }
 
+  /**
+   * Does something to the device while no page does: the lock is the one that the client takes. Rejects when a page keeps it
+   * too long; then it is done when the page has let go, if the worker still runs.
+   */
+  async aloneWithDevice<T>(work: () => Promise<T>): Promise<T> {
+    const { locks } = this.scope.navigator;
+    return await (locks ? within(NETWORK_LIMIT, locks.request('supapush device', work)) : work());
+  }
+
   /** What a hook of the app returns, or undefined when it fails or does not come to an end. */
   async hook(call: () => unknown): Promise<unknown> {
     try {
