@@ -11,6 +11,7 @@ export type Database = {
           active_until: string | null;
           armed: boolean;
           body: string | null;
+          compiled: Json | null;
           condition: string;
           cooldown: string;
           created_at: string;
@@ -51,6 +52,7 @@ export type Database = {
           active_until?: string | null;
           armed?: boolean;
           body?: string | null;
+          compiled?: Json | null;
           condition: string;
           cooldown?: string;
           created_at?: string;
@@ -90,6 +92,7 @@ export type Database = {
           active_until?: string | null;
           armed?: boolean;
           body?: string | null;
+          compiled?: Json | null;
           condition?: string;
           cooldown?: string;
           created_at?: string;
