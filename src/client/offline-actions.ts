@@ -30,10 +30,9 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
   const replay = async (): Promise<void> => {
     const store = await context.store();
     const kept = (await store.all('actions')) as { id: number; value: Action }[];
-    if (kept.length === 0) return;
-    const userId = await context.project.userId();
     for (const { id, value } of kept) {
-      if (value.userId !== userId) continue;
+      // Asked each time: somebody else may have signed in since the last one was made good.
+      if (value.userId !== (await context.project.userId())) continue;
       try {
         await handlers.get(value.name)?.(...(value.args as never[]));
       } catch (error) {

@@ -32,8 +32,14 @@ export async function withTimezone<T>(values: object, write: (values: object) =>
 
 /** What users want to get: rows of `push_preferences` and `push_device_preferences`. */
 export function createPreferences({ project }: ClientContext, actions: OfflineActions): PushPreferences {
-  // What was last seen, with what was changed since, for answers while offline.
-  const seen = new Map<string, Preferences | DevicePreferences>();
+  // What was last seen, with what was changed since, for answers while offline: to its own user alone.
+  let seenBy: string | null = null;
+  let seenMap = new Map<string, Preferences | DevicePreferences>();
+  const seen = () => {
+    if (actions.userId && actions.userId !== seenBy) seenMap = new Map();
+    seenBy = actions.userId ?? seenBy;
+    return seenMap;
+  };
   const OWN = '';
 
   const defaults = (id: string) => (id ? DEVICE_DEFAULTS : DEFAULTS);
@@ -44,7 +50,7 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
     const query = table(id).select(columns(id));
     const row = await project.data((id ? query.eq('subscription_id', id) : query).maybeSingle());
     const preferences = row ? fromRow<Preferences>(row) : defaults(id);
-    seen.set(id, preferences);
+    seen().set(id, preferences);
     return preferences;
   };
 
@@ -66,12 +72,12 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
         ))
       );
     });
-    seen.set(id, fromRow(row));
-    return seen.get(id);
+    seen().set(id, fromRow(row));
+    return seen().get(id);
   };
 
   const guess = (id: string, changes: object): void =>
-    void seen.set(id, { ...(seen.get(id) ?? defaults(id)), ...changes } as Preferences);
+    void seen().set(id, { ...(seen().get(id) ?? defaults(id)), ...changes } as Preferences);
 
   const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] => [
     ...preferences.mutedCategories.filter((key) => key !== category),
@@ -88,12 +94,14 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
 
   const set = async (id: string, changes: object): Promise<unknown> => {
     if (!(await setLater(id, changes))) guess(id, changes);
-    return seen.get(id);
+    return seen().get(id);
   };
   const setMuted = async (category: string, muted: boolean): Promise<Preferences> => {
     if (!(await muteLater(category, muted)))
-      guess(OWN, { mutedCategories: withMuted((seen.get(OWN) ?? DEFAULTS) as Preferences, category, muted) });
-    return seen.get(OWN) as Preferences;
+      guess(OWN, {
+        mutedCategories: withMuted((seen().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
+      });
+    return seen().get(OWN) as Preferences;
   };
 
   return {

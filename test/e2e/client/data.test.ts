@@ -254,6 +254,15 @@ describe('offline', () => {
     expect([(await push.preferences.get()).locale, await push.inbox.unreadCount()]).toEqual(['fr', 0]);
   });
 
+  test('what one user preferred is no answer to the next one who is offline', async () => {
+    await push.preferences.set({ mutedCategories: ['secret'], locale: 'fr' });
+    await browser.supabase.auth.signOut();
+    await signUp(browser.supabase);
+    await push.sync();
+    browser.online = false;
+    expect(await push.preferences.mute('deals')).toMatchObject({ mutedCategories: ['deals'], locale: null });
+  });
+
   test('nothing is kept for nobody', async () => {
     await browser.supabase.auth.signOut();
     browser.online = false;
