@@ -11,7 +11,6 @@ export type Database = {
           active_until: string | null;
           armed: boolean;
           body: string | null;
-          compiled: Json | null;
           condition: string;
           cooldown: string;
           created_at: string;
@@ -52,7 +51,6 @@ export type Database = {
           active_until?: string | null;
           armed?: boolean;
           body?: string | null;
-          compiled?: Json | null;
           condition: string;
           cooldown?: string;
           created_at?: string;
@@ -92,7 +90,6 @@ export type Database = {
           active_until?: string | null;
           armed?: boolean;
           body?: string | null;
-          compiled?: Json | null;
           condition?: string;
           cooldown?: string;
           created_at?: string;

@@ -33,7 +33,6 @@ create table public.push_alerts (
   setup text,
   title text,
   body text,
-  compiled jsonb,
   urgency text not null default 'high',
   enabled boolean not null default true,
   armed boolean not null default false,
@@ -107,8 +106,6 @@ comment on column public.push_alerts.active_from is
 comment on column public.push_alerts.setup is 'What its user calls it; the message says so.';
 comment on column public.push_alerts.title is
   'Mustache with symbol, level, level_price, current_price, change, direction and setup. Null: words of the project.';
-comment on column public.push_alerts.compiled is
-  'Title and body as push.compile_mustache() read them: that takes longer than all else about a firing. Null: it has neither.';
 comment on column public.push_alerts.enabled is 'Set to false to switch it off, to true to start it anew. It becomes false when it has fired once or expired.';
 comment on column public.push_alerts.armed is 'Whether it fires at the next crossing. If not, it waits for a first value or level, or for the value to get back.';
 comment on column public.push_alerts.last_side is
@@ -157,18 +154,6 @@ grant update (
 ) on public.push_alerts to authenticated, service_role;
 
 -- what may be said ---------------------------------------------------------------------------------------------
-
-create function push.compile_alert(p_alert public.push_alerts)
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select jsonb_object_agg(t.field, push.compile_mustache(t.text, t.field))
-  from (values ('title', p_alert.title), ('body', p_alert.body)) as t (field, text)
-  where t.text is not null;
-$$;
-comment on function push.compile_alert(public.push_alerts) is 'What push_alerts.compiled is for these texts.';
 
 create function push.refuse_alert(p_alert public.push_alerts)
 returns void
@@ -236,16 +221,17 @@ begin
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'At most 200 bytes of setup, 400 of title and 2000 of body.', 'Shorten it.');
   end if;
-  -- They are rendered while a value is written, and everybody waits for that.
+  -- They are read while a value is written, and everybody waits for that: each of these characters takes its time.
   if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
     perform push.refuse(400, 'text_too_complex', 'At most 60 braces and line breaks in each of title and body.',
       'Use fewer variables: 20 of them in braces are 40.');
   end if;
   select string_agg(distinct f.name, ', ') into v_fault
-  from jsonb_each(p_alert.compiled) as t (field, nodes)
-  cross join lateral push.mustache_faults(t.nodes, array[
+  from (values (p_alert.title, 'title'), (p_alert.body, 'body')) as t (text, field)
+  cross join lateral push.mustache_faults(push.compile_mustache(t.text, t.field), array[
     '{"symbol": "a", "level": "a", "level_price": 1, "current_price": 1, "change": 1, "direction": "up", "setup": "a"}'::jsonb
-  ], true) as f;
+  ], true) as f
+  where t.text is not null;
   if v_fault is not null then
     perform push.refuse(400, 'template_variable_unknown', format('There is no %s in the message of an alert.', v_fault),
       'Use symbol, level, level_price, current_price, change, direction and setup.');

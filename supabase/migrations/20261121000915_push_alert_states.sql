@@ -287,8 +287,6 @@ begin
   elsif new.condition = 'level' then
     new.level_condition := coalesce(new.level_condition, 'crosses');
   end if;
-  -- What is too long is refused without reading it.
-  new.compiled := case when octet_length(concat(new.title, new.body)) <= 2400 then push.compile_alert(new) end;
   perform push.refuse_alert(new);
   new.updated_at := v_now;
 

@@ -30,7 +30,7 @@ $$;
 comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision) is
   'What the message of an alert is made of, and what the device gets as data: symbol, level, level_type, level_price, current_price, change, direction, setup.';
 
-create function push.alert_text(p_nodes jsonb, p_params jsonb, p_most integer, p_otherwise text)
+create function push.alert_text(p_mustache text, p_params jsonb, p_most integer, p_otherwise text)
 returns text
 language plpgsql
 immutable
@@ -39,14 +39,14 @@ as $$
 declare
   v_text text;
 begin
-  if p_nodes is not null then
-    v_text := left(push.render_mustache(p_nodes, array[p_params], false), p_most);
+  if p_mustache is not null then
+    v_text := left(push.render_mustache(push.compile_mustache(p_mustache, 'text'), array[p_params], false), p_most);
   end if;
   return coalesce(nullif(btrim(v_text), ''), p_otherwise);
 end;
 $$;
-comment on function push.alert_text(jsonb, jsonb, integer, text) is
-  'A compiled text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
+comment on function push.alert_text(text, jsonb, integer, text) is
+  'A text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
 
 create function push.tell_alerts(p_firings jsonb, p_plain boolean default false)
 returns integer
@@ -72,8 +72,8 @@ begin
   insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, idempotency_key)
   select a.user_id, w.template,
     case when w.template is not null then ''
-    else push.alert_text(a.compiled -> 'title', p.params, 250, format('🔴 %s - %s', a.symbol, p.params ->> 'level')) end,
-    case when w.template is null then push.alert_text(a.compiled -> 'body', p.params, 2000, concat_ws(' · ',
+    else push.alert_text(a.title, p.params, 250, format('🔴 %s - %s', a.symbol, p.params ->> 'level')) end,
+    case when w.template is null then push.alert_text(a.body, p.params, 2000, concat_ws(' · ',
       a.setup,
       case when a.condition <> 'percent_change' then 'level ' || (p.params ->> 'level_price') end,
       'now ' || (p.params ->> 'current_price')

@@ -30,7 +30,6 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.change_of': [],
   'push.check_alert': [],
   'push.check_quote': [],
-  'push.compile_alert': [],
   'push.crossed_alerts': [],
   'push.decimal': [],
   'push.expire_alerts': [],
