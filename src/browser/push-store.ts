@@ -17,6 +17,8 @@ export interface PushSettings {
   subscription: KnownSubscription;
   /** Whose device this is. */
   user_id: string;
+  /** The endpoint that was given up when its user signed out last. */
+  released_endpoint: string;
   /** A device that was signed out while offline and is still to be released. */
   pending_release: Omit<KnownSubscription, 'vapid_key'>;
   /** The browser changed the subscription, and the project was not reached to be told. */

@@ -1,5 +1,5 @@
 import type { ClientContext } from './client-context.ts';
-import { isOffline } from './push-client-error.ts';
+import { isOffline, PushClientError } from './push-client-error.ts';
 
 interface Action {
   readonly userId: string;
@@ -30,9 +30,11 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
   const replay = async (): Promise<void> => {
     const store = await context.store();
     const kept = (await store.all('actions')) as { id: number; value: Action }[];
+    if (kept.length === 0) return;
+    const userId = await context.project.userId();
     for (const { id, value } of kept) {
-      // Asked each time: somebody else may have signed in since the last one was made good.
-      if (value.userId !== (await context.project.userId())) continue;
+      if (hasChanged(userId)) return;
+      if (value.userId !== userId) continue;
       try {
         await handlers.get(value.name)?.(...(value.args as never[]));
       } catch (error) {
@@ -42,6 +44,10 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
       await store.remove('actions', [id]);
     }
   };
+
+  /** Whether somebody else is signed in by now. */
+  const hasChanged = (before: string | null): boolean =>
+    before !== null && actions.userId !== null && actions.userId !== before;
 
   // A session that ran out cannot be renewed offline: then it is whoever the device is registered for.
   const whose = async (): Promise<string | null | undefined> => {
@@ -58,20 +64,24 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
     replay: () => context.alone('actions', replay),
     define(name, run) {
       handlers.set(name, run as never);
-      return (...args) =>
-        context.alone('actions', async () => {
+      return (...args) => {
+        const by = actions.userId;
+        return context.alone('actions', async () => {
           try {
             // What was done before comes first.
             await replay();
+            // It has waited for its turn, and whoever is signed in now did not ask for it.
+            if (hasChanged(by)) throw new PushClientError('not_signed_in');
             await run(...args);
             return true;
           } catch (error) {
-            const userId = isOffline(error) && (await whose());
+            const userId = isOffline(error) && (by ?? (await whose()));
             if (!userId) throw error;
             await (await context.store()).add('actions', { userId, name, args } satisfies Action);
             return false;
           }
         });
+      };
     },
   };
   return actions;

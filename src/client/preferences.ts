@@ -32,13 +32,19 @@ export async function withTimezone<T>(values: object, write: (values: object) =>
 
 /** What users want to get: rows of `push_preferences` and `push_device_preferences`. */
 export function createPreferences({ project }: ClientContext, actions: OfflineActions): PushPreferences {
-  // What was last seen, with what was changed since, for answers while offline: to its own user alone.
+  // What was last seen, with what was changed since, for answers while offline.
+  const seen = new Map<string, Preferences | DevicePreferences>();
   let seenBy: string | null = null;
-  let seenMap = new Map<string, Preferences | DevicePreferences>();
-  const seen = () => {
-    if (actions.userId && actions.userId !== seenBy) seenMap = new Map();
-    seenBy = actions.userId ?? seenBy;
-    return seenMap;
+  /** What the user who is signed in has seen: nobody is answered with what the one before had muted. */
+  const memory = (): typeof seen => {
+    if (seenBy && seenBy !== actions.userId) seen.clear();
+    seenBy = actions.userId;
+    return seen;
+  };
+  /** Takes note of an answer, unless it comes after the user who asked has left. */
+  const keep = (id: string, preferences: Preferences, asked: string | null): Preferences => {
+    if (asked === null || asked === actions.userId) memory().set(id, preferences);
+    return preferences;
   };
   const OWN = '';
 
@@ -47,14 +53,14 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   const table = (id: string) => project.from(id ? 'push_device_preferences' : 'push_preferences');
 
   const read = async (id: string): Promise<unknown> => {
+    const asked = actions.userId;
     const query = table(id).select(columns(id));
     const row = await project.data((id ? query.eq('subscription_id', id) : query).maybeSingle());
-    const preferences = row ? fromRow<Preferences>(row) : defaults(id);
-    seen().set(id, preferences);
-    return preferences;
+    return keep(id, (row ? fromRow(row) : defaults(id)) as Preferences, asked);
   };
 
   const write = async (id: string, changes: object): Promise<unknown> => {
+    const asked = actions.userId;
     const userId = await project.userId();
     if (!userId) throw new PushClientError('not_signed_in');
     const key = id ? { subscription_id: id } : { user_id: userId };
@@ -72,12 +78,11 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
         ))
       );
     });
-    seen().set(id, fromRow(row));
-    return seen().get(id);
+    return keep(id, fromRow<Preferences>(row), asked);
   };
 
   const guess = (id: string, changes: object): void =>
-    void seen().set(id, { ...(seen().get(id) ?? defaults(id)), ...changes } as Preferences);
+    void memory().set(id, { ...(memory().get(id) ?? defaults(id)), ...changes } as Preferences);
 
   const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] => [
     ...preferences.mutedCategories.filter((key) => key !== category),
@@ -94,14 +99,14 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
 
   const set = async (id: string, changes: object): Promise<unknown> => {
     if (!(await setLater(id, changes))) guess(id, changes);
-    return seen().get(id);
+    return memory().get(id);
   };
   const setMuted = async (category: string, muted: boolean): Promise<Preferences> => {
     if (!(await muteLater(category, muted)))
       guess(OWN, {
-        mutedCategories: withMuted((seen().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
+        mutedCategories: withMuted((memory().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
       });
-    return seen().get(OWN) as Preferences;
+    return memory().get(OWN) as Preferences;
   };
 
   return {

@@ -97,11 +97,13 @@ export function createRegistration(context: ClientContext): Registration {
       // Registered once, and the row is gone: its push service may have said that nothing arrives there any more.
       if (!row && known?.endpoint === before.endpoint && isOurs) subscription = null;
     } else subscription = null;
+    // It may have been removed elsewhere before its user signed out here, and in again.
+    const last = known?.endpoint ?? (await store.get('released_endpoint'));
     if (
       !(asked || row) &&
-      known &&
+      last &&
       isOurs &&
-      (await project.rpc('push_device_removed', { p_address: known.endpoint }))
+      (await project.rpc('push_device_removed', { p_address: last }))
     ) {
       await before?.unsubscribe();
       await store.delete('subscription');

@@ -43,7 +43,10 @@ export function createRelease(context: ClientContext): Release {
       const store = await context.store();
       await store.set('pending_release', { endpoint, p256dh, auth });
       await store.delete('subscription');
-      if (!userId) return await retry();
+      if (!userId) {
+        await store.set('released_endpoint', endpoint);
+        return await retry();
+      }
       try {
         await project.data(project.from('push_subscriptions').delete().eq('endpoint', endpoint));
         await store.delete('pending_release');

@@ -50,6 +50,8 @@ language plpgsql
 -- Definer: see push_claim.
 security definer
 set search_path = ''
+-- As push_record_quotes().
+set statement_timeout = '2min'
 as $$
 declare
   v_source push.quote_sources;

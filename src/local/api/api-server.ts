@@ -46,7 +46,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
   });
   keepGrants(requests);
-  const listener = await readCatalogAs(admin, requests, options);
+  const { listener, forget } = await readCatalogAs(admin, requests, options);
   passJsonAsGiven(requests);
   answerAsPostgrest(requests, options.log);
 
@@ -82,8 +82,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
   return {
     async fetch(request) {
-      const app = new URL(request.url).pathname.startsWith('/auth/') ? auth : rest;
-      return await app.fetch(request);
+      if (new URL(request.url).pathname.startsWith('/auth/')) return await auth.fetch(request);
+      const again = request.clone();
+      const response = await rest.fetch(request);
+      if (response.ok || !(await isUnknown(response.clone()))) return response;
+      // What was made a moment ago: the notice of it may come after the request that counts on it.
+      forget();
+      return await rest.fetch(again);
     },
     async stop() {
       await listener.stop();
@@ -122,7 +127,7 @@ async function readCatalogAs(
   admin: PostgresConnection,
   requests: PostgresConnection,
   { adminUrl: databaseUrl, log = () => undefined }: ApiServerOptions,
-): Promise<Worker> {
+): Promise<{ listener: Worker; forget: () => void }> {
   let catalog: ReturnType<PostgresConnection['introspect']> | undefined;
   const read = async () => {
     const found = await admin.introspect({ useCache: false });
@@ -142,7 +147,7 @@ async function readCatalogAs(
   const forget = () => {
     catalog = undefined;
   };
-  return await startSession({
+  const listener = await startSession({
     name: 'postgrest listener',
     databaseUrl,
     channel: 'pgrst',
@@ -154,6 +159,14 @@ async function readCatalogAs(
     },
     log,
   });
+  return { listener, forget };
+}
+
+/** Whether an answer says that the catalog has no such table, function or column. */
+async function isUnknown(response: Response): Promise<boolean> {
+  if (!response.headers.get('content-type')?.includes('json')) return false;
+  const { code } = (await response.json()) as { code?: string };
+  return code === 'PGRST205' || code === 'PGRST202' || code === 'PGRST204';
 }
 
 const SCHEMA_WATCH = `

@@ -13,7 +13,8 @@ const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
  *
  * The record is the Supabase CLI's (2.117), so `supabase migration up` afterwards finds nothing to do, and the other
  * way round. `url` is that of the role `postgres`. A missing folder is an empty one. Throws `LocalStackError`
- * `migration_failed` naming file and line; the failed migration leaves nothing, those before it stay.
+ * `migration_failed` naming file and line, and applied files that have changed since; the failed migration leaves nothing,
+ * those before it stay.
  */
 export async function applyMigrations(options: { url: string; directory: string }): Promise<string[]> {
   const files = (await listFiles(options.directory)).filter((file) => MIGRATION_NAME.test(file)).sort();
@@ -27,24 +28,54 @@ export async function applyMigrations(options: { url: string; directory: string 
       alter table supabase_migrations.schema_migrations add column if not exists name text;
     `)
       .simple();
-    const rows = await sql<{ version: string }[]>`select version from supabase_migrations.schema_migrations`;
-    const applied = new Set(rows.map((row) => row.version));
-    const pending = files.filter((file) => !applied.has(MIGRATION_NAME.exec(file)?.[1] ?? ''));
+    const rows = await sql<Applied[]>`select version, statements from supabase_migrations.schema_migrations`;
+    const applied = new Map(rows.map(({ version, statements }) => [version, statements]));
+    const pending = files.filter((file) => !applied.has(versionOf(file)));
     for (const file of pending) {
       const [, version = '', name = ''] = MIGRATION_NAME.exec(file) ?? [];
       const script = await readFile(join(options.directory, file), 'utf8');
-      await sql.begin(async (transaction) => {
+      const applying = sql.begin(async (transaction) => {
         const statements = await runScript(transaction, file, script);
         await transaction`
           insert into supabase_migrations.schema_migrations (version, name, statements)
           values (${version}, ${name}, ${statements})
         `;
       });
+      await applying.catch(async (error) => {
+        throw await withChangedFiles(error, options.directory, files, applied);
+      });
     }
     return pending;
   } finally {
     await sql.end();
   }
+}
+
+interface Applied {
+  version: string;
+  statements: string[] | null;
+}
+
+const versionOf = (file: string): string => MIGRATION_NAME.exec(file)?.[1] ?? '';
+
+/** Says of a migration that failed that the files before it are not those that were applied, which is likely why. */
+async function withChangedFiles(
+  error: unknown,
+  directory: string,
+  files: string[],
+  applied: Map<string, Applied['statements']>,
+): Promise<unknown> {
+  if (!(error instanceof LocalStackError)) return error;
+  const changed: string[] = [];
+  for (const file of files) {
+    const before = applied.get(versionOf(file));
+    if (!before) continue;
+    const now = splitStatements(await readFile(join(directory, file), 'utf8')).map(({ text }) => text);
+    if (now.join(';') !== before.join(';')) changed.push(file);
+  }
+  if (changed.length === 0) return error;
+  const more = `\n  Changed since they were applied here: ${changed.join(', ')}\n  To start over with an empty database: npm run dev -- --reset`;
+  return new LocalStackError(error.code, error.message + more, { cause: error.cause });
 }
 
 /** Runs one seed file in one transaction; returns whether there was one. Errors as of `applyMigrations`. */

@@ -16,7 +16,7 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads something of the user who is signed in, anew when another one is.
+ * Loads something of the user who is signed in. That another one is, it learns by the `key` of the provider.
  *
  * @param load the same function at every render, or it is loaded again and again
  */

@@ -286,6 +286,13 @@ test('a message that cannot be written costs itself alone, and raises an alarm',
     expect(await alarms()).toEqual([{ code: 'alert_not_told', subject: '', open: true }]);
     expect([...(await sql`select value from public.push_quotes`)]).toEqual([{ value: 99 }]);
     expect(await readAlert(sql, alerts[3] as string)).toMatchObject({ times_fired: 1 });
+    for (const [seconds, open] of [
+      [0, true],
+      [3700, false],
+    ] as const) {
+      await sql`select push.tend_alerts(10000, ${plus(new Date(), seconds)})`;
+      expect(await alarms()).toEqual([{ code: 'alert_not_told', subject: '', open }]);
+    }
   } finally {
     await sql`drop function public.no_thirteen cascade`;
   }

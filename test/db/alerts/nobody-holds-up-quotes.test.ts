@@ -1,5 +1,5 @@
-import type postgres from 'postgres';
-import { beforeEach, expect, test } from 'vitest';
+import postgres from 'postgres';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   clearAlerts,
   MORNING,
@@ -15,6 +15,12 @@ import { throttle } from '../../support/throttles.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
+// Whoever waits for a lock here fails, rather than waiting for a test that waits for it.
+let impatient: postgres.Sql;
+beforeAll(() => {
+  impatient = postgres(db().url, { connection: { lock_timeout: 5000 }, onnotice: () => {} });
+});
+afterAll(() => impatient.end());
 let mine: string;
 let others: string;
 let owner: string;
@@ -29,9 +35,9 @@ beforeEach(async () => {
   await quote(99, 0);
 });
 
-const quote = async (value: number, seconds: number, sql: postgres.Sql = db().sql) =>
+const quote = async (value: number, seconds: number, sql: postgres.Sql = impatient) =>
   (await recordQuotes(sql, [{ symbol: 'DAX', value }], plus(MORNING, seconds))).fired;
-const tend = async (seconds: number, sql: postgres.Sql = db().sql) =>
+const tend = async (seconds: number, sql: postgres.Sql = impatient) =>
   (await sql`select push.tend_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done.fired;
 const fired = async (...ids: string[]) =>
   await Promise.all(ids.map(async (id) => (await readAlert(db().sql, id)).times_fired));

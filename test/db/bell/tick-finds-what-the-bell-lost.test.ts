@@ -142,7 +142,7 @@ test('a dispatcher that a transaction counts on outlives its lease until that tr
   expect(await tick(plus(new Date(), 100))).toMatchObject({ rung: true });
 });
 
-test('pg_cron runs it every few seconds, and beside it only the housekeeping', async () => {
+test('pg_cron runs it every few seconds, and beside it only the housekeeping and what alerts need', async () => {
   const jobs = await db().sql`select jobname, schedule, command, active from cron.job order by jobname desc`;
   expect([...jobs]).toEqual([
     {
@@ -155,6 +155,12 @@ test('pg_cron runs it every few seconds, and beside it only the housekeeping', a
       jobname: 'supapush-clean',
       schedule: '* * * * *',
       command: expect.stringContaining('push.clean()'),
+      active: true,
+    },
+    {
+      jobname: 'supapush-alerts',
+      schedule: '* * * * *',
+      command: expect.stringContaining('push.tend_alerts()'),
       active: true,
     },
   ]);

@@ -221,8 +221,8 @@ test('it finds what is old by index', async () => {
 test('nobody but the owner may run it', async () => {
   const { sql } = db();
   for (const run of [
-    asAnon(sql, (t) => t`select push.clean()`),
-    asUser(sql, user, (t) => t`select push.clean()`),
+    () => asAnon(sql, (t) => t`select push.clean()`),
+    () => asUser(sql, user, (t) => t`select push.clean()`),
   ])
-    expect((await refusalOf(run)).sqlstate).toBe('42501');
+    expect((await refusalOf(run())).sqlstate).toBe('42501');
 });

@@ -51,6 +51,21 @@ async function migrationUp(url: string): Promise<string> {
   return stdout + stderr;
 }
 
+test('a migration that fails upon others that have changed since says so, and how to start over', async () => {
+  await write('20260101000001_first.sql', FIRST);
+  await write('20260101000002_second.sql', 'create table public.c (id int);');
+  await apply();
+  await write('20260101000003_third.sql', 'create table public.c (id int);');
+  await expect(apply()).rejects.toThrow(expect.not.stringContaining('Changed'));
+  await write('20260101000002_second.sql', '-- it is made below');
+  await expect(apply()).rejects.toMatchObject({
+    code: 'migration_failed',
+    message: expect.stringMatching(
+      /^20260101000003_third.sql:1: .*already exists.*Changed since .*: 20260101000002_second.sql\n.* --reset$/s,
+    ),
+  });
+});
+
 test('migrations are applied in order, as postgres, and only once', async () => {
   await write('20260101000002_second.sql', 'insert into public.a values (1);');
   await write('20260101000001_first.sql', FIRST);

@@ -103,6 +103,12 @@ test.each([
       sqlstate,
     );
     expect((await refusalOf(upsert({ symbol: 'BTC', value }))).sqlstate).toBe(sqlstate);
+    // An update for a moment that has passed goes into the history alone, past what the table itself refuses.
+    const late = asService(
+      db().sql,
+      (t) => t`update public.push_quotes set value = ${value}, quoted_at = ${plus(now, -600)}`,
+    );
+    expect((await refusalOf(late)).sqlstate).toBe(sqlstate);
     await upsert({ symbol: 'DAX', value: 99.1 });
     expect(await history()).toEqual([99, 99.1]);
     for (const id of [alert, change]) expect(await readAlert(db().sql, id)).toMatchObject({ times_fired: 0 });

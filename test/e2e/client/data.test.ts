@@ -254,13 +254,28 @@ describe('offline', () => {
     expect([(await push.preferences.get()).locale, await push.inbox.unreadCount()]).toEqual(['fr', 0]);
   });
 
-  test('what one user preferred is no answer to the next one who is offline', async () => {
-    await push.preferences.set({ mutedCategories: ['secret'], locale: 'fr' });
-    await browser.supabase.auth.signOut();
-    await signUp(browser.supabase);
-    await push.sync();
+  test('nobody is answered with what another user of the same page had muted', async () => {
+    const second = await signUp(browser.createSupabase());
+    await push.preferences.mute('alerts:DAX');
+    await signIn(browser.supabase, second.email);
     browser.online = false;
-    expect(await push.preferences.mute('deals')).toMatchObject({ mutedCategories: ['deals'], locale: null });
+    expect((await push.preferences.mute('b')).mutedCategories).toEqual(['b']);
+    expect(await push.preferences.set({ locale: 'fr' })).toMatchObject({ mutedCategories: ['b'] });
+  });
+
+  test('what has waited for its turn is not done for whoever signed in meanwhile', async () => {
+    const second = await signUp(browser.createSupabase());
+    let free: () => void = () => undefined;
+    // Another tab makes good what was kept there.
+    const held = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    void browser.environment.navigator.locks?.request('supapush actions', () => held);
+    const refused = clientRefusalOf(push.preferences.set({ enabled: false }));
+    await signIn(browser.supabase, second.email);
+    free();
+    expect(await refused).toMatchObject({ code: 'not_signed_in' });
+    expect((await push.preferences.get()).enabled).toBe(true);
   });
 
   test('nothing is kept for nobody', async () => {

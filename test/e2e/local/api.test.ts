@@ -215,3 +215,15 @@ describe('the gateway', () => {
     await vi.waitFor(async () => expect((await service().from('later').select()).error).toBeNull(), 5_000);
   });
 });
+
+it('knows a table that was made a moment ago, though the notice of it has not come yet', async () => {
+  const sql = postgres(stack().superuserDatabaseUrl, { max: 1, onnotice: () => undefined });
+  await service().from('notes').select();
+  // As long as event triggers are off, no notice comes at all.
+  await sql`set event_triggers = off`;
+  await sql`create table public.just_made (id integer primary key)`;
+  await sql`grant select, insert on public.just_made to service_role`;
+  await sql.end();
+  expect((await service().from('just_made').insert({ id: 1 })).status).toBe(201);
+  expect((await service().from('never_made').select()).error).toMatchObject({ code: 'PGRST205' });
+});
