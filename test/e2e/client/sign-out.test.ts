@@ -66,6 +66,22 @@ test('who signs in again has the device again; somebody else is not registered w
   expect((await push.devices.list()).map(({ current }) => current)).toContain(true);
 });
 
+test('signing out and in again brings no device back that its user has removed elsewhere', async () => {
+  const push = open();
+  const device = await push.subscribe();
+  const phone = createBrowser(stack());
+  await signIn(phone.supabase, user.email);
+  await phone.open().devices.remove(device.id);
+  phone.close();
+  await browser.supabase.auth.signOut({ scope: 'local' });
+  await becomes(push, 'signed-out');
+  await signIn(browser.supabase, user.email);
+  await becomes(push, 'granted');
+  expect([browser.subscription, await push.devices.list()]).toEqual([null, []]);
+  await push.subscribe();
+  expect(await push.sync()).toBe('subscribed');
+});
+
 test('what is on the screen goes with its user, and what others have shown stays', async () => {
   const push = open();
   await push.subscribe();
@@ -86,20 +102,6 @@ test('who signs in over another user sees nothing of theirs on the screen', asyn
   await signIn(browser.supabase, other.email);
   await push.sync();
   expect([browser.shown, await browser.store.get('user_id')]).toEqual([[], other.id]);
-test('signing out and in again brings no device back that its user has removed elsewhere', async () => {
-  const push = open();
-  const device = await push.subscribe();
-  const phone = createBrowser(stack());
-  await signIn(phone.supabase, user.email);
-  await phone.open().devices.remove(device.id);
-  phone.close();
-  await browser.supabase.auth.signOut({ scope: 'local' });
-  await becomes(push, 'signed-out');
-  await signIn(browser.supabase, user.email);
-  await becomes(push, 'granted');
-  expect([browser.subscription, await push.devices.list()]).toEqual([null, []]);
-  await push.subscribe();
-  expect(await push.sync()).toBe('subscribed');
 });
 
 test('offline, the browser forgets at once, and the project is told when the network is back', async () => {
