@@ -1,4 +1,5 @@
 import {
+  clearScreen,
   describeSubscription,
   ensureRegistration,
   findRegistration,
@@ -82,7 +83,9 @@ export function createRegistration(context: ClientContext): Registration {
     const [store, key] = await Promise.all([context.store(), vapidKey()]);
     const worker = await ensureRegistration(environment, options);
     const known = await store.get('subscription');
-    const isOurs = (await store.get('user_id')) === userId;
+    const owner = await store.get('user_id');
+    const isOurs = owner === userId;
+    if (owner && !isOurs) await clearScreen(worker);
     const before = await worker.pushManager.getSubscription();
     let subscription = before;
     let row: DeviceRow | null = null;
@@ -157,6 +160,7 @@ export function createRegistration(context: ClientContext): Registration {
     const subscription =
       environment && !obstacleOf(environment) ? await subscriptionNow(environment) : undefined;
     const address = subscription ? describeSubscription(subscription, '') : known;
+    if (environment && address && !userId) await clearScreen(await findRegistration(environment, options));
     await subscription?.unsubscribe();
     if (address) await release.take(address, userId);
   };

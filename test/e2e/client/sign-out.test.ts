@@ -82,6 +82,28 @@ test('signing out and in again brings no device back that its user has removed e
   expect(await push.sync()).toBe('subscribed');
 });
 
+test('what is on the screen goes with its user, and what others have shown stays', async () => {
+  const push = open();
+  await push.subscribe();
+  browser.show({ supapush: {} });
+  browser.show({ ours: false });
+  await push.sync();
+  expect(browser.shown).toHaveLength(2);
+  await browser.supabase.auth.signOut();
+  await becomes(push, 'signed-out');
+  expect(browser.shown).toMatchObject([{ data: { ours: false } }]);
+});
+
+test('who signs in over another user sees nothing of theirs on the screen', async () => {
+  const push = open();
+  await push.subscribe();
+  browser.show({ supapush: {} });
+  const other = await signUp(browser.createSupabase());
+  await signIn(browser.supabase, other.email);
+  await push.sync();
+  expect([browser.shown, await browser.store.get('user_id')]).toEqual([[], other.id]);
+});
+
 test('offline, the browser forgets at once, and the project is told when the network is back', async () => {
   const push = open();
   await push.subscribe();
