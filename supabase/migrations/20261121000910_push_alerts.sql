@@ -84,7 +84,7 @@ create table public.push_alerts (
   ),
   constraint push_alerts_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_alerts_last_side check (last_side in ('above', 'below', 'at', 'between')),
-  constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off'))
+  constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off', 'failed'))
 );
 comment on table public.push_alerts is
   'What users want to be told of a symbol''s value. The owner writes what it waits for; how it stands is written by the database alone.';
@@ -113,7 +113,7 @@ comment on column public.push_alerts.last_side is
 comment on column public.push_alerts.level_price is 'What it waits for at present: the threshold, or the value of its level.';
 comment on column public.push_alerts.held_back is 'How often it did not fire because of its cooldown or outside its active hours.';
 comment on column public.push_alerts.held_until is 'When what was held back is told, if it still holds then (above, below).';
-comment on column public.push_alerts.disabled_reason is 'Why it is not enabled: fired, expired, switched_off (by its owner).';
+comment on column public.push_alerts.disabled_reason is 'Why it is not enabled: fired, expired, switched_off (by its owner), failed (it could not be evaluated; push.alarms says why).';
 comment on column public.push_alerts.generation is 'How often it has fired, as part of the message''s key: the same firing cannot be told twice.';
 comment on column public.push_alerts.upper_line is 'Something happens to it when the value (or its change) rises to here. -Infinity: at the first value.';
 comment on column public.push_alerts.upper_edge is

@@ -41,7 +41,12 @@ export const alertStrings = {
   armed: 'Watching',
   noValueYet: 'Waits for a first value',
   waitsToGetBack: 'Waits for the value to get back',
-  disabled: { fired: 'Done: it told you once', expired: 'Expired', switched_off: 'Switched off' },
+  disabled: {
+    fired: 'Done: it told you once',
+    expired: 'Expired',
+    switched_off: 'Switched off',
+    failed: 'Switched off: it could not be checked',
+  },
   neverFired: 'Has not fired yet',
   lastFired: (when: string, times: string) =>
     times === '1' ? `Fired ${when}` : `Fired ${times} times, last ${when}`,
