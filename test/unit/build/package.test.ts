@@ -151,3 +151,7 @@ test('the ready service worker has at most 6 kB, compressed', async () => {
   const script = createRequire(join(app, 'package.json')).resolve('supapush/sw.js');
   expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(6000);
 });
+
+test('the ready service worker is left alone by linters of the app that copies it', async () => {
+  expect(await readFile(join(installed, 'dist/sw.js'), 'utf8')).toMatch(/^\/\* eslint-disable /);
+});
