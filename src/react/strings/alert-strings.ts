@@ -23,6 +23,7 @@ const CHANGES = { up: 'rises by', down: 'falls by', either: 'moves by' };
 /** What `AlertEditor` says. Numbers and moments come formatted. */
 export const alertStrings = {
   title: 'Alerts',
+  signedOut: 'Sign in to be told when a value gets where you say.',
   add: 'New alert',
   empty: 'No alerts yet. Make one, and be told when a value gets there.',
   loading: 'Loading…',
