@@ -19,10 +19,19 @@ export function Messages({ supabase, push }: { supabase: SupabaseClient; push: P
   const [messages, setMessages] = useState<Message[]>([]);
   useEffect(() => {
     let current = true;
+    let newest: string | undefined;
     const load = async (): Promise<void> => {
       if (document.visibilityState === 'hidden') return;
       const { data } = await supabase.rpc('demo_messages');
-      if (current && data) setMessages(data);
+      if (!(current && data)) return;
+      setMessages(data);
+      const before = newest;
+      newest = data[0]?.id ?? '';
+      // Without a device, no service worker tells the inbox of a message, and there is no Realtime here that would.
+      if (before !== undefined && newest !== before) {
+        const said = { data: { type: 'supapush', event: 'displayed' } };
+        navigator.serviceWorker?.dispatchEvent(new MessageEvent('message', said));
+      }
     };
     void load();
     const end = push.inbox.onChange(() => void load());

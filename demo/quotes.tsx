@@ -1,5 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { type ReactNode, useCallback, useEffect, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react';
 
 const STEPS = [-2, -0.5, 0.5, 2];
 const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
@@ -12,9 +12,15 @@ export function Quotes({ supabase }: { supabase: SupabaseClient }): ReactNode {
     setQuotes(data ?? []);
   }, [supabase]);
   useEffect(() => void load(), [load]);
-  const set = async (symbol: string, value: number): Promise<void> => {
-    await supabase.rpc('demo_set_quote', { p_symbol: symbol, p_value: Math.round(value * 100) / 100 });
-    await load();
+  // One after the other: a second click goes on from what the first one made.
+  const moves = useRef(Promise.resolve());
+  const move = (symbol: string, percent: number): void => {
+    moves.current = moves.current.then(async () => {
+      const { data } = await supabase.from('push_quotes').select('value').eq('symbol', symbol).single();
+      const value = Math.round((data?.value ?? 0) * (100 + percent)) / 100;
+      await supabase.rpc('demo_set_quote', { p_symbol: symbol, p_value: value });
+      await load();
+    });
   };
   return (
     <section className="supapush demo-card" aria-labelledby="quotes">
@@ -31,7 +37,7 @@ export function Quotes({ supabase }: { supabase: SupabaseClient }): ReactNode {
                   key={step}
                   type="button"
                   aria-label={`${symbol} ${step > 0 ? '+' : '−'}${Math.abs(step)}%`}
-                  onClick={() => void set(symbol, value * (1 + step / 100))}
+                  onClick={() => move(symbol, step)}
                 >
                   {step > 0 ? '+' : '−'}
                   {Math.abs(step)}%

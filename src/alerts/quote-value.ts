@@ -33,7 +33,10 @@ function toMilliseconds(value: number): number {
 
 function validDate(milliseconds: number): Date | undefined {
   const date = new Date(milliseconds);
-  return Number.isNaN(date.getTime()) ? undefined : date;
+  // What has other years is written as Postgres does not read it, and would take the whole answer with it. Such as the first
+  // moment of the year 1, which stands for "never", in a timezone east of Greenwich.
+  const year = date.getUTCFullYear();
+  return year >= 1 && year <= 9999 ? date : undefined;
 }
 
 /** The moment at which clocks in `timezone` show what clocks in UTC show at `shown`. */

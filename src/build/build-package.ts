@@ -39,6 +39,10 @@ export async function buildServiceWorker(project: string, outDir: string): Promi
       emptyOutDir: false,
       target: BROWSERS,
       reportCompressedSize: false,
+      // It lies among an app's own files, where linters would read it.
+      rolldownOptions: {
+        output: { postBanner: '/* eslint-disable -- the service worker of supapush, as it was built */' },
+      },
       lib: {
         entry: join(project, 'src/service-worker/sw.ts'),
         formats: ['iife'],

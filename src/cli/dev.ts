@@ -19,7 +19,7 @@ Without --project it also serves a page to try everything with, and puts what th
   --port <n>             port of the API and the functions
   --database-port <n>    port of PostgreSQL
   --push-port <n>        port of the push service
-  --page-port <n>        port of the page (5173, where that is free)
+  --page-port <n>        port of the page (5190, where that is free)
   --no-page              without the page, and without its tables
   --project <folder>     the folder with supabase/ in it (this project)
   --help                 this text
@@ -164,9 +164,12 @@ function describe(stack: Stack, pageUrl: string | undefined): string {
     ...(pageUrl ? [`  ${pageUrl}   in a browser: notifications, inbox, settings and alerts`] : []),
     `  psql '${stack.databaseUrl}'`,
     `  curl '${stack.url}/functions/v1/push-dispatch'   tells whether the function is ready`,
-    `  createClient('${stack.url}', '${stack.publishableKey}')   in your frontend, with @supabase/supabase-js`,
     '  npm run demo                 the whole way of a notification, on a stack of its own',
     '  npm run dev -- --reset       start over with an empty database',
+    '',
+    `${style('bold', 'For your frontend')} (README.md: In your frontend), in its .env.local where Vite builds it`,
+    `  VITE_SUPABASE_URL=${stack.url}`,
+    `  VITE_SUPABASE_PUBLISHABLE_KEY=${stack.publishableKey}`,
     '',
     `${style('dim', 'Ctrl-C stops it; the database is kept.')}`,
   ].join('\n');

@@ -37,7 +37,10 @@ export async function ensureRegistration(
     if (!registration.active) await untilActive(registration);
     return registration;
   } catch (cause) {
-    throw new PushClientError('service_worker_failed', { cause });
+    if (isRegistration(serviceWorker)) throw new PushClientError('service_worker_failed', { cause });
+    // Consoles show no hint of what nobody caught, and this is the first thing to go wrong in a new app.
+    const message = `${serviceWorker} could not be registered. Is node_modules/supapush/dist/sw.js served there?`;
+    throw new PushClientError('service_worker_failed', { message, cause });
   }
 }
 

@@ -22,7 +22,7 @@ const ERRORS = {
   ],
   service_worker_failed: [
     'The service worker could not be registered.',
-    'Look whether its script is served at that path, as JavaScript, and runs; the option serviceWorker says where it is.',
+    'Copy node_modules/supapush/dist/sw.js to where your app serves its files, or say with the option serviceWorker where it is.',
   ],
   subscribe_failed: [
     'The browser did not subscribe to its push service.',

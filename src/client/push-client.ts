@@ -153,7 +153,7 @@ export interface Alert extends Required<AlertInput> {
   readonly lastFiredAt: string | null;
   readonly timesFired: number;
   readonly heldBack: number;
-  readonly disabledReason: 'fired' | 'expired' | 'switched_off' | null;
+  readonly disabledReason: 'fired' | 'expired' | 'switched_off' | 'failed' | null;
   readonly createdAt: string;
   readonly updatedAt: string;
 }

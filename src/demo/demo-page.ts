@@ -18,7 +18,8 @@ export interface DemoPage {
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const DEMO = join(PROJECT, 'demo');
-const USUAL_PORT = 5173;
+// Not Vite's own 5173: an app that is developed there would meet this page's service worker and session in the browser.
+const USUAL_PORT = 5190;
 
 /**
  * Serves the page of `demo/` for a stack, and brings what it needs into the database: the example of a CRM, and functions to

@@ -67,7 +67,14 @@ create table public.push_alerts (
   constraint push_alerts_threshold check (threshold = 0 or abs(threshold) between 1e-100 and 1e100),
   constraint push_alerts_level check (level ~ '^[a-z0-9][a-z0-9_]{0,49}$'),
   constraint push_alerts_hysteresis check (hysteresis between 0 and 1e100 and hysteresis_unit in ('absolute', 'percent')),
-  constraint push_alerts_cooldown check (cooldown between interval '0' and interval '366 days'),
+  constraint push_alerts_cooldown check (
+    cooldown between interval '0' and interval '366 days'
+    -- Added to a moment part by part: a million years forth and back are no length, and beyond all dates in between.
+    and least(
+      extract(year from cooldown), extract(month from cooldown), extract(day from cooldown),
+      extract(hour from cooldown), extract(minute from cooldown), extract(second from cooldown)
+    ) >= 0
+  ),
   constraint push_alerts_active_hours check (
     num_nonnulls(active_from, active_until) <> 1 and active_from <> active_until and active_from < '24:00'
     and (active_from is null or timezone is not null)
@@ -77,7 +84,7 @@ create table public.push_alerts (
   ),
   constraint push_alerts_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_alerts_last_side check (last_side in ('above', 'below', 'at', 'between')),
-  constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off'))
+  constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off', 'failed'))
 );
 comment on table public.push_alerts is
   'What users want to be told of a symbol''s value. The owner writes what it waits for; how it stands is written by the database alone.';
@@ -106,7 +113,7 @@ comment on column public.push_alerts.last_side is
 comment on column public.push_alerts.level_price is 'What it waits for at present: the threshold, or the value of its level.';
 comment on column public.push_alerts.held_back is 'How often it did not fire because of its cooldown or outside its active hours.';
 comment on column public.push_alerts.held_until is 'When what was held back is told, if it still holds then (above, below).';
-comment on column public.push_alerts.disabled_reason is 'Why it is not enabled: fired, expired, switched_off (by its owner).';
+comment on column public.push_alerts.disabled_reason is 'Why it is not enabled: fired, expired, switched_off (by its owner), failed (it could not be evaluated; push.alarms says why).';
 comment on column public.push_alerts.generation is 'How often it has fired, as part of the message''s key: the same firing cannot be told twice.';
 comment on column public.push_alerts.upper_line is 'Something happens to it when the value (or its change) rises to here. -Infinity: at the first value.';
 comment on column public.push_alerts.upper_edge is
@@ -189,7 +196,11 @@ begin
     perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis are finite numbers, and hysteresis is not negative.',
       'Give numbers, and hysteresis_unit absolute or percent.');
   end if;
-  if p_alert.cooldown not between interval '0' and interval '366 days' then
+  -- With nothing to be taken away in it: see the constraint. What fails while a value is written fails for everybody.
+  if p_alert.cooldown not between interval '0' and interval '366 days' or least(
+    extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
+    extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
+  ) < 0 then
     perform push.refuse(400, 'cooldown_out_of_range', 'A cooldown is 0 to 366 days.', 'Give such an interval.');
   end if;
   if num_nonnulls(p_alert.active_from, p_alert.active_until) = 1 or p_alert.active_from = p_alert.active_until
@@ -209,6 +220,11 @@ begin
   end if;
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'At most 200 bytes of setup, 400 of title and 2000 of body.', 'Shorten it.');
+  end if;
+  -- They are read while a value is written, and everybody waits for that: each of these characters takes its time.
+  if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
+    perform push.refuse(400, 'text_too_complex', 'At most 60 braces and line breaks in each of title and body.',
+      'Use fewer variables: 20 of them in braces are 40.');
   end if;
   select string_agg(distinct f.name, ', ') into v_fault
   from (values (p_alert.title, 'title'), (p_alert.body, 'body')) as t (text, field)

@@ -116,6 +116,7 @@ declare
   v_windows integer[];
   v_prices double precision[];
   v_measures double precision[];
+  v_half constant integer := cardinality(p_ids) / 2;
   v_firings jsonb;
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
@@ -168,6 +169,25 @@ begin
   from stepped as s
   where s.has_fired;
   return coalesce(v_firings, '[]'::jsonb);
+exception
+  when serialization_failure or deadlock_detected or lock_not_available then
+    -- Not about these alerts: whoever writes the quotes writes them again.
+    raise;
+  when others then
+    if v_half > 0 then
+      -- One that cannot be evaluated keeps neither the others from firing nor quotes from being recorded.
+      return push.settle_alerts(p_ids[:v_half], p_symbols[:v_half], p_windows[:v_half], p_prices[:v_half], p_measures[:v_half], p_now)
+        || push.settle_alerts(
+          p_ids[v_half + 1:], p_symbols[v_half + 1:], p_windows[v_half + 1:], p_prices[v_half + 1:], p_measures[v_half + 1:], p_now
+        );
+    end if;
+    perform push.raise_alarm('alert_failed', '', format('Alert %s could not be evaluated and was switched off: %s', p_ids[1], sqlerrm));
+    -- It would be in the way of each quote that follows.
+    update public.push_alerts as a
+    set enabled = false, disabled_reason = 'failed', armed = false, held_until = null,
+        upper_line = null, upper_edge = null, lower_line = null, lower_edge = null
+    where a.id = p_ids[1];
+    return '[]'::jsonb;
 end;
 $$;
 comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is

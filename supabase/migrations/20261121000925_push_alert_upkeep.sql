@@ -260,7 +260,7 @@ begin
     and a.subject is distinct from (select s.alert_template from push.settings as s);
   -- What was not told stays untold; an hour without another is taken for the cause being gone.
   update push.alarms as a set resolved_at = p_now
-  where a.code = 'alert_not_told' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 hour';
+  where a.code in ('alert_not_told', 'alert_failed') and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 hour';
   return jsonb_build_object(
     'expired', v_expired, 'levels', v_levels, 'fired', v_fired, 'quotes_deleted', v_quotes, 'sessions_deleted', v_sessions
   );

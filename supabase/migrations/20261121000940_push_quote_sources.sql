@@ -85,6 +85,7 @@ create table push.quote_source_symbols (
   source text not null,
   symbol text not null,
   given_at timestamptz not null,
+  has_given boolean not null default false,
   refusals integer not null default 0,
   refused_until timestamptz,
   constraint quote_source_symbols_pkey primary key (source, symbol),
@@ -92,6 +93,8 @@ create table push.quote_source_symbols (
 );
 comment on table push.quote_source_symbols is 'What is known of each watched symbol at each source that serves it.';
 comment on column push.quote_source_symbols.given_at is 'When the source last gave a quote of it; before the first, since when it is watched.';
+comment on column push.quote_source_symbols.has_given is
+  'Whether it has given one, and has not refused it since: those are asked for before what users only believe to exist.';
 comment on column push.quote_source_symbols.refused_until is 'The source does not know it: not asked for before.';
 
 alter table push.quote_source_symbols enable row level security;

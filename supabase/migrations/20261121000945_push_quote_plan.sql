@@ -8,12 +8,12 @@
 -- takes each symbol to be the only one, and compares all with all. So the functions here do without nested loops.
 
 create function push.wanted_quotes(p_now timestamptz, p_source text default null)
-returns table (source text, symbol text, given_at timestamptz)
+returns table (source text, symbol text, given_at timestamptz, has_given boolean)
 language sql
 stable
 set search_path = ''
 as $$
-  select q.source, q.symbol, q.given_at
+  select q.source, q.symbol, q.given_at, q.has_given
   from push.quote_source_symbols as q
   join push.quote_sources as s on s.name = q.source
   where (p_source is null or q.source = p_source) and (q.refused_until is null or q.refused_until <= p_now)
@@ -99,8 +99,12 @@ set search_path = ''
 set enable_nestloop = off
 as $$
   with wanted as materialized (
-    -- Those that wait longest come first, should a run not get to its end.
-    select w.source, jsonb_agg(jsonb_build_array(w.symbol, coalesce(s.symbols ->> w.symbol, w.symbol)) order by w.given_at, w.symbol) as symbols
+    -- Those that wait longest come first, should a run not get to its end. But anybody may watch what does not exist: that
+    -- comes after what does, and by the dice, or who makes up enough names would have nobody else's asked for.
+    select w.source, jsonb_agg(
+      jsonb_build_array(w.symbol, coalesce(s.symbols ->> w.symbol, w.symbol))
+      order by w.has_given desc, case when w.has_given then w.given_at end, case when not w.has_given then random() end, w.symbol
+    ) as symbols
     from push.wanted_quotes(p_now) as w
     join push.quote_sources as s on s.name = w.source
     where s.next_attempt_at <= p_now and s.lease is null

@@ -21,7 +21,7 @@ as $$
     from given as g
   ), good as (
     update push.quote_source_symbols as q
-    set given_at = p_now, refusals = 0, refused_until = null
+    set given_at = p_now, has_given = true, refusals = 0, refused_until = null
     from judged as j
     where j.problem is null and q.source = p_source.name and q.symbol = j.symbol
     returning q.symbol
@@ -79,7 +79,8 @@ begin
     v_error := jsonb_build_object('code', 'not_recorded', 'message', 'Its quotes could not be recorded: ' || sqlerrm);
   end;
   update push.quote_source_symbols as q
-  set refusals = q.refusals + 1,
+  set has_given = false,
+      refusals = q.refusals + 1,
       refused_until = p_now + least(interval '1 hour' * power(2, least(q.refusals, 10)), interval '1 day')
   where q.source = v_source.name
     and q.symbol in (select r.symbol from jsonb_array_elements_text(p_report -> 'refused') as r (symbol));

@@ -182,3 +182,9 @@ test('how alerts stand is looked at again when a message comes', async () => {
   // What was loaded stays.
   await ui.text('Watching');
 });
+
+test('signed out, it says to sign in', async () => {
+  await ui.show('alerts', { status: 'signed-out' });
+  await ui.text('Sign in to be told when a value gets where you say.');
+  expect(await ui.has('button', 'New alert')).toBe(false);
+});

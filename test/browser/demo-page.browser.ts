@@ -81,3 +81,12 @@ test('who signs out is no longer notified here', async () => {
     (rows) => rows.length === 0,
   );
 });
+
+test('without a device, the inbox shows what was sent all the same', async () => {
+  const visitor = visitDemo(await firefox.open(demo.url));
+  await visitor.signIn('ben@example.com');
+  await visitor.sees('Nothing was sent yet.');
+  await visitor.move('Rocket', 'lost');
+  await visitor.sees('inbox only: no device');
+  await visitor.page.waitForSelector('[aria-label="Inbox, 1 unread"]');
+});

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import type { Alert } from '../../client/push-client.ts';
 import { useAlerts } from '../hooks/use-alerts.ts';
-import { useReady } from '../hooks/use-push.ts';
+import { useReady, useStatus } from '../hooks/use-push.ts';
 import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
 import { OfUser } from '../parts/of-user.tsx';
@@ -30,6 +30,7 @@ export function AlertEditor(props: AlertEditorProps): ReactNode {
 function Editor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
   const { strings, format } = usePushContext();
   const words = strings.alerts;
+  const status = useStatus();
   const ready = useReady();
   const { alerts, error, busy, reload, clearError, create, update, remove, quote } = useAlerts();
   /** The id of the alert that the form is for, `new` for one to come; null while there is no form. */
@@ -86,6 +87,7 @@ function Editor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
           </button>
         )}
       </header>
+      {status === 'signed-out' && <p className="supapush-empty">{words.signedOut}</p>}
       {editing === 'new' && form(null)}
       {/* A form tells its own. */}
       <ErrorNote error={editing === null ? error : null} {...(alerts === null && { onRetry: reload })} />

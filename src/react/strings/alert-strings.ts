@@ -23,6 +23,7 @@ const CHANGES = { up: 'rises by', down: 'falls by', either: 'moves by' };
 /** What `AlertEditor` says. Numbers and moments come formatted. */
 export const alertStrings = {
   title: 'Alerts',
+  signedOut: 'Sign in to be told when a value gets where you say.',
   add: 'New alert',
   empty: 'No alerts yet. Make one, and be told when a value gets there.',
   loading: 'Loading…',
@@ -41,7 +42,12 @@ export const alertStrings = {
   armed: 'Watching',
   noValueYet: 'Waits for a first value',
   waitsToGetBack: 'Waits for the value to get back',
-  disabled: { fired: 'Done: it told you once', expired: 'Expired', switched_off: 'Switched off' },
+  disabled: {
+    fired: 'Done: it told you once',
+    expired: 'Expired',
+    switched_off: 'Switched off',
+    failed: 'Switched off: it could not be checked',
+  },
   neverFired: 'Has not fired yet',
   lastFired: (when: string, times: string) =>
     times === '1' ? `Fired ${when}` : `Fired ${times} times, last ${when}`,

@@ -158,13 +158,21 @@ test('the longest texts there may be are told all the same', async () => {
       symbol: 'x'.repeat(64),
       setup: '\u0001'.repeat(200),
       title: '{{setup}}{{setup}}{{setup}}{{symbol}}',
-      body: '{{setup}}'.repeat(222),
+      body: '{{setup}}'.repeat(30) + 'x'.repeat(1700),
       threshold: 123456789.12345678,
     },
     [],
   );
   expect(message).toBeUndefined();
   expect(await course(db().sql, [99, 123456789.12345679], { symbol: 'x'.repeat(64) })).toEqual([0, 1]);
+});
+
+test('a text that its owner has changed is told as it is then', async () => {
+  const { sql } = db();
+  const id = await makeAlert(sql, { title: 'Before', body: 'Before' });
+  await sql`update public.push_alerts set title = '{{symbol}} after', body = null where id = ${id}`;
+  expect(await course(sql, [99, 101])).toEqual([0, 1]);
+  expect(await toldByAlerts(sql)).toMatchObject([{ title: 'DAX after', body: 'level 100 · now 101' }]);
 });
 
 test("the urgency is the alert's", async () => {

@@ -44,6 +44,14 @@ describe.each<[string, string, AlertInput]>([
   ['a hysteresis in yards', 'alert_number_invalid', { hysteresis_unit: 'yards' }],
   ['less than no cooldown', 'cooldown_out_of_range', { cooldown: '-1 second' }],
   ['a cooldown of years', 'cooldown_out_of_range', { cooldown: '367 days' }],
+  [
+    'a cooldown of ages forth and back',
+    'cooldown_out_of_range',
+    { cooldown: '60000000 months -1799999900 days' },
+  ],
+  ['a cooldown with something taken away', 'cooldown_out_of_range', { cooldown: '1 day -1 second' }],
+  ['a body that takes long to read', 'text_too_complex', { body: '{'.concat('a{'.repeat(60)) }],
+  ['a title of line breaks', 'text_too_complex', { title: 'a\n'.repeat(61) }],
   ['half of active hours', 'active_hours_incomplete', { active_from: '09:00', timezone: 'UTC' }],
   [
     'active hours of no length',

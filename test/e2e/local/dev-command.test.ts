@@ -200,6 +200,10 @@ describe('the flags of npm run dev', () => {
     await expect.poll(() => started.stdout.join('\n'), { timeout: 20_000 }).toContain('Ctrl-C');
     expect(started.stdout.join('\n')).toMatch(/API URL +http:\/\/127\.0\.0\.1:\d+/);
     expect(started.stdout.join('\n')).not.toContain('\u001b[');
+    // To be copied into a frontend's .env.local.
+    expect(started.stdout.join('\n')).toMatch(
+      /^ {2}VITE_SUPABASE_URL=http:\/\/127\.0\.0\.1:\d+\n {2}VITE_SUPABASE_PUBLISHABLE_KEY=sb_publishable_\S+$/m,
+    );
     await stop(started);
   });
 

@@ -73,7 +73,16 @@ describe('a time is read from', () => {
     -5,
     0,
     1e300,
+    1e21,
   ])('not from %j', (raw) => {
     expect(readQuoteTime(raw, 'UTC')).toBeUndefined();
+  });
+
+  test.each([
+    ['0001-01-01T00:00:00', 'Europe/Berlin'],
+    ['0001-01-01T00:00:00+01:00', 'UTC'],
+    ['9999-12-31T23:59:59-01:00', 'UTC'],
+  ])('not from %s in %s, a year that Postgres does not read', (raw, timezone) => {
+    expect(readQuoteTime(raw, timezone)).toBeUndefined();
   });
 });

@@ -5,8 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { copyProject } from '../../../src/quality/project-copy.ts';
-import { basicEnvironment, runProgram } from '../../../src/quality/run-program.ts';
+import { packProject, runIn } from '../../support/packed-package.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -18,33 +17,18 @@ let installed = '';
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'supapush-package-'));
-  const project = join(home, 'project');
   app = join(home, 'app');
   installed = join(app, 'node_modules/supapush');
-  await copyProject(PROJECT, project);
-  await symlink(join(PROJECT, 'node_modules'), join(project, 'node_modules'));
-  // What is left from another build is not to be shipped.
-  await mkdir(join(project, 'dist'), { recursive: true });
-  await writeFile(join(project, 'dist/left-over.js'), '');
-  await run('npm', ['pack', '--silent', '--offline', '--pack-destination', home], project);
-  const [archive = ''] = (await readdir(home)).filter((name) => name.endsWith('.tgz'));
+  const archive = await packProject(home);
   await mkdir(installed, { recursive: true });
-  await run('tar', ['xzf', join(home, archive), '--strip-components=1', '-C', installed], home);
+  await run('tar', ['xzf', archive, '--strip-components=1', '-C', installed], home);
   await writeFile(join(app, 'package.json'), JSON.stringify({ type: 'module' }));
 });
 
 afterAll(() => rm(home, { recursive: true, force: true }));
 
-async function run(command: string, args: string[], cwd: string): Promise<string> {
-  const environment = {
-    ...basicEnvironment(),
-    npm_config_cache: join(home, 'npm'),
-    npm_config_update_notifier: 'false',
-  };
-  const result = await runProgram(command, args, { cwd, environment });
-  if (result.exitCode !== 0) throw new Error(result.output);
-  return result.stdout;
-}
+const run = (command: string, args: string[], cwd: string): Promise<string> =>
+  runIn(home, command, args, cwd);
 
 interface Manifest {
   exports: Record<string, string | { types: string; default: string }>;
@@ -166,4 +150,8 @@ test('an app imports installPush, and gets the types of it with either library o
 test('the ready service worker has at most 6 kB, compressed', async () => {
   const script = createRequire(join(app, 'package.json')).resolve('supapush/sw.js');
   expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(6000);
+});
+
+test('the ready service worker is left alone by linters of the app that copies it', async () => {
+  expect(await readFile(join(installed, 'dist/sw.js'), 'utf8')).toMatch(/^\/\* eslint-disable /);
 });

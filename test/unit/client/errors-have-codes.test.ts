@@ -1,5 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
+import { ensureRegistration } from '../../../src/client/browser-subscription.ts';
 import { createPushClient, PushClientError } from '../../../src/client/index.ts';
 import { fromRow, toRow } from '../../../src/client/rows.ts';
 import { projectOf } from '../../../src/client/supabase.ts';
@@ -34,6 +35,18 @@ test.each([
   const error = await project.data(query).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(PushClientError);
   expect(error).toMatchObject({ name: 'PushClientError', code, hint: expect.stringMatching(hint) });
+});
+
+test('a service worker that is not there is named, and what is to be there', async () => {
+  // What a server says that answers every unknown path with the page of the app.
+  const cause = new DOMException(`The script has an unsupported MIME type ('text/html').`, 'SecurityError');
+  const environment = { navigator: { serviceWorker: { register: () => Promise.reject(cause) } } };
+  await expect(ensureRegistration(environment as never, {})).rejects.toMatchObject({
+    code: 'service_worker_failed',
+    message: '/sw.js could not be registered. Is node_modules/supapush/dist/sw.js served there?',
+    hint: expect.stringMatching(/option serviceWorker/),
+    cause,
+  });
 });
 
 test('a session that cannot be renewed without a network is no sign-out', async () => {
