@@ -27,7 +27,7 @@ export function App({ supabase, push }: { supabase: SupabaseClient; push: PushCl
 
   if (user === undefined) return null;
   return (
-    <PushProvider client={push} key={user?.id}>
+    <PushProvider client={push}>
       <header className="supapush demo-header">
         <div className="demo-bar">
           <span className="demo-brand">

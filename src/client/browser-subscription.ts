@@ -44,13 +44,6 @@ export async function ensureRegistration(
   }
 }
 
-/** Takes what was shown of a project's messages from the screen: whoever looks at it next is somebody else. */
-export async function clearScreen(worker: ServiceWorkerRegistration | undefined): Promise<void> {
-  // Not every browser can say what it shows.
-  const shown = await worker?.getNotifications?.().catch(() => []);
-  for (const notification of shown ?? []) if (notification.data?.supapush) notification.close();
-}
-
 function isRegistration(
   value: NonNullable<PushClientOptions['serviceWorker']>,
 ): value is ServiceWorkerRegistration {

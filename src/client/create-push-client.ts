@@ -34,6 +34,7 @@ export function createPushClientIn(
   const registration = createRegistration(context);
   const statusChanged = createSignal<PushStatus>();
   const inboxChanged = createSignal<void>();
+  const userChanged = createSignal<string | null>();
 
   let status: PushStatus = 'unknown';
   const setStatus = (now: PushStatus): PushStatus => {
@@ -43,15 +44,20 @@ export function createPushClientIn(
     return now;
   };
 
+  /** How many users there were: what began for one of them says nothing of the next. */
+  let users = 0;
+  const isSupported = (): boolean => environment !== undefined && obstacleOf(environment) === undefined;
+
   // One that has not begun yet serves everybody who asks; one that has may have looked before what it is asked about.
   let waiting: Promise<PushStatus> | undefined;
   const sync = (): Promise<PushStatus> => {
     waiting ??= context
-      .alone('device', () => {
+      .alone('device', async () => {
         waiting = undefined;
-        return registration.settle();
+        const began = users;
+        return { began, now: await registration.settle() };
       })
-      .then(setStatus);
+      .then(({ began, now }) => (began === users ? setStatus(now) : sync()));
     return waiting;
   };
   const syncAll = async (): Promise<PushStatus> => {
@@ -65,12 +71,23 @@ export function createPushClientIn(
   const browser = listenToBrowser(context, {
     inboxChanged,
     sync: () => void syncAll().catch(context.report),
-    user: (userId) => {
+    user: (userId, changed) => {
       actions.userId = userId;
+      if (!changed) return;
+      users++;
+      // What the browser cannot do, it can do for nobody.
+      if (isSupported()) setStatus('unknown');
+      userChanged.tell(userId);
     },
     signedOut: async (userId) => {
-      await context.alone('device', () => registration.signOut(userId));
-      await sync();
+      const began = users;
+      try {
+        await context.alone('device', () => registration.signOut(userId)).catch(context.report);
+        await sync();
+      } finally {
+        // So it is, whatever has failed.
+        if (began === users && status === 'unknown') setStatus('signed-out');
+      }
     },
   });
 
@@ -92,12 +109,14 @@ export function createPushClientIn(
       return status;
     },
     onStatusChange: statusChanged.listen,
-    isSupported: () => environment !== undefined && obstacleOf(environment) === undefined,
+    onUserChange: userChanged.listen,
+    isSupported,
     sync: syncAll,
     async subscribe() {
       const obstacle = environment ? obstacleOf(environment) : 'unsupported';
       if (obstacle) throw new PushClientError(obstacle);
       if (browser.isSignedOut()) throw new PushClientError('not_signed_in');
+      const began = users;
       // Before anything else: browsers ask only as long as the click is not over.
       const permission = await environment?.Notification?.requestPermission();
       if (permission !== 'granted') {
@@ -105,7 +124,7 @@ export function createPushClientIn(
         throw new PushClientError(permission === 'denied' ? 'permission_denied' : 'permission_dismissed');
       }
       const row = await context.alone('device', registration.register);
-      setStatus('subscribed');
+      if (began === users) setStatus('subscribed');
       browser.tellTabs('device');
       return deviceOf(row, row.endpoint ?? undefined);
     },

@@ -6,8 +6,8 @@ export interface Happenings {
   readonly inboxChanged: Signal<void>;
   /** The device may stand otherwise than it did. */
   sync(): void;
-  /** Who is signed in now, as soon as it is known. */
-  user(userId: string | null): void;
+  /** Who is signed in now, as soon as it is known, and whether it was somebody else before, or nobody. */
+  user(userId: string | null, changed: boolean): void;
   /** Who it was, as far as this page knows. */
   signedOut(userId: string | null): Promise<void>;
 }
@@ -30,10 +30,11 @@ export function listenToBrowser(
   const { data } = project.auth.onAuthStateChange((event, session) => {
     const before = userId;
     userId = session?.user.id ?? null;
-    happenings.user(userId);
+    const changed = before !== undefined && userId !== before;
+    happenings.user(userId, changed);
     // supabase-js holds its lock while this runs, and says SIGNED_IN each time that a tab is looked at again.
     if (event === 'SIGNED_OUT') setTimeout(() => happenings.signedOut(before ?? null).catch(context.report));
-    else if (event === 'SIGNED_IN' && userId !== before) setTimeout(happenings.sync);
+    else if (changed || (event === 'SIGNED_IN' && userId !== before)) setTimeout(happenings.sync);
   });
   endings.push(() => data.subscription.unsubscribe());
 

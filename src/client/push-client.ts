@@ -238,6 +238,11 @@ export interface PushClient {
   readonly status: PushStatus;
   /** Speaks after each change; the function returned ends that. */
   onStatusChange(listener: (status: PushStatus) => void): () => void;
+  /**
+   * Speaks as soon as another user is signed in than before, or nobody (null); not of whom the page finds signed in when it
+   * loads. `status` is `unknown` from then on until a `sync()` has said. The function returned ends that.
+   */
+  onUserChange(listener: (userId: string | null) => void): () => void;
   /** Whether this browser has all that push needs, here and now: false on iOS outside of the Home Screen. */
   isSupported(): boolean;
   /** To be called on each load: finds how push stands and repairs what was lost. Never asks the user anything. */

@@ -1,5 +1,4 @@
 import {
-  clearScreen,
   describeSubscription,
   ensureRegistration,
   findRegistration,
@@ -35,6 +34,10 @@ export function createRegistration(context: ClientContext): Registration {
 
   const subscriptionNow = async (environment: PushEnvironment): Promise<PushSubscription | null> =>
     (await (await findRegistration(environment, options))?.pushManager.getSubscription()) ?? null;
+
+  // The worker takes from the screen what was for somebody else, also when this page is left.
+  const clearScreen = async (environment: PushEnvironment): Promise<void> =>
+    (await findRegistration(environment, options))?.active?.postMessage({ type: 'supapush', event: 'clear' });
 
   const vapidKey = async (): Promise<string> => {
     const key = await project.rpc('push_vapid_key');
@@ -83,9 +86,7 @@ export function createRegistration(context: ClientContext): Registration {
     const [store, key] = await Promise.all([context.store(), vapidKey()]);
     const worker = await ensureRegistration(environment, options);
     const known = await store.get('subscription');
-    const owner = await store.get('user_id');
-    const isOurs = owner === userId;
-    if (owner && !isOurs) await clearScreen(worker);
+    const isOurs = (await store.get('user_id')) === userId;
     const before = await worker.pushManager.getSubscription();
     let subscription = before;
     let row: DeviceRow | null = null;
@@ -106,6 +107,7 @@ export function createRegistration(context: ClientContext): Registration {
       (await project.rpc('push_device_removed', { p_address: last }))
     ) {
       await before?.unsubscribe();
+      await clearScreen(environment);
       await store.delete('subscription');
       await store.delete('user_id');
       return null;
@@ -137,6 +139,7 @@ export function createRegistration(context: ClientContext): Registration {
   const settleAs = async (environment: PushEnvironment, userId: string): Promise<PushStatus> => {
     const store = await context.store();
     const known = await store.get('subscription');
+    if (known && (await store.get('user_id')) !== userId) await clearScreen(environment);
     const permission = environment.Notification?.permission;
     if (permission !== 'granted') {
       // The browser has dropped the subscription by itself; its row would wait for the next push to fail.
@@ -157,11 +160,15 @@ export function createRegistration(context: ClientContext): Registration {
   const withdraw = async (userId: string | null): Promise<void> => {
     const { environment } = context;
     const known = await (await context.store()).get('subscription');
-    const subscription =
-      environment && !obstacleOf(environment) ? await subscriptionNow(environment) : undefined;
+    const reached = environment && !obstacleOf(environment) ? environment : undefined;
+    const subscription = reached && (await subscriptionNow(reached));
     const address = subscription ? describeSubscription(subscription, '') : known;
-    if (environment && address && !userId) await clearScreen(await findRegistration(environment, options));
-    await subscription?.unsubscribe();
+    try {
+      await subscription?.unsubscribe();
+    } finally {
+      // What still came until then, too.
+      if (reached) await clearScreen(reached);
+    }
     if (address) await release.take(address, userId);
   };
 

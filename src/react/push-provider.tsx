@@ -9,7 +9,11 @@ export interface PushContext {
   readonly client: PushClient | null;
   readonly strings: PushStrings;
   readonly format: PushFormat;
-  /** What the first `sync()` failed with. */
+  /** How often the user has changed: what belongs to another turn is another user's. */
+  readonly turn: number;
+  /** Whether it is known that nobody is signed in any more. */
+  readonly signedOut: boolean;
+  /** What the first `sync()` for this user failed with. */
   readonly syncError: Error | null;
 }
 
@@ -25,22 +29,41 @@ export interface PushProviderProps {
 }
 
 /**
- * Lets hooks and components below it use a client, and syncs it once. Whoever gives it the user's id as `key` loads
- * everything anew when another user signs in.
+ * Lets hooks and components below it use a client, and syncs it, once for each user. When another one signs in, everything
+ * below that is of the user before is emptied at once, and loaded anew.
  */
 export function PushProvider({ client, strings, locale, children }: PushProviderProps): ReactNode {
-  const [syncError, setSyncError] = useState<Error | null>(null);
+  const [user, setUser] = useState({ client, turn: 0, signedOut: false });
+  // Another client may be another user's. Set while rendering: nothing below is rendered with the one and the other's data.
+  if (user.client !== client) setUser({ client, turn: user.turn + 1, signedOut: false });
+  const { turn, signedOut } = user;
+  const [failed, setFailed] = useState<{ turn: number; error: Error } | null>(null);
+  useEffect(
+    () =>
+      client?.onUserChange((userId) =>
+        setUser(({ turn }) => ({ client, turn: turn + 1, signedOut: userId === null })),
+      ),
+    [client],
+  );
   useEffect(() => {
     let current = true;
-    setSyncError(null);
-    client?.sync().catch((error: Error) => current && setSyncError(error));
+    setFailed(null);
+    client?.sync().catch((error: Error) => current && setFailed({ turn, error }));
     return () => {
       current = false;
     };
-  }, [client]);
+  }, [client, turn]);
+  const syncError = failed?.turn === turn ? failed.error : null;
   const value = useMemo(
-    () => ({ client, strings: mergeStrings(strings), format: createFormat(locale), syncError }),
-    [client, strings, locale, syncError],
+    () => ({
+      client,
+      strings: mergeStrings(strings),
+      format: createFormat(locale),
+      turn,
+      signedOut,
+      syncError,
+    }),
+    [client, strings, locale, turn, signedOut, syncError],
   );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

@@ -13,7 +13,10 @@ const COUNT_LIMIT = 2000;
  */
 export class Display {
   readonly #state: WorkerState;
+  /** How often the screen was cleared: what somebody is shown belongs to the time between two. */
+  clears = 0;
   #showing = 0;
+  #shown: Promise<unknown> = Promise.resolve();
   #counting: Promise<unknown> = Promise.resolve();
 
   constructor(state: WorkerState) {
@@ -26,15 +29,30 @@ export class Display {
     const { body, tag, data } = options;
     const plain = { ...(body === undefined ? {} : { body }), ...(tag === undefined ? {} : { tag }), data };
     this.#showing++;
-    try {
-      await this.#counting;
-      await registration
-        .showNotification(title, options)
-        .catch(() => registration.showNotification(title, plain))
-        .catch(() => registration.showNotification(defaultTitle, { data: { supapush: data.supapush } }));
-    } finally {
-      this.#showing--;
+    const shown = this.#counting
+      .then(() => registration.showNotification(title, options))
+      .catch(() => registration.showNotification(title, plain))
+      .catch(() => registration.showNotification(defaultTitle, { data: { supapush: data.supapush } }))
+      .finally(() => this.#showing--);
+    this.#shown = Promise.allSettled([this.#shown, shown]);
+    await shown;
+  }
+
+  /** Closes all that we show, and takes the number from the app's icon: it is not for whoever sits here next. Never rejects. */
+  async clear(): Promise<void> {
+    this.clears++;
+    // What is on its way to the screen is not listed yet.
+    await within(COUNT_LIMIT, this.#shown).catch(() => undefined);
+    const listing = within(COUNT_LIMIT, this.#state.scope.registration.getNotifications());
+    this.#counting = listing.catch(() => undefined);
+    for (const notification of await listing.catch(() => [])) {
+      const mark = markOf(notification);
+      if (mark === null) continue;
+      // It was not their user who dismissed them.
+      if (mark.receipt !== undefined) this.#state.settled.add(mark.receipt);
+      notification.close();
     }
+    await this.updateBadge(0).catch(() => undefined);
   }
 
   /**

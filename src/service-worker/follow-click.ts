@@ -11,7 +11,7 @@ export async function followClick(
   { notification, action = '' }: ClickedEvent,
   mark: NotificationMark,
 ): Promise<void> {
-  if (mark.receipt !== undefined) state.clicked.add(mark.receipt);
+  if (mark.receipt !== undefined) state.settled.add(mark.receipt);
   notification.close();
   const { registration } = state.scope;
   const own = mark.actions && Object.hasOwn(mark.actions, action) ? mark.actions[action] : undefined;
@@ -34,14 +34,14 @@ export async function followClick(
   ]);
 }
 
-/** Reports that a notification of ours was closed, unless that came of a click. Never rejects. */
+/** Reports that a notification of ours was closed by its user, and not by a click or by us. Never rejects. */
 export async function noteDismissal(
   state: WorkerState,
   receipts: ReceiptQueue,
   mark: NotificationMark,
 ): Promise<void> {
   await Promise.allSettled([
-    state.clicked.has(mark.receipt ?? '') ? undefined : receipts.report(mark, 'dismissed'),
+    state.settled.has(mark.receipt ?? '') ? undefined : receipts.report(mark, 'dismissed'),
     mark.app_badge === undefined ? state.display.updateBadge(undefined, mark.notification_id) : undefined,
   ]);
 }

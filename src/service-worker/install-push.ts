@@ -78,11 +78,13 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
     );
   });
 
-  // Browsers without background sync: a page says that it is online again.
   scope.addEventListener('message', (event) => {
     const message = event as WorkerEvent & { readonly data: unknown };
-    if (!isObject(message.data) || message.data.type !== 'supapush' || message.data.event !== 'flush') return;
-    message.waitUntil(sendAll().catch(() => undefined));
+    if (!isObject(message.data) || message.data.type !== 'supapush') return;
+    // Browsers without background sync: a page says that it is online again.
+    if (message.data.event === 'flush') message.waitUntil(sendAll().catch(() => undefined));
+    // The device is no longer its user's. The worker does it, for who signs out often leaves the page.
+    else if (message.data.event === 'clear') message.waitUntil(state.display.clear());
   });
 
   scope.addEventListener('install', (event) => {

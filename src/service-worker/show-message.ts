@@ -8,6 +8,7 @@ export async function showMessage(
   receipts: ReceiptQueue,
   content: unknown,
 ): Promise<void> {
+  const { clears } = state.display;
   const { defaultTitle, icon, badge, onPush } = state.options;
   const defaults = {
     title: defaultTitle ?? state.scope.location.hostname,
@@ -28,6 +29,8 @@ export async function showMessage(
     await receipts.flush();
     return;
   }
+  // Its user has left while it was being prepared.
+  if (clears !== state.display.clears) return await state.display.clear();
   await Promise.allSettled([
     state.display.updateBadge(mark.app_badge),
     state.tellPages({

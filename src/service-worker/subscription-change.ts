@@ -1,4 +1,4 @@
-import type { KnownSubscription } from '../browser/push-store.ts';
+import type { KnownSubscription, PushStore } from '../browser/push-store.ts';
 import { encodeBase64Url } from '../channels/base64url.ts';
 import type { ChangedSubscriptionEvent } from './worker-scope.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -15,7 +15,7 @@ export async function followSubscription(state: WorkerState, event: ChangedSubsc
     if (fresh !== null) {
       // The one that was registered comes first: of a change that never got through, the project does not know.
       const candidates = [registeredLast, knownOf(event.oldSubscription)];
-      registered = await resubscribe(state, candidates, fresh);
+      registered = await resubscribe(state, registeredLast, candidates, fresh);
     }
   } catch (error) {
     console.error('supapush: the subscription was lost.', error);
@@ -31,7 +31,7 @@ export async function retryResubscription(state: WorkerState): Promise<boolean> 
     const registeredLast = await state.stored((store) => store.get('subscription'));
     const fresh = knownOf(await state.scope.registration.pushManager.getSubscription());
     if (registeredLast !== undefined && fresh !== null && registeredLast.endpoint !== fresh.endpoint) {
-      await resubscribe(state, [registeredLast], fresh);
+      await resubscribe(state, registeredLast, [registeredLast], fresh);
       return !(await state.stored((store) => store.get('pending_resubscribe')));
     }
     await state.stored((store) => store.delete('pending_resubscribe'));
@@ -63,9 +63,10 @@ async function askForKey(state: WorkerState): Promise<string | undefined> {
   return url === undefined ? undefined : await state.fetchVapidKey(url);
 }
 
-/** Whether the project has taken the new subscription in the place of one of the old ones. */
+/** Whether the project has taken the new subscription in the place of one of the old ones. `began`: what was registered. */
 async function resubscribe(
   state: WorkerState,
+  began: KnownSubscription | undefined,
   candidates: (KnownSubscription | null | undefined)[],
   fresh: KnownSubscription,
 ): Promise<boolean> {
@@ -76,27 +77,60 @@ async function resubscribe(
     if (!candidate || tried.has(candidate.endpoint)) continue;
     const { endpoint, p256dh, auth } = candidate;
     tried.add(endpoint);
-    const answer = await state.post(url, { resubscribe: { old: { endpoint, p256dh, auth }, new: fresh } });
+    const answer = await state.post(url, { resubscribe: { old: keysOf(candidate), new: fresh } });
     if (answer === null) {
-      await state.storedOr(async (store) => {
-        if ((await store.get('subscription')) === undefined) {
-          await store.set('subscription', { endpoint, p256dh, auth, vapid_key: fresh.vapid_key });
-        }
+      const kept = await noteIfOurs(state, began, fresh, async (store) => {
+        if (!began) await store.set('subscription', { endpoint, p256dh, auth, vapid_key: fresh.vapid_key });
         await store.set('pending_resubscribe', true);
       });
-      await state.syncLater();
+      if (kept) await state.syncLater();
       return false;
     }
     if (answer.ok) {
-      await state.storedOr(async (store) => {
+      const kept = await noteIfOurs(state, began, fresh, async (store) => {
         await store.set('subscription', fresh);
         await store.delete('pending_resubscribe');
       });
-      return true;
+      // The row that now has it was to be released by what it had before.
+      if (!kept) await state.post(url, { release: keysOf(fresh) });
+      return kept;
     }
   }
-  await state.storedOr((store) => store.delete('pending_resubscribe'));
+  await noteIfOurs(state, began, fresh, (store) => store.delete('pending_resubscribe'));
   return false;
+}
+
+/**
+ * Notes what came of a change, unless its user has signed out meanwhile: what was noted then would register the next one
+ * unasked. False after a sign-out; then the browser's subscription is ended too, which may be younger than that.
+ */
+async function noteIfOurs(
+  state: WorkerState,
+  began: KnownSubscription | undefined,
+  fresh: KnownSubscription,
+  note: (store: PushStore) => Promise<void>,
+): Promise<boolean> {
+  const { pushManager } = state.scope.registration;
+  const look = async (): Promise<boolean> => {
+    const now = await state.stored((store) => store.get('subscription'));
+    const current = await pushManager.getSubscription();
+    // Another one that a page has registered since is as it should be. Of a device that was never noted, only the browser knows.
+    if (now ? now.endpoint !== began?.endpoint : !began && current?.endpoint !== fresh.endpoint) return !!now;
+    if (!now && began) {
+      await current?.unsubscribe();
+      await state.stored((store) => store.delete('pending_resubscribe'));
+      return false;
+    }
+    await state.stored(note);
+    return true;
+  };
+  // Where nothing can be stored, nothing can be wrong.
+  return await state.aloneWithDevice(look).catch(() => true);
+}
+
+/** What proves a subscription. */
+function keysOf({ endpoint, p256dh, auth }: KnownSubscription): Omit<KnownSubscription, 'vapid_key'> {
+  return { endpoint, p256dh, auth };
 }
 
 /** A subscription in the project's terms; null when there is none, or none that can be used. */

@@ -4,7 +4,10 @@
  */
 export interface WorkerScope {
   readonly location: { readonly href: string; readonly hostname: string };
-  readonly navigator: { setAppBadge?(contents?: number): Promise<void> };
+  readonly navigator: {
+    setAppBadge?(contents?: number): Promise<void>;
+    readonly locks?: { request<T>(name: string, work: () => Promise<T>): Promise<T> };
+  };
   readonly registration: ServiceWorkerRegistration;
   readonly clients: WorkerClients;
   readonly indexedDB: IDBFactory;

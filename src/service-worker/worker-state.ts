@@ -16,8 +16,8 @@ export const SYNC_TAG = 'supapush';
 export class WorkerState {
   readonly scope: WorkerScope;
   options: PushOptions;
-  /** The receipts of what was clicked: Firefox says right afterwards that it was closed, which nobody else does. */
-  readonly clicked = new Set<string>();
+  /** The receipts of what was clicked, or closed by us: some browsers say right afterwards that it was closed. */
+  readonly settled = new Set<string>();
   readonly display = new Display(this);
   /** A sync event is being worked on. */
   syncing = false;
@@ -43,6 +43,15 @@ export class WorkerState {
   /** Reads from the store; undefined when it cannot be read. */
   async storedOr<T>(use: (store: PushStore) => Promise<T>): Promise<T | undefined> {
     return await this.stored(use).catch(() => undefined);
+  }
+
+  /**
+   * Does something to the device while no page does: the lock is the one that the client takes. Rejects when a page keeps it
+   * too long; then it is done when the page has let go, if the worker still runs.
+   */
+  async aloneWithDevice<T>(work: () => Promise<T>): Promise<T> {
+    const { locks } = this.scope.navigator;
+    return await (locks ? within(NETWORK_LIMIT, locks.request('supapush device', work)) : work());
   }
 
   /** What a hook of the app returns, or undefined when it fails or does not come to an end. */

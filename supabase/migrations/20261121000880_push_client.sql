@@ -25,12 +25,14 @@ create table push.removed_devices (
   address_digest bytea not null,
   user_id uuid not null,
   removed_at timestamptz not null default clock_timestamp(),
-  constraint removed_devices_pkey primary key (address_digest)
+  constraint removed_devices_pkey primary key (address_digest),
+  constraint removed_devices_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table push.removed_devices is 'Devices that their users have removed, until they register them again.';
 comment on column push.removed_devices.address_digest is 'SHA-256 of the endpoint or FCM token.';
 
 create index removed_devices_removed_at_idx on push.removed_devices (removed_at);
+create index removed_devices_user_id_idx on push.removed_devices (user_id);
 
 alter table push.removed_devices enable row level security;
 create policy removed_devices_nobody on push.removed_devices for all to public using (false);
@@ -56,7 +58,8 @@ begin
   insert into push.removed_devices as r (address_digest, user_id)
   select push.address_digest(coalesce(d.endpoint, d.fcm_token)), d.user_id
   from push_deleted_subscriptions as d
-  where d.user_id = auth.uid()
+  -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
+  where d.user_id = auth.uid() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
   return null;
 end;

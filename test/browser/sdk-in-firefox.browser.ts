@@ -181,25 +181,6 @@ test('a permission that is taken back takes the row with it, while the page is o
   );
 });
 
-test('the second user of a browser gets its pushes, and the first no longer', async () => {
-  const page = await openReady();
-  const anna = await project.signUp(page, 'anna');
-  await project.subscribe(page);
-  await page.evaluate(() => app.signOut());
-  await eventually(
-    () => project.devicesOf(anna),
-    ({ length }) => length === 0,
-  );
-  const ben = await project.signUp(page, 'ben');
-  await project.subscribe(page);
-  await project.notify(anna, 'For Anna');
-  await project.notify(ben, 'For Ben');
-  await alert('For Ben');
-  expect(await titles()).toEqual(['For Ben']);
-  expect(await project.devicesOf(anna)).toEqual([]);
-  expect(await project.devicesOf(ben)).toHaveLength(1);
-});
-
 test('a message that has the most bytes a push may have is shown', async () => {
   const page = await openReady();
   const anna = await project.signUp(page, 'anna');

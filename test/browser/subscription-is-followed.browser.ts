@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { KnownSubscription } from '../../src/browser/push-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { type PushWorker, usePushWorker, type WorkerSetup } from './support/use-push-worker.ts';
@@ -19,6 +19,7 @@ const keysOf = ({ endpoint, p256dh, auth }: KnownSubscription): object => ({ end
 const subscription = ({ endpoint, p256dh, auth }: KnownSubscription): string => `({
   endpoint: '${endpoint}',
   options: { applicationServerKey: new Uint8Array([1, 2, 3]).buffer },
+  unsubscribe: async () => { self.current = null; return true; },
   toJSON: () => ({ endpoint: '${endpoint}', keys: { p256dh: '${p256dh}', auth: '${auth}' } }),
 })`;
 
@@ -34,14 +35,25 @@ async function installWith({ current, next }: Browser, setup: WorkerSetup = {}):
   const worker = await install(setup);
   await worker.run(`(() => {
     self.subscribed = [];
-    PushManager.prototype.getSubscription = async () => ${current ? subscription(current) : 'null'};
+    self.current = ${current ? subscription(current) : 'null'};
+    PushManager.prototype.getSubscription = async () => current;
     PushManager.prototype.subscribe = async (options) => {
       subscribed.push(options);
-      ${next ? `return ${subscription(next)};` : `throw new DOMException('denied', 'NotAllowedError');`}
+      ${next ? `return (current = ${subscription(next)});` : `throw new DOMException('denied', 'NotAllowedError');`}
     };
   })()`);
   return worker;
 }
+
+/** What a page does to the store, as an expression in the worker. */
+const changeStore = (call: string): string => `new Promise((resolve) => {
+  const opening = indexedDB.open('supapush');
+  opening.onsuccess = () => {
+    const transaction = opening.result.transaction('settings', 'readwrite');
+    transaction.objectStore('settings').${call};
+    transaction.oncomplete = () => (opening.result.close(), resolve());
+  };
+})`;
 
 const change = (worker: PushWorker, from?: KnownSubscription, to?: KnownSubscription): Promise<void> =>
   worker.dispatch(`Object.assign(new ExtendableEvent('pushsubscriptionchange'), {
@@ -52,7 +64,7 @@ const heard = (worker: PushWorker): Promise<unknown> => worker.page.evaluate('he
 const registered = (worker: PushWorker): Promise<unknown> => worker.store(`store.get('subscription')`);
 
 test('the browser gives old and new: the project is told, and so are the pages', async () => {
-  const worker = await installWith({});
+  const worker = await installWith({ current: known('new') });
   await change(worker, known('old'), known('new'));
   expect(worker.app.posted).toEqual([{ resubscribe: { old: keysOf(known('old')), new: known('new') } }]);
   expect(await registered(worker)).toEqual(known('new'));
@@ -154,4 +166,72 @@ test('without storage the change is still followed', async () => {
   worker.app.vapidKey = 'asked-key';
   await change(worker, known('old'));
   expect(worker.app.posted).toEqual([{ resubscribe: { old: keysOf(known('old')), new: known('new') } }]);
+});
+
+describe('its user signs out on a page while the project is told', () => {
+  const old = known('old');
+  /** What the page does to the store, with its lock, when the worker's request has been answered. */
+  const signOutDuring = (worker: PushWorker, keepsLock: boolean): Promise<void> =>
+    worker.run(`(() => {
+      const { fetch } = self;
+      self.fetch = async (...request) => {
+        self.fetch = fetch;
+        const answer = await fetch(...request).catch((error) => error);
+        let holding;
+        const held = new Promise((resolve) => (holding = resolve));
+        const signedOut = navigator.locks.request('supapush device', async () => {
+          holding();
+          // In the middle of signing out when the worker goes on, and waits.
+          const waits = async () => (await navigator.locks.query()).pending.length > 0;
+          if (${keepsLock}) for (let looks = 0; looks < 1000 && !(await waits()); looks++);
+          await ${changeStore(`delete('subscription')`)};
+        });
+        await (${keepsLock} ? held : signedOut);
+        if (answer instanceof Error) throw answer;
+        return answer;
+      };
+    })()`);
+
+  test.each([
+    [200, false],
+    [200, true],
+    [404, false],
+    ['unreachable', false],
+  ] as const)(
+    'answered %s (page still at it: %s): nothing is left for the next user',
+    async (answer, keeps) => {
+      const settings = { subscription: old };
+      const worker = await installWith({ next: known('new') }, { settings: { ...settings, vapid_key: 'k' } });
+      worker.app.answer = answer;
+      await signOutDuring(worker, keeps);
+      await change(worker, old);
+      expect(await registered(worker)).toBeUndefined();
+      expect(await worker.store(`store.get('pending_resubscribe')`)).toBeUndefined();
+      expect(await worker.run('current')).toBeNull();
+      expect(await heard(worker)).toMatchObject({ event: 'subscription-changed', registered: false });
+      // The project has given the row the new address, after the page had it release the old one.
+      expect(worker.app.posted.slice(1)).toEqual(answer === 200 ? [{ release: keysOf(known('new')) }] : []);
+    },
+  );
+
+  test('a device that was never noted is not noted either once the browser has given it up', async () => {
+    const worker = await installWith({});
+    await change(worker, old, known('new'));
+    expect(await registered(worker)).toBeUndefined();
+  });
+});
+
+test('what a page has registered while the project was told stays', async () => {
+  const worker = await installWith({ current: known('new') }, { settings: { subscription: known('old') } });
+  const put = `put(${JSON.stringify(known('of the page'))}, 'subscription')`;
+  await worker.run(`(() => {
+    const { fetch } = self;
+    self.fetch = async (...request) => {
+      const answer = await fetch(...request);
+      await ${changeStore(put)};
+      return answer;
+    };
+  })()`);
+  await change(worker, known('old'), known('new'));
+  expect(await registered(worker)).toEqual(known('of the page'));
 });

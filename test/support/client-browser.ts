@@ -24,10 +24,8 @@ export interface ClientBrowser {
   subscription: Subscription | null;
   /** What `subscribe()` ends with first, one after the other: an error, or an endpoint that it gives. */
   readonly troubles: (Error | string)[];
-  /** What is on the screen. */
-  shown: Notification[];
-  /** Puts a notification on the screen, with this data. */
-  show(data: unknown): void;
+  /** What pages have told the service worker. */
+  readonly toldWorker: unknown[];
   /** How often the user was asked. */
   asked: number;
   /** How often the browser subscribed. */
@@ -85,8 +83,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
   };
 
   const registration = {
-    active: {},
-    getNotifications: async () => browser.shown,
+    active: { postMessage: (message: unknown) => void browser.toldWorker.push(message) },
     pushManager: { subscribe, getSubscription: async () => browser.subscription },
   } as unknown as ServiceWorkerRegistration;
 
@@ -142,16 +139,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     online: true,
     subscription: null,
     troubles: [],
-    shown: [],
-    show(data) {
-      const notification = {
-        data,
-        close: () => {
-          browser.shown = browser.shown.filter((other) => other !== notification);
-        },
-      } as Notification;
-      browser.shown = [...browser.shown, notification];
-    },
+    toldWorker: [],
     asked: 0,
     subscribed: 0,
     supabase: createSupabase(),

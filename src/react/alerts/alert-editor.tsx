@@ -4,6 +4,7 @@ import { useAlerts } from '../hooks/use-alerts.ts';
 import { useReady, useStatus } from '../hooks/use-push.ts';
 import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
+import { OfUser } from '../parts/of-user.tsx';
 import { useKeptFocus } from '../parts/use-kept-focus.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { AlertEntry } from './alert-entry.tsx';
@@ -18,7 +19,15 @@ export interface AlertEditorProps {
 }
 
 /** The user's alerts, how each stands, and a form to make or change one. */
-export function AlertEditor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
+export function AlertEditor(props: AlertEditorProps): ReactNode {
+  return (
+    <OfUser>
+      <Editor {...props} />
+    </OfUser>
+  );
+}
+
+function Editor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
   const { strings, format } = usePushContext();
   const words = strings.alerts;
   const status = useStatus();

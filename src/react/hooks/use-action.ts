@@ -1,4 +1,5 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
+import { useStateOfUser } from './use-state-of-user.ts';
 
 export interface Actions<Name extends string> {
   /** What is under way; null when nothing is. */
@@ -10,9 +11,16 @@ export interface Actions<Name extends string> {
   readonly run: (name: Name, work: () => Promise<unknown>) => Promise<boolean>;
 }
 
+interface State<Name> {
+  readonly busy: Name | null;
+  readonly error: Error | null;
+}
+
+const IDLE = { busy: null, error: null };
+
 /** Runs what the user asks for, and holds what a component shows of it: that it is under way, and why it failed. */
 export function useAction<Name extends string = string>(): Actions<Name> {
-  const [state, setState] = useState<{ busy: Name | null; error: Error | null }>({ busy: null, error: null });
+  const [state, setState] = useStateOfUser<State<Name>>(IDLE);
   const mounted = useRef(false);
   useEffect(() => {
     mounted.current = true;
@@ -20,21 +28,24 @@ export function useAction<Name extends string = string>(): Actions<Name> {
       mounted.current = false;
     };
   }, []);
-  const run = useCallback(async (name: Name, work: () => Promise<unknown>): Promise<boolean> => {
-    const show = (next: { busy: Name | null; error: Error | null }): void => {
-      if (mounted.current) setState(next);
-    };
-    show({ busy: name, error: null });
-    try {
-      await work();
-      show({ busy: null, error: null });
-      return true;
-    } catch (error) {
-      show({ busy: null, error: asError(error) });
-      return false;
-    }
-  }, []);
-  const clearError = useCallback(() => setState((state) => ({ ...state, error: null })), []);
+  const run = useCallback(
+    async (name: Name, work: () => Promise<unknown>): Promise<boolean> => {
+      const show = (next: State<Name>): void => {
+        if (mounted.current) setState(() => next);
+      };
+      show({ busy: name, error: null });
+      try {
+        await work();
+        show({ busy: null, error: null });
+        return true;
+      } catch (error) {
+        show({ busy: null, error: asError(error) });
+        return false;
+      }
+    },
+    [setState],
+  );
+  const clearError = useCallback(() => setState((state) => ({ ...state, error: null })), [setState]);
   return { ...state, run, clearError };
 }
 

@@ -1,10 +1,11 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
 import type { InboxItem } from '../../client/push-client.ts';
 import { appendPage, type InboxPages, markItems, renewPages } from '../inbox/inbox-pages.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { asError } from './use-action.ts';
 import { useInboxChanges } from './use-inbox-changes.ts';
 import { useReady } from './use-push.ts';
+import { useStateOfUser } from './use-state-of-user.ts';
 
 export interface UseInboxOptions {
   /** 20 a page unless given, 100 at most. */
@@ -47,24 +48,26 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
   const { limit = 20, unreadOnly = false, category, countOnly = false } = options;
   const { client } = usePushContext();
   const ready = useReady();
-  const [state, setState] = useState(NOTHING);
   // Only the answer to the newest question counts, and none once the component is gone.
-  const turn = useRef(0);
+  const [state, setState, owner] = useStateOfUser(NOTHING);
   const shown = useRef<InboxPages | null>(null);
   shown.current = state.pages;
 
-  const ask = useCallback(async (work: () => Promise<(state: State) => Partial<State>>): Promise<void> => {
-    const mine = ++turn.current;
-    setState((state) => ({ ...state, loading: true }));
-    try {
-      const change = await work();
-      if (mine === turn.current) {
-        setState((state) => ({ ...state, ...change(state), loading: false, error: null }));
+  const ask = useCallback(
+    async (work: () => Promise<(state: State) => Partial<State>>): Promise<void> => {
+      const mine = ++owner.asked;
+      setState((state) => ({ ...state, loading: true }));
+      try {
+        const change = await work();
+        if (mine === owner.asked) {
+          setState((state) => ({ ...state, ...change(state), loading: false, error: null }));
+        }
+      } catch (error) {
+        if (mine === owner.asked) setState((state) => ({ ...state, loading: false, error: asError(error) }));
       }
-    } catch (error) {
-      if (mine === turn.current) setState((state) => ({ ...state, loading: false, error: asError(error) }));
-    }
-  }, []);
+    },
+    [setState, owner],
+  );
 
   const filter = useCallback(
     (before?: InboxItem) => ({
@@ -77,8 +80,8 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
 
   const reload = useCallback(async () => {
     if (!client || !ready) {
-      turn.current++;
-      return setState(NOTHING);
+      owner.asked++;
+      return setState(() => NOTHING);
     }
     await ask(async () => {
       // As many as are shown: what is new at the top would otherwise push old ones off the end.
@@ -89,7 +92,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
       ]);
       return ({ pages }) => ({ unread, ...(newest && { pages: renewPages(pages, newest, asked) }) });
     });
-  }, [client, ready, ask, filter, limit, countOnly]);
+  }, [client, ready, ask, filter, limit, countOnly, setState, owner]);
 
   // Another filter is another list: nothing that is shown belongs to it.
   useEffect(() => {
@@ -97,9 +100,9 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
     setState((state) => ({ ...state, pages: null }));
     void reload();
     return () => {
-      turn.current++;
+      owner.asked++;
     };
-  }, [reload]);
+  }, [reload, setState, owner]);
   useInboxChanges(client, reload);
 
   const loadMore = useCallback(async () => {
@@ -118,7 +121,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
         return { ...state, pages, unread: Math.max(0, state.unread + change), loading: false, error: null };
       });
       // What is being loaded may still say how it was before. Once this is done, the client tells to load anew.
-      turn.current++;
+      owner.asked++;
       try {
         await work();
       } catch (error) {
@@ -127,7 +130,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
         setState((state) => ({ ...state, error: asError(error) }));
       }
     },
-    [reload],
+    [reload, setState, owner],
   );
   return {
     items: state.pages?.items ?? null,

@@ -1,8 +1,17 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect } from 'react';
 import type { PushClient } from '../../client/push-client.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { asError } from './use-action.ts';
 import { useReady } from './use-push.ts';
+import { useStateOfUser } from './use-state-of-user.ts';
+
+interface State<T> {
+  readonly data: T | null;
+  readonly error: Error | null;
+  readonly loading: boolean;
+}
+
+const NOTHING = { data: null, error: null, loading: true };
 
 export interface Loaded<T> {
   /** Null until it was loaded once; what was loaded stays while it is loaded anew. */
@@ -16,40 +25,38 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads something of the user who is signed in. That another one is, it learns by the `key` of the provider.
+ * Loads something of the user who is signed in, and lets it go as soon as another one is.
  *
  * @param load the same function at every render, or it is loaded again and again
  */
 export function useLoaded<T>(load: (client: PushClient) => Promise<T>): Loaded<T> {
   const { client } = usePushContext();
   const ready = useReady();
-  const [state, setState] = useState<{ data: T | null; error: Error | null; loading: boolean }>({
-    data: null,
-    error: null,
-    loading: true,
-  });
+  const [state, setState, owner] = useStateOfUser<State<T>>(NOTHING);
   // Only the answer to the newest question counts, and none once the component is gone.
-  const turn = useRef(0);
   const reload = useCallback(async () => {
-    const mine = ++turn.current;
-    if (!client || !ready) return setState({ data: null, error: null, loading: true });
+    const mine = ++owner.asked;
+    if (!client || !ready) return setState(() => NOTHING);
     setState((state) => ({ ...state, loading: true }));
     try {
       const data = await load(client);
-      if (mine === turn.current) setState({ data, error: null, loading: false });
+      if (mine === owner.asked) setState(() => ({ data, error: null, loading: false }));
     } catch (error) {
-      if (mine === turn.current) setState((state) => ({ ...state, error: asError(error), loading: false }));
+      if (mine === owner.asked) setState((state) => ({ ...state, error: asError(error), loading: false }));
     }
-  }, [client, ready, load]);
+  }, [client, ready, load, setState, owner]);
   useEffect(() => {
     void reload();
     return () => {
-      turn.current++;
+      owner.asked++;
     };
-  }, [reload]);
-  const change = useCallback((change: (data: T) => T) => {
-    turn.current++;
-    setState(({ data }) => ({ data: data === null ? null : change(data), error: null, loading: false }));
-  }, []);
+  }, [reload, owner]);
+  const change = useCallback(
+    (change: (data: T) => T) => {
+      owner.asked++;
+      setState(({ data }) => ({ data: data === null ? null : change(data), error: null, loading: false }));
+    },
+    [setState, owner],
+  );
   return { ...state, reload, change };
 }

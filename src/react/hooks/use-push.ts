@@ -28,8 +28,9 @@ export function useStatus(): PushStatus {
 
 /** Whether there is somebody to load for: not before it is known who is signed in, unless that failed. */
 export function useReady(): boolean {
-  const { syncError } = usePushContext();
+  const { syncError, signedOut } = usePushContext();
   const status = useStatus();
+  if (signedOut) return false;
   return status === 'unknown' ? syncError !== null : status !== 'signed-out';
 }
 

@@ -3,6 +3,7 @@ import type { InboxItem } from '../../client/push-client.ts';
 import { useInbox } from '../hooks/use-inbox.ts';
 import { Announcement } from '../parts/announcement.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { OfUser } from '../parts/of-user.tsx';
 import { usePopover } from '../parts/use-popover.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { InboxPanel } from './inbox-panel.tsx';
@@ -21,7 +22,15 @@ export interface InboxBellProps {
 }
 
 /** A bell with the number of unread messages, which opens the inbox. A message that is opened is marked as read. */
-export function InboxBell({ limit, category, onOpen }: InboxBellProps): ReactNode {
+export function InboxBell(props: InboxBellProps): ReactNode {
+  return (
+    <OfUser>
+      <Bell {...props} />
+    </OfUser>
+  );
+}
+
+function Bell({ limit, category, onOpen }: InboxBellProps): ReactNode {
   const { strings, format } = usePushContext();
   const popover = usePopover();
   const [unreadOnly, setUnreadOnly] = useState(false);

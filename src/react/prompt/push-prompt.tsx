@@ -4,6 +4,7 @@ import { usePush } from '../hooks/use-push.ts';
 import { useAnnouncement } from '../parts/announcement.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { OfUser } from '../parts/of-user.tsx';
 import { usePushContext } from '../push-provider.tsx';
 import type { PushStrings } from '../strings/push-strings.ts';
 import { recallNotNow, rememberNotNow, wasDeclined } from './not-now.ts';
@@ -23,7 +24,15 @@ type Shown = 'default' | 'granted' | 'denied' | 'needs-install' | 'unsupported' 
  * Explains what notifications are for, and asks the browser only once the user wants them. Where they are blocked, or
  * cannot be had, it says what to do. It shows nothing where there is nothing to do.
  */
-export function PushPrompt({ declineDays = 14, always = false, onClose }: PushPromptProps): ReactNode {
+export function PushPrompt(props: PushPromptProps): ReactNode {
+  return (
+    <OfUser>
+      <Prompt {...props} />
+    </OfUser>
+  );
+}
+
+function Prompt({ declineDays = 14, always = false, onClose }: PushPromptProps): ReactNode {
   const { strings } = usePushContext();
   const { status, busy, error, subscribe, sendTest } = usePush();
   const [done, setDone] = useState(false);

@@ -3,6 +3,7 @@ import { useReady, useStatus } from '../hooks/use-push.ts';
 import { usePushPreferences } from '../hooks/use-push-preferences.ts';
 import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
+import { OfUser } from '../parts/of-user.tsx';
 import { Switch } from '../parts/switch.tsx';
 import { usePushContext } from '../push-provider.tsx';
 import { CategorySettings } from './category-settings.tsx';
@@ -19,7 +20,15 @@ export interface PushSettingsProps {
 const ALL = ['devices', 'when', 'categories', 'topics'] as const;
 
 /** Where users choose which devices are notified, when, and of what. Switches take effect at once. */
-export function PushSettings({ sections = ALL }: PushSettingsProps): ReactNode {
+export function PushSettings(props: PushSettingsProps): ReactNode {
+  return (
+    <OfUser>
+      <Settings {...props} />
+    </OfUser>
+  );
+}
+
+function Settings({ sections = ALL }: PushSettingsProps): ReactNode {
   const { strings } = usePushContext();
   const status = useStatus();
   const ready = useReady();

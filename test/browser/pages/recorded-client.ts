@@ -25,6 +25,8 @@ export interface RecordedState {
   failing?: Record<string, string>;
   /** Methods that never answer. */
   hanging?: string[];
+  /** Methods whose answers, of the moment they are asked, arrive with `Recorded.letGo()`. */
+  late?: string[];
 }
 
 export interface Recorded {
@@ -35,6 +37,11 @@ export interface Recorded {
   failing: Record<string, string>;
   /** Messages that come from now on. */
   arrive(item: InboxItem): void;
+  /** Somebody else signs in, whose things these are; null: nobody does, and the session is over. */
+  become(userId: string | null, next?: RecordedState): void;
+  letGo(): number;
+  /** How many answers wait to be let go. */
+  waiting(): number;
 }
 
 const PREFERENCES: Preferences = {
@@ -48,15 +55,29 @@ const PREFERENCES: Preferences = {
 };
 
 /** A client that keeps everything in memory: states of components that a real project takes long to get into. */
-export function recordedClient(state: RecordedState = {}): Recorded {
+export function recordedClient(first: RecordedState = {}): Recorded {
   const calls: unknown[][] = [];
-  const failing = { ...state.failing };
+  const failing: Record<string, string> = {};
+  let state: RecordedState;
   let status: PushStatus = 'unknown';
-  let devices = [...(state.devices ?? [])];
-  let preferences = { ...PREFERENCES, ...state.preferences };
-  let topics = [...(state.topics ?? [])];
-  let inbox = [...(state.inbox ?? [])];
-  let alerts = [...(state.alerts ?? [])];
+  let devices: Device[];
+  let preferences: Preferences;
+  let topics: Topic[];
+  let inbox: InboxItem[];
+  let alerts: Alert[];
+  const beginWith = (next: RecordedState): void => {
+    state = next;
+    for (const path of Object.keys(failing)) delete failing[path];
+    Object.assign(failing, next.failing);
+    devices = [...(next.devices ?? [])];
+    preferences = { ...PREFERENCES, ...next.preferences };
+    topics = [...(next.topics ?? [])];
+    inbox = [...(next.inbox ?? [])];
+    alerts = [...(next.alerts ?? [])];
+  };
+  beginWith(first);
+  const gates: (() => void)[] = [];
+  const userListeners = new Set<(userId: string | null) => void>();
   const disabled = new Set<string>();
   const statusListeners = new Set<(status: PushStatus) => void>();
   const inboxListeners = new Set<() => void>();
@@ -71,7 +92,9 @@ export function recordedClient(state: RecordedState = {}): Recorded {
     if (state.hanging?.includes(path)) await new Promise(() => undefined);
     const code = failing[path];
     if (code) throw Object.assign(new Error(`Refused: ${code}.`), { code, hint: 'Do something else.' });
-    return work();
+    const result = work();
+    if (state.late?.includes(path)) await new Promise<void>((resolve) => gates.push(resolve));
+    return result;
   };
   const change = <T>(path: string, args: unknown[], work: () => T): Promise<T> => {
     calls.push([path, ...args]);
@@ -99,6 +122,7 @@ export function recordedClient(state: RecordedState = {}): Recorded {
       return status;
     },
     onStatusChange: (listener) => listen(statusListeners, listener),
+    onUserChange: (listener) => listen(userListeners, listener),
     isSupported: () => status !== 'unsupported',
     sync: () => answer('sync', () => setStatus(state.status ?? 'subscribed')),
     subscribe: () =>
@@ -216,6 +240,17 @@ export function recordedClient(state: RecordedState = {}): Recorded {
       inbox = [item, ...inbox];
       for (const listener of inboxListeners) listener();
     },
+    become(userId, next = { status: 'signed-out' }) {
+      beginWith(next);
+      setStatus('unknown');
+      for (const listener of userListeners) listener(userId);
+    },
+    letGo() {
+      const open = gates.splice(0);
+      for (const gate of open) gate();
+      return open.length;
+    },
+    waiting: () => gates.length,
   };
 }
 

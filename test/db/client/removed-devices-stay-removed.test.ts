@@ -73,3 +73,20 @@ test('after 400 days nobody remembers it', async () => {
   await sql`select push.clean(100, ${new Date(Date.now() + 401 * day)})`;
   expect(await isRemoved(anna, endpoint)).toBe(false);
 });
+
+test('nothing is remembered of users who are gone, even those who deleted their account themselves', async () => {
+  const { sql } = db();
+  const [anna, ben] = [(await createUser(sql)).id, (await createUser(sql)).id];
+  await removeAs(anna, await subscribe(sql, anna));
+  await removeAs(ben, await subscribe(sql, ben));
+  await subscribe(sql, anna);
+  const remembered = () => sql`select user_id from push.removed_devices where user_id in (${anna}, ${ben})`;
+  expect(await remembered()).toHaveLength(2);
+  // As an app's function does it for its caller.
+  await sql.begin(async (t) => {
+    await t`select set_config('request.jwt.claims', ${JSON.stringify({ sub: anna, role: 'authenticated' })}, true)`;
+    expect(await t`select from auth.users where id = auth.uid()`).toHaveLength(1);
+    await t`delete from auth.users where id = ${anna}`;
+  });
+  expect([...(await remembered())]).toEqual([{ user_id: ben }]);
+});

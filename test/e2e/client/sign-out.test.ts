@@ -82,28 +82,6 @@ test('signing out and in again brings no device back that its user has removed e
   expect(await push.sync()).toBe('subscribed');
 });
 
-test('what is on the screen goes with its user, and what others have shown stays', async () => {
-  const push = open();
-  await push.subscribe();
-  browser.show({ supapush: {} });
-  browser.show({ ours: false });
-  await push.sync();
-  expect(browser.shown).toHaveLength(2);
-  await browser.supabase.auth.signOut();
-  await becomes(push, 'signed-out');
-  expect(browser.shown).toMatchObject([{ data: { ours: false } }]);
-});
-
-test('who signs in over another user sees nothing of theirs on the screen', async () => {
-  const push = open();
-  await push.subscribe();
-  browser.show({ supapush: {} });
-  const other = await signUp(browser.createSupabase());
-  await signIn(browser.supabase, other.email);
-  await push.sync();
-  expect([browser.shown, await browser.store.get('user_id')]).toEqual([[], other.id]);
-});
-
 test('offline, the browser forgets at once, and the project is told when the network is back', async () => {
   const push = open();
   await push.subscribe();
@@ -204,4 +182,52 @@ test('a client that was disposed of hears nothing', async () => {
   const other = open();
   expect(await other.sync()).toBe('signed-out');
   expect(push.status).toBe('subscribed');
+});
+
+const CLEAR = { type: 'supapush', event: 'clear' };
+
+test('what is shown is taken from the screen at sign-out, offline too, when the device is taken back, and when it changes hands', async () => {
+  const push = open();
+  await push.subscribe();
+  await push.sync();
+  expect(browser.toldWorker).toEqual([]);
+  await push.unsubscribe();
+  expect(browser.toldWorker.splice(0)).toEqual([CLEAR]);
+
+  await push.subscribe();
+  browser.online = false;
+  await browser.supabase.auth.signOut({ scope: 'local' });
+  await becomes(push, 'signed-out');
+  expect(browser.toldWorker.splice(0)).toContainEqual(CLEAR);
+  browser.comeOnline();
+
+  await signIn(browser.supabase, user.email);
+  await becomes(push, 'subscribed');
+  const other = await signUp(browser.createSupabase());
+  browser.toldWorker.length = 0;
+  await signIn(browser.supabase, other.email);
+  await becomes(push, 'subscribed');
+  expect(browser.toldWorker.splice(0)).toEqual([CLEAR]);
+  await push.sync();
+  expect(browser.toldWorker).toEqual([]);
+});
+
+test('what is shown on a device that its user removed elsewhere is taken from the screen', async () => {
+  const push = open();
+  const device = await push.subscribe();
+  const phone = createBrowser(stack());
+  await signIn(phone.supabase, user.email);
+  await phone.open().devices.remove(device.id);
+  phone.close();
+  expect(await push.sync()).toBe('granted');
+  expect(browser.toldWorker).toEqual([CLEAR]);
+});
+
+test('a subscription that the browser does not end keeps nothing on the screen', async () => {
+  const push = open();
+  await push.subscribe();
+  if (browser.subscription) browser.subscription.unsubscribe = () => Promise.reject(new Error('Not now.'));
+  await browser.supabase.auth.signOut();
+  await becomes(push, 'signed-out');
+  expect(browser.toldWorker).toContainEqual(CLEAR);
 });

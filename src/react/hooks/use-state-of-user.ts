@@ -1,0 +1,31 @@
+import { useCallback, useMemo, useState } from 'react';
+import { usePushContext } from '../push-provider.tsx';
+
+/** Whose a state is: what was begun for one user knows no other's. */
+export interface Owner {
+  readonly turn: number;
+  /** How often something was asked for this user: only the answer to the newest question counts. */
+  asked: number;
+}
+
+/**
+ * State that belongs to the user who is signed in. As soon as that is another one it is `initial` again, in that very
+ * render; what sets it late, for the user before, changes nothing.
+ *
+ * @param initial the same at every render
+ */
+export function useStateOfUser<S>(
+  initial: S,
+): [state: S, setState: (change: (state: S) => S) => void, owner: Owner] {
+  const { turn } = usePushContext();
+  const owner = useMemo<Owner>(() => ({ turn, asked: 0 }), [turn]);
+  const [held, setHeld] = useState({ turn, state: initial });
+  const setState = useCallback(
+    (change: (state: S) => S) =>
+      setHeld((held) =>
+        held.turn > turn ? held : { turn, state: change(held.turn === turn ? held.state : initial) },
+      ),
+    [turn, initial],
+  );
+  return [held.turn === turn ? held.state : initial, setState, owner];
+}
