@@ -3,9 +3,9 @@ import type { ResolveDns } from '../alerts/source-address.ts';
 import { createQuotePlan } from '../database/quote-plan.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
+import { refusedMethod, requireBell } from './bell.ts';
 import { readBellEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
-import { isSameSecret } from './secret-comparison.ts';
 
 /** What `push-alerts` needs from the platform it runs on. */
 export interface AlertsPlatform extends Pick<Platform, 'environment' | 'waitUntil' | 'log'> {
@@ -24,21 +24,11 @@ export function createPushAlerts(platform: AlertsPlatform): (request: Request) =
   const { environment, waitUntil, log, resolve } = platform;
   return async (request) => {
     try {
-      if (request.method !== 'GET' && request.method !== 'POST') {
-        const refused = new SupapushError(
-          'method_not_allowed',
-          'Ring with POST; GET tells whether the function is ready.',
-        );
-        return errorResponse(refused, { Allow: 'GET, POST' });
-      }
+      const refused = refusedMethod(request);
+      if (refused !== undefined) return refused;
       const { supabaseUrl, secretKey, bellSecret } = readBellEnvironment(environment);
       if (request.method === 'GET') return Response.json({ function: 'push-alerts', status: 'ok' });
-      if (!(await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret))) {
-        throw new SupapushError(
-          'bell_refused',
-          'The x-push-bell header must carry the secret that the Vault and the function share. Run: npm run connect',
-        );
-      }
+      await requireBell(request, bellSecret);
       const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey));
       const started = performance.now();
       const work = fetchQuotes(plan, { environment, resolve }).then(

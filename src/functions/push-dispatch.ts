@@ -12,10 +12,10 @@ import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
 import { parseJson } from '../parse-json.ts';
+import { refusedMethod, requireBell } from './bell.ts';
 import { readEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
 import { readBody } from './read-body.ts';
-import { isSameSecret } from './secret-comparison.ts';
 
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
@@ -44,25 +44,15 @@ export function createPushDispatch(platform: Platform): (request: Request) => Pr
 
   return async (request) => {
     try {
-      if (request.method !== 'GET' && request.method !== 'POST') {
-        const refused = new SupapushError(
-          'method_not_allowed',
-          'Ring with POST; GET tells whether the function is ready.',
-        );
-        return errorResponse(refused, { Allow: 'GET, POST' });
-      }
+      const refused = refusedMethod(request);
+      if (refused !== undefined) return refused;
       const { bellSecret, options, problem } = await getWorld();
       if (request.method === 'GET') {
         if (problem !== undefined) throw problem;
         return Response.json({ function: 'push-dispatch', status: 'ok' });
       }
       // Before the body is read: a stranger gets no work done.
-      if (!(await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret))) {
-        throw new SupapushError(
-          'bell_refused',
-          'The x-push-bell header must carry the secret that the Vault and the function share. Run: npm run connect',
-        );
-      }
+      await requireBell(request, bellSecret);
       const { dispatcher } = await readBell(request);
       platform.waitUntil(run(dispatcher, options, platform.log));
       return Response.json({ dispatcher }, { status: 202 });

@@ -87,6 +87,19 @@ as $$
 $$;
 comment on function push.change_between(double precision, double precision) is 'From one value to another in percent; null when the first is zero.';
 
+create function push.check_symbol(p_symbol text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_symbol is null or p_symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_symbol) > 64 then
+    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
+  end if;
+end;
+$$;
+comment on function push.check_symbol(text) is 'Refuses what cannot be the symbol of quotes, levels and alerts.';
+
 create function push.change_of(p_symbol text, p_minutes integer, p_value double precision, p_quoted_at timestamptz)
 returns double precision
 language sql
@@ -331,9 +344,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_symbol is null or p_symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_symbol) > 64 then
-    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
-  end if;
+  perform push.check_symbol(p_symbol);
   -- A column that is empty or broken is no reason to refuse the write of an application.
   if (p_value = 0 or abs(p_value) between 1e-100 and 1e100) is not true then
     return;

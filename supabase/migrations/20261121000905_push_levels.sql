@@ -150,9 +150,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_symbol is null or p_symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_symbol) > 64 then
-    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
-  end if;
+  perform push.check_symbol(p_symbol);
   if (
     p_high >= p_low and p_close between p_low and p_high and (p_open is null or p_open between p_low and p_high)
     and (p_high = 0 or abs(p_high) between 1e-90 and 1e90) and (p_low = 0 or abs(p_low) between 1e-90 and 1e90)

@@ -164,9 +164,7 @@ as $$
 declare
   v_fault text;
 begin
-  if p_alert.symbol is null or p_alert.symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_alert.symbol) > 64 then
-    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
-  end if;
+  perform push.check_symbol(p_alert.symbol);
   if p_alert.condition is null
     or p_alert.condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses', 'percent_change', 'level') then
     perform push.refuse(400, 'condition_unknown', 'This condition is not known.',

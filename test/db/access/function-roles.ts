@@ -74,6 +74,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.check_muted_categories': [],
   'push.check_preferences': [],
   'push.check_quiet_hours': [],
+  'push.check_symbol': [],
   'push.check_timezone': [],
   'push.check_left_templates': [],
   'push.check_saved_templates': [],
