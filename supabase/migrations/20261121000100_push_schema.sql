@@ -23,9 +23,11 @@ create table push.settings (
   delivery_lease interval not null default '60 seconds',
   dispatcher_lease interval not null default '20 seconds',
   call_lease interval not null default '10 seconds',
-  pause_base interval not null default '1 minute',
-  pause_max interval not null default '15 minutes',
-  throttle_pause interval not null default '2 seconds',
+  probe_every interval not null default '500 milliseconds',
+  probe_backoff_max interval not null default '1 minute',
+  retry_after_max interval not null default '15 minutes',
+  gone_confirm interval not null default '1 hour',
+  circuit_refusals integer not null default 3,
   circuit_failures integer not null default 10,
   max_dispatchers integer not null default 4,
   backlog_per_dispatcher integer not null default 5000,
@@ -35,12 +37,13 @@ create table push.settings (
   constraint settings_one_row check (id),
   constraint settings_limits check (
     max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
-    and circuit_failures > 0 and max_dispatchers > 0 and backlog_per_dispatcher > 0
+    and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers > 0 and backlog_per_dispatcher > 0
   ),
   constraint settings_intervals check (
     backoff_base > interval '0' and backoff_max >= backoff_base
     and delivery_lease > interval '0' and dispatcher_lease > interval '0' and call_lease > interval '0'
-    and pause_base > interval '0' and pause_max >= pause_base and throttle_pause >= interval '0'
+    and probe_every > interval '0' and probe_backoff_max > interval '0' and retry_after_max > interval '0'
+    and gone_confirm > interval '0'
   ),
   -- http is for an app on this machine alone, as in development.
   constraint settings_app_url check (
@@ -55,15 +58,23 @@ comment on column push.settings.max_attempts is 'Attempts before a delivery that
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
 comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
 comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';
-comment on column push.settings.throttle_pause is 'Shortest pause of a push service that says we are too fast.';
-comment on column push.settings.circuit_failures is 'Requests in a row without a useful answer that pause a push service.';
+comment on column push.settings.probe_every is 'A paused push service is asked this often, each time for a few users.';
+comment on column push.settings.probe_backoff_max is
+  'While its push service is paused, a device waits at most this long for its next attempt, so that a repair is noticed soon.';
+comment on column push.settings.retry_after_max is
+  'A Retry-After holds its delivery back as long as it says, and the other messages of that device at most this long.';
+comment on column push.settings.gone_confirm is
+  'A device that worked in the last week and answers 404 is deleted when it does so again after this time.';
+comment on column push.settings.circuit_refusals is
+  'Refusals (401, 403, 429) of several users without an acceptance in between that pause a push service.';
+comment on column push.settings.circuit_failures is
+  'Requests of several users without a useful answer, and without an acceptance in between, that pause a push service.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.app_url is
   'The app''s origin, https://app.example.com, without a slash at its end: paths of notifications become whole URLs of it on their way to '
   'browsers, as Declarative Web Push wants them. Null: paths stay paths.';
-comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key or does not answer; doubles up to pause_max.';
 
 insert into push.settings default values;
 

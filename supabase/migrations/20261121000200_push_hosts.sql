@@ -6,10 +6,16 @@ create table push.hosts (
   origin text not null,
   channel text not null default 'webpush',
   max_in_flight integer not null default 500,
-  paused_until timestamptz,
-  pauses integer not null default 0,
+  paused_at timestamptz,
+  probe_at timestamptz,
   slowed_to integer,
-  unreachable integer not null default 0,
+  slowed_at timestamptz,
+  evidence text,
+  evidence_count integer not null default 0,
+  evidence_users uuid[] not null default '{}',
+  known_users uuid[] not null default '{}',
+  gone_since timestamptz,
+  gone_count integer not null default 0,
   last_success_at timestamptz,
   last_error_at timestamptz,
   last_error text,
@@ -24,16 +30,25 @@ create table push.hosts (
     when 'fcm' then origin = 'https://fcm.googleapis.com/v1' or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}/v1$'
     else false
   end),
-  constraint hosts_max_in_flight check (max_in_flight > 0)
+  constraint hosts_max_in_flight check (max_in_flight > 0),
+  constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
+  constraint hosts_paused check ((paused_at is null) = (probe_at is null))
 );
 comment on table push.hosts is 'Push services that may be called, one a row, with their state.';
 comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
 comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
 comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
-comment on column push.hosts.paused_until is 'No delivery is handed out for this service before this time.';
+comment on column push.hosts.paused_at is 'Since when only probes are handed out for this service; null while it is not paused.';
+comment on column push.hosts.probe_at is 'While paused: when the next probes may be handed out.';
 comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles with each success until it is gone.';
-comment on column push.hosts.unreachable is 'Requests in a row that got no useful answer.';
-comment on column push.hosts.pauses is 'Pauses in a row without a success between them; each doubles the next.';
+comment on column push.hosts.slowed_at is 'When slowed_to was last halved.';
+comment on column push.hosts.evidence is
+  'What speaks against the service since it last accepted a message: refused (our key or account), throttled or unreachable.';
+comment on column push.hosts.evidence_count is 'How many such answers there were.';
+comment on column push.hosts.evidence_users is 'The users whose devices got them, two of them at most.';
+comment on column push.hosts.known_users is 'Up to two users for whom the service has accepted a message.';
+comment on column push.hosts.gone_since is 'Since when gone_count counts: ten minutes at most.';
+comment on column push.hosts.gone_count is 'Devices that worked in the last week and that the service calls dead.';
 
 -- Nothing in an FCM token says where it is to be sent.
 create unique index hosts_one_fcm on push.hosts (channel) where channel = 'fcm';

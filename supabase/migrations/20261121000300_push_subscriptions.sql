@@ -19,6 +19,10 @@ create table public.push_subscriptions (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   last_used_at timestamptz,
+  failures integer not null default 0,
+  failed_at timestamptz,
+  retry_at timestamptz,
+  gone_at timestamptz,
   constraint push_subscriptions_pkey primary key (id),
   constraint push_subscriptions_endpoint_key unique (endpoint),
   constraint push_subscriptions_fcm_token_key unique (fcm_token),
@@ -50,6 +54,11 @@ comment on column public.push_subscriptions.device_name is 'What its user knows 
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
 comment on column public.push_subscriptions.host is 'The row of push.hosts through which the device is reached; set by the database.';
 comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device.';
+comment on column public.push_subscriptions.failures is 'Attempts in a row that the push service refused or did not answer for this device.';
+comment on column public.push_subscriptions.failed_at is 'When the last of them failed.';
+comment on column public.push_subscriptions.retry_at is 'No message is sent to this device before then: its own backoff.';
+comment on column public.push_subscriptions.gone_at is
+  'When the push service first called this device dead, which had worked shortly before. A second such answer deletes it.';
 
 create index push_subscriptions_user_id_idx on public.push_subscriptions (user_id);
 create index push_subscriptions_host_idx on public.push_subscriptions (host);
@@ -162,6 +171,11 @@ begin
     if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
       is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
       new.updated_at := clock_timestamp();
+      -- Another address or other keys: what is known of the old ones says nothing of these.
+      new.failures := 0;
+      new.failed_at := null;
+      new.retry_at := null;
+      new.gone_at := null;
     end if;
     return new;
   end if;

@@ -141,7 +141,7 @@ begin
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
-    where h.paused_until is null or h.paused_until <= p_now
+    where h.paused_at is null or h.probe_at <= p_now
     limit v_settings.backlog_per_dispatcher * v_live + 1
   ) as due;
   if v_waiting > v_settings.backlog_per_dispatcher * v_live then
@@ -264,6 +264,7 @@ begin
   delete from push.dispatchers as w
   where w.id in (select l.id from push.dispatchers as l where l.lease_until <= p_now for update skip locked);
   v_recovered := push.recover_leases(p_now);
+  perform push.end_gone_waves(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);

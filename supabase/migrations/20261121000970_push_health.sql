@@ -69,12 +69,11 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
     'circuit', case
-      when h.paused_until > p_now then 'open'
-      when h.pauses > 0 then 'probing'
+      when h.paused_at is not null then 'open'
       when h.slowed_to is not null then 'slowed'
       else 'closed'
     end,
-    'paused_until', h.paused_until,
+    'paused_at', h.paused_at,
     'last_success_at', h.last_success_at,
     'last_error_at', h.last_error_at,
     'last_error', h.last_error

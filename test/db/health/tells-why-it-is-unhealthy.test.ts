@@ -118,7 +118,7 @@ test('devices that are gone are no failure', async () => {
 
 test('an alarm that stands is a reason, and the open circuit is shown', async () => {
   const { sql } = db();
-  await queueOne(sql);
+  for (let n = 0; n < 3; n++) await queueOne(sql);
   const now = startOfClock();
   const claimed = await claim(sql, now);
   await complete(

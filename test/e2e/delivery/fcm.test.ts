@@ -10,6 +10,7 @@ import {
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   stack.fcm.script('all', []);
-  await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null`;
+  await closeCircuits(sql);
   await sql`delete from push.alarms`;
 });
 
@@ -69,7 +70,7 @@ async function attempt(
 
 const hosts = async () =>
   Object.fromEntries(
-    (await sql`select origin, paused_until > now() as paused from push.hosts`).map((row) => [
+    (await sql`select origin, paused_at is not null as paused from push.hosts`).map((row) => [
       row.origin,
       row.paused ?? false,
     ]),

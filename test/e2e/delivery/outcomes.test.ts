@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -20,7 +21,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   stack.pushService.script('all', []);
-  await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null`;
+  await closeCircuits(sql);
 });
 
 /** Notifies one new device, to which the push service answers as scripted, and waits for the first report. */
@@ -109,7 +110,7 @@ test.each([401, 403])('%i deletes nobody, pauses the push service and raises an 
   expect(delivery).toMatchObject({ state: 'queued', last_code: 'vapid_refused', failures: 0 });
   expect(subscription).toBeDefined();
   const [host] =
-    await sql`select paused_until > now() as paused from push.hosts where origin = ${stack.pushServiceUrl}`;
+    await sql`select paused_at is not null as paused from push.hosts where origin = ${stack.pushServiceUrl}`;
   expect(host).toMatchObject({ paused: true });
   const alarms =
     await sql`select subject from push.alarms where code = 'vapid_refused' and resolved_at is null`;
@@ -126,6 +127,6 @@ test('a subscription made with a foreign VAPID key fails alone and pauses nobody
     (found) => found?.state === 'failed',
   );
   expect(row).toMatchObject({ last_code: 'vapid_key_unknown' });
-  const [host] = await sql`select paused_until from push.hosts where origin = ${stack.pushServiceUrl}`;
-  expect(host).toMatchObject({ paused_until: null });
+  const [host] = await sql`select paused_at from push.hosts where origin = ${stack.pushServiceUrl}`;
+  expect(host).toMatchObject({ paused_at: null });
 });
