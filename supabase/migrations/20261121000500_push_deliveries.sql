@@ -370,6 +370,7 @@ create function push.claim_some(
   p_busy_hosts text[],
   p_busy_users uuid[],
   p_settings push.settings,
+  p_last boolean,
   p_now timestamptz
 )
 returns push.claim_round
@@ -437,17 +438,22 @@ begin
     from ranked as r
   ), turns as (
     select j.id, j.origin, j.paused, j.due_at, j.user_id, j.of_user, j.share, j.subscription_id, j.notification_id,
+      j.failing, j.hides,
       row_number() over (
         partition by j.origin
         order by j.failing, case when j.paused then j.failed_at end nulls first, j.due_at, j.id
       ) as turn
-    from judged as j
+    from (
+      -- Whether the next look sees further.
+      select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
+    ) as j
     where j.may_go
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
     select t.id, t.origin, t.paused, t.user_id, t.of_user = t.share as served, t.subscription_id, t.notification_id
     from turns as t
-    where not t.paused or t.turn <= c_probes
+    -- Users whose devices fail are no probes as long as others may stand behind them.
+    where not t.paused or (t.turn <= c_probes and (t.failing = 0 or not t.hides))
     order by t.turn, t.due_at, t.id
     limit p_limit
   ), put_off as (
@@ -523,7 +529,7 @@ begin
   return v_round;
 end;
 $$;
-comment on function push.claim_some(uuid, integer, text[], uuid[], push.settings, timestamptz) is
+comment on function push.claim_some(uuid, integer, text[], uuid[], push.settings, boolean, timestamptz) is
   'One look of push_claim: takes what is due and may go, in turns over push services and in shares over users, and puts off what '
   'may not go and stands in the way.';
 
@@ -552,6 +558,8 @@ declare
   -- What one dispatcher holds at most. The answer is one value: the Data API cuts rows off where a project's Max rows
   -- says so, and a delivery that was claimed and not seen waits for its lease.
   c_most constant integer := 1000;
+  -- They see past two thousand deliveries that may not go.
+  c_looks constant integer := 10;
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
@@ -580,11 +588,11 @@ begin
 
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
-  -- A second look only where what was found could not be handed out and hid what stands behind it; ten of them see past
-  -- two thousand deliveries of one user.
-  for v_turn in 1 .. 10 loop
+  -- A second look only where what was found could not be handed out and hid what stands behind it.
+  for v_turn in 1 .. c_looks loop
     v_round := push.claim_some(
-      p_dispatcher, v_limit - cardinality(v_found), p_busy_hosts || v_probed, p_busy_users || v_served, v_settings, p_now
+      p_dispatcher, v_limit - cardinality(v_found), p_busy_hosts || v_probed, p_busy_users || v_served, v_settings,
+      v_turn = c_looks, p_now
     );
     v_found := v_found || v_round.found;
     v_served := v_served || v_round.served_users;

@@ -171,7 +171,7 @@ $$;
 comment on function push.slow_host(text, timestamptz) is
   'Halves what may be under way at a push service that throttles several users at once.';
 
-create function push.is_gone_wave(p_origin text, p_count integer, p_since timestamptz, p_now timestamptz)
+create function push.is_gone_wave(p_origin text, p_count integer, p_sent integer, p_since timestamptz, p_now timestamptz)
 returns boolean
 language plpgsql
 stable
@@ -199,11 +199,12 @@ begin
     order by d.finished_at desc
     limit 1000
   ) as n;
-  return p_count > 0.2 * (p_count + v_sent);
+  return p_count > 0.2 * (p_count + p_sent + v_sent);
 end;
 $$;
-comment on function push.is_gone_wave(text, integer, timestamptz, timestamptz) is
-  'Whether so many working devices called dead since then are more than a fifth of those that this push service was asked about.';
+comment on function push.is_gone_wave(text, integer, integer, timestamptz, timestamptz) is
+  'Whether so many working devices called dead since then are more than a fifth of those that this push service was asked about: '
+  'p_sent, which are not in the log yet, and those that are.';
 
 create function push.gone_waves(p_outcomes jsonb, p_now timestamptz)
 returns text[]
@@ -220,21 +221,25 @@ declare
   v_since timestamptz;
 begin
   for v_gone in
-    select d.host, count(distinct s.id) as devices
+    select d.host,
+      count(distinct s.id) filter (
+        where r.outcome = 'gone' and push.worked_lately(s.last_used_at, s.updated_at, p_now)
+          -- Each device once, however many messages it gets.
+          and (s.gone_at is null or s.failed_at < coalesce(h.gone_since, p_now))
+      ) as devices,
+      count(*) filter (where r.outcome = 'sent') as sent
     from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
     join push.deliveries as d on d.id = r.delivery_id
     join public.push_subscriptions as s on s.id = d.subscription_id
     join push.hosts as h on h.origin = d.host
-    where r.outcome = 'gone' and push.worked_lately(s.last_used_at, s.updated_at, p_now)
-      -- Each device once, however many messages it gets.
-      and (s.gone_at is null or s.failed_at < h.gone_since)
     group by d.host
   loop
+    continue when v_gone.devices = 0;
     update push.hosts as h
     set gone_count = h.gone_count + v_gone.devices, gone_since = coalesce(h.gone_since, p_now)
     where h.origin = v_gone.host
     returning h.gone_count, h.gone_since into v_count, v_since;
-    if push.is_gone_wave(v_gone.host, v_count, v_since, p_now) then
+    if push.is_gone_wave(v_gone.host, v_count, v_gone.sent::integer, v_since, p_now) then
       perform push.raise_alarm('gone_unusual', v_gone.host,
         format('Within ten minutes this push service called %s devices dead that had worked in the last week. None of them is '
           || 'deleted for now; each is asked again later. Look at the status page of the push service.', v_count), p_now);
@@ -254,17 +259,15 @@ set search_path = ''
 as $$
 begin
   update push.alarms as a set resolved_at = p_now
-  where a.code = 'gone_unusual' and a.resolved_at is null and not exists (
-    select from push.hosts as h
-    where h.origin = a.subject
-      and (h.gone_since > p_now - interval '10 minutes' or push.is_gone_wave(h.origin, h.gone_count, h.gone_since, p_now))
-  );
+  where a.code = 'gone_unusual' and a.resolved_at is null
+    -- Those that were called dead are asked again an hour later: what they answer then belongs to the same wave.
+    and a.last_seen_at <= p_now - (select s.gone_confirm + interval '10 minutes' from push.settings as s);
   update push.hosts as h set gone_count = 0, gone_since = null
   where h.gone_since <= p_now - interval '10 minutes';
 end;
 $$;
 comment on function push.end_gone_waves(timestamptz) is
-  'Begins the next ten minutes of counting, and lets devices be deleted again where the last ten were as usual. Run by the tick.';
+  'Begins the next ten minutes of counting, and lets devices be deleted again once a wave is over. Run by the tick.';
 
 create function push.worked_lately(p_last_used timestamptz, p_updated timestamptz, p_now timestamptz)
 returns boolean

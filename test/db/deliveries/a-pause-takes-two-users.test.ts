@@ -133,6 +133,20 @@ describe.each(KINDS)('a push service that %s', (_what, outcome, enough) => {
     expect((await readHost()).probe_at).toEqual(plus(later, 0.5));
   });
 
+  test('is probed by those whose devices work, however many of others stand before them', async () => {
+    const { sql } = db();
+    const failing = [await user(10), await user(10)];
+    const now = await answer(failing, outcome);
+    await sql`
+      insert into public.push_notifications (user_id, title)
+      select id, 'Mine' from unnest(${failing}::uuid[]) as id, generate_series(1, 50)`;
+    const working = await user(1, false);
+    await notify(sql, working);
+    const later = plus(startOfClock(), 1);
+    expect((await claim(sql, later)).map(({ user_id }) => user_id)).toContain(working);
+    expect((await readHost()).paused_at).toEqual(now);
+  });
+
   test('is back with the first probe that it accepts, with all that waits', async () => {
     const { sql } = db();
     const failing = [await user(10), await user(10)];
