@@ -336,14 +336,15 @@ as $$
     select from push.hosts as h
     cross join lateral (
       select from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      -- Within a second: what a claim put off to make way for others comes back then, and nobody would ring for it.
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now + interval '1 second' and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
     ) as first
     where h.paused_at is null or h.probe_at <= p_now
   );
 $$;
-comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do.';
+comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 
 -- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
 create table push.dispatchers (

@@ -50,7 +50,10 @@ test.each([404, 410])(
     await tell(users);
     const dead = new Set(users.slice(20));
     const later = plus(now, 5);
-    expect(await answer(later, (user) => (dead.has(user) ? gone(status) : SENT))).toEqual({ sent: 20, queued: 60 });
+    expect(await answer(later, (user) => (dead.has(user) ? gone(status) : SENT))).toEqual({
+      sent: 20,
+      queued: 60,
+    });
     expect(await devices()).toBe(80);
     expect(await openAlarms(sql)).toContain('gone_unusual');
     const [alarm] = await sql`select subject, message from push.alarms where code = 'gone_unusual'`;
@@ -123,6 +126,9 @@ test('the usual few among many are deleted: ten of a hundred', async () => {
   const { users, now } = await working(100);
   await tell(users);
   const dead = new Set(users.slice(0, 10));
-  expect(await answer(plus(now, 5), (user) => (dead.has(user) ? gone(410) : SENT))).toEqual({ sent: 90, gone: 10 });
+  expect(await answer(plus(now, 5), (user) => (dead.has(user) ? gone(410) : SENT))).toEqual({
+    sent: 90,
+    gone: 10,
+  });
   expect(await openAlarms(sql)).not.toContain('gone_unusual');
 });

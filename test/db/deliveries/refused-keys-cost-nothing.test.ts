@@ -49,7 +49,8 @@ test('a project with one device is told within a minute, by the waits that ship'
   const start = startOfClock();
   let seconds = 0;
   // As often as the tick looks.
-  for (; !(await openAlarms(sql)).includes('vapid_refused') && seconds <= 120; seconds += 10) await refuseAll(plus(start, seconds));
+  for (; !(await openAlarms(sql)).includes('vapid_refused') && seconds <= 120; seconds += 10)
+    await refuseAll(plus(start, seconds));
   expect(await openAlarms(sql)).toContain('vapid_refused');
   expect(seconds).toBeLessThanOrEqual(60);
 });
@@ -107,7 +108,9 @@ test('what a device that fails has waiting costs one attempt at a time, and none
   const now = startOfClock();
   const claimed = await claim(sql, now);
   const ofDevice = async (subscription: string) =>
-    (await sql`select id::text from push.deliveries where subscription_id = ${subscription}`).map((row) => row.id);
+    (await sql`select id::text from push.deliveries where subscription_id = ${subscription}`).map(
+      (row) => row.id,
+    );
   const mine = new Set(await ofDevice(failing));
   await complete(
     sql,

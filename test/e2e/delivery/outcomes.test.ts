@@ -105,17 +105,27 @@ test('a redirect is not followed', async () => {
   ).toEqual([]);
 });
 
-test.each([401, 403])('%i deletes nobody, pauses the push service and raises an alarm', async (status) => {
-  const { delivery, subscription } = await attempt({ kind: 'status', status });
-  expect(delivery).toMatchObject({ state: 'queued', last_code: 'vapid_refused', failures: 0 });
-  expect(subscription).toBeDefined();
-  const [host] =
-    await sql`select paused_at is not null as paused from push.hosts where origin = ${stack.pushServiceUrl}`;
-  expect(host).toMatchObject({ paused: true });
-  const alarms =
-    await sql`select subject from push.alarms where code = 'vapid_refused' and resolved_at is null`;
-  expect(alarms).toMatchObject([{ subject: stack.pushServiceUrl }]);
-});
+test.each([401, 403])(
+  '%i deletes nobody; of three devices, it pauses the push service and raises an alarm',
+  async (status) => {
+    for (let device = 1; device <= 3; device++) {
+      const { delivery, subscription } = await attempt({ kind: 'status', status });
+      expect(delivery).toMatchObject({
+        state: 'queued',
+        last_code: 'vapid_refused',
+        failures: 0,
+        later: true,
+      });
+      expect(subscription).toBeDefined();
+      const [host] =
+        await sql`select paused_at is not null as paused from push.hosts where origin = ${stack.pushServiceUrl}`;
+      expect(host).toMatchObject({ paused: device === 3 });
+    }
+    const alarms =
+      await sql`select subject from push.alarms where code = 'vapid_refused' and resolved_at is null`;
+    expect(alarms).toMatchObject([{ subject: stack.pushServiceUrl }]);
+  },
+);
 
 test('a subscription made with a foreign VAPID key fails alone and pauses nobody', async () => {
   const [{ userId, device, subscriptionId }] = await createRecipients(sql, stack.pushService, 1);
