@@ -418,7 +418,9 @@ create function push.judge(
   p_category text,
   p_urgency text,
   p_expires_at timestamptz,
-  p_at timestamptz
+  p_at timestamptz,
+  p_banned_until timestamptz default null,
+  p_deleted_at timestamptz default null
 )
 returns push.verdict
 language plpgsql
@@ -430,6 +432,13 @@ declare
   v_category public.push_categories;
   v_pass text[];
 begin
+  -- Who may not sign in is told nothing, and does not find it all on the screen when a ban ends: it is in the inbox.
+  if p_deleted_at is not null then
+    return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
+  end if;
+  if p_banned_until > p_at then
+    return row('suppressed', null, p_at, 'user_banned')::push.verdict;
+  end if;
   if not coalesce(p_device.enabled, p_user.enabled, true) then
     return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
@@ -467,7 +476,8 @@ begin
 end;
 $$;
 comment on function push.judge(
-  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz
-) is 'What preferences make of a message of this category and urgency to one device at this moment; null: it may ring.';
+  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz, timestamptz, timestamptz
+) is 'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
+  'device at this moment; null: it may ring.';
 
 revoke all on all functions in schema push from public;

@@ -89,15 +89,16 @@ begin
     coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
-  -- Here and wherever deliveries are made or claimed: two look-ups by key for each, whatever the planner believes, and no
-  -- judgement for who said nothing. Offset 0 keeps it from judging once for each field that is read.
+  -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
+  -- judgement for who said nothing and is not banned. Offset 0 keeps it from judging once for each field that is read.
   cross join lateral (
     select (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now)
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
       from (values (s.id)) as x (subscription_id)
       left join public.push_preferences as p on p.user_id = s.user_id
       left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      where p.user_id is not null or o.user_id is not null
+      left join auth.users as u on u.id = s.user_id and (u.banned_until > v_now or u.deleted_at is not null)
+      where p.user_id is not null or o.user_id is not null or u.id is not null
     ) offset 0
   ) as v (verdict)
   where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
@@ -205,11 +206,12 @@ begin
   join public.push_subscriptions as s on s.user_id = r.user_id
   cross join lateral (
     select (
-      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now, u.banned_until, u.deleted_at)
       from (values (s.id)) as x (subscription_id)
       left join public.push_preferences as p on p.user_id = s.user_id
       left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      where p.user_id is not null or o.user_id is not null
+      left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+      where p.user_id is not null or o.user_id is not null or u.id is not null
     ) offset 0
   ) as v (verdict)
   where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
@@ -477,11 +479,12 @@ begin
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now)
+          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
           from (values (s.id)) as x (subscription_id)
           left join public.push_preferences as p on p.user_id = s.user_id
           left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          where p.user_id is not null or o.user_id is not null
+          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+          where p.user_id is not null or o.user_id is not null or u.id is not null
         )
       end offset 0
     ) as v (verdict)

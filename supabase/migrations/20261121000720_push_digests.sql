@@ -377,6 +377,11 @@ stable
 set search_path = ''
 as $$
 begin
+  if exists (
+    select from auth.users as u where u.id = p_user_id and (u.banned_until > p_now or u.deleted_at is not null)
+  ) then
+    return false;
+  end if;
   if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
     and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
     return true;
@@ -392,7 +397,7 @@ begin
 end;
 $$;
 comment on function push.is_wanted(uuid, text, timestamptz) is
-  'Whether a user has not muted this category or everything, on all devices there are. Quiet hours are no such thing.';
+  'Whether a user has not muted this category or everything, on all devices there are, and is not banned. Quiet hours are no such thing.';
 
 create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
 returns boolean

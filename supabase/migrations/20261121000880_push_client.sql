@@ -122,6 +122,7 @@ declare
   v_sent integer;
   v_id uuid;
   v_rings boolean;
+  v_blocked text;
 begin
   if not exists (
     select from public.push_subscriptions as s
@@ -154,8 +155,14 @@ begin
     -- Nobody has seen them yet.
     delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
-  select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false) into v_rings
+  select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
+    max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))
+  into v_rings, v_blocked
   from push.deliveries as d where d.notification_id = v_id;
+  if v_blocked is not null then
+    perform push.refuse(403, v_blocked, 'Nothing is sent to this account: it is banned or was deleted.',
+      'Lift the ban (auth.users.banned_until).');
+  end if;
   if not v_rings then
     perform push.refuse(409, 'test_held_back', 'Preferences or limits keep messages from this device at the moment.',
       'Look at quiet hours, and whether messages are switched on, for the user and for the device.');
