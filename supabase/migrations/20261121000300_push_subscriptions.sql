@@ -60,11 +60,17 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_mistake record;
 begin
   if p_row.channel = 'fcm' then
     if num_nonnulls(p_row.endpoint, p_row.p256dh, p_row.auth, p_row.vapid_key) > 0 then
       perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and nothing of web push.',
         'Leave out endpoint, p256dh, auth and vapid_key, or use channel "webpush".');
+    end if;
+    select m.* into v_mistake from push.mistaken_address('fcm_token', p_row.fcm_token) as m;
+    if found then
+      perform push.refuse(400, 'fcm_token_malformed', format('The fcm_token %s.', v_mistake.what), v_mistake.hint);
     end if;
     -- Real ones have about 160 characters; Google promises no length.
     if p_row.fcm_token is null or length(p_row.fcm_token) not between 20 and 4096 or p_row.fcm_token !~ '^[!-~]+$' then
@@ -79,15 +85,28 @@ begin
     perform push.refuse(400, 'address_ambiguous', 'A device of channel webpush has no fcm_token.',
       'Leave it out, or use channel "fcm".');
   end if;
+  select m.* into v_mistake from push.mistaken_address('endpoint', p_row.endpoint) as m;
+  if found then
+    perform push.refuse(400, 'endpoint_malformed', format('The endpoint %s.', v_mistake.what), v_mistake.hint);
+  end if;
   if p_row.endpoint is null or octet_length(p_row.endpoint) > 2048 or p_row.endpoint !~ '^[!-~]+$' then
     perform push.refuse(400, 'endpoint_malformed',
       'The endpoint must be a URL of at most 2048 printable ASCII characters.',
       'Insert subscription.endpoint unchanged.');
   end if;
   if push.is_p256_point(push.decode_base64url(p_row.p256dh)) is not true then
+    if length(push.decode_base64url(p_row.p256dh)) = 16 and push.is_p256_point(push.decode_base64url(p_row.auth)) then
+      perform push.refuse(400, 'p256dh_invalid', 'p256dh and auth are swapped: p256dh must be a P-256 public key.',
+        'Insert subscription.toJSON().keys.p256dh as p256dh and keys.auth as auth.');
+    end if;
     perform push.refuse(400, 'p256dh_invalid',
       'p256dh must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
       'Insert subscription.toJSON().keys.p256dh unchanged.');
+  end if;
+  -- Nobody could read what is encrypted for it.
+  if p_row.p256dh = coalesce(p_row.vapid_key, (select s.vapid_public_key from push.settings as s)) then
+    perform push.refuse(400, 'p256dh_invalid', 'p256dh is the VAPID key, not the P-256 public key of the device.',
+      'Insert subscription.toJSON().keys.p256dh as p256dh.');
   end if;
   if length(push.decode_base64url(p_row.auth)) is distinct from 16 then
     perform push.refuse(400, 'auth_invalid',
@@ -97,7 +116,10 @@ begin
   if p_row.vapid_key is not null and push.is_p256_point(push.decode_base64url(p_row.vapid_key)) is not true then
     perform push.refuse(400, 'vapid_key_invalid',
       'vapid_key must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
-      'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.');
+      case when length(push.decode_base64url(p_row.vapid_key)) = 32
+        then 'This is as long as a private key, which no browser must ever see. Insert the public one, or leave it out.'
+        else 'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.'
+      end);
   end if;
 end;
 $$;

@@ -89,6 +89,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.in_words_of': [],
   'push.is_link': [],
   'push.locale_chain': [],
+  'push.mistaken_address': [],
   'push.mustache_faults': [],
   'push.mustache_value': [],
   'push.normal_locale': [],
