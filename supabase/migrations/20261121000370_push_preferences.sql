@@ -273,6 +273,10 @@ execute function push.forget_device_preferences();
 
 -- access -------------------------------------------------------------------------------------------------------
 
+create trigger push_preferences_turns
+before insert or update or delete on public.push_preferences
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
+
 alter table public.push_preferences enable row level security;
 create policy push_preferences_select on public.push_preferences
 for select to authenticated using ((select auth.uid()) = user_id);
@@ -290,6 +294,10 @@ grant insert (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet
 grant update (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories)
   on public.push_preferences to authenticated;
 grant select, insert, update, delete on public.push_preferences to service_role;
+
+create trigger push_device_preferences_turns
+before insert or update or delete on public.push_device_preferences
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
 
 alter table public.push_device_preferences enable row level security;
 create policy push_device_preferences_select on public.push_device_preferences

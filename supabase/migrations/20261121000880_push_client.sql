@@ -93,6 +93,25 @@ after insert on public.push_subscriptions
 referencing new table as push_new_subscriptions
 for each statement execute function push.welcome_devices();
 
+create function push.welcome_moved_device()
+returns trigger
+language plpgsql
+-- Definer: as push.note_removed_devices().
+security definer
+set search_path = ''
+as $$
+begin
+  delete from push.removed_devices as r where r.address_digest = push.address_digest(coalesce(new.endpoint, new.fcm_token));
+  return null;
+end;
+$$;
+comment on function push.welcome_moved_device() is 'A row that takes an address over registers the device of that address again.';
+
+create trigger push_subscriptions_welcome_moved
+after update of endpoint, fcm_token on public.push_subscriptions
+for each row when ((old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
+execute function push.welcome_moved_device();
+
 create function public.push_device_removed(p_address text)
 returns boolean
 language sql

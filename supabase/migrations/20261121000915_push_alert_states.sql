@@ -292,7 +292,7 @@ begin
 
   if tg_op = 'INSERT' then
     if auth.uid() is not null then
-      perform pg_advisory_xact_lock(hashtextextended('supapush.alerts.' || new.user_id::text, 0));
+      -- Counted one statement after the other: push.take_turns().
       select s.max_alerts_per_user into v_limit from push.settings as s;
       if (select count(*) from public.push_alerts as a where a.user_id = new.user_id) >= v_limit then
         perform push.refuse(429, 'too_many_alerts', format('This user already has %s alerts.', v_limit), 'Delete one first.');
@@ -327,6 +327,10 @@ end;
 $$;
 comment on function push.check_alert() is
   'Refuses what is no alert and more than settings allow, and starts an alert from the last value, if that is fresh: what is beyond the threshold then has crossed before.';
+
+create trigger push_alerts_turns
+before insert or update or delete on public.push_alerts
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
 
 create trigger push_alerts_check_new
 before insert on public.push_alerts

@@ -106,6 +106,11 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.text_for': [],
   'push.translated': [],
   'push.check_subscription': [],
+  'push.wait_briefly': [],
+  'push.take_turns': [],
+  'push.take_device': [],
+  'push.refuse_busy': [],
+  'push.lock_device': [],
   'push.check_topic_member': [],
   'push.clean': [],
   'push.check_reminder_expressions': [],
@@ -235,4 +240,5 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.note_removed_devices': [],
   'push.send_test': [],
   'push.welcome_devices': [],
+  'push.welcome_moved_device': [],
 };
