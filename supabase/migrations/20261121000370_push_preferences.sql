@@ -188,6 +188,8 @@ begin
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
   end if;
+  -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+  new.enabled := coalesce(new.enabled, true);
   new.quiet_by_weekday := coalesce(new.quiet_by_weekday, '{}');
   new.muted_categories := coalesce(new.muted_categories, '{}');
   if new.timezone is not null then

@@ -282,6 +282,14 @@ begin
   if auth.uid() is not null and new.user_id is distinct from auth.uid() then
     raise exception using errcode = '42501', message = 'new row violates row-level security policy for table "push_alerts"';
   end if;
+  -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+  new.window_minutes := coalesce(new.window_minutes, 0);
+  new.hysteresis := coalesce(new.hysteresis, 0);
+  new.hysteresis_unit := coalesce(new.hysteresis_unit, 'absolute');
+  new.cooldown := coalesce(new.cooldown, '0');
+  new.recurring := coalesce(new.recurring, false);
+  new.urgency := coalesce(new.urgency, 'high');
+  new.enabled := coalesce(new.enabled, true);
   if new.condition = 'percent_change' then
     new.direction := coalesce(new.direction, 'either');
   elsif new.condition = 'level' then
