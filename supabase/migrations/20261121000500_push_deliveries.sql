@@ -735,6 +735,14 @@ as $$
 declare
   v_count integer;
 begin
+  -- The clock was set back: who holds these may live, and has as long as any other to say so.
+  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  from push.settings as s
+  where d.id in (
+    select f.id from push.deliveries as f
+    where f.state = 'sending' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    for update skip locked
+  );
   with lost as (
     select d.id from push.deliveries as d
     where d.state = 'sending' and d.lease_until <= p_now

@@ -606,6 +606,19 @@ $$;
 comment on function push.let_digests_sleep(integer, timestamptz) is
   'Moves the end of due digests to the end of their users'' quiet hours, unless something in them may ring all the same.';
 
+create function push.shorten_digests(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- Opened after now, by a clock that was set back since: from now on they last as long as any.
+  update push.digest_windows as w set closes_at = p_now + p.window_length
+  from push.digests as d, push.digest_policies as p
+  where d.id = w.digest_id and p.key = w.policy and not w.slept
+    and d.opened_at > p_now + interval '1 minute' and w.closes_at > p_now + p.window_length;
+$$;
+comment on function push.shorten_digests(timestamptz) is 'Has no digest stay open for longer than its window because the clock was set back.';
+
 create function push.close_digests(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql

@@ -155,7 +155,10 @@ begin
   insert into push.throttle_log as l (user_id, category, moments, done_at)
   values (p_user_id, c_counted_as, array[p_now], p_now + interval '1 hour')
   on conflict (user_id, category) do update
-  set moments = array(select m.moment from unnest(l.moments) as m (moment) where m.moment > p_now - interval '1 hour') || p_now,
+  set moments = array(
+        select m.moment from unnest(l.moments) as m (moment)
+        where m.moment > p_now - interval '1 hour' and m.moment <= p_now + interval '1 minute'
+      ) || p_now,
       done_at = excluded.done_at
   returning cardinality(l.moments) into v_sent;
   select s.test_limit into v_limit from push.settings as s;

@@ -130,7 +130,8 @@ declare
   v_zone text := p_alert.timezone;
   v_local timestamp;
 begin
-  if p_alert.last_fired_at + p_alert.cooldown > p_now then
+  -- Unless it fired by a clock that was set back since.
+  if p_alert.last_fired_at + p_alert.cooldown > p_now and p_alert.last_fired_at <= p_now + interval '1 minute' then
     return p_alert.last_fired_at + p_alert.cooldown;
   elsif p_alert.active_from is null then
     return null;
