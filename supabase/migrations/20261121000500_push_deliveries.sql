@@ -89,15 +89,16 @@ begin
     coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
-  -- Here and wherever deliveries are made or claimed: two look-ups by key for each, whatever the planner believes, and no
-  -- judgement for who said nothing. Offset 0 keeps it from judging once for each field that is read.
+  -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
+  -- judgement for who said nothing and is not banned. Offset 0 keeps it from judging once for each field that is read.
   cross join lateral (
     select (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now)
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
       from (values (s.id)) as x (subscription_id)
       left join public.push_preferences as p on p.user_id = s.user_id
       left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      where p.user_id is not null or o.user_id is not null
+      left join auth.users as u on u.id = s.user_id and (u.banned_until > v_now or u.deleted_at is not null)
+      where p.user_id is not null or o.user_id is not null or u.id is not null
     ) offset 0
   ) as v (verdict)
   where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
@@ -205,11 +206,12 @@ begin
   join public.push_subscriptions as s on s.user_id = r.user_id
   cross join lateral (
     select (
-      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now, u.banned_until, u.deleted_at)
       from (values (s.id)) as x (subscription_id)
       left join public.push_preferences as p on p.user_id = s.user_id
       left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      where p.user_id is not null or o.user_id is not null
+      left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+      where p.user_id is not null or o.user_id is not null or u.id is not null
     ) offset 0
   ) as v (verdict)
   where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
@@ -408,7 +410,8 @@ begin
     -- One short range scan per host, so that a backlog of one service never hides the others.
     select h.origin, h.paused, h.room, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
       s.user_id, s.failures, s.failed_at,
-      case when s.retry_at > p_now then s.retry_at end as resting_until,
+      -- A failure of the future was before the clock was set back.
+      case when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' then s.retry_at end as resting_until,
       least(c_share, greatest(h.most / 4, 1)) as share
     from open_hosts as h
     cross join lateral (
@@ -486,11 +489,12 @@ begin
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now)
+          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
           from (values (s.id)) as x (subscription_id)
           left join public.push_preferences as p on p.user_id = s.user_id
           left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          where p.user_id is not null or o.user_id is not null
+          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+          where p.user_id is not null or o.user_id is not null or u.id is not null
         )
       end offset 0
     ) as v (verdict)
@@ -889,6 +893,14 @@ as $$
 declare
   v_count integer;
 begin
+  -- The clock was set back: who holds these may live, and has as long as any other to say so.
+  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  from push.settings as s
+  where d.id in (
+    select f.id from push.deliveries as f
+    where f.state = 'sending' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    for update skip locked
+  );
   with lost as (
     select d.id from push.deliveries as d
     where d.state = 'sending' and d.lease_until <= p_now

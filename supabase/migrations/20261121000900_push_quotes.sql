@@ -131,6 +131,19 @@ $$;
 comment on function push.writing_at() is
   'The p_now of the function that writes quotes or levels, for the triggers of that; the clock, when they are written directly.';
 
+create function push.after_quote(p_quoted_at timestamptz, p_last timestamptz, p_now timestamptz)
+returns timestamptz
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A last quote of the future is of a clock that was set back since; it would keep out all until then.
+  select case when p_last > p_now + interval '2 minutes' then p_quoted_at
+    else greatest(p_quoted_at, p_last + interval '1 microsecond') end;
+$$;
+comment on function push.after_quote(timestamptz, timestamptz, timestamptz) is
+  'The moment of a quote that follows the last one: its own, unless that was later.';
+
 create function push.check_quote()
 returns trigger
 language plpgsql
@@ -146,7 +159,7 @@ begin
     end if;
     -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
     if new.quoted_at = old.quoted_at then
-      new.quoted_at := greatest(new.recorded_at, old.quoted_at + interval '1 microsecond');
+      new.quoted_at := push.after_quote(new.recorded_at, old.quoted_at, new.recorded_at);
     end if;
   end if;
   -- It would keep all true ones out until then.
@@ -167,6 +180,10 @@ security definer
 set search_path = ''
 as $$
 begin
+  if old.quoted_at > push.writing_at() + interval '2 minutes' then
+    -- The clock was set back: what is said now is the newest.
+    return new;
+  end if;
   insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
   on conflict do nothing;
   return null;
@@ -295,7 +312,7 @@ begin
       order by g.symbol collate "C"
       on conflict (symbol) do update
       set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source, lasting = excluded.lasting
-      where excluded.quoted_at > q.quoted_at
+      where excluded.quoted_at > q.quoted_at or q.quoted_at > p_now + interval '2 minutes'
       returning q.quoted_at
     )
     select count(*), count(*) filter (where w.quoted_at <= p_now - s.quote_stale_after)
@@ -352,8 +369,7 @@ begin
   perform set_config('push.writing_at', p_now::text, true);
   insert into public.push_quotes as q (symbol, value, quoted_at, lasting) values (p_symbol, p_value, p_now, true)
   on conflict (symbol) do update
-  set value = excluded.value, quoted_at = greatest(excluded.quoted_at, q.quoted_at + interval '1 microsecond'), source = null,
-      lasting = true;
+  set value = excluded.value, quoted_at = push.after_quote(excluded.quoted_at, q.quoted_at, p_now), source = null, lasting = true;
   perform set_config('push.writing_at', '', true);
 end;
 $$;

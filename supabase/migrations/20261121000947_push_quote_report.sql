@@ -140,6 +140,11 @@ declare
   v_url text;
   v_secret text;
 begin
+  -- The clock was set back since they were asked: they are due, and what a lost run holds is free after the length of a lease.
+  update push.quote_sources as s
+  set next_attempt_at = least(s.next_attempt_at, p_now), leased_until = least(s.leased_until, p_now + t.quote_lease), last_attempt_at = p_now
+  from push.settings as t
+  where s.last_attempt_at > p_now + interval '1 minute';
   if not exists (
     select from push.quote_sources as s where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now)
   ) or not exists (select from public.push_watched_symbols(p_now)) then

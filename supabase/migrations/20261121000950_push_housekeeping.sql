@@ -231,6 +231,7 @@ begin
   v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
   v_receipts := push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries);
 
+  perform push.shorten_digests(p_now);
   perform push.check_rules(p_now);
 
   return jsonb_build_object(

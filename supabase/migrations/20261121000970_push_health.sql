@@ -100,7 +100,8 @@ begin
   where a.resolved_at is null;
 
   -- Among the newest runs of all jobs, which an index finds; a tick every 10 seconds is among them if it runs at all.
-  select max(r.start_time) into v_last_tick
+  -- One that is to come ran before the clock was set back.
+  select max(r.start_time) filter (where r.start_time <= p_now + interval '1 minute') into v_last_tick
   from (
     select d.jobid, d.start_time from cron.job_run_details as d order by d.runid desc limit 500
   ) as r
