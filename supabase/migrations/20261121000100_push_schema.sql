@@ -37,13 +37,18 @@ create table push.settings (
   constraint settings_one_row check (id),
   constraint settings_limits check (
     max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
-    and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers > 0 and backlog_per_dispatcher > 0
+    and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers between 1 and 100 and backlog_per_dispatcher > 0
   ),
+  -- What is longer stops messages for as long: a dispatcher that died would count as live for years.
   constraint settings_intervals check (
-    backoff_base > interval '0' and backoff_max >= backoff_base
-    and delivery_lease > interval '0' and dispatcher_lease > interval '0' and call_lease > interval '0'
-    and probe_every > interval '0' and probe_backoff_max > interval '0' and retry_after_max > interval '0'
-    and gone_confirm > interval '0'
+    backoff_base > interval '0' and backoff_max between backoff_base and interval '1 day'
+    and delivery_lease between interval '1 second' and interval '1 hour'
+    and dispatcher_lease between interval '1 second' and interval '1 hour'
+    and call_lease between interval '1 second' and interval '1 hour'
+    and probe_every between interval '1 millisecond' and interval '1 hour'
+    and probe_backoff_max > interval '0' and probe_backoff_max <= interval '1 day'
+    and retry_after_max > interval '0' and retry_after_max <= interval '1 day'
+    and gone_confirm > interval '0' and gone_confirm <= interval '7 days'
   ),
   -- http is for an app on this machine alone, as in development.
   constraint settings_app_url check (
@@ -95,6 +100,63 @@ end;
 $$;
 comment on function push.refuse(integer, text, text, text) is
   'Raises a client-facing error: HTTP status, machine code (detail), message, and what to do (hint).';
+
+create function push.explain_constraints()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_check record;
+  v_holds boolean;
+  v_given text;
+begin
+  -- Postgres names the constraint and shows the whole row; who changes one column wants to know what that may be.
+  for v_check in
+    select pg_catalog.pg_get_expr(c.conbin, c.conrelid) as expression, c.conkey,
+      pg_catalog.obj_description(c.oid, 'pg_constraint') as hint
+    from pg_catalog.pg_constraint as c
+    where c.conrelid = tg_relid and c.contype = 'c'
+    order by c.conname
+  loop
+    execute pg_catalog.format('select (%s) is not false from (select ($1).*) as given', v_check.expression) into v_holds using new;
+    if not v_holds then
+      select string_agg(pg_catalog.format('%s = %s', a.attname, coalesce(to_jsonb(new) ->> a.attname, 'null')), ', ') into v_given
+      from pg_catalog.pg_attribute as a
+      where a.attrelid = tg_relid and a.attnum = any (v_check.conkey)
+        and (tg_op = 'INSERT' or to_jsonb(new) -> a.attname is distinct from to_jsonb(old) -> a.attname);
+      raise exception using errcode = 'check_violation', detail = 'value_refused',
+        message = pg_catalog.format('%I.%I does not take %s.', tg_table_schema, tg_table_name, left(v_given, 300)),
+        hint = coalesce(v_check.hint, 'It must be that ' || v_check.expression);
+    end if;
+  end loop;
+  return new;
+end;
+$$;
+comment on function push.explain_constraints() is
+  'Says which value of a row is refused, and what it may be: the comment of the check constraint, or its condition.';
+
+create function push.keep_rows()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform push.refuse(409, 'row_needed', format('%I.%I cannot do without its rows.', tg_table_schema, tg_table_name),
+    'Change what shall be different with an update.');
+  return null;
+end;
+$$;
+comment on function push.keep_rows() is 'Keeps what everything reads from being deleted.';
+
+create trigger settings_explain before insert or update on push.settings
+for each row execute function push.explain_constraints();
+create trigger settings_keep before delete on push.settings
+for each row execute function push.keep_rows();
+create trigger settings_keep_all before truncate on push.settings
+for each statement execute function push.keep_rows();
+comment on constraint settings_app_url on push.settings is
+  'An origin without a slash at its end, such as https://app.example.com; http for localhost and 127.0.0.1 alone.';
 
 -- turns --------------------------------------------------------------------------------------------------------
 

@@ -65,6 +65,31 @@ insert into push.hosts (origin) values
   ('https://*.push.apple.com');
 insert into push.hosts (origin, channel) values ('https://fcm.googleapis.com/v1', 'fcm');
 
+comment on constraint hosts_origin on push.hosts is
+  'Of channel webpush https:// and a name in lower case, or https://*. and one, without port, path and slash at its end; of fcm https://fcm.googleapis.com/v1.';
+
+create trigger hosts_explain before insert or update of origin, channel, max_in_flight on push.hosts
+for each row execute function push.explain_constraints();
+-- With cascade, it would take all devices along.
+create trigger hosts_keep_all before truncate on push.hosts
+for each statement execute function push.keep_rows();
+
+create function push.follow_alarms()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- What goes on under another name is raised again under that.
+  update push.alarms as a set resolved_at = clock_timestamp() where a.subject = old.origin and a.resolved_at is null;
+  return null;
+end;
+$$;
+comment on function push.follow_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
+
+create trigger hosts_follow_alarms after delete or update of origin on push.hosts
+for each row execute function push.follow_alarms();
+
 create function push.host_of(p_endpoint text)
 returns text
 language sql
@@ -173,5 +198,11 @@ end;
 $$;
 comment on function push.is_p256_point(bytea) is
   'Whether these bytes are an uncompressed point on P-256, as a push subscription''s p256dh must be (RFC 8291).';
+
+alter table push.settings add constraint settings_vapid_public_key check (
+  vapid_public_key is null or push.is_p256_point(push.decode_base64url(vapid_public_key))
+);
+comment on constraint settings_vapid_public_key on push.settings is
+  'The VAPID_PUBLIC_KEY of push-dispatch: an uncompressed P-256 point, base64url without padding. push.connect() notes it.';
 
 revoke all on all functions in schema push from public;

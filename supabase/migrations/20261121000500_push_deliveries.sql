@@ -239,6 +239,73 @@ after update of origin on push.hosts
 for each row when (old.origin <> new.origin)
 execute function push.follow_host();
 
+create function push.check_host_unused()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_devices bigint;
+begin
+  select count(*) into v_devices from public.push_subscriptions as s where s.host = old.origin;
+  if v_devices > 0 then
+    perform push.refuse(409, 'host_in_use', format('%s devices are reached through %s.', v_devices, old.origin),
+      'To stop sending there, use push.pause(); to give it up, delete its rows of push_subscriptions first.');
+  end if;
+  update push.deliveries as d set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'host_removed'
+  where d.host = old.origin and d.state = 'queued';
+  return old;
+end;
+$$;
+comment on function push.check_host_unused() is
+  'Refuses that a push service is deleted through which devices are reached, and ends what waits there for devices that are gone.';
+
+create trigger hosts_check_unused
+before delete on push.hosts
+for each row execute function push.check_host_unused();
+
+create function push.end_hostless(p_limit integer, p_now timestamptz default clock_timestamp())
+returns bigint
+language plpgsql
+set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_count bigint;
+begin
+  -- From one push service to the next along the claim's index. What was under way when its row was deleted, or written at
+  -- that moment, comes back to a queue that no claim reads.
+  with recursive waiting (host) as (
+    (select d.host from push.deliveries as d where d.state = 'queued' order by d.host limit 1)
+    union all
+    select (select d.host from push.deliveries as d where d.state = 'queued' and d.host > w.host order by d.host limit 1)
+    from waiting as w
+    where w.host is not null
+  )
+  update push.deliveries as d set state = 'cancelled', finished_at = p_now, last_code = 'host_removed'
+  where d.id in (
+    select q.id from waiting as w
+    cross join lateral (
+      select o.id from push.deliveries as o
+      where o.host = w.host and o.state = 'queued'
+        and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
+      order by o.due_at, o.id
+      limit p_limit
+      for update skip locked
+    ) as q
+    where not exists (select from push.hosts as h where h.origin = w.host)
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.end_hostless(integer, timestamptz) is
+  'Ends what waits for devices that are gone at push services that have no row any more; returns how many.';
+
 create function push.cancel_deliveries_of_deleted()
 returns trigger
 language plpgsql

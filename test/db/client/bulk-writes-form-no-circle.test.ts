@@ -168,7 +168,8 @@ describe('two users', () => {
       const waits = one.sql`insert into public.push_subscriptions ${one.sql(second as never)}`.catch(
         (error) => error,
       );
-      await untilBlocked(sql, one);
+      // Which of the two is refused hangs on the order of the locks: the first may be at once.
+      await Promise.race([untilBlocked(sql, one), waits]);
       const closes = other.sql`insert into public.push_subscriptions ${other.sql(first as never)}`.catch(
         (e) => e,
       );

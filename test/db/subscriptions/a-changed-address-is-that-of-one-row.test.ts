@@ -15,6 +15,8 @@ const db = useDatabase();
 beforeEach(() => clearQueue(db().sql));
 
 type Row = Record<string, unknown>;
+/** What `subscribe` would fill in for a browser. */
+const NOTHING: Row = { endpoint: null, p256dh: null, auth: null };
 
 /** A PATCH of one row, as its user. */
 function change(userId: string, id: string, row: Row) {
@@ -38,10 +40,10 @@ test.each([
   const { sql } = db();
   const [before, after] = [await createUser(sql), await createUser(sql)];
   const device = make() as Row;
-  await subscribe(sql, before.id, { ...NOTHING, ...device });
+  await subscribe(sql, before.id, { ...NOTHING, ...device } as never);
   await notify(sql, before.id, { title: 'Private' });
   const [waiting] = await sql`select id from push.deliveries`;
-  const own = await subscribe(sql, after.id, { ...NOTHING, ...(make() as Row) });
+  const own = await subscribe(sql, after.id, { ...NOTHING, ...make() } as never);
 
   await change(after.id, own, device);
 
@@ -51,8 +53,6 @@ test.each([
   await notify(sql, after.id, { title: 'Theirs' });
   expect((await claim(sql, startOfClock())).map(({ title }) => title)).toEqual(['Theirs']);
 });
-
-const NOTHING = { endpoint: null, p256dh: null, auth: null } as never;
 
 test('an endpoint of another user, with other keys, is refused as an insert of it is', async () => {
   const { sql } = db();
