@@ -288,7 +288,7 @@ declare
   v_all_stale bigint := 0;
   v_late bigint := 0;
   v_repeated bigint := 0;
-  v_firings jsonb;
+  v_firings text;
 begin
   if jsonb_typeof(p_quotes) is distinct from 'array' then
     perform push.refuse(400, 'quotes_malformed', 'Quotes are an array of objects with symbol and value.',
@@ -298,7 +298,7 @@ begin
     count(*)
   into v_symbols, v_values, v_times, v_sources, v_lasting, v_rounds, v_valid
   from push.read_quotes(p_quotes, p_now) as r;
-  perform set_config('push.alerts_fired', '[]', true), set_config('push.writing_at', p_now::text, true);
+  perform set_config('push.alerts_fired', '{}', true), set_config('push.writing_at', p_now::text, true);
 
   -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
   -- whoever records the same ones at the same time waits there, and nobody for each other.
@@ -337,7 +337,7 @@ begin
   end if;
   -- All in one statement, at the end: users whose pushes are counted are then locked in one order, and two batches never
   -- wait for each other's in a circle.
-  v_firings := current_setting('push.alerts_fired')::jsonb;
+  v_firings := current_setting('push.alerts_fired');
   perform set_config('push.alerts_fired', '', true), set_config('push.writing_at', '', true);
   return jsonb_build_object(
     'recorded', v_all_written - v_all_stale,
@@ -347,7 +347,7 @@ begin
       'stale', v_all_stale,
       'invalid', jsonb_array_length(p_quotes) - v_valid
     ),
-    'fired', push.tell_alerts(v_firings)
+    'fired', push.tell_alerts(v_firings::push.firing[], false, p_now)
   );
 end;
 $$;
