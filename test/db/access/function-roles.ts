@@ -137,6 +137,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.refuse_notification': [],
   'push.let_digests_sleep': [],
   'push.was_dropped': [],
+  'push.exact_numbers': [],
   'push.expand': [],
   'push.expand_chunk': [],
   'push.expire_deliveries': [],
