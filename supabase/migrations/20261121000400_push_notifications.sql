@@ -56,7 +56,8 @@ comment on column public.push_notifications.audience_topic is
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
 comment on column public.push_notifications.url is 'Where a click leads: a path of the app, or an https URL.';
-comment on column public.push_notifications.params is 'Values that travel with the message; the device gets them as `data`.';
+comment on column public.push_notifications.params is
+  'Values that travel with the message; the device gets them as `data`. A number that JavaScript would round is kept as a string of its digits.';
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
 comment on column public.push_notifications.topic is
@@ -230,7 +231,14 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_params text := new.params::text;
 begin
+  -- Hardly any params have sixteen digits in a row, and only those are read number by number. What is too long is refused.
+  if v_params ~ '[[ ][-0-9.]{16}' and octet_length(v_params) <= 3993 then
+    new.params := push.exact_numbers(new.params);
+    v_params := new.params::text;
+  end if;
   if tg_op = 'INSERT' then
     if new.template is not null and new.locale is null then
       new := push.fill_from_template(new, case when new.user_id is not null then push.locale_of(new.user_id) end);
@@ -281,7 +289,7 @@ begin
     and (new.url is null or new.url ~ '^(/|https://[A-Za-z0-9])([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?$')
     -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
     -- becomes six bytes of JSON at most, and one of such a url stays one.
-    and octet_length(new.params::text) + octet_length(coalesce(new.url, ''))
+    and octet_length(v_params) + octet_length(coalesce(new.url, ''))
       + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048
     and new.expires_at > new.send_at
@@ -291,7 +299,8 @@ begin
   return new;
 end;
 $$;
-comment on function push.check_notification() is 'Refuses a notification that no device could be sent, and sets what was left open.';
+comment on function push.check_notification() is
+  'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
 
 create trigger push_notifications_check
 before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,

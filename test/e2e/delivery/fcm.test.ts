@@ -111,6 +111,34 @@ test('a row changes, and the app that a user registered through supabase-js show
   expect(used).toMatchObject({ channel: 'fcm' });
 });
 
+test('a number of 64 bits has the same digits in browser, app and inbox', async () => {
+  await sql.unsafe(`
+    create table public.posts (id bigint primary key, owner_id uuid not null, likes bigint not null);
+    select push.watch('post_likes', 'public.posts', 'new.owner_id', $$ 'Post ' || new.id $$,
+      p_events => '{update}', p_columns => '{likes}', p_params => $$ jsonb_build_object('id', new.id, 'changes', rule.changes) $$);
+  `);
+  const client = createClient(stack.url, stack.publishableKey, { auth: { persistSession: false } });
+  const { data } = await client.auth.signUp({ email: `${randomUUID()}@example.com`, password: randomUUID() });
+  const userId = data.user?.id ?? '';
+  const { device: app } = await registerApp(stack.fcm.createDevice(), userId);
+  const browser = stack.pushService.createDevice();
+  const { endpoint, subscription } = browser;
+  await sql`insert into public.push_subscriptions ${sql({ user_id: userId, endpoint, ...subscription.keys })}`;
+  await sql`insert into public.posts values (1161380288898609914, ${userId}, 9007199254740992)`;
+  await sql`update public.posts set likes = likes + 1`;
+
+  const expected = {
+    id: '1161380288898609914',
+    changes: { likes: { old: '9007199254740992', new: '9007199254740993' } },
+  };
+  expect((await browser.next()).json).toMatchObject({ notification: { data: expected } });
+  expect(JSON.parse((await app.next()).data?.params ?? '')).toEqual(expected);
+  expect((await client.from('push_notifications').select('params').single()).data).toEqual({
+    params: expected,
+  });
+  expect((await client.rpc('push_inbox')).data).toMatchObject([{ params: expected }]);
+});
+
 test('devices of both kinds of one user get one message each', async () => {
   const [{ userId, device: browser }] = await createRecipients(sql, stack.pushService, 1);
   const app = await registerApp(stack.fcm.createDevice(), userId);
