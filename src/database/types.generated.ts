@@ -707,6 +707,7 @@ export type Database = {
           total: number;
         }[];
       };
+      push_proven_devices: { Args: { p_devices: Json }; Returns: Json };
       push_quote_plan: { Args: { p_now?: string }; Returns: Json };
       push_quote_report: { Args: { p_now?: string; p_report: Json }; Returns: Json };
       push_record_quotes: { Args: { p_now?: string; p_quotes: Json }; Returns: Json };

@@ -246,6 +246,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.wake_for_deliveries': [],
   'push.watch': [],
   'push.withdraw_chunk': [],
+  'public.push_proven_devices': ['service_role'],
   'public.push_record_receipts': ['service_role'],
   'public.push_release': ['service_role'],
   'public.push_resubscribe': ['service_role'],

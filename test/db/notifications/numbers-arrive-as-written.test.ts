@@ -179,6 +179,7 @@ test('browsers, apps and the inbox get the same digits', async () => {
   const delivery: ClaimedDelivery<'fcm'> = {
     deliveryId: 1,
     attempt: 1,
+    userId: 'a user',
     host: 'https://fcm.googleapis.com',
     target: { channel: 'fcm', token: 'x' },
     content,
