@@ -12,7 +12,6 @@ set search_path = ''
 as $$
 declare
   v_entry record;
-  v_id uuid;
 begin
   if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' then
     perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
@@ -33,6 +32,7 @@ begin
       'The VAPID public key must be an uncompressed P-256 point: 65 bytes, base64url without padding.',
       'Use the VAPID_PUBLIC_KEY that push-dispatch has.');
   end if;
+  -- Made anew rather than changed, which would read the old one first: in a restored project nothing can.
   for v_entry in
     select e.name, e.secret, e.description
     from (values
@@ -40,12 +40,8 @@ begin
       ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-alerts, and can do nothing else')
     ) as e (name, secret, description)
   loop
-    select s.id into v_id from vault.decrypted_secrets as s where s.name = v_entry.name;
-    if found then
-      perform vault.update_secret(v_id, v_entry.secret, v_entry.name, v_entry.description);
-    else
-      perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
-    end if;
+    delete from vault.secrets as s where s.name = v_entry.name;
+    perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
   end loop;
   if p_vapid_public_key is not null then
     update push.settings set vapid_public_key = p_vapid_public_key;
