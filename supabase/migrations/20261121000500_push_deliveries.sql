@@ -340,7 +340,7 @@ as $$
       order by d.due_at, d.id
       limit 1
     ) as first
-    where h.paused_until is null or h.paused_until <= p_now
+    where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
   );
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do.';
@@ -405,6 +405,7 @@ declare
   -- The Data API cuts every answer off at 1,000 rows; a delivery that was claimed and not seen would wait for its lease.
   c_most constant integer := 1000;
   v_settings push.settings;
+  v_sifted text[];
   v_count integer;
 begin
   select s.* into v_settings from push.settings as s;
@@ -423,6 +424,8 @@ begin
 
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
+  perform push.settle_pauses(p_now => p_now);
+  v_sifted := push.sifted_categories();
   return query
   with open_hosts as (
     select h.origin,
@@ -435,6 +438,7 @@ begin
         ), 0) as room
     from push.hosts as h
     where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all (p_busy_hosts)
+      and h.origin <> all ((select push.held_hosts(p_now))::text[])
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others.
     select h.origin, picked.id, picked.due_at, picked.subscription_id, picked.notification_id
@@ -485,7 +489,9 @@ begin
         )
       end offset 0
     ) as v (verdict)
-    where d.id = c.id
+    where d.id = c.id and not (
+      coalesce(n.category, '') like any (v_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
+    )
     returning d.id, d.attempts, d.expires_at, d.state,
       s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
@@ -773,7 +779,10 @@ begin
     limit p_limit
     for update skip locked
   )
-  update push.deliveries as d set state = 'expired', finished_at = p_now
+  update push.deliveries as d
+  set state = 'expired',
+      finished_at = p_now,
+      last_code = case when d.host = any ((select push.held_hosts(p_now))::text[]) then 'paused' else d.last_code end
   from late where d.id = late.id;
   get diagnostics v_count = row_count;
   return v_count;

@@ -76,6 +76,10 @@ declare
   v_secret text;
   v_dispatcher uuid := gen_random_uuid();
 begin
+  -- What is paused rings nothing, for whatever reason it is asked.
+  if push.is_held(p_now) then
+    return null;
+  end if;
   select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
     max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
   into v_url, v_secret
@@ -104,7 +108,7 @@ exception when others then
 end;
 $$;
 comment on function push.ring(timestamptz) is
-  'Calls a dispatcher, after commit; returns its id, or null when that was not possible (then an alarm says why).';
+  'Calls a dispatcher, after commit; returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
 
 create function push.call_for_backlog(p_now timestamptz default clock_timestamp())
 returns void
@@ -137,7 +141,7 @@ begin
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
-    where h.paused_until is null or h.paused_until <= p_now
+    where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
     limit v_settings.backlog_per_dispatcher * v_live + 1
   ) as due;
   if v_waiting > v_settings.backlog_per_dispatcher * v_live then
@@ -184,9 +188,15 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- What preferences hold back or suppress is nobody's work now.
+  -- What preferences hold back or suppress, and what is paused, is no work now.
   if exists (
     select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+  ) and (
+    not exists (select from push.pauses as p where p.resumed_at is null) or exists (
+      select from push_new_deliveries as d
+      where d.state = 'queued' and d.due_at <= clock_timestamp()
+        and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
+    )
   ) then
     perform push.wake();
   end if;
@@ -264,6 +274,7 @@ begin
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
+  perform push.settle_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);
@@ -282,7 +293,7 @@ begin
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;
