@@ -106,14 +106,20 @@ const claimedRow = claimedMessage.and(claimedTarget);
 // Whatever else a row holds, with these it can be reported.
 const claimedRows = z.array(z.looseObject(claimNumbers));
 
-/** The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`). */
-export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQueue {
+/**
+ * The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`).
+ *
+ * @param projectUrl what the platform calls this project: the queue gives nothing to one that it was not connected to
+ */
+export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl: string): DeliveryQueue {
+  const project = new URL(projectUrl).origin;
   return {
     async claim(dispatcher, limit, busyHosts) {
       const { data, error } = await client.rpc('push_claim', {
         p_dispatcher: dispatcher,
         p_limit: limit,
         p_busy_hosts: busyHosts,
+        p_project: project,
       });
       if (error) throw unreachable('push_claim', error);
       const rows = claimedRows.safeParse(data);

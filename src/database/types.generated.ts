@@ -587,7 +587,13 @@ export type Database = {
     Functions: {
       push_cancel: { Args: { p_notification_id: string }; Returns: number };
       push_claim: {
-        Args: { p_busy_hosts?: string[]; p_dispatcher: string; p_limit?: number; p_now?: string };
+        Args: {
+          p_busy_hosts?: string[];
+          p_dispatcher: string;
+          p_limit?: number;
+          p_now?: string;
+          p_project?: string;
+        };
         Returns: {
           app_url: string;
           attempt: number;

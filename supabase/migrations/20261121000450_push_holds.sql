@@ -1,6 +1,7 @@
--- Supapush: what holds the queue: a pause, which an operator asks for.
+-- Supapush: what holds the queue. Two things do: a pause, which an operator asks for, and a database that was copied.
 --
--- Here is what the queue, the bell and the expansion ask. How pauses begin and end is in push_pauses.
+-- Here is what the queue, the bell and the expansion ask. How pauses begin and end is in push_pauses, how a copy is
+-- recognised in push_project.
 
 create table push.pauses (
   id bigint not null generated always as identity,
@@ -32,16 +33,47 @@ create index pauses_host_idx on push.pauses (host);
 alter table push.pauses enable row level security;
 create policy pauses_nobody on push.pauses for all to public using (false);
 
+create table push.project (
+  id boolean not null default true,
+  url text not null,
+  connected_url text not null,
+  function_url text,
+  database text,
+  noted_at timestamptz not null,
+  found text,
+  found_at timestamptz,
+  constraint project_pkey primary key (id),
+  constraint project_one_row check (id)
+);
+comment on table push.project is
+  'Which project''s messages these are. It is copied along with the data: that is how a copy is told from its original.';
+comment on column push.project.url is 'The project that push.connect() or push.adopt() noted.';
+comment on column push.project.connected_url is
+  'The project that push.connect() was given last, whose functions the bell rings. Another one than url holds everything.';
+comment on column push.project.function_url is 'What push-dispatch calls its project, SUPABASE_URL, learnt at its first claim.';
+comment on column push.project.database is 'Server and database, by numbers that a dump does not take along.';
+comment on column push.project.found is 'As what else the last claim found this database; null when it was the noted project.';
+
+alter table push.project enable row level security;
+create policy project_nobody on push.project for all to public using (false);
+
 create function push.is_held(p_now timestamptz default clock_timestamp())
 returns boolean
 language sql
 stable
 set search_path = ''
 as $$
-  select exists (select from push.pauses as p where p.resumed_at is null and p.category is null and p.host is null);
+  select exists (
+      select from push.pauses as p where p.resumed_at is null and p.category is null and p.host is null
+    ) or exists (
+      select from push.project as j
+      -- What a claim found holds for a minute. Then a dispatcher is called and asked again, so that one stray function
+      -- does not stop its project for good.
+      where j.connected_url <> j.url or j.found_at > p_now - interval '1 minute'
+    );
 $$;
 comment on function push.is_held(timestamptz) is
-  'Whether nothing may be handed out at all: the project is paused.';
+  'Whether nothing may be handed out at all: the project is paused, or this is a copy of it.';
 
 create function push.held_hosts(p_now timestamptz default clock_timestamp())
 returns text[]

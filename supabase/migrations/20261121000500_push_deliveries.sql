@@ -363,7 +363,8 @@ create function public.push_claim(
   p_dispatcher uuid,
   p_limit integer default 200,
   p_now timestamptz default clock_timestamp(),
-  p_busy_hosts text[] default '{}'
+  p_busy_hosts text[] default '{}',
+  p_project text default null
 )
 returns table (
   delivery_id bigint,
@@ -424,6 +425,7 @@ begin
 
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
+  perform push.recognise_project(p_project, p_now);
   perform push.settle_pauses(p_now => p_now);
   v_sifted := push.sifted_categories();
   return query
@@ -520,8 +522,8 @@ begin
   end if;
 end;
 $$;
-comment on function public.push_claim(uuid, integer, timestamptz, text[]) is
-  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts, to a dispatcher under a lease, with all it needs to send them. Service role only.';
+comment on function public.push_claim(uuid, integer, timestamptz, text[], text) is
+  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts, to a dispatcher of p_project (its URL) under a lease, with all it needs to send them. Service role only.';
 
 -- out ----------------------------------------------------------------------------------------------------------
 
@@ -791,9 +793,9 @@ $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
 
 revoke all on all functions in schema push from public;
-revoke all on function public.push_claim(uuid, integer, timestamptz, text[]) from public, anon, authenticated;
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[], text) from public, anon, authenticated;
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
-grant execute on function public.push_claim(uuid, integer, timestamptz, text[]) to service_role;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[], text) to service_role;
 grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

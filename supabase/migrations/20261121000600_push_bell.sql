@@ -47,10 +47,11 @@ begin
     update push.settings set vapid_public_key = p_vapid_public_key;
   end if;
   perform push.resolve_alarm('bell_not_connected', '');
+  perform push.note_project(p_project_url);
 end;
 $$;
 comment on function push.connect(text, text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with.';
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. A database that was another project''s is held until push.adopt().';
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)

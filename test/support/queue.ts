@@ -128,9 +128,11 @@ export async function claim(
     limit = 200,
     dispatcher = randomUUID(),
     busyHosts = [],
-  }: { limit?: number; dispatcher?: string; busyHosts?: string[] } = {},
+    project = null,
+  }: { limit?: number; dispatcher?: string; busyHosts?: string[]; project?: string | null } = {},
 ): Promise<Claimed[]> {
-  return await sql<Claimed[]>`select * from public.push_claim(${dispatcher}, ${limit}, ${now}, ${busyHosts})`;
+  return await sql<Claimed[]>`
+    select * from public.push_claim(${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${project})`;
 }
 
 /** Claims the one delivery that is due; throws when there is another number of them. */

@@ -93,6 +93,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.hosts': NOBODY,
   'push.deliveries': NOBODY,
   'push.pauses': NOBODY,
+  'push.project': NOBODY,
   'push.dispatchers': NOBODY,
   'push.rules': NOBODY,
   'push.rule_errors': NOBODY,

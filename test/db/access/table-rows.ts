@@ -141,6 +141,11 @@ export const ROWS: Record<string, RowOf> = {
     change: `reason = 'Another'`,
     row: () => ({ reason: 'evil', paused_at: new Date() }),
   },
+  'push.project': {
+    key: 'id',
+    change: `url = 'https://evil.example'`,
+    row: () => ({ url: 'https://evil.example', connected_url: 'https://evil.example', noted_at: new Date() }),
+  },
   'push.rules': {
     key: 'name',
     change: `title = ''`,
@@ -281,4 +286,6 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   // One that is over, so that it holds nothing up.
   await sql`
     insert into push.pauses (reason, paused_at, resumed_at, settled_at) values ('wrong prices', now(), now(), now())`;
+  await sql`
+    insert into push.project (url, connected_url, noted_at) values ('https://a.example', 'https://a.example', now())`;
 }

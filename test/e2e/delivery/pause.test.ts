@@ -3,11 +3,13 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../../../src/database/types.generated.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
+import { openAlarms } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { notify } from '../../support/queue.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
 
 const DEVICES = 20;
+const ORIGINAL = 'https://abcdefghijklmnopqrst.supabase.co';
 
 let stack: Stack;
 let sql: postgres.Sql;
@@ -121,4 +123,38 @@ test('a paused category waits while the others go on; what is too old by then is
   await untilAllAreGone();
   expect(arrivals('Old price')).toBe(0);
   expect(await deliveryStates(sql)).toEqual({ sent: 2 * DEVICES, cancelled: DEVICES });
+});
+
+test('a copy of another project sends nothing, asks once, and says so; adopted, it sends', async () => {
+  // As a restore leaves it: the row says of which project it is, and this one's function goes by another name.
+  await sql`update push.project set function_url = ${ORIGINAL}`;
+  await notifyAll('Copied');
+  await eventually(
+    () => openAlarms(sql),
+    (codes) => codes.includes('copied_project'),
+  );
+  await untilAllAreGone();
+  await notifyAll('Copied');
+  for (let n = 0; n < 30; n++) await sql`select push.tick()`;
+  console.log(`copied: ${await rings()} rings, ${arrivals('Copied')} arrivals`);
+  expect(await rings()).toBe(1);
+  expect(arrivals('Copied')).toBe(0);
+  const health = await fetch(`${stack.url}/functions/v1/push-health`, {
+    headers: { apikey: stack.secretKey },
+  });
+  expect(health.status).toBe(503);
+  expect(JSON.stringify(await health.json())).toContain('copied_project');
+
+  await sql`select push.adopt()`;
+  await untilAllHave('Copied');
+  expect(await openAlarms(sql)).toEqual([]);
+});
+
+test('a database that was connected as another project is held without asking anybody', async () => {
+  await sql`update push.project set url = ${ORIGINAL}`;
+  await notifyAll('Moved');
+  await tickForFiveMinutes();
+  expect([await rings(), arrivals('Moved')]).toEqual([0, 0]);
+  await sql`select push.adopt()`;
+  await untilAllHave('Moved');
 });

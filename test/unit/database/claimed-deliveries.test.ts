@@ -33,7 +33,11 @@ async function claimed(row: Record<string, unknown>) {
 
 function claim(data: unknown) {
   const client = { rpc: async () => ({ data, error: null }) };
-  return createDeliveryQueue(client as never).claim('dispatcher', 10, []);
+  return createDeliveryQueue(client as never, 'https://abcdefghijklmnopqrst.supabase.co').claim(
+    'dispatcher',
+    10,
+    [],
+  );
 }
 
 test('a row of each channel has the target of that channel', async () => {
@@ -102,4 +106,25 @@ test('a presentation has the names of TypeScript', async () => {
     actions,
   });
   expect((await claimed({ ...row, presentation: null }))?.content.presentation).toBeNull();
+});
+
+test('a claim says which project the function is of, by its origin alone', async () => {
+  const asked: unknown[] = [];
+  const client = {
+    rpc: async (_: string, parameters: unknown) => {
+      asked.push(parameters);
+      return { data: [], error: null };
+    },
+  };
+  await createDeliveryQueue(client as never, 'https://abcdefghijklmnopqrst.supabase.co/').claim('d', 10, [
+    'h',
+  ]);
+  expect(asked).toEqual([
+    {
+      p_dispatcher: 'd',
+      p_limit: 10,
+      p_busy_hosts: ['h'],
+      p_project: 'https://abcdefghijklmnopqrst.supabase.co',
+    },
+  ]);
 });
