@@ -57,6 +57,7 @@ export const ERRORS = {
   queue_answer_malformed: { status: 500, message: 'The database answered something unexpected.' },
   vapid_keys_invalid: { status: 503, message: 'The VAPID keys are not a matching P-256 pair.' },
   fcm_account_invalid: { status: 503, message: 'FCM_SERVICE_ACCOUNT is not a usable service account.' },
+  copied_project: { status: 409, message: 'This database is a copy of another project. Nothing is sent.' },
   usage: { status: 400, message: 'The command was called wrongly.' },
 } as const satisfies Record<string, KnownError>;
 

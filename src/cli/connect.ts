@@ -8,11 +8,15 @@ import { runCommand } from './run-command.ts';
 const USAGE = `Usage: npm run connect -- --database-url postgresql://… [--project-url https://<ref>.supabase.co]
 
 Tells the database how to ring push-dispatch: writes the project's URL and the bell's secret into its Vault. May be
-run again at any time, for instance after the secret changed.
+run again at any time, for instance after the secret changed. A database that was another project's, such as a restored
+backup or a staging copy, sends nothing until it is adopted: its devices are those of real people.
 
   --database-url  the connection string of role postgres (Dashboard → Connect); default: SUPABASE_DB_URL
   --project-url   default: that of the project which \`supabase link\` chose
-  --file          where PUSH_BELL_SECRET stands (default .env)`;
+  --file          where PUSH_BELL_SECRET stands (default .env)
+  --adopt         it is this project's database from now on: after a move, or under another domain
+  --discard-older-than <interval>
+                  with --adopt: cancel what became due longer ago, such as '10 minutes'; '0' cancels all that waits`;
 
 await runCommand(USAGE, async () => {
   const { values } = parseArgs({
@@ -20,6 +24,8 @@ await runCommand(USAGE, async () => {
       'database-url': { type: 'string' },
       'project-url': { type: 'string' },
       file: { type: 'string', default: '.env' },
+      adopt: { type: 'boolean', default: false },
+      'discard-older-than': { type: 'string' },
       help: { type: 'boolean' },
     },
   });
@@ -41,12 +47,29 @@ await runCommand(USAGE, async () => {
       'usage',
       'The database URL must look like postgresql://user:password@host:5432/postgres.',
     );
+  const discardOlderThan = values['discard-older-than'] ?? null;
+  if (discardOlderThan !== null && !values.adopt)
+    throw new SupapushError('usage', '--discard-older-than goes with --adopt.');
   const projectUrl = values['project-url'] ?? (await linkedProjectUrl());
 
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
   try {
-    await sql`select push.connect(
-      p_project_url => ${projectUrl}, p_bell_secret => ${bellSecret}, p_vapid_public_key => ${vapidPublicKey})`;
+    const held = await sql.begin(async (transaction) => {
+      await transaction`select push.connect(
+        p_project_url => ${projectUrl}, p_bell_secret => ${bellSecret}, p_vapid_public_key => ${vapidPublicKey})`;
+      if (values.adopt) await transaction`select push.adopt(${discardOlderThan})`;
+      const [other] = await transaction<{ url: string }[]>`
+        select url from push.project where url <> connected_url`;
+      return other;
+    });
+    if (held) {
+      throw new SupapushError(
+        'copied_project',
+        `The database rings ${projectUrl}/functions/v1/push-dispatch from now on, and sends nothing: it was the database ` +
+          `of ${held.url}. If it is a copy, delete push_subscriptions first: its devices are those of real people. ` +
+          'If it is this project now, run the same again with --adopt.',
+      );
+    }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === '3F000' || code === '42883') {

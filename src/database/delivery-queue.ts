@@ -118,8 +118,13 @@ const claimAnswer = z.object({
   deliveries: z.array(z.looseObject(claimNumbers)),
 });
 
-/** The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`). */
-export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQueue {
+/**
+ * The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`).
+ *
+ * @param projectUrl what the platform calls this project: the queue gives nothing to one that it was not connected to
+ */
+export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl: string): DeliveryQueue {
+  const project = new URL(projectUrl).origin;
   return {
     async claim(dispatcher, limit, busy) {
       const { data, error } = await client.rpc('push_claim', {
@@ -128,6 +133,7 @@ export function createDeliveryQueue(client: SupabaseClient<Database>): DeliveryQ
         p_busy_hosts: busy.hosts,
         p_busy_users: busy.users,
         p_protocol: PROTOCOL,
+        p_project: project,
       });
       if (error) throw unreachable('push_claim', error);
       const answer = claimAnswer.safeParse(data);

@@ -593,6 +593,7 @@ export type Database = {
           p_dispatcher: string;
           p_limit?: number;
           p_now?: string;
+          p_project?: string;
           p_protocol?: number;
         };
         Returns: Json;
@@ -673,6 +674,7 @@ export type Database = {
         };
         Returns: string;
       };
+      push_pause: { Args: { p_category?: string; p_host?: string; p_reason: string }; Returns: Json };
       push_preview_template: {
         Args: { p_key: string; p_locale?: string; p_params?: Json };
         Returns: {
@@ -738,6 +740,10 @@ export type Database = {
           p_vapid_key?: string;
         };
         Returns: string;
+      };
+      push_resume: {
+        Args: { p_category?: string; p_discard_older_than?: string; p_host?: string };
+        Returns: Json;
       };
       push_send_test: { Args: { p_subscription_id?: string }; Returns: string };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };

@@ -77,7 +77,7 @@ async function buildWorld(platform: Platform): Promise<World> {
     bellSecret,
     problem: fcm.problem,
     options: {
-      queue: createDeliveryQueue(client),
+      queue: createDeliveryQueue(client, supabaseUrl),
       channels: {
         webpush: createWebPushChannel({ signers, receipts, padding, now: clock.now }),
         fcm: fcm.channel,

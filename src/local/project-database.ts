@@ -36,6 +36,7 @@ export async function seedProject(databaseUrl: string, config: LocalConfig): Pro
 /**
  * Tells the database where its functions are, with the secret that rings them, and makes it call the local push service
  * and the local FCM service, the latter in Google's place, and lets it ask the local quote server. A project without Supapush's migrations is left alone.
+ * Returns the project whose database this is a copy of, if it is one: then nothing is sent.
  */
 export async function connectPush(
   databaseUrl: string,
@@ -47,11 +48,12 @@ export async function connectPush(
     fcmBaseUrl: string;
     quoteServerOrigin: string | undefined;
   },
-): Promise<void> {
-  await withConnection(databaseUrl, async (sql) => {
+): Promise<string | undefined> {
+  return await withConnection(databaseUrl, async (sql) => {
     const [found] = await sql`
       select to_regprocedure('push.connect(text, text, text)') is not null as bell,
              to_regclass('push.hosts') is not null as hosts,
+             to_regclass('push.project') is not null as project,
              to_regclass('push.quote_sources') is not null as quotes`;
     if (found?.bell)
       await sql`select push.connect(${push.projectUrl}, ${push.bellSecret}, ${push.vapidPublicKey})`;
@@ -61,6 +63,8 @@ export async function connectPush(
     }
     if (found?.quotes)
       await sql`update push.settings set local_quote_server = ${push.quoteServerOrigin ?? null}`;
+    const copies = found?.project ? await sql`select url from push.project where url <> connected_url` : [];
+    return copies[0]?.url;
   });
 }
 

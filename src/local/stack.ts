@@ -255,6 +255,11 @@ async function compose(
       pushServiceOrigin: pushService.origin,
       fcmBaseUrl: fcm.baseUrl,
       quoteServerOrigin: quotes?.origin,
+    }).then((original) => {
+      if (original !== undefined)
+        log(
+          `nothing is sent: this database is a copy of ${original}. To send all the same: select push.adopt()`,
+        );
     }),
   ]);
   // Registered again to be the first to stop: no request is to find its server half gone.

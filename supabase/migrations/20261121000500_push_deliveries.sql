@@ -410,7 +410,7 @@ as $$
       order by d.due_at, d.id
       limit 1
     ) as first
-    where h.paused_at is null or h.probe_at <= p_now
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
   );
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
@@ -439,6 +439,7 @@ create function push.claim_some(
   p_limit integer,
   p_busy_hosts text[],
   p_busy_users uuid[],
+  p_sifted text[],
   p_settings push.settings,
   p_last boolean,
   p_now timestamptz
@@ -565,7 +566,9 @@ begin
         )
       end offset 0
     ) as v (verdict)
-    where d.id = c.id
+    where d.id = c.id and not (
+      coalesce(n.category, '') like any (p_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
+    )
     returning d.id, d.attempts, d.expires_at, d.state,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
@@ -601,7 +604,7 @@ begin
   return v_round;
 end;
 $$;
-comment on function push.claim_some(uuid, integer, text[], uuid[], push.settings, boolean, timestamptz) is
+comment on function push.claim_some(uuid, integer, text[], uuid[], text[], push.settings, boolean, timestamptz) is
   'One look of push_claim: takes what is due and may go, in turns over push services and in shares over users, and puts off what '
   'may not go and stands in the way.';
 
@@ -611,7 +614,8 @@ create function public.push_claim(
   p_now timestamptz default clock_timestamp(),
   p_busy_hosts text[] default '{}',
   p_busy_users uuid[] default '{}',
-  p_protocol integer default 1
+  p_protocol integer default 1,
+  p_project text default null
 )
 returns json
 language plpgsql
@@ -635,6 +639,8 @@ declare
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
+  v_busy_hosts text[];
+  v_sifted text[];
   v_served uuid[] := array[]::uuid[];
   v_probed text[] := array[]::text[];
   v_round push.claim_round;
@@ -660,10 +666,14 @@ begin
 
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
+  perform push.recognise_project(p_project, p_now);
+  perform push.settle_pauses(p_now => p_now);
+  v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
+  v_sifted := push.sifted_categories();
   -- A second look only where what was found could not be handed out and hid what stands behind it.
   for v_turn in 1 .. c_looks loop
     v_round := push.claim_some(
-      p_dispatcher, v_limit - cardinality(v_found), p_busy_hosts || v_probed, p_busy_users || v_served, v_settings,
+      p_dispatcher, v_limit - cardinality(v_found), v_busy_hosts || v_probed, p_busy_users || v_served, v_sifted, v_settings,
       v_turn = c_looks, p_now
     );
     v_found := v_found || v_round.found;
@@ -682,9 +692,9 @@ begin
   return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found));
 end;
 $$;
-comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer) is
-  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts or p_busy_users, to a dispatcher under a lease, with all '
-  'it needs to send them: {protocol, deliveries: [...]}. Service role only.';
+comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) is
+  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts or p_busy_users, to a dispatcher of p_project (its URL) under a '
+  'lease, with all it needs to send them: {protocol, deliveries: [...]}. Service role only.';
 
 -- out ----------------------------------------------------------------------------------------------------------
 
@@ -1009,7 +1019,10 @@ begin
     limit p_limit
     for update skip locked
   )
-  update push.deliveries as d set state = 'expired', finished_at = p_now
+  update push.deliveries as d
+  set state = 'expired',
+      finished_at = p_now,
+      last_code = case when d.host = any ((select push.held_hosts(p_now))::text[]) then 'paused' else d.last_code end
   from late where d.id = late.id;
   get diagnostics v_count = row_count;
   return v_count;
@@ -1018,9 +1031,9 @@ $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
 
 revoke all on all functions in schema push from public;
-revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer) from public, anon, authenticated;
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) from public, anon, authenticated;
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
-grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer) to service_role;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) to service_role;
 grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

@@ -12,7 +12,6 @@ set search_path = ''
 as $$
 declare
   v_entry record;
-  v_id uuid;
 begin
   if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' then
     perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
@@ -33,6 +32,7 @@ begin
       'The VAPID public key must be an uncompressed P-256 point: 65 bytes, base64url without padding.',
       'Use the VAPID_PUBLIC_KEY that push-dispatch has.');
   end if;
+  -- Made anew rather than changed, which would read the old one first: in a restored project nothing can.
   for v_entry in
     select e.name, e.secret, e.description
     from (values
@@ -40,21 +40,18 @@ begin
       ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-alerts, and can do nothing else')
     ) as e (name, secret, description)
   loop
-    select s.id into v_id from vault.decrypted_secrets as s where s.name = v_entry.name;
-    if found then
-      perform vault.update_secret(v_id, v_entry.secret, v_entry.name, v_entry.description);
-    else
-      perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
-    end if;
+    delete from vault.secrets as s where s.name = v_entry.name;
+    perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
   end loop;
   if p_vapid_public_key is not null then
     update push.settings set vapid_public_key = p_vapid_public_key;
   end if;
   perform push.resolve_alarm('bell_not_connected', '');
+  perform push.note_project(p_project_url);
 end;
 $$;
 comment on function push.connect(text, text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with.';
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. A database that was another project''s is held until push.adopt().';
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -80,6 +77,10 @@ declare
   v_secret text;
   v_dispatcher uuid := gen_random_uuid();
 begin
+  -- What is paused rings nothing, for whatever reason it is asked.
+  if push.is_held(p_now) then
+    return null;
+  end if;
   select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
     max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
   into v_url, v_secret
@@ -108,7 +109,7 @@ exception when others then
 end;
 $$;
 comment on function push.ring(timestamptz) is
-  'Calls a dispatcher, after commit; returns its id, or null when that was not possible (then an alarm says why).';
+  'Calls a dispatcher, after commit; returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
 
 create function push.call_for_backlog(p_now timestamptz default clock_timestamp())
 returns void
@@ -141,7 +142,7 @@ begin
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
-    where h.paused_at is null or h.probe_at <= p_now
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
     limit v_settings.backlog_per_dispatcher * v_live + 1
   ) as due;
   if v_waiting > v_settings.backlog_per_dispatcher * v_live then
@@ -191,9 +192,15 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- What preferences hold back or suppress is nobody's work now.
+  -- What preferences hold back or suppress, and what is paused, is no work now.
   if exists (
     select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+  ) and (
+    not exists (select from push.pauses as p where p.resumed_at is null) or exists (
+      select from push_new_deliveries as d
+      where d.state = 'queued' and d.due_at <= clock_timestamp()
+        and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
+    )
   ) then
     perform push.wake();
   end if;
@@ -281,6 +288,7 @@ begin
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
+  perform push.settle_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);
@@ -299,7 +307,7 @@ begin
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;

@@ -96,7 +96,9 @@ set search_path = ''
 as $$
 begin
   insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
-  perform push.wake();
+  if not push.is_expansion_held(new.id) then
+    perform push.wake();
+  end if;
   return null;
 end;
 $$;
@@ -257,7 +259,7 @@ begin
   select n.id, n.status into v_id, v_status
   from push.expansions as e
   join public.push_notifications as n on n.id = e.notification_id
-  where e.finished_at is null
+  where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now)
   order by e.worked_at, e.notification_id
   limit 1
   -- The one lock of an expansion, which cancelling waits for; rows that refer to it may be added meanwhile.
@@ -315,9 +317,11 @@ language sql
 stable
 set search_path = ''
 as $$
-  select push.has_due(p_now) or exists (select from push.expansions as e where e.finished_at is null);
+  select push.has_due(p_now)
+    or exists (select from push.expansions as e where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now))
+    or push.pause_to_return() is not null;
 $$;
-comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send or to expand.';
+comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to expand, or to return to the queue after a pause.';
 
 -- cancel -------------------------------------------------------------------------------------------------------
 

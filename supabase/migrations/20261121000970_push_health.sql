@@ -21,6 +21,7 @@ declare
   c_sample constant integer := 10000;
   c_window constant interval := interval '15 minutes';
   v_settings push.settings;
+  v_held constant text[] := push.held_hosts(p_now);
   v_waiting bigint;
   v_oldest numeric;
   v_recent jsonb;
@@ -31,13 +32,14 @@ declare
   v_hosts jsonb;
   v_alarms jsonb;
   v_reminders constant jsonb := push.reminder_health(p_now);
+  v_pauses constant jsonb := push.pause_health(p_now);
   v_last_tick timestamptz;
   v_reasons jsonb;
 begin
   select s.* into v_settings from push.settings as s;
 
   -- Counted up to a limit, along the index by which it is claimed.
-  select count(*), extract(epoch from p_now - min(w.due_at)) into v_waiting, v_oldest
+  select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
   from push.hosts as h
   cross join lateral (
     select d.due_at from push.deliveries as d
@@ -52,9 +54,10 @@ begin
     order by d.finished_at desc
     limit c_sample
   ), tried as (
-    -- That a message did not outlast its user's quiet hours is no fault of anything.
+    -- That a message did not outlast its user's quiet hours, or a pause, is no fault of anything.
     select r.state, r.last_code, r.host, r.subscription_id from recent as r
-    where r.state in ('sent', 'failed') or (r.state = 'expired' and r.last_code is distinct from 'quiet_hours')
+    where r.state in ('sent', 'failed')
+      or (r.state = 'expired' and coalesce(r.last_code, '') not in ('quiet_hours', 'paused'))
   )
   select
     coalesce((select jsonb_object_agg(c.state, c.n) from (
@@ -110,6 +113,15 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
+  v_reasons := v_reasons || coalesce((
+    select jsonb_agg(jsonb_build_object('code', 'paused', 'message', format(
+      'Paused since %s: %s (%s). %s deliveries wait. push.resume() ends it.', p.value ->> 'paused_at',
+      coalesce('category ' || (p.value ->> 'category'), p.value ->> 'host', 'the whole project'),
+      p.value ->> 'reason', p.value ->> 'waiting'
+    )))
+    from jsonb_array_elements(v_pauses) as p (value)
+    where p.value ->> 'resumed_at' is null
+  ), '[]');
   if v_oldest > extract(epoch from v_settings.health_oldest_waiting) then
     v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
       'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
@@ -139,6 +151,7 @@ begin
     'errors', v_errors,
     'rule_errors', push.rule_error_counts(p_now),
     'hosts', v_hosts,
+    'pauses', v_pauses,
     'reminders', v_reminders,
     'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
@@ -149,7 +162,7 @@ begin
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate and receipts of the last quarter of an hour, circuits, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

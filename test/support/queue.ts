@@ -76,6 +76,7 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from auth.users`;
   await sql`delete from public.push_topics`;
   await sql`delete from push.dispatchers`;
+  await sql`delete from push.pauses`;
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;
   await sql`delete from net.http_request_queue`;
@@ -100,13 +101,20 @@ export async function pauseHosts(sql: Client, probeAt: Date): Promise<void> {
 export async function notify(
   sql: Client,
   userId: string,
-  values: { title?: string; ttl?: number; sendAt?: Date; expiresAt?: Date; key?: string } = {},
+  values: {
+    title?: string;
+    ttl?: number;
+    sendAt?: Date;
+    expiresAt?: Date;
+    key?: string;
+    category?: string;
+  } = {},
 ): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     select push.notify(
       p_user_id => ${userId}, p_title => ${values.title ?? 'Hello'}, p_ttl => ${values.ttl ?? null},
       p_send_at => ${values.sendAt ?? null}, p_expires_at => ${values.expiresAt ?? null},
-      p_idempotency_key => ${values.key ?? null}
+      p_idempotency_key => ${values.key ?? null}, p_category => ${values.category ?? null}
     ) as id`;
   return (row as { id: string }).id;
 }
@@ -134,10 +142,19 @@ export async function claim(
     dispatcher = randomUUID(),
     busyHosts = [],
     busyUsers = [],
-  }: { limit?: number; dispatcher?: string; busyHosts?: string[]; busyUsers?: string[] } = {},
+    project = null,
+  }: {
+    limit?: number;
+    dispatcher?: string;
+    busyHosts?: string[];
+    busyUsers?: string[];
+    project?: string | null;
+  } = {},
 ): Promise<Claimed[]> {
   const [row] = await sql<{ deliveries: Claimed[] }[]>`
-    select public.push_claim(${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${busyUsers}::uuid[]) -> 'deliveries' as deliveries`;
+    select public.push_claim(
+      ${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${busyUsers}::uuid[], p_project => ${project}
+    ) -> 'deliveries' as deliveries`;
   return (row?.deliveries ?? []).map((one) => ({ ...one, delivery_id: String(one.delivery_id) }));
 }
 

@@ -48,7 +48,8 @@ as $$
   returning id
 $$;
 
--- Definer, for the same reason. An unknown id is no error, as in the real one.
+-- Definer, for the same reason. An unknown id is no error, as in the real one; one that cannot be read is, because that reads
+-- the old secret first.
 create function vault.update_secret(
   secret_id uuid,
   new_secret text default null,
@@ -56,14 +57,17 @@ create function vault.update_secret(
   new_description text default null,
   new_key_id uuid default null
 ) returns void
-language sql security definer set search_path = ''
+language plpgsql security definer set search_path = ''
 as $$
+begin
+  perform s.decrypted_secret from vault.decrypted_secrets as s where s.id = secret_id;
   update vault.secrets
   set secret = coalesce(pg_catalog.encode(pg_catalog.convert_to(new_secret, 'UTF8'), 'base64'), secret),
     name = coalesce(new_name, name),
     description = coalesce(new_description, description),
     updated_at = pg_catalog.now()
-  where id = secret_id
+  where id = secret_id;
+end
 $$;
 
 revoke all on function

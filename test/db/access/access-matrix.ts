@@ -93,6 +93,8 @@ export const MATRIX: Record<string, Answers> = {
   'push.alarms': NOBODY,
   'push.hosts': NOBODY,
   'push.deliveries': NOBODY,
+  'push.pauses': NOBODY,
+  'push.project': NOBODY,
   'push.dispatchers': NOBODY,
   'push.rules': NOBODY,
   'push.rule_errors': NOBODY,

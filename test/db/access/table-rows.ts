@@ -136,6 +136,16 @@ export const ROWS: Record<string, RowOf> = {
     change: 'lease_until = now()',
     row: () => ({ id: randomUUID(), started_at: new Date(), lease_until: new Date() }),
   },
+  'push.pauses': {
+    key: 'id',
+    change: `reason = 'Another'`,
+    row: () => ({ reason: 'evil', paused_at: new Date() }),
+  },
+  'push.project': {
+    key: 'id',
+    change: `url = 'https://evil.example'`,
+    row: () => ({ url: 'https://evil.example', connected_url: 'https://evil.example', noted_at: new Date() }),
+  },
   'push.rules': {
     key: 'name',
     change: `title = ''`,
@@ -279,4 +289,9 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     insert into push.resubscriptions (subscription_id, moments) values (${await subscribe(sql, id)}, array[now()])`;
   await sql`insert into push.removed_devices (address_digest, user_id) values ('\\x00', ${id})`;
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
+  // One that is over, so that it holds nothing up.
+  await sql`
+    insert into push.pauses (reason, paused_at, resumed_at, settled_at) values ('wrong prices', now(), now(), now())`;
+  await sql`
+    insert into push.project (url, connected_url, noted_at) values ('https://a.example', 'https://a.example', now())`;
 }

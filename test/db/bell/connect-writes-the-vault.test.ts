@@ -1,3 +1,4 @@
+import postgres from 'postgres';
 import { beforeEach, expect, test } from 'vitest';
 import { BELL_SECRET, connectBell, PROJECT_URL } from '../../support/bell.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -30,6 +31,16 @@ test('connecting again replaces them, and leaves other entries alone', async () 
     push_project_url: 'http://127.0.0.1:54321',
     something_else: 'theirs',
   });
+});
+
+test('entries of a restored project, which cannot be read, are replaced as well', async () => {
+  const { sql, superuserUrl } = db();
+  await connectBell(sql);
+  const admin = postgres(superuserUrl, { max: 1 });
+  await admin`update vault.secrets set secret = '*'`;
+  await admin.end();
+  await connectBell(sql);
+  expect(await readVault()).toEqual({ push_bell_secret: BELL_SECRET, push_project_url: PROJECT_URL });
 });
 
 test('every character that push-dispatch takes may be in the secret', async () => {

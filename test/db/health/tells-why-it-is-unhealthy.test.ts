@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { connectBell } from '../../support/bell.ts';
+import { pause, resume } from '../../support/pauses.ts';
 import { asService, createUser } from '../../support/postgres.ts';
 import { createUserWhoPrefers, NIGHT, NIGHTS_IN_VIENNA, tellAt } from '../../support/preferences.ts';
 import { claim, clearQueue, complete, notify, plus, queueOne, startOfClock } from '../../support/queue.ts';
@@ -169,6 +170,75 @@ test('messages that did not outlast quiet hours are no failures', async () => {
     recent: { expired: 30 },
     success_rate: null,
     errors: [],
+  });
+});
+
+test('a pause is a reason, in place of the backlog that it makes', async () => {
+  const { sql } = db();
+  await sql`insert into public.push_categories (key, title) values ('alerts', 'Alerts')`;
+  for (let n = 0; n < 3; n++) await queueOne(sql);
+  const now = startOfClock();
+  await pause(sql, now, {}, 'wrong prices');
+  await pause(sql, now, { category: 'alerts' }, 'too many');
+  await pause(sql, now, { host: FCM }, 'their outage');
+  const later = plus(now, 3600);
+  await ticked(later);
+  const found = await health(later);
+  expect(codes(found)).toEqual(['paused', 'paused', 'paused']);
+  expect(found).toMatchObject({
+    healthy: false,
+    waiting: 3,
+    reasons: [
+      {
+        message: expect.stringMatching(
+          /^Paused since .*: the whole project \(wrong prices\)\. 3 deliveries wait\./,
+        ),
+      },
+      { message: expect.stringMatching(/: category alerts \(too many\)\. 0 deliveries wait\./) },
+      { message: expect.stringContaining(`: ${FCM} (their outage). 3 deliveries wait.`) },
+    ],
+    pauses: [
+      { category: null, host: null, reason: 'wrong prices', paused_at: expect.any(String), waiting: 3 },
+      { category: 'alerts', reason: 'too many', waiting: 0 },
+      { host: FCM, reason: 'their outage', waiting: 3 },
+    ],
+  });
+});
+
+test('what a pause leaves to be done is shown until it is done, and makes nothing unhealthy', async () => {
+  const { sql } = db();
+  for (let n = 0; n < 3; n++) await queueOne(sql);
+  const now = startOfClock();
+  await pause(sql, now);
+  await sql.begin(async (t) => {
+    await t`select pg_advisory_xact_lock(hashtextextended('supapush.pauses', 0))`;
+    await resume(sql, now, { discardOlderThan: '0 seconds' });
+  });
+  const shown = await health(now);
+  expect(codes(shown)).toEqual([]);
+  expect(shown).toMatchObject({ pauses: [{ discard_before: expect.any(String), discarded: 0, waiting: 3 }] });
+  await sql`select push.tick(${now})`;
+  expect(await health(plus(now, 1))).toMatchObject({ healthy: true, pauses: [], recent: { cancelled: 3 } });
+});
+
+test('messages that did not outlast a pause are no failures', async () => {
+  const { sql } = db();
+  await sql`insert into public.push_categories (key, title) values ('alerts', 'Alerts') on conflict do nothing`;
+  const { id } = await createUser(sql);
+  await subscribe(sql, id);
+  for (let n = 0; n < 20; n++) await notify(sql, id, { ttl: 60, category: 'alerts' });
+  const now = startOfClock();
+  for (const scope of [{}, { category: 'alerts' }]) {
+    await pause(sql, now, scope);
+    for (let n = 0; n < 20; n++) await notify(sql, id, { ttl: 60, category: 'alerts' });
+    await sql`select push.tick(${plus(now, 120)})`;
+    await resume(sql, plus(now, 121), scope);
+  }
+  await ticked(plus(now, 122));
+  expect(await health(plus(now, 122))).toMatchObject({
+    healthy: true,
+    recent: { expired: 60 },
+    success_rate: null,
   });
 });
 

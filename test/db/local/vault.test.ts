@@ -1,3 +1,4 @@
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asAnon, asService, asUser, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
@@ -25,6 +26,17 @@ test('a secret is created, read by its name, changed in part and deleted', async
   expect(await read()).toEqual([{ name: 'gong', description: 'rings', decrypted_secret: 'new' }]);
   await database.sql`delete from vault.secrets where id = ${created?.id}`;
   expect(await read()).toEqual([]);
+});
+
+test('a secret that another key has written can be deleted, and neither read nor changed', async () => {
+  const [row] = await database.sql<{ id: string }[]>`select vault.create_secret('old', 'restored') as id`;
+  const id = (row as { id: string }).id;
+  const admin = postgres(database.superuserUrl, { max: 1 });
+  await admin`update vault.secrets set secret = '*' where id = ${id}`;
+  await admin.end();
+  await expect(database.sql`select decrypted_secret from vault.decrypted_secrets`).rejects.toThrow();
+  await expect(database.sql`select vault.update_secret(${id}, 'new')`).rejects.toThrow();
+  await database.sql`delete from vault.secrets where id = ${id}`;
 });
 
 test('a name is given only once, no name any number of times', async () => {

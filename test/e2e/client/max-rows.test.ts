@@ -45,7 +45,7 @@ test('a claim leases no more than it hands over', async () => {
   const { data: cut } = await server.from('push_subscriptions').select('id');
   expect(cut, 'the limit is in force').toHaveLength(MAX_ROWS);
   await server.rpc('push_notify', { p_user_id: id, p_title: 'Hello' });
-  const claim = await createDeliveryQueue(server as never).claim(crypto.randomUUID(), 200, {
+  const claim = await createDeliveryQueue(server as never, stack.url).claim(crypto.randomUUID(), 200, {
     hosts: [],
     users: [],
   });

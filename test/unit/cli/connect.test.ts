@@ -67,6 +67,50 @@ describe('npm run connect', () => {
     expect(await vault()).toEqual(CONNECTED);
   });
 
+  describe('in a copy of another project', () => {
+    const env = { PUSH_BELL_SECRET: BELL_SECRET };
+    const STAGING = 'https://tsrqponmlkjihgfedcba.supabase.co';
+    const argsFor = (url: string) => ['--database-url', db().url, '--project-url', url];
+    const project = async () => (await db().sql`select url, connected_url from push.project`)[0];
+    beforeEach(async () => {
+      await db().sql`delete from push.project`;
+      await connect(argsFor(PROJECT_URL), env);
+    });
+
+    test('rings its own function, sends nothing, and says why, exit code 1', async () => {
+      const { code, stdout, stderr } = await connect(argsFor(STAGING), env);
+      expect([code, stdout]).toEqual([1, '']);
+      for (const part of [STAGING, PROJECT_URL, '--adopt', 'push_subscriptions'])
+        expect(stderr).toContain(part);
+      expect(await vault()).toMatchObject({ push_project_url: STAGING });
+      expect(await project()).toEqual({ url: PROJECT_URL, connected_url: STAGING });
+    });
+
+    test('adopts it where told to, and may discard what waits', async () => {
+      const adopt = [...argsFor(STAGING), '--adopt', '--discard-older-than', '10 minutes'];
+      const { code, stderr } = await connect(adopt, env);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(await project()).toEqual({ url: STAGING, connected_url: STAGING });
+      expect((await db().sql`select reason from push.pauses`)[0]?.reason).toBe(`adopted as ${STAGING}`);
+    });
+
+    test('an interval that is none changes nothing, exit code 1', async () => {
+      const { code, stderr } = await connect(
+        [...argsFor(STAGING), '--adopt', '--discard-older-than', 'a while'],
+        env,
+      );
+      expect(code).toBe(1);
+      expect(stderr).toContain('interval');
+      expect(await project()).toEqual({ url: PROJECT_URL, connected_url: PROJECT_URL });
+    });
+  });
+
+  test('may be told to adopt a new project as well', async () => {
+    await db().sql`delete from push.project`;
+    const args = ['--database-url', db().url, '--project-url', PROJECT_URL, '--adopt'];
+    expect((await connect(args, { PUSH_BELL_SECRET: BELL_SECRET })).code).toBe(0);
+  });
+
   test.each([
     ['without a secret', [], {}],
     ['without a database', ['--project-url', PROJECT_URL], { PUSH_BELL_SECRET: BELL_SECRET }],
@@ -83,6 +127,18 @@ describe('npm run connect', () => {
     [
       'with another kind of database',
       ['--database-url', 'mysql://127.0.0.1:1/x', '--project-url', PROJECT_URL],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    ],
+    [
+      'to discard without adopting',
+      [
+        '--database-url',
+        'postgresql://postgres@127.0.0.1:1/postgres',
+        '--project-url',
+        PROJECT_URL,
+        '--discard-older-than',
+        '0',
+      ],
       { PUSH_BELL_SECRET: BELL_SECRET },
     ],
     ['with an unknown option', ['--force'], { PUSH_BELL_SECRET: BELL_SECRET }],

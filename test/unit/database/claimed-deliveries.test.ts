@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { createDeliveryQueue } from '../../../src/database/delivery-queue.ts';
 
+const PROJECT = 'https://abcdefghijklmnopqrst.supabase.co';
+
 const MESSAGE = {
   delivery_id: 7,
   attempt: 1,
@@ -38,7 +40,7 @@ function claim(rows: unknown) {
 
 function claimAnswered(data: unknown) {
   const client = { rpc: async () => ({ data, error: null }) };
-  return createDeliveryQueue(client as never).claim('dispatcher', 10, { hosts: [], users: [] });
+  return createDeliveryQueue(client as never, PROJECT).claim('dispatcher', 10, { hosts: [], users: [] });
 }
 
 test('a row of each channel has the target of that channel', async () => {
@@ -112,4 +114,25 @@ test('a presentation has the names of TypeScript', async () => {
     actions,
   });
   expect((await claimed({ ...row, presentation: null }))?.content.presentation).toBeNull();
+});
+
+test('a claim says which project the function is of, by its origin alone, and what it speaks', async () => {
+  const asked: unknown[] = [];
+  const client = {
+    rpc: async (_: string, parameters: unknown) => {
+      asked.push(parameters);
+      return { data: { protocol: 1, deliveries: [] }, error: null };
+    },
+  };
+  await createDeliveryQueue(client as never, `${PROJECT}/`).claim('d', 10, { hosts: ['h'], users: ['u'] });
+  expect(asked).toEqual([
+    {
+      p_dispatcher: 'd',
+      p_limit: 10,
+      p_busy_hosts: ['h'],
+      p_busy_users: ['u'],
+      p_project: PROJECT,
+      p_protocol: 1,
+    },
+  ]);
 });
