@@ -118,7 +118,9 @@ as $$
   select octet_length(jsonb_build_object(
     'web_push', 8030,
     'notification', jsonb_build_object(
-      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'), 'tag', p_tag,
+      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'),
+      -- The notification's id where there is none: a repeat of the message then replaces it.
+      'tag', coalesce(p_tag, '00000000-0000-0000-0000-000000000000'),
       'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
         'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category,
         -- <delivery id>.<mac>, as long as it can be.
