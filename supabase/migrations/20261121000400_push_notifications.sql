@@ -60,9 +60,10 @@ comment on column public.push_notifications.params is 'Values that travel with t
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
 comment on column public.push_notifications.topic is
-  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Derived from the tag when not given. Not an audience.';
+  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Never made of anything else: '
+  'of a device that is away FCM keeps four topics and loses the rest. Not an audience.';
 comment on column public.push_notifications.tag is
-  'Notifications of the same tag replace each other: on the device, and through a topic derived from it at the push service.';
+  'Notifications of the same tag replace each other on the device. Without tag and topic, only repeats of the same message do.';
 comment on column public.push_notifications.read_at is
   'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
 comment on column public.push_notifications.inbox is
@@ -139,18 +140,6 @@ as $$
 $$;
 comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
-
-create function push.topic_of_tag(p_tag text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  -- 24 bytes are exactly the 32 characters of base64url that RFC 8030 allows. A hash always: the header is not encrypted,
-  -- and what a tag says is nothing to the push service.
-  select translate(encode(substr(sha256(convert_to(p_tag, 'UTF8')), 1, 24), 'base64'), '+/', '-_');
-$$;
-comment on function push.topic_of_tag(text) is 'The RFC 8030 topic that stands for a tag: 32 characters of base64url.';
 
 create function push.refuse_notification(p_notification public.push_notifications)
 returns void

@@ -497,7 +497,7 @@ begin
     case when c.own is null then c.body else c.own ->> 'body' end,
     case when c.own is null then c.url else c.own ->> 'url' end,
     c.params, c.category, c.urgency,
-    case when c.topic is null and c.tag is not null then push.topic_of_tag(c.tag) else c.topic end, c.tag,
+    c.topic, c.tag,
     -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
     least(
       coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))

@@ -107,9 +107,14 @@ async function encryptedRequest(
     // Windows refuses a TTL of 0.
     TTL: String(pushServiceKind(delivery.host) === 'windows' ? Math.max(1, delivery.ttl) : delivery.ttl),
     Urgency: delivery.urgency,
-    ...(delivery.content.topic === null ? {} : { Topic: delivery.content.topic }),
+    ...(delivery.content.topic === null ? {} : { Topic: topicHeader(delivery.content.topic) }),
   };
   return { headers, body };
+}
+
+/** Apple's service decodes a topic, and refuses one that is no base64url for its length (400 BadWebPushTopic). */
+function topicHeader(topic: string): string {
+  return topic.length % 4 === 1 ? `${topic}_` : topic;
 }
 
 function describe(error: unknown): string {

@@ -112,3 +112,18 @@ test('a repeat to an app takes the place of the first, on Android and on Appleâ€
     expect(android).not.toHaveProperty('collapse_key');
   }
 });
+
+test('a device that was away gets the messages of all tags: no more than four topics would be kept', async () => {
+  const [{ userId, device }] = await createRecipients(sql, stack.pushService, 1);
+  device.offline();
+  const titles = Array.from({ length: 10 }, (_, index) => `Conversation ${index}`);
+  for (const title of titles) await notify(userId, title, { tag: title });
+  await notify(userId, 'Score 1:0', { topic: 'score' });
+  expect(await settle(sql, ['sent'])).toEqual({ sent: 11 });
+  await notify(userId, 'Score 1:1', { topic: 'score' });
+  expect(await settle(sql, ['sent'])).toEqual({ sent: 12 });
+  device.online();
+  const messages = shown(device.messages);
+  console.log(`12 messages of 10 tags and 1 topic to a device that was away: ${messages.length} arrived`);
+  expect(messages.map(({ title }) => title).sort()).toEqual([...titles, 'Score 1:1'].sort());
+});
