@@ -587,30 +587,15 @@ export type Database = {
     Functions: {
       push_cancel: { Args: { p_notification_id: string }; Returns: number };
       push_claim: {
-        Args: { p_busy_hosts?: string[]; p_dispatcher: string; p_limit?: number; p_now?: string };
-        Returns: {
-          app_url: string;
-          attempt: number;
-          auth: string;
-          body: string;
-          category: string;
-          channel: string;
-          delivery_id: number;
-          endpoint: string;
-          fcm_token: string;
-          host: string;
-          notification_id: string;
-          p256dh: string;
-          params: Json;
-          presentation: Json;
-          tag: string;
-          title: string;
-          topic: string;
-          ttl: number;
-          urgency: string;
-          url: string;
-          vapid_key: string;
-        }[];
+        Args: {
+          p_busy_hosts?: string[];
+          p_busy_users?: string[];
+          p_dispatcher: string;
+          p_limit?: number;
+          p_now?: string;
+          p_protocol?: number;
+        };
+        Returns: Json;
       };
       push_complete: { Args: { p_now?: string; p_outcomes: Json }; Returns: Json };
       push_device_removed: { Args: { p_address: string }; Returns: boolean };

@@ -290,6 +290,10 @@ before insert or update of title, body, url, params, category, urgency, ttl, top
 on public.push_notifications
 for each row execute function push.check_notification();
 
+create trigger push_notifications_turns
+before update of read_at on public.push_notifications
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
+
 alter table public.push_notifications enable row level security;
 
 create policy push_notifications_select on public.push_notifications

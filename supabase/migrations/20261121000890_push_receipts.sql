@@ -379,8 +379,13 @@ begin
   insert into push.resubscriptions as r (subscription_id, moments)
   values (v_id, array[p_now])
   on conflict on constraint resubscriptions_pkey do update
-  set moments = array(select m.at from unnest(r.moments) as m (at) where m.at > p_now - interval '1 hour') || p_now
-  where (select count(*) from unnest(r.moments) as m (at) where m.at > p_now - interval '1 hour') < v_settings.resubscribe_limit;
+  -- Those to come are of a clock that was set back.
+  set moments = array(
+        select m.at from unnest(r.moments) as m (at) where m.at > p_now - interval '1 hour' and m.at <= p_now + interval '1 minute'
+      ) || p_now
+  where v_settings.resubscribe_limit > (
+    select count(*) from unnest(r.moments) as m (at) where m.at > p_now - interval '1 hour' and m.at <= p_now + interval '1 minute'
+  );
   if not found then
     perform push.refuse(429, 'too_many_resubscriptions',
       format('This device exchanged its subscription %s times within an hour.', v_settings.resubscribe_limit),

@@ -39,6 +39,11 @@ comment on column push.cleaning.last_cron_run is
 
 insert into push.cleaning default values;
 
+create trigger cleaning_keep before delete on push.cleaning
+for each row execute function push.keep_rows();
+create trigger cleaning_keep_all before truncate on push.cleaning
+for each statement execute function push.keep_rows();
+
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
 
@@ -231,6 +236,8 @@ begin
   v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
   v_receipts := push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries);
 
+  perform push.shorten_digests(p_now);
+  perform push.end_hostless(p_limit, p_now);
   perform push.check_rules(p_now);
 
   return jsonb_build_object(

@@ -77,6 +77,8 @@ export interface PlannedRow {
   source: string;
   lease: string;
   symbols: [ours: string, theirs: string][];
+  trial: boolean;
+  max_requests: number | null;
   local_origin: string | null;
 }
 
@@ -93,6 +95,7 @@ export interface Report {
   source: string;
   lease: string;
   quotes?: { symbol: string; value: number | string | null; quoted_at?: Date }[];
+  missing?: string[];
   refused?: string[];
   rejected?: { symbol: string; message: string }[];
   error?: { code: string; message: string; retry_after?: number };
@@ -102,9 +105,9 @@ export interface Report {
 export async function reportQuotes(
   sql: postgres.Sql,
   now: Date,
-  { quotes = [], refused = [], rejected = [], error, ...report }: Report,
+  { quotes = [], missing = [], refused = [], rejected = [], error, ...report }: Report,
 ): Promise<Record<string, unknown>> {
-  const value = { requests: 1, quotes, refused, rejected, error: error ?? null, ...report };
+  const value = { requests: 1, quotes, missing, refused, rejected, error: error ?? null, ...report };
   const [row] = await asService(
     sql,
     (t) =>
@@ -122,6 +125,7 @@ export interface SourceState {
   next_attempt_at: string | null;
   symbols: number;
   refused_symbols: number;
+  missing_symbols: number;
   last_run: Record<string, unknown> | null;
 }
 

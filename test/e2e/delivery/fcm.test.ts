@@ -10,6 +10,7 @@ import {
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   stack.fcm.script('all', []);
-  await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null`;
+  await closeCircuits(sql);
   await sql`delete from push.alarms`;
 });
 
@@ -69,7 +70,7 @@ async function attempt(
 
 const hosts = async () =>
   Object.fromEntries(
-    (await sql`select origin, paused_until > now() as paused from push.hosts`).map((row) => [
+    (await sql`select origin, paused_at is not null as paused from push.hosts`).map((row) => [
       row.origin,
       row.paused ?? false,
     ]),
@@ -166,18 +167,24 @@ test('a message that FCM does not take fails alone and keeps the app', async () 
   expect(subscription).toBeDefined();
 });
 
-test('a sender that does not match pauses FCM with an alarm, and web push goes on', async () => {
+test('a sender that matches no app pauses FCM with an alarm, and web push goes on', async () => {
   const foreign = stack.fcm.createDevice({ project: 'another-project' });
   const [{ userId, device: browser }] = await createRecipients(sql, stack.pushService, 1);
-  const app = await registerApp(foreign, userId);
-  const { delivery, subscription } = await attempt(app);
-  expect(delivery).toMatchObject({
-    state: 'queued',
-    last_code: 'fcm_sender_mismatch',
-    last_status: 403,
-    failures: 0,
-  });
-  expect(subscription).toBeDefined();
+  const apps = [
+    await registerApp(foreign, userId),
+    await registerApp(stack.fcm.createDevice({ project: 'another-project' })),
+    await registerApp(stack.fcm.createDevice({ project: 'another-project' })),
+  ];
+  for (const app of apps) {
+    const { delivery, subscription } = await attempt(app);
+    expect(delivery).toMatchObject({
+      state: 'queued',
+      last_code: 'fcm_sender_mismatch',
+      last_status: 403,
+      failures: 0,
+    });
+    expect(subscription).toBeDefined();
+  }
   await browser.next();
   expect(await hosts()).toMatchObject({ [stack.fcm.baseUrl]: true, [stack.pushServiceUrl]: false });
   const alarms = await sql`select code, subject from push.alarms where resolved_at is null`;

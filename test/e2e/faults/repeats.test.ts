@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DeviceMessage } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { makeImpatient, settle } from '../../support/impatient.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -28,7 +29,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   await sql`delete from public.push_notifications`;
-  await sql`update push.hosts set paused_until = null, pauses = 0, unreachable = 0, slowed_to = null`;
+  await closeCircuits(sql);
 });
 
 async function registerApp(userId: string) {

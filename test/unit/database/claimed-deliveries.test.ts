@@ -5,6 +5,7 @@ const MESSAGE = {
   delivery_id: 7,
   attempt: 1,
   notification_id: '0b1f6a52-0000-4000-8000-000000000001',
+  user_id: '0b1f6a52-0000-4000-8000-000000000002',
   title: 'Hello',
   body: null,
   url: null,
@@ -31,9 +32,13 @@ async function claimed(row: Record<string, unknown>) {
   return (await claim([{ ...MESSAGE, host: 'https://h', ...row }])).deliveries[0];
 }
 
-function claim(data: unknown) {
+function claim(rows: unknown) {
+  return claimAnswered({ protocol: 1, deliveries: rows });
+}
+
+function claimAnswered(data: unknown) {
   const client = { rpc: async () => ({ data, error: null }) };
-  return createDeliveryQueue(client as never).claim('dispatcher', 10, []);
+  return createDeliveryQueue(client as never).claim('dispatcher', 10, { hosts: [], users: [] });
 }
 
 test('a row of each channel has the target of that channel', async () => {
@@ -71,13 +76,18 @@ test.each([
 });
 
 test.each([
-  ['no list', { message: 'hello' }],
+  ['something else', { message: 'hello' }],
+  ['a list, as before protocol 1', []],
+  ['of another protocol', { protocol: 2, deliveries: [] }],
   [
     'a row that cannot be reported',
-    [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', attempt: null }],
+    {
+      protocol: 1,
+      deliveries: [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', attempt: null }],
+    },
   ],
 ])('an answer that is %s is none', async (_what, data) => {
-  await expect(claim(data)).rejects.toMatchObject({ code: 'queue_answer_malformed' });
+  await expect(claimAnswered(data)).rejects.toMatchObject({ code: 'queue_answer_malformed' });
 });
 
 test('what is said of a row that cannot be read can be stored, and quotes nothing of it', async () => {
