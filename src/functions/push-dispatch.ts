@@ -21,7 +21,7 @@ import { type BodyLimits, createBodyReader } from './read-body.ts';
 
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
-// What is under way at the end may take another minute where a push service hangs.
+// What is under way at the end may take another minute where a push service hangs, or two for what was tried before.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 70_000 };
 
 const bell = z.object({ dispatcher: z.uuid() });

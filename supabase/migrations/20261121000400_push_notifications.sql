@@ -61,9 +61,10 @@ comment on column public.push_notifications.params is
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
 comment on column public.push_notifications.topic is
-  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Derived from the tag when not given. Not an audience.';
+  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Never made of anything else: '
+  'of a device that is away FCM keeps four topics and loses the rest. Not an audience.';
 comment on column public.push_notifications.tag is
-  'Notifications of the same tag replace each other: on the device, and through a topic derived from it at the push service.';
+  'Notifications of the same tag replace each other on the device. Without tag and topic, only repeats of the same message do.';
 comment on column public.push_notifications.read_at is
   'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
 comment on column public.push_notifications.inbox is
@@ -119,7 +120,9 @@ as $$
   select octet_length(jsonb_build_object(
     'web_push', 8030,
     'notification', jsonb_build_object(
-      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'), 'tag', p_tag,
+      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'),
+      -- The notification's id where there is none: a repeat of the message then replaces it.
+      'tag', coalesce(p_tag, '00000000-0000-0000-0000-000000000000'),
       'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
         'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category,
         -- <delivery id>.<mac>, as long as it can be.
@@ -138,18 +141,6 @@ as $$
 $$;
 comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
-
-create function push.topic_of_tag(p_tag text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  -- 24 bytes are exactly the 32 characters of base64url that RFC 8030 allows. A hash always: the header is not encrypted,
-  -- and what a tag says is nothing to the push service.
-  select translate(encode(substr(sha256(convert_to(p_tag, 'UTF8')), 1, 24), 'base64'), '+/', '-_');
-$$;
-comment on function push.topic_of_tag(text) is 'The RFC 8030 topic that stands for a tag: 32 characters of base64url.';
 
 create function push.refuse_notification(p_notification public.push_notifications)
 returns void

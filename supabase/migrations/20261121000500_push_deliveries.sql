@@ -585,7 +585,7 @@ begin
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
           c.params, c.category, c.urgency,
-          case when c.topic is null and c.tag is not null then push.topic_of_tag(c.tag) else c.topic end as topic, c.tag,
+          c.topic, c.tag,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),

@@ -266,7 +266,6 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.summarise_digests': [],
   'push.tick': [],
   'push.timezone_named': [],
-  'push.topic_of_tag': [],
   'push.unremind': [],
   'push.unsigned': [],
   'push.unwatch': [],

@@ -68,6 +68,15 @@ describe('a message', () => {
     ]);
   });
 
+  test('has a topic that can be decoded, as Apple’s service does, whatever its length', async () => {
+    const topics = Array.from({ length: 32 }, (_, index) => 't'.repeat(index + 1));
+    for (const topic of topics) await send({ content: content({ topic }) });
+    const sent = service.received.map((request) => request.topic ?? '');
+    expect(sent.filter((topic) => topic.length % 4 === 1)).toEqual([]);
+    expect(new Set(sent).size).toBe(32);
+    expect(sent.filter((topic, index) => topic === topics[index])).toHaveLength(24);
+  });
+
   test('to Windows has a TTL of at least 1', async () => {
     const seen: [string, string | null][] = [];
     vi.stubGlobal('fetch', async (url: string, { headers }: RequestInit) => {
@@ -163,6 +172,14 @@ describe('a push service', () => {
       message: 'No answer within 100 ms.',
       retryAfterSeconds: null,
     });
+  });
+
+  test('that was asked before is given twice as long', async () => {
+    const late: ScriptedAnswer = { kind: 'accept', answer: { afterMs: 1500 }, times: 2 };
+    service.script(device.endpoint, late);
+    expect(await send({ attempt: 1 }, 1000)).toMatchObject({ outcome: 'retry', code: 'timed_out' });
+    expect(await send({ attempt: 2 }, 1000)).toEqual({ outcome: 'sent', status: 201 });
+    expect(device.messages).toHaveLength(2);
   });
 
   test('that resets the connection is tried again later', async () => {
