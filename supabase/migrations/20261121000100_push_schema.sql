@@ -18,6 +18,7 @@ create table push.settings (
   max_subscriptions_per_user integer not null default 20,
   default_ttl integer not null default 86400,
   max_attempts smallint not null default 10,
+  max_unanswered smallint not null default 4,
   backoff_base interval not null default '10 seconds',
   backoff_max interval not null default '1 hour',
   delivery_lease interval not null default '60 seconds',
@@ -36,7 +37,7 @@ create table push.settings (
   constraint settings_pkey primary key (id),
   constraint settings_one_row check (id),
   constraint settings_limits check (
-    max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
+    max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100 and max_unanswered between 1 and 100
     and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers between 1 and 100 and backlog_per_dispatcher > 0
   ),
   -- What is longer stops messages for as long: a dispatcher that died would count as live for years.
@@ -60,6 +61,8 @@ comment on table push.settings is 'Limits and intervals of this project: one row
 comment on column push.settings.max_subscriptions_per_user is 'Devices one user may register.';
 comment on column push.settings.default_ttl is 'Seconds a push service keeps an undelivered message (RFC 8030 TTL) when the notification says nothing else.';
 comment on column push.settings.max_attempts is 'Attempts before a delivery that keeps failing is given up.';
+comment on column push.settings.max_unanswered is
+  'How often a message is sent whose push service does not answer in time: it was probably taken, and each repeat may reach its device.';
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
 comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
 comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';

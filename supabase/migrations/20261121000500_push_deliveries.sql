@@ -26,6 +26,7 @@ create table push.deliveries (
   expires_at timestamptz not null,
   attempts integer not null default 0,
   failures integer not null default 0,
+  unanswered smallint not null default 0,
   dispatcher_id uuid,
   claimed_at timestamptz,
   lease_until timestamptz,
@@ -45,6 +46,7 @@ create table push.deliveries (
 comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
 comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
+comment on column push.deliveries.unanswered is 'Those of the failures after which nobody knows whether the message was taken: no answer in time.';
 comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
 
 -- The claim reads the first index once per host; it holds only what waits, so it stays small.
@@ -743,7 +745,7 @@ begin
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures,
+    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
       -- What the answer says of the push service, unless it is that of one device. What our side could not even make a
       -- request of says nothing.
@@ -785,6 +787,7 @@ begin
     select k.*,
       -- What fails while its push service is paused, or because of our key, uses up no attempt.
       (k.outcome = 'retry' and not k.paused)::integer as counts,
+      (k.outcome = 'retry' and not k.paused and k.code is not distinct from 'timed_out')::integer as counts_unanswered,
       case
         when k.outcome = 'gone' and k.unconfirmed then p_now + v_settings.gone_confirm
         when k.outcome in ('sent', 'gone', 'failed') then null
@@ -792,7 +795,11 @@ begin
         when k.outcome = 'misconfigured' then p_now + b.device_backoff
         when k.paused then p_now + greatest(b.device_backoff, k.retry_after)
         else p_now + greatest(
-          push.backoff(k.failures + 1, v_settings.backoff_base, v_settings.backoff_max), b.device_backoff, k.retry_after
+          -- Twice the step after each that was not answered: few repeats, over a longer time.
+          push.backoff(
+            k.failures + 1 + k.unanswered + (k.code is not distinct from 'timed_out')::integer,
+            v_settings.backoff_base, v_settings.backoff_max
+          ), b.device_backoff, k.retry_after
         )
       end as next_due,
       case when b.device_backoff is not null then
@@ -812,6 +819,7 @@ begin
         lease_until = null,
         due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
         failures = d.failures + k.counts,
+        unanswered = d.unanswered + k.counts_unanswered,
         finished_at = case when k.new_state <> 'queued' then p_now end,
         last_status = k.status,
         last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
@@ -821,6 +829,7 @@ begin
         case
           when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
           when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
+          when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
           when j.next_due >= j.expires_at then 'expired'
           else 'queued'
         end as new_state

@@ -126,6 +126,16 @@ begin
     perform push.read_clicked(v_clicked);
   end if;
   if v_deliveries <> '{}' then
+    -- What a device has shown has arrived, though its push service did not say so: it is not sent again.
+    update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
+    where d.id in (
+      select w.id from push.deliveries as w
+      where w.id = any (v_deliveries) and w.state = 'queued' and w.attempts > 0
+        and w.last_code in ('timed_out', 'network_error', 'lease_lost')
+      for update skip locked
+    );
+  end if;
+  if v_deliveries <> '{}' then
     insert into push.receipt_counts as c (notification_id, event, place, receipts)
     select d.notification_id, r.event, pg_backend_pid() % 16, count(*)
     from unnest(v_deliveries, v_events) as r (delivery_id, event)
