@@ -28,11 +28,12 @@ create table push.removed_devices (
   constraint removed_devices_pkey primary key (address_digest),
   constraint removed_devices_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
-comment on table push.removed_devices is 'Devices that their users have removed, until they register them again.';
+comment on table push.removed_devices is
+  'Devices that their users have removed, until they register them again: of each user the last ones, five times as many as they may have.';
 comment on column push.removed_devices.address_digest is 'SHA-256 of the endpoint or FCM token.';
 
 create index removed_devices_removed_at_idx on push.removed_devices (removed_at);
-create index removed_devices_user_id_idx on push.removed_devices (user_id);
+create index removed_devices_user_id_idx on push.removed_devices (user_id, removed_at);
 
 alter table push.removed_devices enable row level security;
 create policy removed_devices_nobody on push.removed_devices for all to public using (false);
@@ -53,6 +54,9 @@ language plpgsql
 -- Definer: users may not use schema push.
 security definer
 set search_path = ''
+-- A user's own by index, however few the planner believes there are.
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 begin
   insert into push.removed_devices as r (address_digest, user_id)
@@ -61,6 +65,21 @@ begin
   -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
   where d.user_id = auth.uid() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
+  if found then
+    -- Who registers devices and deletes them again and again would otherwise leave a row of each for 400 days.
+    delete from push.removed_devices as r
+    where r.address_digest in (
+      select o.address_digest
+      from (
+        select k.address_digest from push.removed_devices as k
+        where k.user_id = auth.uid()
+        order by k.removed_at desc
+        offset (select s.max_subscriptions_per_user * 5 from push.settings as s)
+      ) as beyond
+      join push.removed_devices as o on o.address_digest = beyond.address_digest
+      for update of o skip locked
+    );
+  end if;
   return null;
 end;
 $$;

@@ -15,7 +15,7 @@ create type push.firing as (
   price double precision,
   change double precision
 );
-comment on type push.firing is 'An alert that has fired, with what its message is made of. An array of these costs a tenth of what JSON does.';
+comment on type push.firing is 'An alert that has fired, with what its message is made of. Arrays of these travel faster than JSON.';
 
 create function push.alert_kind(p_alert public.push_alerts)
 returns text

@@ -10,9 +10,9 @@ alter table push.settings
   add column alert_summary_template text,
   add constraint settings_alerts_per_minute check (alerts_per_minute > 0);
 comment on column push.settings.alerts_per_minute is
-  'Alerts that are told to one user one by one within a minute; how many more fired is told in one message when it is over. Ten are as many as '
-  'anybody reads in a minute, and 200 deliveries to 20 devices. Without a limit, 100 alerts and 20 devices make 2,000 of each quote, for which '
-  'the messages of all others wait. Null: no limit.';
+  'Alerts that are told to one user one by one within a minute; how many more fired is told in one message when it is over. Ten are as many as a '
+  'person reads in a minute, and 200 deliveries to 20 devices. Without a limit, 100 alerts and 20 devices make 2,000 deliveries of each quote, and '
+  'the messages of all other users wait for these. Null: no limit.';
 comment on column push.settings.alert_summary_template is
   'The template (push_templates.key) of what that message says, with count, names and symbols. Null: words of this project''s.';
 
@@ -26,7 +26,7 @@ create table push.alert_counts (
   urgency smallint not null,
   constraint alert_counts_pkey primary key (minute, user_id, symbol, looked_again)
 )
--- Room on the page: counting on touches no index.
+-- Room on the page: counting what is told touches no index.
 with (fillfactor = 70);
 comment on table push.alert_counts is
   'How many alerts on a symbol a user was told within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
@@ -36,7 +36,7 @@ comment on column push.alert_counts.looked_again is
 comment on column push.alert_counts.folded is 'Alerts that fired beyond the limit: their user is told how many.';
 comment on column push.alert_counts.urgency is 'The highest of those, from 1 (very-low) to 4 (high).';
 
--- Whose minute is over, and has something to be told of.
+-- By user, what is to be told at the end of the minute.
 create index alert_counts_folded_idx on push.alert_counts (user_id, minute) where folded > 0;
 
 alter table push.alert_counts enable row level security;
@@ -149,7 +149,7 @@ declare
   v_summary jsonb;
   v_count integer := 0;
 begin
-  -- With their users, as push.lock_alerts() does: nothing is waited for, and only who writes late for that minute waits for this.
+  -- Their users are locked as push.lock_alerts() does it, without waiting. What is counted late for such a minute waits for this.
   v_user_ids := array(
     select u.id
     from (
@@ -200,7 +200,7 @@ begin
   foreach v_summary in array coalesce(v_summaries, '{}') loop
     v_count := v_count + push.write_alert_summary(v_summary, v_template, p_now);
   end loop;
-  -- What was told, and of whom nobody is left.
+  -- What was told one by one, and what was counted for users who are gone.
   delete from push.alert_counts as c
   where (c.minute, c.user_id, c.symbol, c.looked_again) in (
     select o.minute, o.user_id, o.symbol, o.looked_again from push.alert_counts as o

@@ -258,9 +258,10 @@ begin
     for update skip locked
   );
   get diagnostics v_sessions = row_count;
-  v_summaries := push.tell_folded_alerts(p_limit, p_now);
   -- Last, since these locks are those that users could wait for.
   v_fired := push.look_again(p_limit, p_now);
+  -- After what may wait for a limit: writers of quotes could wait for these counts.
+  v_summaries := push.tell_folded_alerts(p_limit, p_now);
   update push.alarms as a set resolved_at = p_now
   where a.code = 'alert_template_failed' and a.resolved_at is null
     and a.subject not in (

@@ -20,10 +20,9 @@ comment on column push.settings.quote_failures is 'Failures in a row that raise 
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
 comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
 comment on column push.settings.quote_trials_per_user is
-  'Symbols that a source has never given, for which it is asked in one run because of one user: anybody may make up symbols.';
+  'Symbols that a source has never given, and is asked for in one run because of one user. Users can make up symbols.';
 comment on column push.settings.quote_trial_requests is
-  'Requests to a source in one run for symbols that it has never given, whoever watches them. Those it gives are asked for before, and not '
-  'limited by this.';
+  'Requests to a source in one run for symbols that it has never given. Those it gives are asked for before, and not limited by this.';
 comment on column push.settings.local_quote_server is
   'The one address on this machine that may be asked for quotes: written by the local stack into its own database. Null everywhere else.';
 

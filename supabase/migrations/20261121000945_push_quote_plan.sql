@@ -49,7 +49,7 @@ begin
         when p_code = 'run_lost' and q.failures = 0 then p_now
         else p_now + greatest(
           q.every,
-          -- Of what has never given anything, symbols that nobody has may be to blame. Those wait by themselves.
+          -- Where a source has never given anything, made-up symbols may be to blame. Those wait by themselves.
           case when q.last_success_at is not null or p_code not in ('no_values', 'values_rejected') then
             least(q.every * power(2, least(q.failures, 20)), s.quote_backoff_max)
           end,
@@ -85,8 +85,12 @@ as $$
     delete from push.quote_source_symbols as q
     where q.source = p_source.name and not exists (select from served as v where v.symbol = q.symbol)
   )
-  insert into push.quote_source_symbols (source, symbol, given_at)
-  select p_source.name, v.symbol, p_now from served as v
+  insert into push.quote_source_symbols (source, symbol, given_at, has_given)
+  -- A symbol that it gave lately, and is watched again, is not made up.
+  select p_source.name, v.symbol, p_now, k.symbol is not null
+  from served as v
+  left join public.push_quotes as k
+    on k.symbol = v.symbol and k.source = left(p_source.name, 25) and k.recorded_at > p_now - interval '30 days'
   where not exists (
     select from push.quote_source_symbols as q where q.source = p_source.name and q.symbol = v.symbol
   )
@@ -100,7 +104,7 @@ returns jsonb
 language sql
 set search_path = ''
 set enable_nestloop = off
--- Those who watch a symbol are looked up by it, however few alerts the planner believes there are.
+-- The alerts on a symbol are looked up by it, however few the planner believes there are.
 set enable_seqscan = off
 set enable_bitmapscan = off
 set jit = off
@@ -110,8 +114,8 @@ as $$
     join push.quote_sources as s on s.name = w.source
     where s.next_attempt_at <= p_now and s.lease is null
   ), watched as (
-    -- On trial. Anybody may watch what does not exist, so it is the turn of users, not of symbols: each user's first one
-    -- before anybody's second, and only so many of each. What was never asked for is a user's first, then what waits longest.
+    -- On trial. Users can watch what does not exist, so users take turns, not symbols: each user's first symbol comes before
+    -- any user's second, and only so many of each. First is what was never asked for, then what waits longest.
     select d.source, d.symbol, row_number() over (
       partition by d.source, a.user_id order by d.asked_again_at nulls first, random()
     ) as turn

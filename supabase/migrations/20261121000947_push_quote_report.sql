@@ -132,7 +132,7 @@ begin
     'rejected', jsonb_array_length(v_rejected)
   );
   if v_source.trial_lease = (p_report ->> 'lease')::uuid then
-    -- What users only believe to exist says nothing about the source, however that went.
+    -- How a trial went says nothing about the source: the symbols may not exist.
     update push.quote_sources as s
     set trial_lease = null,
         next_trial_at = greatest(

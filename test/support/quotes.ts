@@ -11,6 +11,14 @@ export async function watchSymbols(sql: postgres.Sql, symbols: string[]): Promis
     select ${id}, s.symbol, 'above', 1e99 from unnest(${symbols}::text[]) as s (symbol)`;
 }
 
+/** Makes another user, who watches these symbols beside all others. */
+export async function watchedByAnother(sql: postgres.Sql, symbols: string[]): Promise<void> {
+  const { id } = await createUser(sql);
+  await sql`
+    insert into public.push_alerts (user_id, symbol, condition, threshold)
+    select ${id}, s.symbol, 'above', 1e99 from unnest(${symbols}::text[]) as s (symbol)`;
+}
+
 /** The quotes that are recorded, by symbol. */
 export async function recordedQuotes(sql: postgres.Sql): Promise<Record<string, number>> {
   const rows = await sql<{ symbol: string; value: number }[]>`
@@ -115,6 +123,35 @@ export async function reportQuotes(
         select public.push_quote_report(${t.json(value as never)}, ${now}) as answer`,
   );
   return row?.answer ?? {};
+}
+
+/** What a run asks for, by our names. */
+export function askedFor(...planned: (PlannedRow | undefined)[]): string[] {
+  return planned.flatMap((one) => one?.symbols.map(([ours]) => ours) ?? []);
+}
+
+/**
+ * One run of push-alerts, in which every source answers everything: `sources` with the symbols that `exist`, the others with
+ * nothing. Returns what was asked.
+ */
+export async function runSources(
+  sql: postgres.Sql,
+  now: Date,
+  exist: readonly string[],
+  sources: readonly string[] = ['main'],
+): Promise<PlannedRow[]> {
+  const planned = await planQuotes(sql, now);
+  for (const one of planned) {
+    const asked = askedFor(one);
+    const given = sources.includes(one.source) ? asked.filter((symbol) => exist.includes(symbol)) : [];
+    await reportQuotes(sql, now, {
+      source: one.source,
+      lease: one.lease,
+      quotes: given.map((symbol) => ({ symbol, value: 1 })),
+      missing: asked.filter((symbol) => !given.includes(symbol)),
+    });
+  }
+  return planned;
 }
 
 export interface SourceState {

@@ -151,6 +151,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.judge_quotes': [],
   'push.lease_quote_sources': [],
   'push.miss_symbols': [],
+  'push.trim_errors': [],
   'push.note_watched_symbols': [],
   'push.wanted_quotes': [],
   'push.decode_base64url': [],

@@ -319,7 +319,7 @@ describe('the words', () => {
   });
 });
 
-describe('nobody waits', () => {
+describe('no transaction waits', () => {
   const open = (session: Session, symbol: string, value: number, seconds: number) =>
     recordQuotes(session.sql, [{ symbol, value }], plus(MORNING, seconds));
 
