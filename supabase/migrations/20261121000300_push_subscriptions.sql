@@ -135,6 +135,97 @@ $$;
 comment on function push.check_address(public.push_subscriptions) is
   'Refuses a device that lacks what its channel needs to reach it, has it malformed, or has what belongs to another channel.';
 
+create function push.check_subscription()
+returns trigger
+language plpgsql
+-- Definer: reads the allow-list and the settings, and must see a row of the same device that belongs to another user.
+security definer
+set search_path = ''
+as $$
+declare
+  v_limit integer;
+begin
+  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
+  -- learns from the other answers below how many devices a stranger has.
+  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+    raise exception using errcode = '42501',
+      message = 'new row violates row-level security policy for table "push_subscriptions"';
+  end if;
+
+  if new.channel is null or new.channel not in ('webpush', 'fcm') then
+    perform push.refuse(400, 'channel_unknown', 'This channel is not known.', 'Use channel "webpush" or "fcm".');
+  end if;
+  perform push.check_address(new);
+  if tg_op = 'INSERT'
+    or (new.channel, new.endpoint, new.fcm_token) is distinct from (old.channel, old.endpoint, old.fcm_token) then
+    new.host := case new.channel
+      when 'webpush' then push.host_of(new.endpoint)
+      else (select h.origin from push.hosts as h where h.channel = 'fcm')
+    end;
+    if new.host is null and new.channel = 'webpush' then
+      perform push.refuse(400, 'endpoint_not_allowed',
+        'The endpoint is not an https URL of a known push service.',
+        'Insert subscription.endpoint unchanged. To allow another push service, its origin goes into push.hosts.');
+    elsif new.host is null then
+      perform push.refuse(400, 'fcm_not_allowed',
+        'This project does not send through FCM.',
+        'Use web push. To allow FCM, https://fcm.googleapis.com/v1 goes into push.hosts with channel fcm.');
+    end if;
+  end if;
+
+  -- Remembered, so that the device is signed for with this key after the project has a newer one.
+  if tg_op = 'INSERT' and new.channel = 'webpush' and new.vapid_key is null then
+    select s.vapid_public_key into new.vapid_key from push.settings as s;
+  end if;
+  if new.device_type is null or new.device_type not in ('desktop', 'mobile', 'tablet', 'unknown') then
+    perform push.refuse(400, 'device_type_unknown', 'This device type is not known.',
+      'Use desktop, mobile, tablet or unknown, or leave it out.');
+  end if;
+  if octet_length(new.user_agent) > 1024 then
+    perform push.refuse(400, 'user_agent_too_long', 'The user agent is longer than 1024 bytes.', 'Shorten it or leave it out.');
+  end if;
+  if octet_length(new.device_name) > 200 then
+    perform push.refuse(400, 'device_name_too_long', 'The name of the device is longer than 200 bytes.', 'Shorten it or leave it out.');
+  end if;
+
+  if tg_op = 'UPDATE' then
+    if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
+      is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
+      new.updated_at := clock_timestamp();
+      -- Another address or other keys: what is known of the old ones says nothing of these.
+      new.failures := 0;
+      new.failed_at := null;
+      new.retry_at := null;
+      new.gone_at := null;
+    end if;
+    if (new.endpoint, new.fcm_token) is distinct from (old.endpoint, old.fcm_token) then
+      -- This row is locked already.
+      perform push.lock_device(new, true);
+      perform push.take_device(new, new.id);
+    end if;
+    return new;
+  end if;
+
+  perform push.lock_device(new, false);
+  if not push.take_device(new, null) then
+    select s.max_subscriptions_per_user into v_limit from push.settings as s;
+    if (select count(*) from public.push_subscriptions as s where s.user_id = new.user_id) >= v_limit then
+      perform push.refuse(429, 'too_many_subscriptions',
+        format('This user already has %s devices.', v_limit),
+        'Delete a device that is no longer used, then subscribe again.');
+    end if;
+  end if;
+  return new;
+end;
+$$;
+comment on function push.check_subscription() is
+  'Refuses what may not be called or could not be encrypted for, and hands a shared device over to its new user.';
+
+create trigger push_subscriptions_check
+before insert or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, user_id
+on public.push_subscriptions
+for each row execute function push.check_subscription();
+
 alter table public.push_subscriptions enable row level security;
 
 create policy push_subscriptions_select on public.push_subscriptions
