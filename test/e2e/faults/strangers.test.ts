@@ -109,6 +109,6 @@ test.each(ATTACKS)(
     expect(databaseErrors() - errorsBefore, 'and no line in the log of the database').toBe(0);
     expect(readDuring.p95).toBeLessThan(readBefore.p95 + 750);
     expect(releaseDuring.p95).toBeLessThan(releaseBefore.p95 + 1000);
-    expect(releaseDuring.calls).toBeGreaterThan(10);
+    expect(releaseDuring.calls).toBeGreaterThanOrEqual(5);
   },
 );
