@@ -7,7 +7,7 @@ alter table push.settings
   add column quote_failures integer not null default 3,
   add column quote_backoff_max interval not null default '15 minutes',
   add column quote_lease interval not null default '90 seconds',
-  add column quote_trials_per_user integer not null default 20,
+  add column quote_trials_per_user integer not null default 50,
   add column quote_trial_requests integer not null default 10,
   add column local_quote_server text,
   add constraint settings_quotes check (
@@ -107,7 +107,8 @@ create table push.quote_source_symbols (
 comment on table push.quote_source_symbols is 'What is known of each watched symbol at each source that serves it.';
 comment on column push.quote_source_symbols.given_at is 'When the source last gave a quote of it; before the first, since when it is watched.';
 comment on column push.quote_source_symbols.has_given is
-  'Whether it has given one, and has not refused it since, nor been asked for it in vain for 30 days. Others are on trial: users only believe them to exist.';
+  'Whether it has given one, and has not refused it since, nor been asked for it in vain for 30 days. What its declaration names counts as given. Others '
+  'are on trial: users only believe them to exist.';
 comment on column push.quote_source_symbols.missing_since is 'When it was first asked for in vain. Null: not since it was given.';
 comment on column push.quote_source_symbols.asked_again_at is 'On trial, it is not asked for before: the wait doubles each time.';
 comment on column push.quote_source_symbols.refused is 'The source has said that it does not know it; sources of lower precedence need not wait then.';

@@ -86,8 +86,8 @@ as $$
     where q.source = p_source.name and not exists (select from served as v where v.symbol = q.symbol)
   )
   insert into push.quote_source_symbols (source, symbol, given_at, has_given)
-  -- A symbol that it gave lately, and is watched again, is not made up.
-  select p_source.name, v.symbol, p_now, k.symbol is not null
+  -- No user has made up what the declaration names, or the source gave lately.
+  select p_source.name, v.symbol, p_now, k.symbol is not null or p_source.symbols ? v.symbol
   from served as v
   left join public.push_quotes as k
     on k.symbol = v.symbol and k.source = left(p_source.name, 25) and k.recorded_at > p_now - interval '30 days'
@@ -159,8 +159,8 @@ as $$
         next_trial_at = case when d.tries then p_now + n.quote_lease * 2 else s.next_trial_at end
     from push.settings as n, (
       select o.name,
-        -- What has never given anything can only be told by a trial whether it works.
-        w.has_given or o.last_success_at is null as asks, w.has_trial and o.last_success_at is not null as tries
+        -- Of a source that has never given anything, a trial alone tells whether it works.
+        w.has_given or o.last_success_at is null as asks, w.has_trial and (w.has_given or o.last_success_at is not null) as tries
       from push.quote_sources as o
       join (
         select r.source, bool_or(not r.trial) as has_given, bool_or(r.trial) as has_trial from runs as r group by r.source

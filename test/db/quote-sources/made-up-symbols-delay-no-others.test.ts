@@ -26,7 +26,7 @@ const run = (seconds: number, exist: readonly string[], sources?: string[]) =>
   runSources(db().sql, plus(NOW, seconds), exist, sources);
 const made = (account: number) => Array.from({ length: 100 }, (_, n) => `!${account}-${n}`);
 
-test('twenty symbols are tried at a time because of one user, and what others watch beside them', async () => {
+test('fifty symbols are tried at a time because of one user, and what others watch beside them', async () => {
   await defineSource(db().sql, 'main');
   await watchSymbols(db().sql, ['DAX']);
   await run(0, ['DAX']);
@@ -36,8 +36,8 @@ test('twenty symbols are tried at a time because of one user, and what others wa
   expect(askedFor(given)).toEqual(['DAX']);
   const trials = askedFor(trial);
   expect(trials).toEqual(expect.arrayContaining(['BTC', '!1-0', '!1-1']));
-  expect(trials.length).toBeGreaterThanOrEqual(21);
-  expect(trials.length).toBeLessThanOrEqual(23);
+  expect(trials.length).toBeGreaterThanOrEqual(51);
+  expect(trials.length).toBeLessThanOrEqual(53);
   expect(askedFor((await run(2 * MINUTE, ['DAX', 'BTC']))[0])).toEqual(['BTC', 'DAX']);
 });
 

@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { BELL_SECRET, connectBell, openAlarms, PROJECT_URL } from '../../support/bell.ts';
 import { plus } from '../../support/queue.ts';
-import { clearQuotes, defineSource, planQuotes, reportQuotes, watchSymbols } from '../../support/quotes.ts';
+import {
+  askedFor,
+  clearQuotes,
+  defineSource,
+  type PlannedRow,
+  planQuotes,
+  reportQuotes,
+  watchSymbols,
+} from '../../support/quotes.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -12,11 +20,13 @@ beforeEach(async () => {
 });
 
 const plan = (seconds = 0) => planQuotes(db().sql, plus(NOW, seconds));
-/** Who is asked for what. */
-const asked = async (seconds = 0) =>
-  Object.fromEntries(
-    (await plan(seconds)).map(({ source, symbols }) => [source, symbols.map(([ours]) => ours)]),
-  );
+/** Who is asked for what, on trial or not. */
+function bySource(planned: PlannedRow[]): Record<string, string[]> {
+  const asked: Record<string, string[]> = {};
+  for (const one of planned) asked[one.source] = [...(asked[one.source] ?? []), ...askedFor(one)];
+  return asked;
+}
+const asked = async (seconds = 0) => bySource(await plan(seconds));
 
 /** Asks everybody, who give these quotes. */
 async function run(seconds: number, given: Record<string, string[]>): Promise<Record<string, string[]>> {
@@ -26,14 +36,14 @@ async function run(seconds: number, given: Record<string, string[]>): Promise<Re
     const quotes = (given[source] ?? []).map((symbol) => ({ symbol, value: 1 }));
     await reportQuotes(db().sql, now, { source, lease, quotes });
   }
-  return Object.fromEntries(due.map(({ source, symbols }) => [source, symbols.map(([ours]) => ours)]));
+  return bySource(due);
 }
 
 test('a source is asked for what is watched, under its own names', async () => {
   await defineSource(db().sql, 'main', { symbols: { DAX: '^GDAXI' }, symbol_pattern: '[A-Z]{3}' });
   await watchSymbols(db().sql, ['DAX', 'BTC', 'cpu:web-1', 'BTCUSD', '..', '.']);
-  const [main] = await plan();
-  expect(main?.symbols.sort()).toEqual([
+  const symbols = (await plan()).flatMap((one) => one.symbols);
+  expect(symbols.sort()).toEqual([
     ['BTC', 'BTC'],
     ['DAX', '^GDAXI'],
   ]);

@@ -93,6 +93,26 @@ test('one that it gave lately, before everybody stopped watching it, is none on 
   expect(await trials(31 * DAY)).toEqual([false, true]);
 });
 
+test('one that its declaration names is none on trial, nor what it gave before it was declared anew', async () => {
+  const { sql } = db();
+  const declare = () => defineSource(sql, 'main', { symbols: { DAX: '^GDAXI' }, symbol_pattern: '.*' });
+  await declare();
+  await watchSymbols(sql, ['DAX', 'BTC', 'NONE']);
+  const split = async (seconds: number) =>
+    (await run(seconds, ['DAX', 'BTC'])).map((one) => [one.trial, askedFor(one).sort()]);
+  expect(await split(0)).toEqual([
+    [false, ['DAX']],
+    [true, ['BTC', 'NONE']],
+  ]);
+  await declare();
+  expect(await split(MINUTE)).toEqual([
+    [false, ['BTC', 'DAX']],
+    [true, ['NONE']],
+  ]);
+  // Reported under leases of their own: both count.
+  expect(await split(2 * MINUTE)).toEqual([[false, ['BTC', 'DAX']]]);
+});
+
 test('one that the source refused waits from an hour to a day, and a source below need not wait for it', async () => {
   const { sql } = db();
   await defineSource(sql, 'main', { precedence: 1 });
