@@ -157,6 +157,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.is_parked': [],
   'push.is_same_project': [],
   'push.note_project': [],
+  'push.note_settled': [],
   'push.park': [],
   'push.park_new_deliveries': [],
   'push.pause': [],
