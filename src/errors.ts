@@ -1,5 +1,13 @@
-/** Every error of ours that can leave a function or a command: its HTTP status and what to do about it. */
+/** What an error is: its HTTP status, what to do about it, and after how many seconds the same may be asked again. */
+interface KnownError {
+  status: number;
+  message: string;
+  retryAfter?: number;
+}
+
+/** Every error of ours that can leave a function or a command. */
 export const ERRORS = {
+  internal: { status: 500, message: 'Something went wrong.' },
   not_configured: { status: 503, message: 'The function is not configured.' },
   bell_refused: { status: 401, message: 'The bell was rung with a wrong secret.' },
   secret_key_refused: {
@@ -8,14 +16,19 @@ export const ERRORS = {
   },
   method_not_allowed: { status: 405, message: 'This method is not supported here.' },
   body_malformed: { status: 400, message: 'The body is not what this function expects.' },
+  body_incomplete: { status: 400, message: 'The body ended before it was complete.' },
+  body_too_slow: { status: 408, message: 'The body took too long to arrive. Send it again.' },
   body_too_large: { status: 413, message: 'The body is too large.' },
   content_type_unsupported: { status: 415, message: 'The body must be application/json.' },
-  too_many_receipts: {
+  values_refused: { status: 400, message: 'The database takes no such values. Send them unchanged.' },
+  too_many_requests: {
     status: 429,
-    message: 'Too many receipts of one delivery. Send them again in a minute.',
+    message: 'Too much was asked of one delivery or device. Ask again in a minute.',
+    retryAfter: 60,
   },
   too_many_resubscriptions: {
     status: 429,
+    retryAfter: 3600,
     message: 'This device exchanged its subscription too often. Try again in an hour.',
   },
   subscription_unknown: {
@@ -31,13 +44,22 @@ export const ERRORS = {
   p256dh_invalid: { status: 400, message: 'Send subscription.toJSON().keys.p256dh unchanged.' },
   auth_invalid: { status: 400, message: 'Send subscription.toJSON().keys.auth unchanged.' },
   vapid_key_invalid: { status: 400, message: 'vapid_key must be the applicationServerKey, or left out.' },
-  queue_unreachable: { status: 503, message: 'The database did not answer.' },
+  overloaded: {
+    status: 503,
+    message: 'Too much is asked at once. Ask again in a few seconds.',
+    retryAfter: 5,
+  },
+  queue_unreachable: {
+    status: 503,
+    message: 'The database did not answer. Ask again in a few seconds.',
+    retryAfter: 5,
+  },
   queue_answer_malformed: { status: 500, message: 'The database answered something unexpected.' },
   vapid_keys_invalid: { status: 503, message: 'The VAPID keys are not a matching P-256 pair.' },
   fcm_account_invalid: { status: 503, message: 'FCM_SERVICE_ACCOUNT is not a usable service account.' },
   copied_project: { status: 409, message: 'This database is a copy of another project. Nothing is sent.' },
   usage: { status: 400, message: 'The command was called wrongly.' },
-} as const;
+} as const satisfies Record<string, KnownError>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
@@ -54,13 +76,14 @@ export class SupapushError extends Error {
   }
 }
 
-/** The HTTP answer for an error: `{ message, code }`; anything that is not ours becomes a bare 500. */
+/**
+ * The HTTP answer for an error: `{ message, code }`, with `Retry-After` where the same may be asked again; anything that is not
+ * ours becomes a bare 500 `internal`.
+ */
 export function errorResponse(error: unknown, headers: HeadersInit = {}): Response {
-  const known = error instanceof SupapushError;
-  return Response.json(
-    known
-      ? { message: error.message, code: error.code }
-      : { message: 'Something went wrong.', code: 'internal' },
-    { status: known ? error.status : 500, headers },
-  );
+  const known = error instanceof SupapushError ? error : new SupapushError('internal');
+  const { status, retryAfter }: KnownError = ERRORS[known.code];
+  const answer = Response.json({ message: known.message, code: known.code }, { status, headers });
+  if (retryAfter !== undefined) answer.headers.set('Retry-After', String(retryAfter));
+  return answer;
 }

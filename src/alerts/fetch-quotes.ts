@@ -14,19 +14,25 @@ export interface FetchSummary {
 
 /**
  * Asks every source that is due, all at a time, and reports each as soon as it is done: one that hangs holds up nobody
- * else's quotes. Throws `queue_unreachable` when the plan cannot be had.
+ * else's quotes. What is on trial at a source is asked for once its other quotes are reported. Throws `queue_unreachable`
+ * when the plan cannot be had.
  */
 export async function fetchQuotes(plan: QuotePlan, options: FetchOptions): Promise<FetchSummary> {
   const due = await plan.due();
-  const summary: FetchSummary = { sources: due.length, failed: [], recorded: 0, unreported: [] };
+  const runs = Map.groupBy(due, ({ source }) => source);
+  const summary: FetchSummary = { sources: runs.size, failed: [], recorded: 0, unreported: [] };
   await Promise.all(
-    due.map(async (planned) => {
-      const report = await fetchSource(planned, options);
-      if (report.error) summary.failed.push({ source: report.source, code: report.error.code });
-      try {
-        summary.recorded += await plan.report(report);
-      } catch {
-        summary.unreported.push(report.source);
+    [...runs.values()].map(async (ofOneSource) => {
+      for (const planned of ofOneSource) {
+        const report = await fetchSource(planned, options);
+        if (report.error) summary.failed.push({ source: report.source, code: report.error.code });
+        try {
+          summary.recorded += await plan.report(report);
+        } catch {
+          summary.unreported.push(report.source);
+        }
+        // What it might stumble over can wait.
+        if (report.error) break;
       }
     }),
   );

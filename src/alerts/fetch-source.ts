@@ -2,7 +2,7 @@ import type { PlannedSource, SourceReport } from '../database/quote-plan.ts';
 import { createCsvSource } from './csv-source.ts';
 import { getAnswer } from './get-answer.ts';
 import { createJsonSource } from './json-source.ts';
-import { type QuoteSource, QuoteSourceError } from './quote-source.ts';
+import { type QuoteErrorCode, type QuoteSource, QuoteSourceError } from './quote-source.ts';
 import { readQuoteTime, readQuoteValue } from './quote-value.ts';
 import { checkSourceAddress, type ResolveDns } from './source-address.ts';
 import { createSourceRequest } from './source-request.ts';
@@ -20,6 +20,13 @@ const IN_FLIGHT = 2;
 const MAX_FAILED_REQUESTS = 2;
 /** Requests beyond one for each batch, to find the symbols that a source refuses a batch for. */
 const MAX_SPLITS = 30;
+/** What the source itself is to blame for, whatever it was asked for. */
+const NEVER_A_SYMBOL: readonly QuoteErrorCode[] = [
+  'throttled',
+  'secret_missing',
+  'address_refused',
+  'internal',
+];
 /** Enough to see what is wrong. */
 const MAX_REJECTED = 20;
 
@@ -28,7 +35,8 @@ const MAX_REJECTED = 20;
  * the report's `error`, beside what came all the same.
  *
  * A batch that is refused (400, 404, 422) is halved until the symbols are found that it is refused for. Anybody may
- * watch any symbol, and one that the source does not know must not take the others with it.
+ * watch any symbol, and one that the source does not know must not take the others with it. Of symbols on trial that holds
+ * for whatever it answers, or does not: there may be one that it stumbles over.
  */
 export async function fetchSource(planned: PlannedSource, options: FetchOptions): Promise<SourceReport> {
   const run = new SourceRun(planned, options);
@@ -48,6 +56,7 @@ class SourceRun {
   readonly #symbols = new Map<string, string[]>();
   readonly #quotes: SourceReport['quotes'] = [];
   readonly #rejected: SourceReport['rejected'] = [];
+  readonly #missing: string[] = [];
   readonly #refused: string[] = [];
   #requests = 0;
   #answers = 0;
@@ -102,7 +111,7 @@ class SourceRun {
           this.#take(source, text, batch);
           this.#answers += 1;
         } catch (error) {
-          if (error instanceof QuoteSourceError && error.code === 'symbols_refused') {
+          if (error instanceof QuoteSourceError && this.#isAboutSymbols(error)) {
             batches.unshift(...this.#split(batch, error));
           } else this.fail(error);
         }
@@ -131,6 +140,7 @@ class SourceRun {
       lease,
       requests: this.#requests,
       quotes: this.#quotes,
+      missing: this.#answers === 0 ? [] : this.#missing,
       refused: this.#answers === 0 ? [] : this.#refused,
       rejected: this.#rejected.slice(0, MAX_REJECTED),
       error: error
@@ -149,13 +159,24 @@ class SourceRun {
     }
     const hopeless =
       this.#error && ['credentials_refused', 'throttled', 'redirected'].includes(this.#error.code);
-    return this.#deadline.aborted || hopeless === true || this.#failures >= MAX_FAILED_REQUESTS;
+    const { maxRequests } = this.#planned;
+    return (
+      this.#deadline.aborted ||
+      hopeless === true ||
+      this.#failures >= MAX_FAILED_REQUESTS ||
+      (maxRequests !== null && this.#requests >= maxRequests)
+    );
+  }
+
+  #isAboutSymbols({ code }: QuoteSourceError): boolean {
+    return this.#planned.trial ? !NEVER_A_SYMBOL.includes(code) : code === 'symbols_refused';
   }
 
   #split(batch: string[], refusal: QuoteSourceError): string[][] {
     this.#refusal ??= refusal;
     if (batch.length === 1) {
-      this.#refused.push(...batch.flatMap((name) => this.#symbols.get(name) ?? []));
+      const found = refusal.code === 'symbols_refused' ? this.#refused : this.#missing;
+      found.push(...this.#ours(batch));
       return [];
     }
     if (this.#splits >= MAX_SPLITS) {
@@ -167,7 +188,12 @@ class SourceRun {
     return [batch.slice(0, half), batch.slice(half)];
   }
 
+  #ours(names: string[]): string[] {
+    return names.flatMap((name) => this.#symbols.get(name) ?? []);
+  }
+
   #take(source: QuoteSource, text: string, names: string[]): void {
+    const given = new Set<string>();
     for (const { name, ...raw } of source.read(text, names)) {
       const value = readQuoteValue(raw.value);
       const time = raw.time === undefined ? undefined : readQuoteTime(raw.time, this.#planned.timezone);
@@ -178,8 +204,12 @@ class SourceRun {
         // Taken as of now it would look newer than it is.
         else if (timed && time === undefined) {
           this.#rejected.push({ symbol, message: `${symbol} has no time that can be read` });
-        } else this.#quotes.push({ symbol, value, ...(time && { quoted_at: time.toISOString() }) });
+        } else {
+          this.#quotes.push({ symbol, value, ...(time && { quoted_at: time.toISOString() }) });
+          given.add(name);
+        }
       }
     }
+    this.#missing.push(...this.#ours(names.filter((name) => !given.has(name))));
   }
 }

@@ -1,4 +1,4 @@
-import { parseJson } from '../parse-json.ts';
+import { parseExactJson } from '../parse-json.ts';
 import { type JsonStep, parseJsonPath, walkJson } from './json-path.ts';
 import { type QuotePlaces, type QuoteSource, QuoteSourceError, type RawQuote } from './quote-source.ts';
 
@@ -45,7 +45,7 @@ export function createJsonSource(places: QuotePlaces): QuoteSource {
   return {
     accept: 'application/json',
     read(text, names) {
-      const root = parseJson(text);
+      const root = parseExactJson(text);
       if (root === undefined) {
         const what = /^\s*</.test(text) ? 'an HTML or XML page' : 'no JSON';
         throw new QuoteSourceError('answer_malformed', `It answered ${what} where JSON was expected.`);

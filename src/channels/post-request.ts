@@ -10,7 +10,23 @@ export type PostResult =
 const MAX_ANSWER_BYTES = 16_384;
 
 /**
- * One POST to a push service; never throws. Redirects are answers: following one would take the message, or our
+ * Origins that speak HTTP/1.1. There, Deno's `fetch` (2.9) repeats a POST when the connection breaks, though the message may
+ * have been taken; over HTTP/2 it repeats only what the service says it did not process.
+ */
+const http1 = new Set<string>();
+// Names below a wildcard of `push.hosts` are for anybody to invent.
+const MAX_ORIGINS = 1000;
+
+/**
+ * How long to wait for an answer: twice as long once a delivery was tried before. A service that takes messages and is slow to
+ * say so is given each of them twice, and not until attempts are used up.
+ */
+export function timeoutOf({ attempt }: { attempt: number }, timeoutMs: number): number {
+  return attempt > 1 ? 2 * timeoutMs : timeoutMs;
+}
+
+/**
+ * One POST to a push service, made once; never throws. Redirects are answers: following one would take the message, or our
  * credentials, to an address that nobody checked.
  *
  * @param timeoutMs from connecting to the last byte of the answer
@@ -22,12 +38,17 @@ export async function postRequest(
   { timeoutMs, secrets }: { timeoutMs: number; secrets: readonly string[] },
 ): Promise<PostResult> {
   try {
+    const { origin } = new URL(url);
     const response = await fetch(url, {
-      ...request,
+      headers: request.headers,
+      // A Blob is read as it is sent, so that it cannot be sent again, and has a length, which chunks have not. Over HTTP/2 it
+      // would be a packet of its own, which waits for the one before to be acknowledged (40 ms, half the throughput).
+      body: http1.has(origin) ? new Blob([request.body]) : request.body,
       method: 'POST',
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     });
+    noteProtocol(origin, response);
     const body = await readAnswer(response);
     const { status, statusText, headers } = response;
     return { status, statusText, retryAfter: readRetryAfter(headers), headers, body };
@@ -38,6 +59,12 @@ export async function postRequest(
     const said = error instanceof Error ? error.message : 'unknown error';
     return { status: null, code: 'network_error', message: storableText(said, secrets) };
   }
+}
+
+/** HTTP/2 has no reason phrases. An HTTP/1.1 service that leaves them out counts as HTTP/2. */
+function noteProtocol(origin: string, { statusText }: Response): void {
+  if (statusText === '') http1.delete(origin);
+  else if (http1.size < MAX_ORIGINS) http1.add(origin);
 }
 
 /**

@@ -13,8 +13,8 @@ export function createAlerts({ project }: ClientContext): PushAlerts {
   const table = () => project.from('push_alerts');
   return {
     async list() {
-      const rows = await project.data(table().select(COLUMNS).order('created_at', { ascending: false }));
-      return (rows as object[]).map((row) => fromRow<Alert>(row));
+      const rows = await project.list('push_alerts', COLUMNS, '-created_at', 'id');
+      return rows.map((row) => fromRow<Alert>(row));
     },
     create: async (alert) =>
       fromRow<Alert>(

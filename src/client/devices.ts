@@ -27,7 +27,5 @@ export function deviceOf(row: DeviceRow, endpoint: string | undefined): Device {
 
 /** The rows of the user's devices, newest first. */
 export async function readDevices({ project }: ClientContext): Promise<DeviceRow[]> {
-  return (await project.data(
-    project.from('push_subscriptions').select(DEVICE_COLUMNS).order('created_at', { ascending: false }),
-  )) as DeviceRow[];
+  return (await project.list('push_subscriptions', DEVICE_COLUMNS, '-created_at', 'id')) as DeviceRow[];
 }

@@ -117,8 +117,11 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
     device: async (id) => (await read(id)) as DevicePreferences,
     setDevice: async (id, changes) => (await set(id, changes)) as DevicePreferences,
     categories: async () =>
-      (await project.data(
-        project.from('push_categories').select('key, title, description, critical').order('title'),
+      (await project.list(
+        'push_categories',
+        'key, title, description, critical',
+        'title',
+        'key',
       )) as Category[],
   };
 }

@@ -1,3 +1,4 @@
+import { isForLater } from '../browser/for-later.ts';
 import type { KnownSubscription } from '../browser/push-store.ts';
 import type { ClientContext } from './client-context.ts';
 import { isOffline, type PushClientError } from './push-client-error.ts';
@@ -29,7 +30,7 @@ export function createRelease(context: ClientContext): Release {
         keepalive: true,
       });
       await response.text();
-      if (response.status === 429 || response.status >= 500) return;
+      if (isForLater(response.status)) return;
     } catch {
       return;
     }

@@ -15,6 +15,9 @@ interface Answer {
   readonly status?: number;
 }
 
+/** A column to sort by; `-` before it for the newest first. Together they must tell any two rows apart. */
+type Order = string;
+
 /** The project as the client asks it. Everything rejects with a `PushClientError`, `offline` when nobody answered. */
 export interface Project {
   readonly auth: SupabaseClient['auth'];
@@ -22,6 +25,8 @@ export interface Project {
   /** A table of Supapush, whatever schema the client asks by default. */
   from(table: string): ReturnType<SupabaseClient['from']>;
   rpc(name: string, args?: Record<string, unknown>): Promise<unknown>;
+  /** Every row of a table that the user may see, also where the project's Max rows hands over a few at a time. */
+  list(table: string, columns: string, ...orders: Order[]): Promise<object[]>;
   /** The data of an answer. */
   data(query: PromiseLike<Answer>): Promise<unknown>;
   /** Who is signed in; null when nobody is. */
@@ -49,6 +54,20 @@ export function projectOf(supabase: PushSupabaseClient, functionsUrl?: string): 
     data,
     from: (table) => api.from(table) as ReturnType<SupabaseClient['from']>,
     rpc: (name, args) => data(api.rpc(name, args)),
+    async list(table, columns, ...orders) {
+      const rows: object[] = [];
+      for (let total = 1; rows.length < total; ) {
+        let query = api.from(table).select(columns, { count: 'exact' });
+        for (const order of orders)
+          query = query.order(order.replace('-', ''), { ascending: !order.startsWith('-') });
+        const answer = await query.range(rows.length, rows.length + 999);
+        const page = (await data(Promise.resolve(answer))) as object[];
+        rows.push(...page);
+        // Rows that were deleted meanwhile do not come any more.
+        total = page.length ? (answer.count ?? 0) : 0;
+      }
+      return rows;
+    },
     userId: async () => {
       const { data, error } = await client.auth.getSession();
       // A session that cannot be renewed without a network is none at the moment, and nobody has signed out.

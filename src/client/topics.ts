@@ -6,8 +6,8 @@ export function createTopics({ project }: ClientContext): PushTopics {
   return {
     async list() {
       const [topics, members] = await Promise.all([
-        project.data(project.from('push_topics').select('key, title, description').order('title')),
-        project.data(project.from('push_topic_members').select('topic')),
+        project.list('push_topics', 'key, title, description', 'title', 'key'),
+        project.list('push_topic_members', 'topic', 'topic'),
       ]);
       const joined = new Set((members as { topic: string }[]).map(({ topic }) => topic));
       return (topics as Topic[]).map((topic) => ({ ...topic, joined: joined.has(topic.key) }));

@@ -20,10 +20,16 @@ export interface Claim {
   unreadable: DeliveryReport[];
 }
 
+/** Push services and users of whom a dispatcher has enough for now. */
+export interface Busy {
+  hosts: string[];
+  users: string[];
+}
+
 /** The queue as a dispatcher sees it; every call is one RPC and throws `queue_unreachable` when it fails. */
 export interface DeliveryQueue {
-  /** Takes up to `limit` due deliveries under a lease, none of `busyHosts`, and says that the dispatcher lives. */
-  claim(dispatcher: string, limit: number, busyHosts: string[]): Promise<Claim>;
+  /** Takes up to `limit` due deliveries under a lease, none of those that are busy, and says that the dispatcher lives. */
+  claim(dispatcher: string, limit: number, busy: Busy): Promise<Claim>;
   /** Settles a batch. A report of a claim that is no longer the running one is ignored. */
   complete(reports: DeliveryReport[]): Promise<void>;
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
@@ -66,6 +72,7 @@ const presentation = z
 const claimedMessage = z.object({
   ...claimNumbers,
   notification_id: z.string(),
+  user_id: z.string(),
   host: z.string(),
   title: z.string(),
   body: z.string().nullable(),
@@ -103,8 +110,13 @@ const claimedTarget = z
   });
 
 const claimedRow = claimedMessage.and(claimedTarget);
-// Whatever else a row holds, with these it can be reported.
-const claimedRows = z.array(z.looseObject(claimNumbers));
+// What push_claim answers. The function asks for the protocol that it knows, so that a newer database can go on speaking it.
+const PROTOCOL = 1;
+const claimAnswer = z.object({
+  protocol: z.literal(PROTOCOL),
+  // Whatever else a row holds, with these it can be reported.
+  deliveries: z.array(z.looseObject(claimNumbers)),
+});
 
 /**
  * The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`).
@@ -114,23 +126,25 @@ const claimedRows = z.array(z.looseObject(claimNumbers));
 export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl: string): DeliveryQueue {
   const project = new URL(projectUrl).origin;
   return {
-    async claim(dispatcher, limit, busyHosts) {
+    async claim(dispatcher, limit, busy) {
       const { data, error } = await client.rpc('push_claim', {
         p_dispatcher: dispatcher,
         p_limit: limit,
-        p_busy_hosts: busyHosts,
+        p_busy_hosts: busy.hosts,
+        p_busy_users: busy.users,
+        p_protocol: PROTOCOL,
         p_project: project,
       });
       if (error) throw unreachable('push_claim', error);
-      const rows = claimedRows.safeParse(data);
-      if (!rows.success) {
+      const answer = claimAnswer.safeParse(data);
+      if (!answer.success) {
         throw new SupapushError(
           'queue_answer_malformed',
-          `push_claim answered another shape than this function knows: ${said(rows.error)}. Run: supabase db push`,
+          `push_claim answered another shape than this function knows: ${said(answer.error)}. Run: supabase db push`,
         );
       }
       const claim: Claim = { deliveries: [], unreadable: [] };
-      for (const row of rows.data) {
+      for (const row of answer.data.deliveries) {
         const read = claimedRow.safeParse(row);
         if (read.success) claim.deliveries.push(toDelivery(read.data));
         else claim.unreadable.push(unreadable(row, read.error));
@@ -197,6 +211,7 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
   return {
     deliveryId: row.delivery_id,
     attempt: row.attempt,
+    userId: row.user_id,
     host: row.host,
     target: row.target,
     content: {

@@ -1,6 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { z } from 'zod';
 import { type ErrorCode, SupapushError } from '../errors.ts';
+import { databaseError } from './database-error.ts';
 import type { Database } from './types.generated.ts';
 
 /** What one device says of one delivery. */
@@ -20,8 +21,10 @@ export interface DeviceKeys {
   auth: string;
 }
 
-/** What devices without a session may have done; every call is one RPC and throws `queue_unreachable` when it fails. */
+/** What devices without a session may have done; every call is one RPC, and throws what `databaseError()` says when it fails. */
 export interface DeviceEvents {
+  /** The ids of the devices that these are all of, in their order; null for wrong keys and for devices that are unknown. */
+  prove(devices: DeviceKeys[]): Promise<(string | null)[]>;
   record(receipts: Receipt[]): Promise<{ accepted: number; repeated: number; refused: number }>;
   /**
    * Gives a device that proves its old keys a new subscription; returns the id of its row. Throws `subscription_unknown`,
@@ -41,16 +44,25 @@ const counts = z.object({
 /** Device events over supabase-js with the secret key (see `supabase/migrations/…_push_receipts.sql`). */
 export function createDeviceEvents(client: SupabaseClient<Database>): DeviceEvents {
   return {
+    async prove(devices) {
+      const { data, error, status } = await client.rpc('push_proven_devices', {
+        p_devices: devices.map(({ endpoint, p256dh, auth }) => ({ endpoint, p256dh, auth })),
+      });
+      if (error) throw databaseError('push_proven_devices', { error, status });
+      const ids = z.array(z.uuid().nullable()).length(devices.length);
+      return understood('push_proven_devices', ids, data);
+    },
+
     async record(receipts) {
-      const { data, error } = await client.rpc('push_record_receipts', {
+      const { data, error, status } = await client.rpc('push_record_receipts', {
         p_receipts: receipts.map(({ deliveryId, ...others }) => ({ delivery_id: deliveryId, ...others })),
       });
-      if (error) throw failure('push_record_receipts', error);
+      if (error) throw databaseError('push_record_receipts', { error, status });
       return understood('push_record_receipts', counts, data);
     },
 
     async resubscribe(old, renewed) {
-      const { data, error } = await client.rpc('push_resubscribe', {
+      const { data, error, status } = await client.rpc('push_resubscribe', {
         p_old_endpoint: old.endpoint,
         p_old_p256dh: old.p256dh,
         p_old_auth: old.auth,
@@ -59,17 +71,17 @@ export function createDeviceEvents(client: SupabaseClient<Database>): DeviceEven
         p_auth: renewed.auth,
         ...(renewed.vapidKey === null ? {} : { p_vapid_key: renewed.vapidKey }),
       });
-      if (error) throw failure('push_resubscribe', error);
+      if (error) throw databaseError('push_resubscribe', { error, status }, REFUSALS);
       return understood('push_resubscribe', z.uuid(), data);
     },
 
     async release({ endpoint, p256dh, auth }) {
-      const { data, error } = await client.rpc('push_release', {
+      const { data, error, status } = await client.rpc('push_release', {
         p_endpoint: endpoint,
         p_p256dh: p256dh,
         p_auth: auth,
       });
-      if (error) throw failure('push_release', error);
+      if (error) throw databaseError('push_release', { error, status });
       return understood('push_release', z.boolean(), data);
     },
   };
@@ -86,18 +98,8 @@ const REFUSALS = [
   'too_many_resubscriptions',
 ] as const satisfies ErrorCode[];
 
-function failure(call: string, error: { code?: string; details?: string }): SupapushError {
-  const refusal = REFUSALS.find((code) => code === error.details);
-  if (refusal !== undefined) return new SupapushError(refusal);
-  // Without its message: that may quote a key or an endpoint, and strangers read this.
-  return new SupapushError('queue_unreachable', `${call} failed: ${error.code ?? ''}`.trim());
-}
-
 function understood<T>(call: string, shape: z.ZodType<T>, data: unknown): T {
   const read = shape.safeParse(data);
   if (read.success) return read.data;
-  throw new SupapushError(
-    'queue_answer_malformed',
-    `${call} answered another shape than this function knows. Run: supabase db push`,
-  );
+  throw new SupapushError('queue_answer_malformed', undefined, { cause: call });
 }

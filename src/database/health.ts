@@ -1,6 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { z } from 'zod';
 import { SupapushError } from '../errors.ts';
+import { databaseError } from './database-error.ts';
 import type { Database } from './types.generated.ts';
 
 const report = z.looseObject({
@@ -11,14 +12,10 @@ const report = z.looseObject({
 /** What `push_health` tells: see `supabase/migrations/…_push_health.sql` for the other values. */
 export type HealthReport = z.infer<typeof report>;
 
-/** Reads the project's health. Throws `queue_unreachable` when the database does not answer. */
+/** Reads the project's health. Throws what `databaseError()` says when that fails. */
 export async function readHealth(client: SupabaseClient<Database>): Promise<HealthReport> {
-  const { data, error } = await client.rpc('push_health');
-  if (error)
-    throw new SupapushError(
-      'queue_unreachable',
-      `push_health failed: ${error.code ?? ''} ${error.message}`.trim(),
-    );
+  const { data, error, status } = await client.rpc('push_health');
+  if (error) throw databaseError('push_health', { error, status });
   const read = report.safeParse(data);
   if (!read.success) {
     throw new SupapushError(

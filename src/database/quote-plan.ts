@@ -23,6 +23,8 @@ const plannedSource = z
     budget_ms: z.int().positive(),
     local_origin: z.string().nullable(),
     symbols: z.array(z.tuple([z.string(), z.string()])),
+    trial: z.boolean(),
+    max_requests: z.int().positive().nullable(),
   })
   .transform((row) => ({
     source: row.source,
@@ -44,6 +46,10 @@ const plannedSource = z
     localOrigin: row.local_origin,
     /** Ours and the source's name for it, those that wait longest first. */
     symbols: row.symbols,
+    /** Whether the source has never given these: users believe them to exist. */
+    trial: row.trial,
+    /** How often it may be asked in this run; null: as often as the symbols need. */
+    maxRequests: row.max_requests,
   }));
 
 /** A source that is due, and what it is to be asked for. */
@@ -55,6 +61,8 @@ export interface SourceReport {
   lease: string;
   requests: number;
   quotes: { symbol: string; value: number; quoted_at?: string }[];
+  /** Symbols that it was asked for and gave no value of. */
+  missing: string[];
   /** Symbols that the source does not know. */
   refused: string[];
   /** Values that are none. */
@@ -66,7 +74,7 @@ const outcome = z.looseObject({ accepted: z.boolean(), recorded: z.int().optiona
 
 /** What is to be fetched, as the database decides it; every call is one RPC and throws `queue_unreachable` when it fails. */
 export interface QuotePlan {
-  /** The sources that are due; each is ours until reported, or until its lease ends. */
+  /** The sources that are due, one with symbols on trial perhaps twice; each is ours until reported, or until its lease ends. */
   due(): Promise<PlannedSource[]>;
   /** Records what a source gave; how many quotes were new. */
   report(report: SourceReport): Promise<number>;

@@ -96,7 +96,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
         continue;
       }
 
-      const busy = lanes.busyHosts();
+      const busy = lanes.busy();
       const limit = Math.min(claimLimit, left);
       const { deliveries, unreadable } = await queue.claim(dispatcher, limit, busy);
       const claimed = deliveries.length + unreadable.length;
@@ -105,14 +105,16 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       lanes.add(deliveries);
       for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
-      const expanded = claimed < limit && busy.length === 0 && (await queue.expand());
+      const expanded = claimed < limit && busy.hosts.length === 0 && (await queue.expand());
       if (claimed > 0 || expanded) {
         idleSince = now();
         continue;
       }
       if (lanes.pending > 0) {
         // A busy host is asked for again as soon as it has room; one that hangs must not keep us from the others.
-        await (busy.length > 0 ? Promise.race([lanes.relieved(), pause(IDLE_POLL_MS)]) : pause(IDLE_POLL_MS));
+        await (busy.hosts.length > 0
+          ? Promise.race([lanes.relieved(), pause(IDLE_POLL_MS)])
+          : pause(IDLE_POLL_MS));
         idleSince = now();
         continue;
       }

@@ -1,13 +1,13 @@
 import { type Channels, type ClaimedDelivery, type Outcome, sendOn } from '../channels/channel.ts';
-import type { DeliveryReport } from '../database/delivery-queue.ts';
+import type { Busy, DeliveryReport } from '../database/delivery-queue.ts';
 
 /** Deliveries on their way, a lane for each host. */
 export interface Lanes {
   /** Deliveries that were added and have no outcome yet. */
   readonly pending: number;
   add(deliveries: ClaimedDelivery[]): void;
-  /** Hosts that have enough to do for now. */
-  busyHosts(): string[];
+  /** Hosts and users that have enough to do for now. */
+  busy(): Busy;
   /** Resolves when a delivery has its outcome, at once when nothing is pending. */
   progress(): Promise<void>;
   /** Resolves when one of the hosts that are busy now no longer is. */
@@ -16,9 +16,25 @@ export interface Lanes {
   drained(): Promise<void>;
 }
 
+// One user's devices may hold this share of a lane's places, or more while half of them are free: a user with twenty devices
+// reaches them all at once, and five users whose devices never answer leave two fifths of the places to others.
+const SHARES = 8;
+// Deliveries of one user that a dispatcher holds at most before it asks for none: see `c_share` of push.claim_some().
+const MOST_OF_A_USER = 25;
+
+/** What is on its way to one push service. */
+interface Lane {
+  /** By user, in the order in which their turns come. */
+  waiting: Map<string, ClaimedDelivery[]>;
+  /** How many are under way, by user. */
+  sending: Map<string, number>;
+  underWay: number;
+}
+
 /**
- * Sends deliveries, at most `concurrency` at a time to one host, and hands each outcome over as it is known. Never
- * rejects. A host that hangs uses up its own places only: the others' lanes go on, and are filled up meanwhile.
+ * Sends deliveries, at most `concurrency` at a time to one host, shared between users, and hands each outcome over
+ * as it is known. Never rejects. A host that hangs uses up its own places only, and a user whose devices
+ * hang the places of that user: the others go on, and are filled up meanwhile.
  */
 export function createLanes(options: {
   channels: Channels;
@@ -26,30 +42,61 @@ export function createLanes(options: {
   onReport: (report: DeliveryReport) => void;
 }): Lanes {
   const { channels, concurrency, onReport } = options;
-  const lanes = new Map<string, { waiting: ClaimedDelivery[]; sending: number }>();
+  const share = Math.max(1, Math.floor(concurrency / SHARES));
+  const lanes = new Map<string, Lane>();
+  const held = new Map<string, number>();
   let pending = 0;
   let listeners: (() => void)[] = [];
 
-  const work = async (host: string, lane: { waiting: ClaimedDelivery[]; sending: number }): Promise<void> => {
-    lane.sending += 1;
-    for (let delivery = lane.waiting.shift(); delivery !== undefined; delivery = lane.waiting.shift()) {
-      const outcome = await send(channels, delivery);
-      onReport({ deliveryId: delivery.deliveryId, attempt: delivery.attempt, outcome });
-      pending -= 1;
-      const waking = listeners;
-      listeners = [];
-      for (const wake of waking) wake();
+  /** Takes the next delivery of the user whose turn it is; undefined where all have their share or nothing waits. */
+  const next = (lane: Lane): ClaimedDelivery | undefined => {
+    const spare = lane.underWay < concurrency / 2;
+    for (const [userId, waiting] of lane.waiting) {
+      if (!spare && (lane.sending.get(userId) ?? 0) >= share) continue;
+      const delivery = waiting.shift();
+      // The next turn is somebody else's.
+      lane.waiting.delete(userId);
+      if (waiting.length > 0) lane.waiting.set(userId, waiting);
+      return delivery;
     }
-    lane.sending -= 1;
-    if (lane.sending === 0) lanes.delete(host);
+    return undefined;
+  };
+
+  const fill = (host: string, lane: Lane): void => {
+    while (lane.underWay < concurrency) {
+      const delivery = next(lane);
+      if (delivery === undefined) break;
+      void work(host, lane, delivery);
+    }
+    if (lane.underWay === 0 && lane.waiting.size === 0) lanes.delete(host);
+  };
+
+  const work = async (host: string, lane: Lane, delivery: ClaimedDelivery): Promise<void> => {
+    const { userId } = delivery;
+    lane.underWay += 1;
+    count(lane.sending, userId, 1);
+    const outcome = await send(channels, delivery);
+    lane.underWay -= 1;
+    count(lane.sending, userId, -1);
+    count(held, userId, -1);
+    pending -= 1;
+    onReport({ deliveryId: delivery.deliveryId, attempt: delivery.attempt, outcome });
+    fill(host, lane);
+    const waking = listeners;
+    listeners = [];
+    for (const wake of waking) wake();
   };
 
   const progress = (): Promise<void> =>
     pending === 0 ? Promise.resolve() : new Promise((resolve) => listeners.push(resolve));
 
-  // As much again as is under way keeps every place busy while the next claim is fetched.
-  const busyHosts = (): string[] =>
-    [...lanes].filter(([, lane]) => lane.waiting.length >= concurrency).map(([host]) => host);
+  /** Whether as much waits as can be under way: that keeps every place busy while the next claim is fetched. */
+  const isBusy = (lane: Lane): boolean => {
+    let waiting = 0;
+    for (const { length } of lane.waiting.values()) waiting += Math.min(length, share);
+    return waiting >= concurrency;
+  };
+  const busyHosts = (): string[] => [...lanes].filter(([, lane]) => isBusy(lane)).map(([host]) => host);
 
   return {
     get pending() {
@@ -58,14 +105,19 @@ export function createLanes(options: {
     add(deliveries) {
       pending += deliveries.length;
       for (const [host, added] of Map.groupBy(deliveries, (delivery) => delivery.host)) {
-        const lane = lanes.get(host) ?? { waiting: [], sending: 0 };
+        const lane = lanes.get(host) ?? { waiting: new Map(), sending: new Map(), underWay: 0 };
         lanes.set(host, lane);
-        lane.waiting.push(...added);
-        const places = Math.min(concurrency - lane.sending, lane.waiting.length);
-        for (let place = 0; place < places; place++) void work(host, lane);
+        for (const [userId, ofUser] of Map.groupBy(added, (delivery) => delivery.userId)) {
+          lane.waiting.set(userId, [...(lane.waiting.get(userId) ?? []), ...ofUser]);
+          count(held, userId, ofUser.length);
+        }
+        fill(host, lane);
       }
     },
-    busyHosts,
+    busy: () => ({
+      hosts: busyHosts(),
+      users: [...held].filter(([, number]) => number >= MOST_OF_A_USER).map(([userId]) => userId),
+    }),
     progress,
     async relieved() {
       const before = busyHosts().length;
@@ -75,6 +127,13 @@ export function createLanes(options: {
       while (pending > 0) await progress();
     },
   };
+}
+
+/** Adds to a number that is kept by key, and forgets it at nothing. */
+function count(numbers: Map<string, number>, key: string, by: number): void {
+  const number = (numbers.get(key) ?? 0) + by;
+  if (number === 0) numbers.delete(key);
+  else numbers.set(key, number);
 }
 
 async function send(channels: Channels, delivery: ClaimedDelivery): Promise<Outcome> {

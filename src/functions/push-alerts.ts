@@ -2,7 +2,8 @@ import { fetchQuotes } from '../alerts/fetch-quotes.ts';
 import type { ResolveDns } from '../alerts/source-address.ts';
 import { createQuotePlan } from '../database/quote-plan.ts';
 import { createServiceClient } from '../database/service-client.ts';
-import { errorResponse, SupapushError } from '../errors.ts';
+import { SupapushError } from '../errors.ts';
+import { answerRequests } from './answer-requests.ts';
 import { refusedMethod, requireBell } from './bell.ts';
 import { readBellEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
@@ -22,32 +23,26 @@ export interface AlertsPlatform extends Pick<Platform, 'environment' | 'waitUnti
  */
 export function createPushAlerts(platform: AlertsPlatform): (request: Request) => Promise<Response> {
   const { environment, waitUntil, log, resolve } = platform;
-  return async (request) => {
-    try {
-      const refused = refusedMethod(request);
-      if (refused !== undefined) return refused;
-      const { supabaseUrl, secretKey, bellSecret } = readBellEnvironment(environment);
-      if (request.method === 'GET') return Response.json({ function: 'push-alerts', status: 'ok' });
-      await requireBell(request, bellSecret);
-      const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey));
-      const started = performance.now();
-      const work = fetchQuotes(plan, { environment, resolve }).then(
-        (summary) => {
-          const milliseconds = Math.round(performance.now() - started);
-          log({ level: 'info', event: 'quotes_fetched', milliseconds, ...summary });
-        },
-        (error: unknown) => {
-          const code = error instanceof SupapushError ? error.code : 'internal';
-          const message = error instanceof Error ? error.message : String(error);
-          log({ level: 'error', event: 'fetching_quotes_failed', code, message });
-        },
-      );
-      waitUntil(work);
-      return Response.json({}, { status: 202 });
-    } catch (error) {
-      if (!(error instanceof SupapushError))
-        log({ level: 'error', event: 'request_failed', message: String(error) });
-      return errorResponse(error);
-    }
-  };
+  return answerRequests({ name: 'push-alerts', log }, async (request) => {
+    const refused = refusedMethod(request);
+    if (refused !== undefined) return refused;
+    const { supabaseUrl, secretKey, bellSecret } = readBellEnvironment(environment);
+    if (request.method === 'GET') return Response.json({ function: 'push-alerts', status: 'ok' });
+    await requireBell(request, bellSecret);
+    const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey));
+    const started = performance.now();
+    const work = fetchQuotes(plan, { environment, resolve }).then(
+      (summary) => {
+        const milliseconds = Math.round(performance.now() - started);
+        log({ level: 'info', event: 'quotes_fetched', milliseconds, ...summary });
+      },
+      (error: unknown) => {
+        const code = error instanceof SupapushError ? error.code : 'internal';
+        const message = error instanceof Error ? error.message : String(error);
+        log({ level: 'error', event: 'fetching_quotes_failed', code, message });
+      },
+    );
+    waitUntil(work);
+    return Response.json({}, { status: 202 });
+  });
 }

@@ -10,16 +10,18 @@ import { createDeliveryQueue } from '../database/delivery-queue.ts';
 import { createServerClock } from '../database/server-clock.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
-import { errorResponse, SupapushError } from '../errors.ts';
+import { SupapushError } from '../errors.ts';
 import { parseJson } from '../parse-json.ts';
+import { answerRequests } from './answer-requests.ts';
 import { refusedMethod, requireBell } from './bell.ts';
+import { builtOnce } from './built-once.ts';
 import { readEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
-import { readBody } from './read-body.ts';
+import { type BodyLimits, createBodyReader } from './read-body.ts';
 
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
-// What is under way at the end may take another minute where a push service hangs.
+// What is under way at the end may take another minute where a push service hangs, or two for what was tried before.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 70_000 };
 
 const bell = z.object({ dispatcher: z.uuid() });
@@ -31,37 +33,28 @@ const MAX_BODY_BYTES = 1024;
  * `GET` is the health probe: 200 `{ function, status: 'ok' }`, or 503 naming what is not configured. `POST` takes
  * `{ dispatcher: uuid }` with the bell's secret in `x-push-bell`; errors are `{ message, code }`.
  */
-export function createPushDispatch(platform: Platform): (request: Request) => Promise<Response> {
-  let world: Promise<World> | undefined;
-  // Built with the first request and kept: a worker serves many, and a broken configuration has to be answerable.
-  const getWorld = () => {
-    world ??= buildWorld(platform).catch((error: unknown) => {
-      world = undefined;
-      throw error;
-    });
-    return world;
-  };
+export function createPushDispatch(
+  platform: Platform,
+  limits: Partial<BodyLimits> = {},
+): (request: Request) => Promise<Response> {
+  const readBody = createBodyReader(limits);
+  // A worker serves many requests, and a broken configuration has to be answerable.
+  const getWorld = builtOnce(() => buildWorld(platform));
 
-  return async (request) => {
-    try {
-      const refused = refusedMethod(request);
-      if (refused !== undefined) return refused;
-      const { bellSecret, options, problem } = await getWorld();
-      if (request.method === 'GET') {
-        if (problem !== undefined) throw problem;
-        return Response.json({ function: 'push-dispatch', status: 'ok' });
-      }
-      // Before the body is read: a stranger gets no work done.
-      await requireBell(request, bellSecret);
-      const { dispatcher } = await readBell(request);
-      platform.waitUntil(run(dispatcher, options, platform.log));
-      return Response.json({ dispatcher }, { status: 202 });
-    } catch (error) {
-      if (!(error instanceof SupapushError))
-        platform.log({ level: 'error', event: 'request_failed', message: String(error) });
-      return errorResponse(error);
+  return answerRequests({ name: 'push-dispatch', log: platform.log }, async (request) => {
+    const refused = refusedMethod(request);
+    if (refused !== undefined) return refused;
+    const { bellSecret, options, problem } = await getWorld();
+    if (request.method === 'GET') {
+      if (problem !== undefined) throw problem;
+      return Response.json({ function: 'push-dispatch', status: 'ok' });
     }
-  };
+    // Before the body is read: a stranger gets no work done.
+    await requireBell(request, bellSecret);
+    const { dispatcher } = readBell(await readBody(request, MAX_BODY_BYTES));
+    platform.waitUntil(run(dispatcher, options, platform.log));
+    return Response.json({ dispatcher }, { status: 202 });
+  });
 }
 
 interface World {
@@ -112,8 +105,8 @@ async function buildFcm(
   }
 }
 
-async function readBell(request: Request): Promise<z.infer<typeof bell>> {
-  const body = bell.safeParse(parseJson(await readBody(request, MAX_BODY_BYTES)));
+function readBell(text: string): z.infer<typeof bell> {
+  const body = bell.safeParse(parseJson(text));
   if (!body.success)
     throw new SupapushError('body_malformed', 'The body must be JSON: {"dispatcher": "<uuid>"}.');
   return body.data;

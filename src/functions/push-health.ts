@@ -3,6 +3,8 @@ import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { readHealth } from '../database/health.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { errorResponse, SupapushError } from '../errors.ts';
+import { answerRequests } from './answer-requests.ts';
+import { builtOnce } from './built-once.ts';
 import { type FunctionEnvironment, readEnvironment, readSecretKey } from './environment.ts';
 import type { Platform } from './platform.ts';
 import { isSameSecret } from './secret-comparison.ts';
@@ -24,29 +26,25 @@ const CORS = {
 export function createPushHealth(
   platform: Pick<Platform, 'environment' | 'log'>,
 ): (request: Request) => Promise<Response> {
-  return async (request) => {
-    try {
-      if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: CORS });
-      if (request.method !== 'GET') {
-        const refused = new SupapushError('method_not_allowed', 'Health is asked for with GET.');
-        return errorResponse(refused, { ...CORS, Allow: 'GET, OPTIONS' });
-      }
-      const { environment, problem } = await readConfiguration(platform.environment);
-      const key = request.headers.get('apikey') ?? '';
-      const secretKey = readSecretKey(platform.environment);
-      if (secretKey === undefined || !(await isSameSecret(key, secretKey))) {
-        // Publishable keys and old anon keys come from frontends, which send one with every request.
-        if (!key.startsWith('sb_secret_')) return publicAnswer(environment);
-        throw new SupapushError('secret_key_refused');
-      }
-      return await fullAnswer(environment, problem);
-    } catch (error) {
-      if (!(error instanceof SupapushError)) {
-        platform.log({ level: 'error', event: 'request_failed', message: String(error) });
-      }
-      return errorResponse(error, CORS);
+  // Once: an environment does not change, and its keys cost more to look at than the rest of an answer to a stranger.
+  const getConfiguration = builtOnce(() => readConfiguration(platform.environment));
+
+  return answerRequests({ name: 'push-health', log: platform.log, headers: CORS }, async (request) => {
+    if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: CORS });
+    if (request.method !== 'GET') {
+      const refused = new SupapushError('method_not_allowed', 'Health is asked for with GET.');
+      return errorResponse(refused, { ...CORS, Allow: 'GET, OPTIONS' });
     }
-  };
+    const { environment, problem } = await getConfiguration();
+    const key = request.headers.get('apikey') ?? '';
+    const secretKey = readSecretKey(platform.environment);
+    if (secretKey === undefined || !(await isSameSecret(key, secretKey))) {
+      // Publishable keys and old anon keys come from frontends, which send one with every request.
+      if (!key.startsWith('sb_secret_')) return publicAnswer(environment);
+      throw new SupapushError('secret_key_refused');
+    }
+    return await fullAnswer(environment, problem);
+  });
 }
 
 interface Configuration {

@@ -256,10 +256,7 @@ async function compose(
       fcmBaseUrl: fcm.baseUrl,
       quoteServerOrigin: quotes?.origin,
     }).then((original) => {
-      if (original !== undefined)
-        log(
-          `nothing is sent: this database is a copy of ${original}. To send all the same: select push.adopt()`,
-        );
+      if (original) log(`nothing is sent: a copy of ${original}. To send all the same: select push.adopt()`);
     }),
   ]);
   // Registered again to be the first to stop: no request is to find its server half gone.

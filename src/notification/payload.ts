@@ -47,6 +47,20 @@ export interface NotificationContent {
   appUrl: string | null;
 }
 
+/**
+ * What a device tells notifications apart by: showing one takes the place of the one with the same tag.
+ *
+ * Without a tag of the app's it is the notification's id: a push service may be given the same message again, and a repeat
+ * then takes the place of the first, and makes no sound.
+ */
+export function deviceTag({
+  tag,
+  topic,
+  notificationId,
+}: Pick<NotificationContent, 'tag' | 'topic' | 'notificationId'>): string {
+  return tag ?? topic ?? notificationId;
+}
+
 /** A message that is ready but for its receipt token (ASCII), which each delivery has of its own. */
 export type PreparedPayload = (receipt: string) => Uint8Array<ArrayBuffer>;
 
@@ -117,7 +131,6 @@ function shortened(content: NotificationContent, excess: number): NotificationCo
 
 /** The message with an empty receipt. */
 function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
-  const tag = content.tag ?? content.topic;
   // Ours stands last, also where params have an entry of that name: its place is known then.
   const { supapush: _taken, ...params } = content.params;
   return encoder.encode(
@@ -127,7 +140,7 @@ function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
         title: content.title,
         ...(content.body === null ? {} : { body: content.body }),
         navigate: absolute(content.url ?? '/', content.appUrl),
-        ...(tag === null ? {} : { tag }),
+        tag: deviceTag(content),
         ...members(content),
         data: {
           ...params,
@@ -152,7 +165,7 @@ function members({ presentation, url, topic, tag, appUrl }: NotificationContent)
   const { actions, renotify, ...others } = presentation ?? {};
   return {
     ...others,
-    // One action without a place to go to makes the whole message invalid there; so does renotify without a tag.
+    // One action without a place to go to makes the whole message invalid there.
     ...(actions === undefined
       ? {}
       : {
@@ -161,6 +174,7 @@ function members({ presentation, url, topic, tag, appUrl }: NotificationContent)
             navigate: absolute(own ?? url ?? '/', appUrl),
           })),
         }),
+    // Without a tag of the app's, only a repeat of the same message would ring.
     ...(renotify === undefined || (tag ?? topic) === null ? {} : { renotify }),
   };
 }

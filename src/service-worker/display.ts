@@ -16,6 +16,8 @@ export class Display {
   /** How often the screen was cleared: what somebody is shown belongs to the time between two. */
   clears = 0;
   #showing = 0;
+  /** The last showing of each tag, as long as the worker lives. */
+  readonly #last = new Map<string, string>();
   #shown: Promise<unknown> = Promise.resolve();
   #counting: Promise<unknown> = Promise.resolve();
 
@@ -26,16 +28,27 @@ export class Display {
   /** Shows a notification with all that was asked for, or else, since browsers differ in what they refuse, with less. */
   async show(title: string, options: ShownOptions, defaultTitle: string): Promise<void> {
     const { registration } = this.#state.scope;
-    const { body, tag, data } = options;
+    const { body, tag } = options;
+    const showing = crypto.randomUUID();
+    const data = { ...options.data, supapush: { ...options.data.supapush, showing } };
     const plain = { ...(body === undefined ? {} : { body }), ...(tag === undefined ? {} : { tag }), data };
     this.#showing++;
     const shown = this.#counting
-      .then(() => registration.showNotification(title, options))
+      .then(() => {
+        if (tag) this.#last.set(tag, showing);
+        return registration.showNotification(title, { ...options, data });
+      })
       .catch(() => registration.showNotification(title, plain))
       .catch(() => registration.showNotification(defaultTitle, { data: { supapush: data.supapush } }))
       .finally(() => this.#showing--);
     this.#shown = Promise.allSettled([this.#shown, shown]);
     await shown;
+  }
+
+  /** Whether another of its tag has taken its place since: Firefox says of the one before that it was closed. */
+  isReplaced(tag: string, showing: string | undefined): boolean {
+    const last = this.#last.get(tag);
+    return last !== undefined && last !== showing;
   }
 
   /** Closes all that we show, and takes the number from the app's icon: it is not for whoever sits here next. Never rejects. */

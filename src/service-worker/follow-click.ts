@@ -34,12 +34,14 @@ export async function followClick(
   ]);
 }
 
-/** Reports that a notification of ours was closed by its user, and not by a click or by us. Never rejects. */
+/** Reports that a notification of ours was closed by its user, and not by a click, by us or by the next of its tag. Never rejects. */
 export async function noteDismissal(
   state: WorkerState,
   receipts: ReceiptQueue,
+  { notification }: ClickedEvent,
   mark: NotificationMark,
 ): Promise<void> {
+  if (state.display.isReplaced(notification.tag, mark.showing)) return;
   await Promise.allSettled([
     state.settled.has(mark.receipt ?? '') ? undefined : receipts.report(mark, 'dismissed'),
     mark.app_badge === undefined ? state.display.updateBadge(undefined, mark.notification_id) : undefined,

@@ -58,7 +58,7 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
     const mark = markOf(closed.notification);
     if (mark === null) return;
     event.stopImmediatePropagation();
-    closed.waitUntil(noteDismissal(state, receipts, mark));
+    closed.waitUntil(noteDismissal(state, receipts, closed, mark));
   });
 
   scope.addEventListener('pushsubscriptionchange', (event) => {

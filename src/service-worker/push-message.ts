@@ -16,6 +16,8 @@ export interface NotificationMark {
   category?: string;
   /** Authenticates receipts: `<delivery id>.<mac>`. */
   receipt?: string;
+  /** Which showing it is: a message may come again, and then has the same receipt. */
+  showing?: string;
   /** Where a click leads, as the sender said it: not checked yet. */
   navigate?: unknown;
   /** The same for actions, by their keys. */

@@ -1,3 +1,4 @@
+import { isForLater } from '../browser/for-later.ts';
 import { openPushStore, type PushStore } from '../browser/push-store.ts';
 import { Display } from './display.ts';
 import type { PushOptions } from './push-options.ts';
@@ -69,7 +70,7 @@ export class WorkerState {
   }
 
   /**
-   * Posts to `push-events`: the answer, or null when it is to be asked again later: unreachable, busy (429) or failing (5xx).
+   * Posts to `push-events`: the answer, or null when it is to be asked again later: not reached, or `isForLater()`.
    */
   async post(url: string, body: unknown): Promise<Response | null> {
     try {
@@ -80,7 +81,7 @@ export class WorkerState {
         credentials: 'omit',
         signal: AbortSignal.timeout(NETWORK_LIMIT),
       });
-      return response.status === 429 || response.status >= 500 ? null : response;
+      return isForLater(response.status) ? null : response;
     } catch {
       return null;
     }

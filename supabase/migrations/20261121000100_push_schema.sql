@@ -18,14 +18,17 @@ create table push.settings (
   max_subscriptions_per_user integer not null default 20,
   default_ttl integer not null default 86400,
   max_attempts smallint not null default 10,
+  max_unanswered smallint not null default 4,
   backoff_base interval not null default '10 seconds',
   backoff_max interval not null default '1 hour',
   delivery_lease interval not null default '60 seconds',
   dispatcher_lease interval not null default '20 seconds',
   call_lease interval not null default '10 seconds',
-  pause_base interval not null default '1 minute',
-  pause_max interval not null default '15 minutes',
-  throttle_pause interval not null default '2 seconds',
+  probe_every interval not null default '500 milliseconds',
+  probe_backoff_max interval not null default '1 minute',
+  retry_after_max interval not null default '15 minutes',
+  gone_confirm interval not null default '1 hour',
+  circuit_refusals integer not null default 3,
   circuit_failures integer not null default 10,
   max_dispatchers integer not null default 4,
   backlog_per_dispatcher integer not null default 5000,
@@ -34,13 +37,19 @@ create table push.settings (
   constraint settings_pkey primary key (id),
   constraint settings_one_row check (id),
   constraint settings_limits check (
-    max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100
-    and circuit_failures > 0 and max_dispatchers > 0 and backlog_per_dispatcher > 0
+    max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100 and max_unanswered between 1 and 100
+    and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers between 1 and 100 and backlog_per_dispatcher > 0
   ),
+  -- What is longer stops messages for as long: a dispatcher that died would count as live for years.
   constraint settings_intervals check (
-    backoff_base > interval '0' and backoff_max >= backoff_base
-    and delivery_lease > interval '0' and dispatcher_lease > interval '0' and call_lease > interval '0'
-    and pause_base > interval '0' and pause_max >= pause_base and throttle_pause >= interval '0'
+    backoff_base > interval '0' and backoff_max between backoff_base and interval '1 day'
+    and delivery_lease between interval '1 second' and interval '1 hour'
+    and dispatcher_lease between interval '1 second' and interval '1 hour'
+    and call_lease between interval '1 second' and interval '1 hour'
+    and probe_every between interval '1 millisecond' and interval '1 hour'
+    and probe_backoff_max > interval '0' and probe_backoff_max <= interval '1 day'
+    and retry_after_max > interval '0' and retry_after_max <= interval '1 day'
+    and gone_confirm > interval '0' and gone_confirm <= interval '7 days'
   ),
   -- http is for an app on this machine alone, as in development.
   constraint settings_app_url check (
@@ -52,18 +61,28 @@ comment on table push.settings is 'Limits and intervals of this project: one row
 comment on column push.settings.max_subscriptions_per_user is 'Devices one user may register.';
 comment on column push.settings.default_ttl is 'Seconds a push service keeps an undelivered message (RFC 8030 TTL) when the notification says nothing else.';
 comment on column push.settings.max_attempts is 'Attempts before a delivery that keeps failing is given up.';
+comment on column push.settings.max_unanswered is
+  'How often a message is sent whose push service does not answer in time: it was probably taken, and each repeat may reach its device.';
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
 comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
 comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';
-comment on column push.settings.throttle_pause is 'Shortest pause of a push service that says we are too fast.';
-comment on column push.settings.circuit_failures is 'Requests in a row without a useful answer that pause a push service.';
+comment on column push.settings.probe_every is 'A paused push service is asked this often, each time for a few users.';
+comment on column push.settings.probe_backoff_max is
+  'While its push service is paused, a device waits at most this long for its next attempt, so that a repair is noticed soon.';
+comment on column push.settings.retry_after_max is
+  'A Retry-After holds its delivery back as long as it says, and the other messages of that device at most this long.';
+comment on column push.settings.gone_confirm is
+  'A device that worked in the last week and answers 404 is deleted when it does so again after this time.';
+comment on column push.settings.circuit_refusals is
+  'Refusals (401, 403, 429) of several users without an acceptance in between that pause a push service.';
+comment on column push.settings.circuit_failures is
+  'Requests of several users without a useful answer, and without an acceptance in between, that pause a push service.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.app_url is
   'The app''s origin, https://app.example.com, without a slash at its end: paths of notifications become whole URLs of it on their way to '
   'browsers, as Declarative Web Push wants them. Null: paths stay paths.';
-comment on column push.settings.pause_base is 'First pause of a push service that refuses our VAPID key or does not answer; doubles up to pause_max.';
 
 insert into push.settings default values;
 
@@ -84,6 +103,89 @@ end;
 $$;
 comment on function push.refuse(integer, text, text, text) is
   'Raises a client-facing error: HTTP status, machine code (detail), message, and what to do (hint).';
+
+create function push.explain_constraints()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_check record;
+  v_holds boolean;
+  v_given text;
+begin
+  -- Postgres names the constraint and shows the whole row; who changes one column wants to know what that may be.
+  for v_check in
+    select pg_catalog.pg_get_expr(c.conbin, c.conrelid) as expression, c.conkey,
+      pg_catalog.obj_description(c.oid, 'pg_constraint') as hint
+    from pg_catalog.pg_constraint as c
+    where c.conrelid = tg_relid and c.contype = 'c'
+    order by c.conname
+  loop
+    execute pg_catalog.format('select (%s) is not false from (select ($1).*) as given', v_check.expression) into v_holds using new;
+    if not v_holds then
+      select string_agg(pg_catalog.format('%s = %s', a.attname, coalesce(to_jsonb(new) ->> a.attname, 'null')), ', ') into v_given
+      from pg_catalog.pg_attribute as a
+      where a.attrelid = tg_relid and a.attnum = any (v_check.conkey)
+        and (tg_op = 'INSERT' or to_jsonb(new) -> a.attname is distinct from to_jsonb(old) -> a.attname);
+      raise exception using errcode = 'check_violation', detail = 'value_refused',
+        message = pg_catalog.format('%I.%I does not take %s.', tg_table_schema, tg_table_name, left(v_given, 300)),
+        hint = coalesce(v_check.hint, 'It must be that ' || v_check.expression);
+    end if;
+  end loop;
+  return new;
+end;
+$$;
+comment on function push.explain_constraints() is
+  'Says which value of a row is refused, and what it may be: the comment of the check constraint, or its condition.';
+
+create function push.keep_rows()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform push.refuse(409, 'row_needed', format('%I.%I cannot do without its rows.', tg_table_schema, tg_table_name),
+    'Change what shall be different with an update.');
+  return null;
+end;
+$$;
+comment on function push.keep_rows() is 'Keeps what everything reads from being deleted.';
+
+create trigger settings_explain before insert or update on push.settings
+for each row execute function push.explain_constraints();
+create trigger settings_keep before delete on push.settings
+for each row execute function push.keep_rows();
+create trigger settings_keep_all before truncate on push.settings
+for each statement execute function push.keep_rows();
+comment on constraint settings_app_url on push.settings is
+  'An origin without a slash at its end, such as https://app.example.com; http for localhost and 127.0.0.1 alone.';
+
+-- turns --------------------------------------------------------------------------------------------------------
+
+create function push.take_turns()
+returns trigger
+language plpgsql
+-- Definer: looks into auth.users, which users may not.
+security definer
+set search_path = ''
+as $$
+begin
+  if auth.uid() is not null then
+    -- Two statements of one user, from two tabs, would lock the same rows in another order, and wait in a circle.
+    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || auth.uid()::text, 0));
+    -- Before any other row: who is being deleted would wait for those, and their foreign keys for that. A session outlives
+    -- its account by up to an hour.
+    perform from auth.users as u where u.id = auth.uid() for key share;
+    if not found then
+      perform push.refuse(401, 'user_unknown', 'The account of this session does not exist any more.', 'Sign in again.');
+    end if;
+  end if;
+  return null;
+end;
+$$;
+comment on function push.take_turns() is
+  'For statements of a client itself: has those of one user come one after the other, and refuses a user whose account is gone.';
 
 -- alarms -------------------------------------------------------------------------------------------------------
 

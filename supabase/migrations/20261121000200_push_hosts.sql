@@ -6,10 +6,16 @@ create table push.hosts (
   origin text not null,
   channel text not null default 'webpush',
   max_in_flight integer not null default 500,
-  paused_until timestamptz,
-  pauses integer not null default 0,
+  paused_at timestamptz,
+  probe_at timestamptz,
   slowed_to integer,
-  unreachable integer not null default 0,
+  slowed_at timestamptz,
+  evidence text,
+  evidence_count integer not null default 0,
+  evidence_users uuid[] not null default '{}',
+  known_users uuid[] not null default '{}',
+  gone_since timestamptz,
+  gone_count integer not null default 0,
   last_success_at timestamptz,
   last_error_at timestamptz,
   last_error text,
@@ -24,16 +30,25 @@ create table push.hosts (
     when 'fcm' then origin = 'https://fcm.googleapis.com/v1' or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}/v1$'
     else false
   end),
-  constraint hosts_max_in_flight check (max_in_flight > 0)
+  constraint hosts_max_in_flight check (max_in_flight > 0),
+  constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
+  constraint hosts_paused check ((paused_at is null) = (probe_at is null))
 );
 comment on table push.hosts is 'Push services that may be called, one a row, with their state.';
 comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
 comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
 comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
-comment on column push.hosts.paused_until is 'No delivery is handed out for this service before this time.';
+comment on column push.hosts.paused_at is 'Since when only probes are handed out for this service; null while it is not paused.';
+comment on column push.hosts.probe_at is 'While paused: when the next probes may be handed out.';
 comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles with each success until it is gone.';
-comment on column push.hosts.unreachable is 'Requests in a row that got no useful answer.';
-comment on column push.hosts.pauses is 'Pauses in a row without a success between them; each doubles the next.';
+comment on column push.hosts.slowed_at is 'When slowed_to was last halved.';
+comment on column push.hosts.evidence is
+  'What speaks against the service since it last accepted a message: refused (our key or account), throttled or unreachable.';
+comment on column push.hosts.evidence_count is 'How many such answers there were.';
+comment on column push.hosts.evidence_users is 'The users whose devices got them, two of them at most.';
+comment on column push.hosts.known_users is 'Up to two users for whom the service has accepted a message.';
+comment on column push.hosts.gone_since is 'Since when gone_count counts: ten minutes at most.';
+comment on column push.hosts.gone_count is 'Devices that worked in the last week and that the service calls dead.';
 
 -- Nothing in an FCM token says where it is to be sent.
 create unique index hosts_one_fcm on push.hosts (channel) where channel = 'fcm';
@@ -49,6 +64,31 @@ insert into push.hosts (origin) values
   ('https://*.notify.windows.com'),
   ('https://*.push.apple.com');
 insert into push.hosts (origin, channel) values ('https://fcm.googleapis.com/v1', 'fcm');
+
+comment on constraint hosts_origin on push.hosts is
+  'Of channel webpush https:// and a name in lower case, or https://*. and one, without port, path and slash at its end; of fcm https://fcm.googleapis.com/v1.';
+
+create trigger hosts_explain before insert or update of origin, channel, max_in_flight on push.hosts
+for each row execute function push.explain_constraints();
+-- With cascade, it would take all devices along.
+create trigger hosts_keep_all before truncate on push.hosts
+for each statement execute function push.keep_rows();
+
+create function push.follow_alarms()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- What goes on under another name is raised again under that.
+  update push.alarms as a set resolved_at = clock_timestamp() where a.subject = old.origin and a.resolved_at is null;
+  return null;
+end;
+$$;
+comment on function push.follow_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
+
+create trigger hosts_follow_alarms after delete or update of origin on push.hosts
+for each row execute function push.follow_alarms();
 
 create function push.host_of(p_endpoint text)
 returns text
@@ -158,5 +198,11 @@ end;
 $$;
 comment on function push.is_p256_point(bytea) is
   'Whether these bytes are an uncompressed point on P-256, as a push subscription''s p256dh must be (RFC 8291).';
+
+alter table push.settings add constraint settings_vapid_public_key check (
+  vapid_public_key is null or push.is_p256_point(push.decode_base64url(vapid_public_key))
+);
+comment on constraint settings_vapid_public_key on push.settings is
+  'The VAPID_PUBLIC_KEY of push-dispatch: an uncompressed P-256 point, base64url without padding. push.connect() notes it.';
 
 revoke all on all functions in schema push from public;

@@ -19,6 +19,10 @@ create table public.push_subscriptions (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   last_used_at timestamptz,
+  failures integer not null default 0,
+  failed_at timestamptz,
+  retry_at timestamptz,
+  gone_at timestamptz,
   constraint push_subscriptions_pkey primary key (id),
   constraint push_subscriptions_endpoint_key unique (endpoint),
   constraint push_subscriptions_fcm_token_key unique (fcm_token),
@@ -50,6 +54,11 @@ comment on column public.push_subscriptions.device_name is 'What its user knows 
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
 comment on column public.push_subscriptions.host is 'The row of push.hosts through which the device is reached; set by the database.';
 comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device.';
+comment on column public.push_subscriptions.failures is 'Attempts in a row that the push service refused or did not answer for this device.';
+comment on column public.push_subscriptions.failed_at is 'When the last of them failed.';
+comment on column public.push_subscriptions.retry_at is 'No message is sent to this device before then: its own backoff.';
+comment on column public.push_subscriptions.gone_at is
+  'When the push service first called this device dead, which had worked shortly before. A second such answer deletes it.';
 
 create index push_subscriptions_user_id_idx on public.push_subscriptions (user_id);
 create index push_subscriptions_host_idx on public.push_subscriptions (host);
@@ -60,11 +69,17 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_mistake record;
 begin
   if p_row.channel = 'fcm' then
     if num_nonnulls(p_row.endpoint, p_row.p256dh, p_row.auth, p_row.vapid_key) > 0 then
       perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and nothing of web push.',
         'Leave out endpoint, p256dh, auth and vapid_key, or use channel "webpush".');
+    end if;
+    select m.* into v_mistake from push.mistaken_address('fcm_token', p_row.fcm_token) as m;
+    if found then
+      perform push.refuse(400, 'fcm_token_malformed', format('The fcm_token %s.', v_mistake.what), v_mistake.hint);
     end if;
     -- Real ones have about 160 characters; Google promises no length.
     if p_row.fcm_token is null or length(p_row.fcm_token) not between 20 and 4096 or p_row.fcm_token !~ '^[!-~]+$' then
@@ -79,15 +94,28 @@ begin
     perform push.refuse(400, 'address_ambiguous', 'A device of channel webpush has no fcm_token.',
       'Leave it out, or use channel "fcm".');
   end if;
+  select m.* into v_mistake from push.mistaken_address('endpoint', p_row.endpoint) as m;
+  if found then
+    perform push.refuse(400, 'endpoint_malformed', format('The endpoint %s.', v_mistake.what), v_mistake.hint);
+  end if;
   if p_row.endpoint is null or octet_length(p_row.endpoint) > 2048 or p_row.endpoint !~ '^[!-~]+$' then
     perform push.refuse(400, 'endpoint_malformed',
       'The endpoint must be a URL of at most 2048 printable ASCII characters.',
       'Insert subscription.endpoint unchanged.');
   end if;
   if push.is_p256_point(push.decode_base64url(p_row.p256dh)) is not true then
+    if length(push.decode_base64url(p_row.p256dh)) = 16 and push.is_p256_point(push.decode_base64url(p_row.auth)) then
+      perform push.refuse(400, 'p256dh_invalid', 'p256dh and auth are swapped: p256dh must be a P-256 public key.',
+        'Insert subscription.toJSON().keys.p256dh as p256dh and keys.auth as auth.');
+    end if;
     perform push.refuse(400, 'p256dh_invalid',
       'p256dh must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
       'Insert subscription.toJSON().keys.p256dh unchanged.');
+  end if;
+  -- Nobody could read what is encrypted for it.
+  if p_row.p256dh = coalesce(p_row.vapid_key, (select s.vapid_public_key from push.settings as s)) then
+    perform push.refuse(400, 'p256dh_invalid', 'p256dh is the VAPID key, not the P-256 public key of the device.',
+      'Insert subscription.toJSON().keys.p256dh as p256dh.');
   end if;
   if length(push.decode_base64url(p_row.auth)) is distinct from 16 then
     perform push.refuse(400, 'auth_invalid',
@@ -97,7 +125,10 @@ begin
   if p_row.vapid_key is not null and push.is_p256_point(push.decode_base64url(p_row.vapid_key)) is not true then
     perform push.refuse(400, 'vapid_key_invalid',
       'vapid_key must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
-      'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.');
+      case when length(push.decode_base64url(p_row.vapid_key)) = 32
+        then 'This is as long as a private key, which no browser must ever see. Insert the public one, or leave it out.'
+        else 'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.'
+      end);
   end if;
 end;
 $$;
@@ -112,7 +143,6 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_other public.push_subscriptions;
   v_limit integer;
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
@@ -162,32 +192,22 @@ begin
     if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
       is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
       new.updated_at := clock_timestamp();
+      -- Another address or other keys: what is known of the old ones says nothing of these.
+      new.failures := 0;
+      new.failed_at := null;
+      new.retry_at := null;
+      new.gone_at := null;
+    end if;
+    if (new.endpoint, new.fcm_token) is distinct from (old.endpoint, old.fcm_token) then
+      -- This row is locked already.
+      perform push.lock_device(new, true);
+      perform push.take_device(new, new.id);
     end if;
     return new;
   end if;
 
-  -- One at a time per device and per user: the hand-over and the count below must not race.
-  perform pg_advisory_xact_lock(hashtextextended('supapush.' || coalesce(
-    'endpoint.' || new.endpoint, 'fcm_token.' || new.fcm_token), 0));
-  if new.channel = 'webpush' then
-    select s.* into v_other from public.push_subscriptions as s where s.endpoint = new.endpoint;
-  else
-    select s.* into v_other from public.push_subscriptions as s where s.fcm_token = new.fcm_token;
-  end if;
-  if found and v_other.user_id is distinct from new.user_id then
-    -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
-    if v_other.p256dh <> new.p256dh or v_other.auth <> new.auth then
-      perform push.refuse(409, 'endpoint_taken',
-        'This endpoint is registered to another user with other keys.',
-        'Unsubscribe in the browser and subscribe again: that gives a new endpoint.');
-    end if;
-    -- A shared device changed hands. Its old owner's row goes, and with it every message still waiting for it.
-    delete from public.push_subscriptions as s where s.id = v_other.id;
-    v_other := null;
-  end if;
-
-  if v_other.id is null then
-    perform pg_advisory_xact_lock(hashtextextended('supapush.user.' || new.user_id::text, 0));
+  perform push.lock_device(new, false);
+  if not push.take_device(new, null) then
     select s.max_subscriptions_per_user into v_limit from push.settings as s;
     if (select count(*) from public.push_subscriptions as s where s.user_id = new.user_id) >= v_limit then
       perform push.refuse(429, 'too_many_subscriptions',

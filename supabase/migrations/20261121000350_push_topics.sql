@@ -71,8 +71,7 @@ begin
   if not exists (select from public.push_topics as t where t.key = new.topic) then
     perform push.refuse(404, 'topic_unknown', 'There is no topic of this key.', 'Use the key of a row in push_topics.');
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('supapush.topics.' || new.user_id::text, 0));
-  -- Joining again changes nothing: the primary key answers that.
+  -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then
     return new;
   end if;
@@ -88,6 +87,10 @@ comment on function push.check_topic_member() is 'Keeps users to topics that exi
 create trigger push_topic_members_check
 before insert on public.push_topic_members
 for each row execute function push.check_topic_member();
+
+create trigger push_topic_members_turns
+before insert or update or delete on public.push_topic_members
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
 
 alter table public.push_topic_members enable row level security;
 

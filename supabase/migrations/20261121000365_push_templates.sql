@@ -290,6 +290,8 @@ begin
       'At most 4000 bytes of title and url, 16000 of body and sample, 8000 of presentation, 1000 of tag, 100 of category.');
   end if;
 
+  -- As notifications have their params: what a page shows of a sample and saves again is the same.
+  new.sample := push.exact_numbers(new.sample);
   new.compiled := jsonb_strip_nulls(jsonb_build_object(
     'title', push.compile_mustache(new.title, 'The title of ' || v_name),
     'body', case when new.body is not null then push.compile_mustache(new.body, 'The body of ' || v_name) end,

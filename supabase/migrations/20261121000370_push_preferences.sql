@@ -188,6 +188,8 @@ begin
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
   end if;
+  -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+  new.enabled := coalesce(new.enabled, true);
   new.quiet_by_weekday := coalesce(new.quiet_by_weekday, '{}');
   new.muted_categories := coalesce(new.muted_categories, '{}');
   if new.timezone is not null then
@@ -273,6 +275,10 @@ execute function push.forget_device_preferences();
 
 -- access -------------------------------------------------------------------------------------------------------
 
+create trigger push_preferences_turns
+before insert or update or delete on public.push_preferences
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
+
 alter table public.push_preferences enable row level security;
 create policy push_preferences_select on public.push_preferences
 for select to authenticated using ((select auth.uid()) = user_id);
@@ -290,6 +296,10 @@ grant insert (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet
 grant update (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories)
   on public.push_preferences to authenticated;
 grant select, insert, update, delete on public.push_preferences to service_role;
+
+create trigger push_device_preferences_turns
+before insert or update or delete on public.push_device_preferences
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
 
 alter table public.push_device_preferences enable row level security;
 create policy push_device_preferences_select on public.push_device_preferences
@@ -418,7 +428,9 @@ create function push.judge(
   p_category text,
   p_urgency text,
   p_expires_at timestamptz,
-  p_at timestamptz
+  p_at timestamptz,
+  p_banned_until timestamptz default null,
+  p_deleted_at timestamptz default null
 )
 returns push.verdict
 language plpgsql
@@ -430,6 +442,13 @@ declare
   v_category public.push_categories;
   v_pass text[];
 begin
+  -- Who may not sign in is told nothing, and does not find it all on the screen when a ban ends: it is in the inbox.
+  if p_deleted_at is not null then
+    return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
+  end if;
+  if p_banned_until > p_at then
+    return row('suppressed', null, p_at, 'user_banned')::push.verdict;
+  end if;
   if not coalesce(p_device.enabled, p_user.enabled, true) then
     return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
@@ -467,7 +486,8 @@ begin
 end;
 $$;
 comment on function push.judge(
-  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz
-) is 'What preferences make of a message of this category and urgency to one device at this moment; null: it may ring.';
+  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz, timestamptz, timestamptz
+) is 'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
+  'device at this moment; null: it may ring.';
 
 revoke all on all functions in schema push from public;

@@ -56,13 +56,15 @@ comment on column public.push_notifications.audience_topic is
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
 comment on column public.push_notifications.url is 'Where a click leads: a path of the app, or an https URL.';
-comment on column public.push_notifications.params is 'Values that travel with the message; the device gets them as `data`.';
+comment on column public.push_notifications.params is
+  'Values that travel with the message; the device gets them as `data`. A number that JavaScript would round is kept as a string of its digits.';
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
 comment on column public.push_notifications.topic is
-  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Derived from the tag when not given. Not an audience.';
+  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Never made of anything else: '
+  'of a device that is away FCM keeps four topics and loses the rest. Not an audience.';
 comment on column public.push_notifications.tag is
-  'Notifications of the same tag replace each other: on the device, and through a topic derived from it at the push service.';
+  'Notifications of the same tag replace each other on the device. Without tag and topic, only repeats of the same message do.';
 comment on column public.push_notifications.read_at is
   'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
 comment on column public.push_notifications.inbox is
@@ -118,7 +120,9 @@ as $$
   select octet_length(jsonb_build_object(
     'web_push', 8030,
     'notification', jsonb_build_object(
-      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'), 'tag', p_tag,
+      'title', '', 'body', '', 'navigate', coalesce(p_url, '/'),
+      -- The notification's id where there is none: a repeat of the message then replaces it.
+      'tag', coalesce(p_tag, '00000000-0000-0000-0000-000000000000'),
       'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
         'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category,
         -- <delivery id>.<mac>, as long as it can be.
@@ -137,18 +141,6 @@ as $$
 $$;
 comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
-
-create function push.topic_of_tag(p_tag text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  -- 24 bytes are exactly the 32 characters of base64url that RFC 8030 allows. A hash always: the header is not encrypted,
-  -- and what a tag says is nothing to the push service.
-  select translate(encode(substr(sha256(convert_to(p_tag, 'UTF8')), 1, 24), 'base64'), '+/', '-_');
-$$;
-comment on function push.topic_of_tag(text) is 'The RFC 8030 topic that stands for a tag: 32 characters of base64url.';
 
 create function push.refuse_notification(p_notification public.push_notifications)
 returns void
@@ -230,7 +222,14 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_params text := new.params::text;
 begin
+  -- Hardly any params have sixteen digits in a row, and only those are read number by number. What is too long is refused.
+  if v_params ~ '[[ ][-0-9.]{16}' and octet_length(v_params) <= 3993 then
+    new.params := push.exact_numbers(new.params);
+    v_params := new.params::text;
+  end if;
   if tg_op = 'INSERT' then
     if new.template is not null and new.locale is null then
       new := push.fill_from_template(new, case when new.user_id is not null then push.locale_of(new.user_id) end);
@@ -281,7 +280,7 @@ begin
     and (new.url is null or new.url ~ '^(/|https://[A-Za-z0-9])([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?$')
     -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
     -- becomes six bytes of JSON at most, and one of such a url stays one.
-    and octet_length(new.params::text) + octet_length(coalesce(new.url, ''))
+    and octet_length(v_params) + octet_length(coalesce(new.url, ''))
       + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048
     and new.expires_at > new.send_at
@@ -291,13 +290,18 @@ begin
   return new;
 end;
 $$;
-comment on function push.check_notification() is 'Refuses a notification that no device could be sent, and sets what was left open.';
+comment on function push.check_notification() is
+  'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
 
 create trigger push_notifications_check
 before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
   digest_key, user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
+
+create trigger push_notifications_turns
+before update of read_at on public.push_notifications
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
 
 alter table public.push_notifications enable row level security;
 

@@ -245,7 +245,7 @@ set search_path = ''
 as $$
 declare
   v_template public.push_templates := push.find_template(p_key, p_locale);
-  v_params jsonb := coalesce(p_params, v_template.sample);
+  v_params jsonb := push.exact_numbers(coalesce(p_params, v_template.sample));
   v_example public.push_notifications := push.example_of(v_template, v_params);
 begin
   perform push.refuse_rendered(v_example, p_key);

@@ -26,6 +26,7 @@ create table push.deliveries (
   expires_at timestamptz not null,
   attempts integer not null default 0,
   failures integer not null default 0,
+  unanswered smallint not null default 0,
   dispatcher_id uuid,
   claimed_at timestamptz,
   lease_until timestamptz,
@@ -45,6 +46,7 @@ create table push.deliveries (
 comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
 comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
+comment on column push.deliveries.unanswered is 'Those of the failures after which nobody knows whether the message was taken: no answer in time.';
 comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
 
 -- The claim reads the first index once per host; it holds only what waits, so it stays small.
@@ -89,15 +91,16 @@ begin
     coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
-  -- Here and wherever deliveries are made or claimed: two look-ups by key for each, whatever the planner believes, and no
-  -- judgement for who said nothing. Offset 0 keeps it from judging once for each field that is read.
+  -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
+  -- judgement for who said nothing and is not banned. Offset 0 keeps it from judging once for each field that is read.
   cross join lateral (
     select (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now)
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
       from (values (s.id)) as x (subscription_id)
       left join public.push_preferences as p on p.user_id = s.user_id
       left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      where p.user_id is not null or o.user_id is not null
+      left join auth.users as u on u.id = s.user_id and (u.banned_until > v_now or u.deleted_at is not null)
+      where p.user_id is not null or o.user_id is not null or u.id is not null
     ) offset 0
   ) as v (verdict)
   where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
@@ -205,11 +208,12 @@ begin
   join public.push_subscriptions as s on s.user_id = r.user_id
   cross join lateral (
     select (
-      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now)
+      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now, u.banned_until, u.deleted_at)
       from (values (s.id)) as x (subscription_id)
       left join public.push_preferences as p on p.user_id = s.user_id
       left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      where p.user_id is not null or o.user_id is not null
+      left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+      where p.user_id is not null or o.user_id is not null or u.id is not null
     ) offset 0
   ) as v (verdict)
   where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
@@ -236,6 +240,73 @@ create trigger hosts_follow
 after update of origin on push.hosts
 for each row when (old.origin <> new.origin)
 execute function push.follow_host();
+
+create function push.check_host_unused()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_devices bigint;
+begin
+  select count(*) into v_devices from public.push_subscriptions as s where s.host = old.origin;
+  if v_devices > 0 then
+    perform push.refuse(409, 'host_in_use', format('%s devices are reached through %s.', v_devices, old.origin),
+      'To stop sending there, use push.pause(); to give it up, delete its rows of push_subscriptions first.');
+  end if;
+  update push.deliveries as d set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'host_removed'
+  where d.host = old.origin and d.state = 'queued';
+  return old;
+end;
+$$;
+comment on function push.check_host_unused() is
+  'Refuses that a push service is deleted through which devices are reached, and ends what waits there for devices that are gone.';
+
+create trigger hosts_check_unused
+before delete on push.hosts
+for each row execute function push.check_host_unused();
+
+create function push.end_hostless(p_limit integer, p_now timestamptz default clock_timestamp())
+returns bigint
+language plpgsql
+set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_count bigint;
+begin
+  -- From one push service to the next along the claim's index. What was under way when its row was deleted, or written at
+  -- that moment, comes back to a queue that no claim reads.
+  with recursive waiting (host) as (
+    (select d.host from push.deliveries as d where d.state = 'queued' order by d.host limit 1)
+    union all
+    select (select d.host from push.deliveries as d where d.state = 'queued' and d.host > w.host order by d.host limit 1)
+    from waiting as w
+    where w.host is not null
+  )
+  update push.deliveries as d set state = 'cancelled', finished_at = p_now, last_code = 'host_removed'
+  where d.id in (
+    select q.id from waiting as w
+    cross join lateral (
+      select o.id from push.deliveries as o
+      where o.host = w.host and o.state = 'queued'
+        and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
+      order by o.due_at, o.id
+      limit p_limit
+      for update skip locked
+    ) as q
+    where not exists (select from push.hosts as h where h.origin = w.host)
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.end_hostless(integer, timestamptz) is
+  'Ends what waits for devices that are gone at push services that have no row any more; returns how many.';
 
 create function push.cancel_deliveries_of_deleted()
 returns trigger
@@ -336,14 +407,15 @@ as $$
     select from push.hosts as h
     cross join lateral (
       select from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      -- Within a second: what a claim put off to make way for others comes back then, and nobody would ring for it.
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now + interval '1 second' and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
     ) as first
-    where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
   );
 $$;
-comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do.';
+comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 
 -- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
 create table push.dispatchers (
@@ -359,36 +431,195 @@ comment on column push.dispatchers.called_in is 'The transaction that called it:
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
 
+create type push.claim_round as (found json[], served_users uuid[], probed_hosts text[], put_off integer);
+comment on type push.claim_round is
+  'One look of a claim: what is handed out, users who have their share with it, paused push services that are probed with it, and '
+  'how many deliveries were put off.';
+
+create function push.claim_some(
+  p_dispatcher uuid,
+  p_limit integer,
+  p_busy_hosts text[],
+  p_busy_users uuid[],
+  p_sifted text[],
+  p_settings push.settings,
+  p_last boolean,
+  p_now timestamptz
+)
+returns push.claim_round
+language plpgsql
+set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  -- Of one user at one push service. Twenty devices are reached at once, and five users whose devices never answer leave
+  -- three quarters of the room to others.
+  c_share constant integer := 25;
+  -- Deliveries that are looked through for probes of a paused push service, and users that pass together.
+  c_look constant integer := 200;
+  c_probes constant integer := 3;
+  v_round push.claim_round;
+begin
+  with open_hosts as (
+    select h.origin, h.paused_at is not null as paused, m.most,
+      least(
+        greatest(m.most - (
+          select count(*) from push.deliveries as d
+          where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+        ), 0),
+        case when h.paused_at is null then p_limit else c_look end
+      ) as room
+    from push.hosts as h
+    cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
+  ), waiting as (
+    -- One short range scan per host, so that a backlog of one service never hides the others.
+    select h.origin, h.paused, h.room, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
+      s.user_id, s.failures, s.failed_at,
+      -- A failure of the future was before the clock was set back.
+      case when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' then s.retry_at end as resting_until,
+      least(c_share, greatest(h.most / 4, 1)) as share
+    from open_hosts as h
+    cross join lateral (
+      select d.id, d.due_at, d.subscription_id, d.notification_id
+      from push.deliveries as d
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit h.room
+      for update of d skip locked
+    ) as picked
+    left join public.push_subscriptions as s on s.id = picked.subscription_id
+  ), ranked as (
+    select w.*,
+      count(*) over (partition by w.origin) >= w.room as full,
+      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user,
+      -- Probes: first of users whose devices all work, then of those that have waited longest since they failed.
+      case when w.paused then (
+        select count(*) from public.push_subscriptions as x
+        where x.user_id = w.user_id and x.host = w.origin and x.failures > 0
+      ) end as failing
+    from waiting as w
+  ), judged as (
+    select r.*,
+      r.resting_until is null and (
+        r.user_id is null
+        or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
+      ) as may_go
+    from ranked as r
+  ), turns as (
+    select j.id, j.origin, j.paused, j.due_at, j.user_id, j.of_user, j.share, j.subscription_id, j.notification_id,
+      j.failing, j.hides,
+      row_number() over (
+        partition by j.origin
+        order by j.failing, case when j.paused then j.failed_at end nulls first, j.due_at, j.id
+      ) as turn
+    from (
+      -- Whether the next look sees further.
+      select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
+    ) as j
+    where j.may_go
+  ), chosen as (
+    -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
+    select t.id, t.origin, t.paused, t.user_id, t.of_user = t.share as served, t.subscription_id, t.notification_id
+    from turns as t
+    -- Users whose devices fail are no probes as long as others may stand behind them.
+    where not t.paused or (t.turn <= c_probes and (t.failing = 0 or not t.hides))
+    order by t.turn, t.due_at, t.id
+    limit p_limit
+  ), put_off as (
+    -- A device that is in its own backoff; and what one user has beyond the share where it hides what stands behind it.
+    update push.deliveries as d
+    set due_at = coalesce(j.resting_until, p_now + interval '500 milliseconds' * (1 + random()))
+    from judged as j
+    where d.id = j.id and not j.may_go and (j.resting_until is not null or j.full)
+    returning 1
+  ), claimed as (
+    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
+    -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
+    -- have become night since it was queued, or its user may want something else now.
+    update push.deliveries as d
+    set -- One that waits on has not been handed out: a late report of who had it before still counts.
+        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
+        claimed_at = p_now,
+        dispatcher_id = p_dispatcher,
+        state = coalesce((v.verdict).state, 'sending'),
+        due_at = coalesce((v.verdict).due_at, d.due_at),
+        lease_until = case when (v.verdict).state is null then p_now + p_settings.delivery_lease end,
+        finished_at = (v.verdict).finished_at,
+        last_code = coalesce((v.verdict).code, d.last_code)
+    from chosen as c
+    left join public.push_subscriptions as s on s.id = c.subscription_id
+    join public.push_notifications as n on n.id = c.notification_id
+    cross join lateral (
+      select case
+        when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
+        when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
+        else (
+          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
+          from (values (s.id)) as x (subscription_id)
+          left join public.push_preferences as p on p.user_id = s.user_id
+          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
+          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+          where p.user_id is not null or o.user_id is not null or u.id is not null
+        )
+      end offset 0
+    ) as v (verdict)
+    where d.id = c.id and not (
+      coalesce(n.category, '') like any (p_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
+    )
+    returning d.id, d.attempts, d.expires_at, d.state,
+      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
+      -- Only a message to a topic has more than one text.
+      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
+  )
+  select
+    coalesce((
+      select array_agg(row_to_json(x) order by x.delivery_id)
+      from (
+        select c.id as delivery_id, c.attempts as attempt, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
+          c.auth, c.vapid_key, c.fcm_token,
+          case when c.own is null then c.title else c.own ->> 'title' end as title,
+          case when c.own is null then c.body else c.own ->> 'body' end as body,
+          case when c.own is null then c.url else c.own ->> 'url' end as url,
+          c.params, c.category, c.urgency,
+          c.topic, c.tag,
+          -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
+          least(
+            coalesce(c.ttl, p_settings.default_ttl),
+            ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))
+          )::integer as ttl,
+          case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end as presentation,
+          p_settings.app_url
+        from claimed as c
+        where c.state = 'sending'
+      ) as x
+    ), '{}'),
+    array(select c.user_id from chosen as c where c.served and c.user_id is not null),
+    array(select distinct c.origin from chosen as c where c.paused),
+    (select count(*) from put_off)
+  into v_round.found, v_round.served_users, v_round.probed_hosts, v_round.put_off;
+  return v_round;
+end;
+$$;
+comment on function push.claim_some(uuid, integer, text[], uuid[], text[], push.settings, boolean, timestamptz) is
+  'One look of push_claim: takes what is due and may go, in turns over push services and in shares over users, and puts off what '
+  'may not go and stands in the way.';
+
 create function public.push_claim(
   p_dispatcher uuid,
   p_limit integer default 200,
   p_now timestamptz default clock_timestamp(),
   p_busy_hosts text[] default '{}',
+  p_busy_users uuid[] default '{}',
+  p_protocol integer default 1,
   p_project text default null
 )
-returns table (
-  delivery_id bigint,
-  attempt integer,
-  notification_id uuid,
-  channel text,
-  host text,
-  endpoint text,
-  p256dh text,
-  auth text,
-  vapid_key text,
-  fcm_token text,
-  title text,
-  body text,
-  url text,
-  params jsonb,
-  category text,
-  urgency text,
-  topic text,
-  tag text,
-  ttl integer,
-  presentation jsonb,
-  app_url text
-)
+returns json
 language plpgsql
 -- Definer: the service role works the queue through these functions alone and may not touch its tables.
 security definer
@@ -401,14 +632,26 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
-#variable_conflict use_column
 declare
-  -- The Data API cuts every answer off at 1,000 rows; a delivery that was claimed and not seen would wait for its lease.
+  -- What one dispatcher holds at most. The answer is one value: the Data API cuts rows off where a project's Max rows
+  -- says so, and a delivery that was claimed and not seen waits for its lease.
   c_most constant integer := 1000;
+  -- They see past two thousand deliveries that may not go.
+  c_looks constant integer := 10;
   v_settings push.settings;
+  v_limit constant integer := least(greatest(p_limit, 0), c_most);
+  v_found json[] := array[]::json[];
+  v_busy_hosts text[];
   v_sifted text[];
-  v_count integer;
+  v_served uuid[] := array[]::uuid[];
+  v_probed text[] := array[]::text[];
+  v_round push.claim_round;
 begin
+  if p_protocol is distinct from 1 then
+    perform push.refuse(400, 'protocol_unknown',
+      format('This database does not know protocol %s of push_claim.', p_protocol),
+      'The function is newer than the database. Run: supabase db push');
+  end if;
   select s.* into v_settings from push.settings as s;
   -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
   insert into push.dispatchers as w (id, started_at, lease_until)
@@ -427,103 +670,33 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
   perform push.settle_pauses(p_now => p_now);
+  v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
-  return query
-  with open_hosts as (
-    select h.origin,
-      greatest(
-        -- After a pause one delivery goes first: it shows whether the service is back.
-        case when h.pauses > 0 then 1 else least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight)) end
-        - (
-          select count(*) from push.deliveries as d
-          where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
-        ), 0) as room
-    from push.hosts as h
-    where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all (p_busy_hosts)
-      and h.origin <> all ((select push.held_hosts(p_now))::text[])
-  ), waiting as (
-    -- One short range scan per host, so that a backlog of one service never hides the others.
-    select h.origin, picked.id, picked.due_at, picked.subscription_id, picked.notification_id
-    from open_hosts as h
-    cross join lateral (
-      select d.id, d.due_at, d.subscription_id, d.notification_id
-      from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
-      order by d.due_at, d.id
-      limit least(h.room, p_limit, c_most)
-      for update of d skip locked
-    ) as picked
-  ), ranked as (
-    select w.id, w.due_at, w.subscription_id, w.notification_id,
-      row_number() over (partition by w.origin order by w.due_at, w.id) as turn
-    from waiting as w
-  ), chosen as (
-    -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select r.id, r.subscription_id, r.notification_id
-    from ranked as r order by r.turn, r.due_at, r.id limit least(p_limit, c_most)
-  ), claimed as (
-    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
-    -- have become night since it was queued, or its user may want something else now.
-    update push.deliveries as d
-    set -- One that waits on has not been handed out: a late report of who had it before still counts.
-        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
-        claimed_at = p_now,
-        dispatcher_id = p_dispatcher,
-        state = coalesce((v.verdict).state, 'sending'),
-        due_at = coalesce((v.verdict).due_at, d.due_at),
-        lease_until = case when (v.verdict).state is null then p_now + v_settings.delivery_lease end,
-        finished_at = (v.verdict).finished_at,
-        last_code = coalesce((v.verdict).code, d.last_code)
-    from chosen as c
-    left join public.push_subscriptions as s on s.id = c.subscription_id
-    join public.push_notifications as n on n.id = c.notification_id
-    cross join lateral (
-      select case
-        when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
-        when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
-        else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          where p.user_id is not null or o.user_id is not null
-        )
-      end offset 0
-    ) as v (verdict)
-    where d.id = c.id and not (
-      coalesce(n.category, '') like any (v_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
-    )
-    returning d.id, d.attempts, d.expires_at, d.state,
-      s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
-      -- Only a message to a topic has more than one text.
-      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
-  )
-  select c.id, c.attempts, c.notification_id, c.channel, c.host, c.endpoint, c.p256dh, c.auth, c.vapid_key, c.fcm_token,
-    case when c.own is null then c.title else c.own ->> 'title' end,
-    case when c.own is null then c.body else c.own ->> 'body' end,
-    case when c.own is null then c.url else c.own ->> 'url' end,
-    c.params, c.category, c.urgency,
-    case when c.topic is null and c.tag is not null then push.topic_of_tag(c.tag) else c.topic end, c.tag,
-    -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
-    least(
-      coalesce(c.ttl, v_settings.default_ttl), ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))
-    )::integer,
-    case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end,
-    v_settings.app_url
-  from claimed as c
-  where c.state = 'sending'
-  order by c.id;
-  get diagnostics v_count = row_count;
+  -- A second look only where what was found could not be handed out and hid what stands behind it.
+  for v_turn in 1 .. c_looks loop
+    v_round := push.claim_some(
+      p_dispatcher, v_limit - cardinality(v_found), v_busy_hosts || v_probed, p_busy_users || v_served, v_sifted, v_settings,
+      v_turn = c_looks, p_now
+    );
+    v_found := v_found || v_round.found;
+    v_served := v_served || v_round.served_users;
+    v_probed := v_probed || v_round.probed_hosts;
+    exit when v_round.put_off = 0 or cardinality(v_found) >= v_limit;
+  end loop;
+  if v_probed <> '{}' then
+    update push.hosts as h set probe_at = p_now + v_settings.probe_every
+    where h.origin = any (v_probed) and h.paused_at is not null;
+  end if;
   -- Only a full hand lets one suspect that there is more than this dispatcher will manage.
-  if v_count >= least(p_limit, c_most) then
+  if cardinality(v_found) >= v_limit then
     perform push.call_for_backlog(p_now);
   end if;
+  return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found));
 end;
 $$;
-comment on function public.push_claim(uuid, integer, timestamptz, text[], text) is
-  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts, to a dispatcher of p_project (its URL) under a lease, with all it needs to send them. Service role only.';
+comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) is
+  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts or p_busy_users, to a dispatcher of p_project (its URL) under a '
+  'lease, with all it needs to send them: {protocol, deliveries: [...]}. Service role only.';
 
 -- out ----------------------------------------------------------------------------------------------------------
 
@@ -537,19 +710,6 @@ as $$
   select least(p_base * power(2, least(greatest(p_attempt, 1) - 1, 20)), p_max) * (0.5 + random() / 2);
 $$;
 comment on function push.backoff(integer, interval, interval) is 'Exponential backoff with jitter.';
-
-create function push.accepts_our_key(p_last_success timestamptz, p_now timestamptz)
-returns boolean
-language sql
-immutable
-set search_path = ''
-as $$
-  -- A service that accepted our key minutes ago has not come to refuse it: then it is that one subscription that was
-  -- made with another key, and its owner must not be able to stop everybody else's messages.
-  select coalesce(p_last_success >= p_now - interval '5 minutes', false);
-$$;
-comment on function push.accepts_our_key(timestamptz, timestamptz) is
-  'Whether a push service took a message of ours recently enough that a refused key is one subscription''s own fault.';
 
 create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -566,10 +726,14 @@ set jit = off
 as $$
 declare
   v_settings push.settings;
+  v_waves text[] := '{}';
   v_result jsonb;
   v_host record;
 begin
   select s.* into v_settings from push.settings as s;
+  if p_outcomes @> '[{"outcome": "gone"}]' then
+    v_waves := push.gone_waves(p_outcomes, p_now);
+  end if;
 
   with report as (
     select distinct on (r.delivery_id) r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
@@ -581,7 +745,17 @@ begin
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures
+    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+      d.subscription_id, d.claimed_at,
+      -- What the answer says of the push service, unless it is that of one device. What our side could not even make a
+      -- request of says nothing.
+      case
+        when r.outcome = 'misconfigured' then 'refused'
+        when r.outcome = 'retry' and r.status in (429, 503, 406) then 'throttled'
+        when r.outcome = 'retry' and coalesce(r.code, '') not in ('channel_failed', 'delivery_unreadable') then 'unreachable'
+      end as evidence,
+      -- Without a status nobody was asked: our side has no credentials that it could try.
+      r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
       d.state = 'sending'
@@ -591,40 +765,71 @@ begin
       )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
-  ), blamed as (
-    select m.*,
-      -- What is asked here and in the next step is rare, and a call of a function costs as much as settling a delivery.
-      -- Without a status nobody was asked: our side could not even try, and no earlier success says otherwise.
-      case when m.outcome = 'misconfigured' and m.status is not null then
-        m.host in (select a.host from matched as a where a.outcome = 'sent')
-        or (select push.accepts_our_key(h.last_success_at, p_now) from push.hosts as h where h.origin = m.host)
-      else false end as fault_of_subscription
+  ), known as (
+    select m.*, x.user_id, coalesce(x.proven, false) as proven, coalesce(x.paused, false) as paused,
+      coalesce(x.failures, 0) as device_failures,
+      -- A service may be wrong about a device that works: see push.gone_waves().
+      m.outcome = 'gone' and coalesce(x.worked_lately and (
+        m.host = any (v_waves)
+        or (m.status = 404 and coalesce(x.gone_at > p_now - v_settings.gone_confirm, true))
+      ), false) as unconfirmed
     from matched as m
+    left join lateral (
+      select s.user_id, s.failures, s.gone_at, h.paused_at is not null as paused,
+        s.last_used_at >= s.updated_at and s.updated_at <= m.claimed_at as proven,
+        push.worked_lately(s.last_used_at, s.updated_at, p_now) as worked_lately
+      from public.push_subscriptions as s
+      cross join push.hosts as h
+      where m.outcome <> 'sent' and s.id = m.subscription_id and h.origin = m.host
+      offset 0
+    ) as x on true
   ), judged as (
-    select b.*,
-      -- Our own fault (misconfigured) never uses up a delivery's attempts, and the pause of its host is its backoff.
-      (b.outcome = 'retry' or b.fault_of_subscription)::integer as counts,
-      p_now + case
-        when b.outcome in ('sent', 'gone', 'failed') then null
-        when b.outcome = 'misconfigured' and not b.fault_of_subscription then v_settings.backoff_base
-        else greatest(push.backoff(b.failures + 1, v_settings.backoff_base, v_settings.backoff_max), b.retry_after)
-      end as next_due
-    from blamed as b
+    select k.*,
+      -- What fails while its push service is paused, or because of our key, uses up no attempt.
+      (k.outcome = 'retry' and not k.paused)::integer as counts,
+      (k.outcome = 'retry' and not k.paused and k.code is not distinct from 'timed_out')::integer as counts_unanswered,
+      case
+        when k.outcome = 'gone' and k.unconfirmed then p_now + v_settings.gone_confirm
+        when k.outcome in ('sent', 'gone', 'failed') then null
+        when k.certain then p_now + v_settings.backoff_base
+        when k.outcome = 'misconfigured' then p_now + b.device_backoff
+        when k.paused then p_now + greatest(b.device_backoff, k.retry_after)
+        else p_now + greatest(
+          -- Twice the step after each that was not answered: few repeats, over a longer time.
+          push.backoff(
+            k.failures + 1 + k.unanswered + (k.code is not distinct from 'timed_out')::integer,
+            v_settings.backoff_base, v_settings.backoff_max
+          ), b.device_backoff, k.retry_after
+        )
+      end as next_due,
+      case when b.device_backoff is not null then
+        p_now + greatest(b.device_backoff, least(k.retry_after, v_settings.retry_after_max))
+      end as device_rests_until
+    from known as k
+    cross join lateral (
+      select case when k.evidence is not null and not k.certain then push.backoff(
+        k.device_failures + 1, v_settings.backoff_base,
+        case when k.paused then least(v_settings.probe_backoff_max, v_settings.backoff_max) else v_settings.backoff_max end
+      ) end as device_backoff
+      offset 0
+    ) as b
   ), decided as (
     update push.deliveries as d
     set state = k.new_state,
         lease_until = null,
         due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
         failures = d.failures + k.counts,
+        unanswered = d.unanswered + k.counts_unanswered,
         finished_at = case when k.new_state <> 'queued' then p_now end,
         last_status = k.status,
-        last_code = k.code,
+        last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
         last_error = k.message
     from (
       select j.*,
         case
-          when j.outcome in ('sent', 'gone', 'failed') then j.outcome
-          when j.failures + j.counts >= v_settings.max_attempts then 'failed'
+          when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
+          when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
+          when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
           when j.next_due >= j.expires_at then 'expired'
           else 'queued'
         end as new_state
@@ -638,24 +843,49 @@ begin
         and k.outcome in ('sent', 'gone', 'failed')
       )
     )
-    returning k.outcome, k.fault_of_subscription, k.new_state, k.status, k.code, k.message, k.retry_after,
-      d.host, d.subscription_id, d.claimed_at
+    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven,
+      k.device_rests_until,
+      d.host, d.subscription_id, k.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
-    update public.push_subscriptions as s set last_used_at = p_now
+    update public.push_subscriptions as s
+    set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null
     where s.id in (
       select u.id from public.push_subscriptions as u
-      where u.id in (select k.subscription_id from decided as k where k.outcome = 'sent')
-      for no key update skip locked
+      join decided as k on k.subscription_id = u.id
+      -- Unless the device has other keys since: a service took a message for the old ones.
+      where k.outcome = 'sent' and u.updated_at <= k.claimed_at
+      for no key update of u skip locked
     )
+    returning s.user_id, s.host
+  ), troubled as (
+    update public.push_subscriptions as s
+    set failures = s.failures + (t.rests_until is not null)::integer,
+        failed_at = p_now,
+        retry_at = greatest(t.rests_until, s.retry_at),
+        gone_at = case when t.unconfirmed then coalesce(s.gone_at, p_now) else s.gone_at end
+    from (
+      select k.subscription_id, max(k.device_rests_until) as rests_until, bool_or(k.unconfirmed) as unconfirmed
+      from decided as k
+      where k.device_rests_until is not null or k.unconfirmed
+      group by k.subscription_id
+    ) as t
+    where s.id = t.subscription_id
+      and not exists (select from decided as k where k.subscription_id = s.id and k.outcome = 'sent')
+      and s.id in (
+        select u.id from public.push_subscriptions as u
+        join decided as k on k.subscription_id = u.id
+        where (k.device_rests_until is not null or k.unconfirmed) and u.updated_at <= k.claimed_at
+        for no key update of u skip locked
+      )
   ), deleted as (
     -- Unless the device has re-registered since: then the push service spoke of an endpoint that is no longer there.
     delete from public.push_subscriptions as s
     where s.id in (
       select u.id from public.push_subscriptions as u
       join decided as k on k.subscription_id = u.id
-      where k.outcome = 'gone' and u.updated_at <= k.claimed_at
+      where k.outcome = 'gone' and not k.unconfirmed and u.updated_at <= k.claimed_at
       for update of u skip locked
     )
     returning s.id
@@ -666,22 +896,27 @@ begin
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
     'settled', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
+    'accepted', (
+      select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
+      from (select u.host, array_agg(distinct u.user_id) as users from used as u group by u.host) as g
+    ),
     'hosts', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'origin', g.host, 'sent', g.sent, 'misconfigured', g.misconfigured, 'throttled', g.throttled,
-        'unreachable', g.unreachable, 'retry_after', g.retry_after, 'message', g.message
+        'origin', g.host, 'sent', g.sent, 'evidence', g.evidence, 'count', g.count, 'users', g.users,
+        'proven_count', g.proven_count, 'proven_users', g.proven_users, 'throttled_users', g.throttled_users,
+        'certain', g.certain, 'message', g.message
       ) order by g.host), '[]')
       from (
         select k.host, count(*) filter (where k.outcome = 'sent') as sent,
-          count(*) filter (where k.outcome = 'misconfigured' and not k.fault_of_subscription) as misconfigured,
-          count(*) filter (where k.outcome = 'retry' and k.status in (429, 503, 406)) as throttled,
-          -- What our side could not even make a request of says nothing about the push service.
-          count(*) filter (
-            where k.outcome = 'retry' and (k.status is null or k.status in (500, 502, 504))
-              and coalesce(k.code, '') not in ('channel_failed', 'delivery_unreadable')
-          ) as unreachable,
-          max(k.retry_after) filter (where k.outcome = 'retry') as retry_after,
-          max(k.message) filter (where k.outcome <> 'sent') as message
+          -- Refused before throttled before unreachable, as the alphabet has it.
+          min(k.evidence) as evidence,
+          count(k.evidence) as count,
+          array_agg(distinct k.user_id) filter (where k.evidence is not null and k.user_id is not null) as users,
+          count(k.evidence) filter (where k.proven) as proven_count,
+          array_agg(distinct k.user_id) filter (where k.evidence is not null and k.proven) as proven_users,
+          count(distinct k.user_id) filter (where k.evidence = 'throttled' and k.proven) as throttled_users,
+          coalesce(bool_or(k.certain), false) as certain,
+          max(k.message) filter (where k.evidence is not null) as message
         from decided as k
         group by k.host
       ) as g
@@ -689,23 +924,27 @@ begin
   ) into v_result;
 
   for v_host in
-    select h.* from jsonb_to_recordset(v_result -> 'hosts') as h (
-      origin text, sent integer, misconfigured integer, throttled integer, unreachable integer, retry_after interval,
-      message text
+    select h.*, coalesce(a.users, '{}') as accepted_users
+    from jsonb_to_recordset(v_result -> 'hosts') as h (
+      origin text, sent integer, evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
+      throttled_users integer, certain boolean, message text
     )
+    left join jsonb_to_recordset(v_result -> 'accepted') as a (origin text, users uuid[]) on a.origin = h.origin
   loop
-    -- A few throttled among many accepted are about those devices, not about us.
-    if v_host.throttled > v_host.sent / 4 then
-      perform push.host_throttled(v_host.origin, v_host.retry_after, v_host.message, p_now);
-    elsif v_host.sent > 0 then
-      perform push.host_succeeded(v_host.origin, p_now);
-    elsif v_host.misconfigured > 0 then
-      perform push.host_misconfigured(v_host.origin, v_host.message, p_now);
-    elsif v_host.unreachable > 0 then
-      perform push.host_unreachable(v_host.origin, v_host.unreachable, v_host.message, p_now);
+    if v_host.sent > 0 then
+      -- More users throttled than accepted: that is about us, and not about one user's devices.
+      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 1) then
+        perform push.slow_host(v_host.origin, p_now);
+      end if;
+      perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
+    elsif v_host.evidence is not null then
+      perform push.host_failed(
+        v_host.origin, v_host.evidence, v_host.count, coalesce(v_host.users, '{}'), v_host.proven_count,
+        coalesce(v_host.proven_users, '{}'), v_host.certain, v_host.message, p_now
+      );
     end if;
   end loop;
-  return v_result - 'hosts';
+  return v_result - 'hosts' - 'accepted';
 end;
 $$;
 comment on function public.push_complete(jsonb, timestamptz) is
@@ -740,6 +979,14 @@ as $$
 declare
   v_count integer;
 begin
+  -- The clock was set back: who holds these may live, and has as long as any other to say so.
+  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  from push.settings as s
+  where d.id in (
+    select f.id from push.deliveries as f
+    where f.state = 'sending' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    for update skip locked
+  );
   with lost as (
     select d.id from push.deliveries as d
     where d.state = 'sending' and d.lease_until <= p_now
@@ -793,9 +1040,9 @@ $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
 
 revoke all on all functions in schema push from public;
-revoke all on function public.push_claim(uuid, integer, timestamptz, text[], text) from public, anon, authenticated;
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) from public, anon, authenticated;
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
-grant execute on function public.push_claim(uuid, integer, timestamptz, text[], text) to service_role;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) to service_role;
 grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

@@ -142,7 +142,7 @@ begin
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
-    where (h.paused_until is null or h.paused_until <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
     limit v_settings.backlog_per_dispatcher * v_live + 1
   ) as due;
   if v_waiting > v_settings.backlog_per_dispatcher * v_live then
@@ -163,8 +163,11 @@ declare
 begin
   begin
     perform from push.dispatchers as w
-    -- What this very transaction called comes after its commit, even if the lease is over by then.
-    where w.lease_until > p_now or w.called_in = pg_current_xact_id_if_assigned()
+    -- What this very transaction called comes after its commit, even if the lease is over by then. One that goes on for
+    -- longer than any lease was made before the clock was set back.
+    where (w.lease_until > p_now and w.lease_until <= p_now + (
+      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+    )) or w.called_in = pg_current_xact_id_if_assigned()
     order by w.lease_until desc
     limit 1
     for key share skip locked;
@@ -269,8 +272,18 @@ declare
   v_rung uuid;
 begin
   delete from push.dispatchers as w
-  where w.id in (select l.id from push.dispatchers as l where l.lease_until <= p_now for update skip locked);
+  where w.id in (
+    select l.id from push.dispatchers as l
+    where l.lease_until <= p_now or l.lease_until > p_now + (
+      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+    )
+    for update skip locked
+  );
+  -- A pause that began after now began before the clock was set back.
+  update push.hosts as h set paused_at = p_now, probe_at = p_now
+  where h.paused_at > p_now + interval '1 minute';
   v_recovered := push.recover_leases(p_now);
+  perform push.end_gone_waves(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.queue_due_notifications(10000, p_now);

@@ -23,7 +23,7 @@ as $$
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
   select (p_first.template, p_first.params, p_first.topic, p_first.digest_key)
-    is not distinct from (p_template, coalesce(p_params, '{}'), p_topic, p_digest_key)
+    is not distinct from (p_template, coalesce(push.exact_numbers(p_params), '{}'), p_topic, p_digest_key)
   and case when p_template is null then
     (p_first.title, p_first.body, p_first.url, p_first.category, p_first.urgency, p_first.ttl, p_first.tag, p_first.presentation)
       is not distinct from

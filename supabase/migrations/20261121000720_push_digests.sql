@@ -377,6 +377,11 @@ stable
 set search_path = ''
 as $$
 begin
+  if exists (
+    select from auth.users as u where u.id = p_user_id and (u.banned_until > p_now or u.deleted_at is not null)
+  ) then
+    return false;
+  end if;
   if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
     and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
     return true;
@@ -392,7 +397,7 @@ begin
 end;
 $$;
 comment on function push.is_wanted(uuid, text, timestamptz) is
-  'Whether a user has not muted this category or everything, on all devices there are. Quiet hours are no such thing.';
+  'Whether a user has not muted this category or everything, on all devices there are, and is not banned. Quiet hours are no such thing.';
 
 create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
 returns boolean
@@ -600,6 +605,19 @@ as $$
 $$;
 comment on function push.let_digests_sleep(integer, timestamptz) is
   'Moves the end of due digests to the end of their users'' quiet hours, unless something in them may ring all the same.';
+
+create function push.shorten_digests(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- Opened after now, by a clock that was set back since: from now on they last as long as any.
+  update push.digest_windows as w set closes_at = p_now + p.window_length
+  from push.digests as d, push.digest_policies as p
+  where d.id = w.digest_id and p.key = w.policy and not w.slept
+    and d.opened_at > p_now + interval '1 minute' and w.closes_at > p_now + p.window_length;
+$$;
+comment on function push.shorten_digests(timestamptz) is 'Has no digest stay open for longer than its window because the clock was set back.';
 
 create function push.close_digests(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer

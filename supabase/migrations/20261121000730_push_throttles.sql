@@ -116,7 +116,9 @@ begin
       select a.place,
         row_number() over (partition by a.user_id, a.category order by a.place) as turn,
         c.throttle_limit - (
-          select count(*) from unnest(l.moments) as m (moment) where m.moment > p_now - c.throttle_interval
+          -- Those to come are of a clock that was set back.
+          select count(*) from unnest(l.moments) as m (moment)
+          where m.moment > p_now - c.throttle_interval and m.moment <= p_now + interval '1 minute'
         ) as room
       from unnest(p_user_ids, v_throttled) with ordinality as a (user_id, category, place)
       left join push.throttle_log as l on l.user_id = a.user_id and l.category = a.category
@@ -166,7 +168,7 @@ begin
     set done_at = p_now + c.throttle_interval,
         moments = array(
           select m.moment from unnest(l.moments || array_fill(p_now, array[g.pushes])) as m (moment)
-          where m.moment > p_now - c.throttle_interval
+          where m.moment > p_now - c.throttle_interval and m.moment <= p_now + interval '1 minute'
           order by m.moment desc
           limit c.throttle_limit
         )

@@ -171,11 +171,12 @@ begin
       left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
       cross join lateral (
         select (
-          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now)
+          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now, u.banned_until, u.deleted_at)
           from (values (s.id)) as x (subscription_id)
           left join public.push_preferences as p on p.user_id = s.user_id
           left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          where p.user_id is not null or o.user_id is not null
+          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
+          where p.user_id is not null or o.user_id is not null or u.id is not null
         ) offset 0
       ) as v (verdict)
       where m.place <= p_limit and m.created_at <= v_expansion.started_at

@@ -29,6 +29,10 @@ comment on column public.push_reads.read_at is 'Null: marked as unread.';
 create index push_reads_notification_id_idx on public.push_reads (notification_id);
 create index push_reads_unread_idx on public.push_reads (user_id) where read_at is null;
 
+create trigger push_reads_turns
+before insert or update or delete on public.push_reads
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
+
 alter table public.push_reads enable row level security;
 
 create policy push_reads_select on public.push_reads

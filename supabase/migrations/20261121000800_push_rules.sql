@@ -77,6 +77,37 @@ as $$
 $$;
 comment on function push.key_columns(regclass) is 'The columns of a table''s primary key, in its order; null when it has none.';
 
+create function push.key_object(p_columns text[], p_row text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('pg_catalog.jsonb_build_object(%s)', string_agg(format('%L, %s.%I', k.name, p_row, k.name), ', ' order by k.place))
+  from unnest(p_columns) with ordinality as k (name, place);
+$$;
+comment on function push.key_object(text[], text) is
+  'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
+
+create function push.has_equality(p_table regclass, p_column text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Of one null, so that nothing is read. The first fails where no equality is right for all that the type is made of: a
+  -- row with json in it, a list of points, a box (whose = compares areas). The second where = is not found by this path.
+  execute format(
+    'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
+    from (select) as one left join %2$s as t on false',
+    p_column, p_table);
+  return true;
+exception when undefined_function then
+  return false;
+end;
+$$;
+comment on function push.has_equality(regclass, text) is 'Whether `is distinct from` tells any two values of a column apart.';
+
 create function push.rule_comparisons(p_rule push.rules)
 returns table (name text, differs text)
 language plpgsql
@@ -97,10 +128,10 @@ begin
   end if;
   return query
   select a.attname::text,
-    -- json has no equality of its own.
+    -- json and others have no equality: of those the bytes are compared, which no value can make fail.
     format(
-      case when a.atttypid = 'pg_catalog.json'::regtype then 'new.%1$I::text is distinct from old.%1$I::text'
-      else 'new.%1$I is distinct from old.%1$I' end,
+      case when push.has_equality(p_rule.watched, a.attname) then 'new.%1$I is distinct from old.%1$I'
+      else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
       a.attname)
   from pg_catalog.pg_attribute as a
   where a.attrelid = p_rule.watched and a.attname = any (p_rule.columns) and a.attnum > 0 and not a.attisdropped

@@ -14,8 +14,10 @@ create table push.rule_errors (
 );
 comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same.';
 comment on column push.rule_errors.row_key is
-  'The primary key of the row nobody was told about; null when it is about more than one row, or the table has no primary key.';
-comment on column push.rule_errors.row_count is 'How many changed rows it is about; null when that is not known.';
+  'The primary key of the row nobody was told about, numbers beyond 2^53 as text; null when it is about more than one row, or the '
+  'table has no primary key.';
+comment on column push.rule_errors.row_count is
+  'How many rows it is about; where the rule itself does not work, all that the statement wrote. Null when that is not known.';
 create index rule_errors_rule_idx on push.rule_errors (rule, occurred_at desc);
 
 alter table push.rule_errors enable row level security;
@@ -31,7 +33,8 @@ set search_path = ''
 as $$
 begin
   insert into push.rule_errors (rule, event, row_key, row_count, sqlstate, message, detail, occurred_at)
-  values (p_rule, p_event, p_row_key, p_row_count, p_sqlstate, p_message, p_detail, p_now);
+  -- A key is read in a page of JavaScript, such as the dashboard's SQL editor.
+  values (p_rule, p_event, push.exact_numbers(p_row_key), p_row_count, p_sqlstate, p_message, p_detail, p_now);
   perform push.raise_alarm('rule_failed', p_rule, format('Rule %s failed on %s: %s. See push.rule_errors.', p_rule, p_event, p_message),
     p_now);
 exception
@@ -45,20 +48,43 @@ $$;
 comment on function push.note_rule_error(text, text, jsonb, bigint, text, text, text, timestamptz) is
   'Notes what went wrong in a rule, and raises its alarm.';
 
+create function push.try_rule(p_rule push.rules, p_event text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_nothing constant text := format('(select * from %s where false)', p_rule.watched);
+begin
+  execute push.rule_query(p_rule, p_event, v_nothing, v_nothing);
+  if push.recipients_kind(p_rule.watched, p_rule.recipients) = 'query' then
+    -- A second column would be overlooked in `from`; here it is an error.
+    execute format(
+      E'select array(%s\n) from %s as new left join %2$s as old on false cross join (select ''{}''::jsonb as changes) as rule',
+      p_rule.recipients, v_nothing);
+  end if;
+end;
+$$;
+comment on function push.try_rule(push.rules, text) is
+  'Runs a rule once over no rows: what fails there (a misspelt column, a wrong type, a function that is gone) fails for every row.';
+
 create function push.rule_parts(p_rule push.rules, p_event text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  -- The condition is left to the retry: it may be what fails.
-  select format(
+begin
+  -- By their key alone. Comparison and condition are left to the retry: either may be what fails.
+  p_rule.columns := null;
+  return format(
     $query$select array_agg(p.new_row) as new_rows, array_agg(p.old_row) as old_rows
       from (
         select row(new.*)::%1$s as new_row, row(old.*)::%1$s as old_row, (row_number() over () - 1) / 1000 as part from %2$s
       ) as p
       group by p.part order by p.part$query$,
     p_rule.watched, push.rule_source(p_rule, p_event, 'push_new_rows', 'push_old_rows', null));
+end;
 $$;
 comment on function push.rule_parts(push.rules, text) is
   'The select of the changed rows in parts of a thousand, as arrays, to be tried again by push.retry_rule().';
@@ -75,6 +101,7 @@ as $$
 declare
   v_count integer := cardinality(p_new_rows);
   v_half integer := v_count / 2;
+  v_key_columns text[];
   v_key jsonb;
   v_detail text;
 begin
@@ -89,16 +116,15 @@ begin
     when serialization_failure then
       raise;
     when others then
-      get stacked diagnostics v_detail = pg_exception_detail;
       if v_count = 1 then
-        select jsonb_object_agg(k.name, to_jsonb(case p_event when 'delete' then p_old_rows[1] else p_new_rows[1] end) -> k.name)
-        into v_key
-        from unnest(push.key_columns(p_rule.watched)) as k (name);
-      end if;
-      -- What does not compile (class 42) does not for any other row either.
-      if v_count = 1 or sqlstate like '42%' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        v_key_columns := push.key_columns(p_rule.watched);
+        if v_key_columns is not null then
+          execute 'select ' || push.key_object(v_key_columns, '($1)') into v_key
+          using case p_event when 'delete' then p_old_rows[1] else p_new_rows[1] end;
+        end if;
         perform push.note_rule_error(p_rule.name, p_event, v_key, v_count, sqlstate, sqlerrm, v_detail);
-        p_errors_left := case when sqlstate like '42%' then 0 else p_errors_left - 1 end;
+        p_errors_left := p_errors_left - 1;
         return;
       end if;
   end;

@@ -36,11 +36,14 @@ exception
     declare
       v_rule push.rules;
       v_part record;
+      v_rows bigint;
       -- Each costs the write a few milliseconds. A rule that fails so often is wrong, not unlucky.
       v_errors_left integer := 200;
       v_untried bigint := 0;
     begin
       select r.* into v_rule from push.rules as r where r.name = %3$L;
+      select count(*) into v_rows from %5$s;
+      perform push.try_rule(v_rule, %4$L);
       for v_part in execute push.rule_parts(v_rule, %4$L) loop
         select r.p_errors_left, r.p_untried into v_errors_left, v_untried
         from push.retry_rule(
@@ -57,7 +60,7 @@ exception
         raise;
       when others then
         get stacked diagnostics v_detail = pg_exception_detail;
-        perform push.note_rule_error(%3$L, %4$L, null, null, sqlstate, sqlerrm, v_detail);
+        perform push.note_rule_error(%3$L, %4$L, null, v_rows, sqlstate, sqlerrm, v_detail);
     end;
     return null;
 end;
@@ -67,7 +70,8 @@ $body$,
       when p_event = 'delete' and p_rule.condition is null then 'push_old_rows'
       else push.rule_source(p_rule, p_event, 'push_new_rows', 'push_old_rows', p_rule.condition)
     end,
-    push.rule_insert(p_rule, p_event, 'push_new_rows', 'push_old_rows'), p_rule.name, p_event);
+    push.rule_insert(p_rule, p_event, 'push_new_rows', 'push_old_rows'), p_rule.name, p_event,
+    case p_event when 'delete' then 'push_old_rows' else 'push_new_rows' end);
 $$;
 comment on function push.rule_body(push.rules, text) is 'The text of the trigger function of a rule for one event.';
 
@@ -77,21 +81,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_nothing text := format('(select * from %s where false)', p_rule.watched);
   v_event text;
   v_function text;
   v_body text;
 begin
   foreach v_event in array array(select distinct e.name from unnest(p_rule.events) as e (name)) loop
-    -- Run once over no rows: a misspelt column or a wrong type is an error here, not in the night.
-    execute push.rule_query(p_rule, v_event, v_nothing, v_nothing);
-    if push.recipients_kind(p_rule.watched, p_rule.recipients) = 'query' then
-      -- A second column would be overlooked in `from`; here it is an error.
-      execute format(
-        E'select array(%s\n) from %s as new left join %2$s as old on false cross join (select ''{}''::jsonb as changes) as rule',
-        p_rule.recipients, v_nothing);
-    end if;
-
+    perform push.try_rule(p_rule, v_event);
     v_function := 'rule_' || p_rule.name || '_' || v_event;
     v_body := push.rule_body(p_rule, v_event);
     continue when exists (

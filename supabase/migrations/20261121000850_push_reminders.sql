@@ -89,7 +89,8 @@ create table push.reminder_errors (
 );
 comment on table push.reminder_errors is
   'What went wrong in a reminder, when its row was written or when it was due. The write went through all the same.';
-comment on column push.reminder_errors.row_key is 'The row it is about; null when it is about the whole reminder.';
+comment on column push.reminder_errors.row_key is
+  'The row it is about, numbers beyond 2^53 as text; null when it is about the whole reminder.';
 create index reminder_errors_reminder_idx on push.reminder_errors (reminder, occurred_at desc);
 create index reminder_errors_age_idx on push.reminder_errors (occurred_at);
 
@@ -110,9 +111,9 @@ set search_path = ''
 as $$
 begin
   insert into push.reminder_errors (reminder, row_key, sqlstate, message, detail, occurred_at)
-  values (p_reminder, p_row_key, p_sqlstate, p_message, p_detail, p_now);
-  -- Class 42: a column, a table or a function is no longer what it was. No row of this reminder will go any better.
-  if p_sqlstate like '42%' then
+  values (p_reminder, push.exact_numbers(p_row_key), p_sqlstate, p_message, p_detail, p_now);
+  -- Class 42, of no single row: a column, a table or a function is no longer what it was, and no row will go any better.
+  if p_sqlstate like '42%' and p_row_key is null then
     perform push.raise_alarm('reminder_broken', p_reminder,
       format('Reminder %s does not work any more: %s. Declare it again, or remove it with push.unremind().',
         p_reminder, p_message),
@@ -124,17 +125,6 @@ comment on function push.note_reminder_error(text, jsonb, text, text, text, time
   'Notes what went wrong in a reminder; raises an alarm when it is the reminder itself that is broken.';
 
 -- moments ------------------------------------------------------------------------------------------------------
-
-create function push.reminder_key(p_reminder push.reminders, p_row text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select format('pg_catalog.jsonb_build_object(%s)', string_agg(format('%L, %s.%I', k.name, p_row, k.name), ', ' order by k.place))
-  from unnest(p_reminder.key_columns) with ordinality as k (name, place);
-$$;
-comment on function push.reminder_key(push.reminders, text) is 'The expression that makes the key of a row of the watched table.';
 
 create function push.reminder_rows(p_reminder push.reminders, p_rows text)
 returns text
@@ -174,7 +164,7 @@ as $$
       from (select %L::interval as grace) as g
     ) as l
     where pg_catalog.isfinite(c.push_event_at) and l.lapses_at > %s$query$,
-    p_reminder.name, push.reminder_key(p_reminder, 'c'), p_rows,
+    p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows,
     string_agg(
       format('(%L::interval, %L::interval, %L::interval)', o.before,
         nullif(date_trunc('day', o.before), interval '0'), o.before - date_trunc('day', o.before)),
@@ -200,14 +190,27 @@ as $$
       where w.reminder = %L and w.state = 'waiting' and w.row_key = any (array(select %s from (%s) as c))
       for update skip locked
     ))$query$,
-    p_reminder.name, push.reminder_key(p_reminder, 'c'), p_rows);
+    p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows);
 $$;
 comment on function push.reminder_delete(push.reminders, text) is
   'The statement that takes back the moments to come of rows; p_rows is a select of their keys. Waits for nobody.';
 
-create function push.insert_moments_by_halves(
-  p_reminder text, p_rows jsonb[], p_errors integer default 0, p_now timestamptz default clock_timestamp()
-)
+create function push.try_reminder(p_reminder push.reminders, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  execute push.reminder_query(p_reminder) using '{}'::bigint[], p_now;
+  execute push.reminder_insert(p_reminder,
+    push.reminder_rows(p_reminder, format('(select * from %s where false)', p_reminder.watched)), '$1') using p_now;
+end;
+$$;
+comment on function push.try_reminder(push.reminders, timestamptz) is
+  'Runs a reminder once over no rows: what fails there (a misspelt column, a wrong type, a function that is gone) fails for every row.';
+
+create function push.insert_moments_by_halves(p_reminder push.reminders, p_rows anyarray, p_errors integer, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -215,15 +218,21 @@ as $$
 declare
   c_enough constant integer := 100;
   v_count constant integer := cardinality(p_rows);
-  v_reminder push.reminders;
+  v_key jsonb;
   v_detail text;
-  v_errors integer;
 begin
-  select r.* into v_reminder from push.reminders as r where r.name = p_reminder;
+  if p_errors >= c_enough then
+    -- The write waits for this.
+    if p_errors = c_enough then
+      perform push.note_reminder_error(
+        p_reminder.name, null, '54000',
+        format('%s rows of one statement failed, and the rest of them were not looked at', p_errors),
+        'Correct them, and declare the reminder again.', p_now);
+    end if;
+    return c_enough + 1;
+  end if;
   begin
-    execute push.reminder_insert(v_reminder,
-      push.reminder_rows(v_reminder, format('pg_catalog.jsonb_populate_recordset(null::%s, $1)', v_reminder.watched)), '$2')
-      using to_jsonb(p_rows), p_now;
+    execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, 'pg_catalog.unnest($1)'), '$2') using p_rows, p_now;
     return p_errors;
   exception
     when serialization_failure or deadlock_detected then
@@ -231,27 +240,33 @@ begin
     when others then
       if v_count = 1 then
         get stacked diagnostics v_detail = pg_exception_detail;
-        perform push.note_reminder_error(
-          p_reminder, (select jsonb_object_agg(k.name, p_rows[1] -> k.name) from unnest(v_reminder.key_columns) as k (name)),
-          sqlstate, sqlerrm, v_detail, p_now);
+        execute 'select ' || push.key_object(p_reminder.key_columns, '($1)') into v_key using p_rows[1];
+        perform push.note_reminder_error(p_reminder.name, v_key, sqlstate, sqlerrm, v_detail, p_now);
         return p_errors + 1;
       end if;
   end;
-  v_errors := push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now);
-  if v_errors >= c_enough then
-    -- The write waits for this.
-    if v_errors = c_enough then
-      perform push.note_reminder_error(
-        p_reminder, null, '54000', format('%s rows of one statement failed, and the rest of them were not looked at', v_errors),
-        'Correct them, and declare the reminder again.', p_now);
-    end if;
-    return c_enough + 1;
-  end if;
-  return push.insert_moments_by_halves(p_reminder, p_rows[v_count / 2 + 1:], v_errors, p_now);
+  return push.insert_moments_by_halves(p_reminder, p_rows[v_count / 2 + 1:],
+    push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now), p_now);
 end;
 $$;
-comment on function push.insert_moments_by_halves(text, jsonb[], integer, timestamptz) is
-  'Notes the moments of rows among which some are bad: those are found by halves, noted as errors, and go without; returns how many.';
+comment on function push.insert_moments_by_halves(push.reminders, anyarray, integer, timestamptz) is
+  'Notes the moments of rows among which some are bad: those are found by halves, noted as errors, and go without. Takes and '
+  'returns how many those are so far; beyond a hundred nothing is looked at any more.';
+
+create function push.reminder_parts(p_reminder push.reminders, p_rows text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(
+    $query$select array_agg(p.new_row) as new_rows
+      from (select row(new.*)::%s as new_row, (row_number() over () - 1) / 1000 as part from %s as new) as p
+      group by p.part order by p.part$query$,
+    p_reminder.watched, p_rows);
+$$;
+comment on function push.reminder_parts(push.reminders, text) is
+  'The select of rows in parts of a thousand, as arrays, for push.insert_moments_by_halves(); p_rows names the relation.';
 
 create function push.drop_reminder_triggers(p_name text)
 returns void
@@ -302,14 +317,28 @@ begin
     end if;
     if v_event in ('insert', 'update') then
       v_rescue := format(
-$body$if sqlstate like '42%%' then
-      %s
-    else
-      %sperform push.insert_moments_by_halves(%L, array(select pg_catalog.to_jsonb(new) from push_new_rows as new));
-    end if;$body$,
-        v_rescue,
+$body$declare
+      v_reminder push.reminders;
+      v_part record;
+      v_errors integer := 0;
+    begin
+      select r.* into v_reminder from push.reminders as r where r.name = %L;
+      -- Over no rows first: what fails there fails for each of them.
+      execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, '(select * from push_new_rows where false)'), '$1')
+        using pg_catalog.clock_timestamp();
+      %sfor v_part in execute push.reminder_parts(v_reminder, 'push_new_rows') loop
+        v_errors := push.insert_moments_by_halves(v_reminder, v_part.new_rows, v_errors, pg_catalog.clock_timestamp());
+      end loop;
+    exception
+      when serialization_failure or deadlock_detected then
+        raise;
+      when others then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        %s
+    end;$body$,
+        p_reminder.name,
         case when v_event = 'update' then push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || E';\n      ' else '' end,
-        p_reminder.name);
+        v_rescue);
     end if;
 
     v_function := 'reminder_' || p_reminder.name || '_' || v_event;
@@ -389,8 +418,7 @@ begin
     execute format(E'select pg_catalog.pg_typeof((select (%s\n) from %s as new))', p_reminder.at, v_rows) into v_type;
     v_type := (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
     if v_type = 'timestamptz'::regtype then
-      execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, v_rows), '$1') using clock_timestamp();
-      execute push.reminder_query(p_reminder) using '{}'::bigint[], clock_timestamp();
+      perform push.try_reminder(p_reminder, clock_timestamp());
     end if;
   exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported or cardinality_violation then
     perform push.refuse(400, 'reminder_does_not_compile',
@@ -453,7 +481,9 @@ as $$
 declare
   v_reminder push.reminders;
   v_kind "char";
-  v_keys text[];
+  v_keys constant text[] := push.key_columns(p_table);
+  v_part record;
+  v_errors integer := 0;
 begin
   if p_table is null then
     perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
@@ -488,12 +518,6 @@ begin
   if octet_length(p_category) > 100 then
     perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
   end if;
-  select array_agg(a.attname::text order by k.place) into v_keys
-  from pg_catalog.pg_index as i
-  -- The first indnkeyatts columns are the key; after them come those of an INCLUDE clause.
-  join pg_catalog.unnest(i.indkey::smallint[]) with ordinality as k (attnum, place) on k.place <= i.indnkeyatts
-  join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
-  where i.indrelid = p_table and i.indisprimary;
   if v_keys is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
       format('%s has no primary key, by which a row is found again when its moment has come.', p_table), 'Add a primary key.');
@@ -522,7 +546,32 @@ begin
   perform push.check_reminder_expressions(v_reminder);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
-  execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1') using p_now;
+  begin
+    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1') using p_now;
+  exception
+    when serialization_failure or deadlock_detected then
+      raise;
+    when others then
+      -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
+      for v_part in
+        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2) as errors from (%s) as p',
+          push.reminder_parts(v_reminder, p_table::text))
+        using v_reminder, p_now
+      loop
+        v_errors := v_errors + v_part.errors;
+        exit when v_errors > 100;
+      end loop;
+      if v_errors > 100 then
+        -- Not bad rows, but a time that does not suit the table.
+        perform push.refuse(400, 'reminder_time_unusable',
+          format('Of 100 rows of %s or more the time cannot be worked out, such as of %s: %s', p_table, e.row_key, e.message),
+          'Correct the rows, or give a time that is null for those that have none.')
+        from push.reminder_errors as e
+        where e.reminder = p_name and e.row_key is not null
+        order by e.id desc
+        limit 1;
+      end if;
+  end;
   perform push.resolve_alarm('reminder_broken', p_name, p_now);
 end;
 $$;

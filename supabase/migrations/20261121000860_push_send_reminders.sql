@@ -181,6 +181,7 @@ declare
   v_reminder push.reminders;
   v_told integer;
   v_detail text;
+  v_of_all boolean;
 begin
   select r.* into v_reminder from push.reminders as r where r.name = p_reminder;
   if v_reminder.name is null then
@@ -192,12 +193,21 @@ begin
     return v_told;
   exception when query_canceled or others then
     get stacked diagnostics v_detail = pg_exception_detail;
-    -- Of the whole reminder (42), or of the moment and not of a row (locks, timeouts, resources): later, all of them.
+    -- Of the whole reminder, or of the moment and not of a row (locks, timeouts, resources): later, all of them.
     -- Neither may end the tick, which has everybody else's messages to see to.
-    if v_count = 1 or left(sqlstate, 2) in ('42', '40', '53', '55', '57') then
+    v_of_all := left(sqlstate, 2) in ('40', '53', '55', '57');
+    if sqlstate like '42%' then
+      -- A column is gone; or there is no table of the name that one row has: new.name::regclass.
+      begin
+        perform push.try_reminder(v_reminder, p_now);
+      exception when query_canceled or others then
+        v_of_all := true;
+      end;
+    end if;
+    if v_count = 1 or v_of_all then
       perform push.note_reminder_error(
         p_reminder,
-        case when v_count = 1 and sqlstate not like '42%' then (select m.row_key from push.reminder_moments as m where m.id = p_moments[1]) end,
+        case when v_count = 1 and not (v_of_all and sqlstate like '42%') then (select m.row_key from push.reminder_moments as m where m.id = p_moments[1]) end,
         sqlstate, sqlerrm, v_detail, p_now);
       update push.reminder_moments as m
       -- One, two, four minutes, until it is too late.
@@ -266,9 +276,7 @@ declare
 begin
   for v_reminder in select r.* from push.reminders as r order by r.name loop
     begin
-      execute push.reminder_query(v_reminder) using '{}'::bigint[], p_now;
-      execute push.reminder_insert(v_reminder,
-        push.reminder_rows(v_reminder, format('(select * from %s where false)', v_reminder.watched)), '$1') using p_now;
+      perform push.try_reminder(v_reminder, p_now);
       select count(*) into v_triggers
       from pg_catalog.pg_trigger as t
       where t.tgrelid = v_reminder.watched and t.tgenabled in ('O', 'A')

@@ -28,11 +28,12 @@ create table push.removed_devices (
   constraint removed_devices_pkey primary key (address_digest),
   constraint removed_devices_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
-comment on table push.removed_devices is 'Devices that their users have removed, until they register them again.';
+comment on table push.removed_devices is
+  'Devices that their users have removed, until they register them again: of each user the last ones, five times as many as they may have.';
 comment on column push.removed_devices.address_digest is 'SHA-256 of the endpoint or FCM token.';
 
 create index removed_devices_removed_at_idx on push.removed_devices (removed_at);
-create index removed_devices_user_id_idx on push.removed_devices (user_id);
+create index removed_devices_user_id_idx on push.removed_devices (user_id, removed_at);
 
 alter table push.removed_devices enable row level security;
 create policy removed_devices_nobody on push.removed_devices for all to public using (false);
@@ -53,6 +54,9 @@ language plpgsql
 -- Definer: users may not use schema push.
 security definer
 set search_path = ''
+-- A user's own by index, however few the planner believes there are.
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 begin
   insert into push.removed_devices as r (address_digest, user_id)
@@ -61,6 +65,21 @@ begin
   -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
   where d.user_id = auth.uid() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
+  if found then
+    -- Who registers devices and deletes them again and again would otherwise leave a row of each for 400 days.
+    delete from push.removed_devices as r
+    where r.address_digest in (
+      select o.address_digest
+      from (
+        select k.address_digest from push.removed_devices as k
+        where k.user_id = auth.uid()
+        order by k.removed_at desc
+        offset (select s.max_subscriptions_per_user * 5 from push.settings as s)
+      ) as beyond
+      join push.removed_devices as o on o.address_digest = beyond.address_digest
+      for update of o skip locked
+    );
+  end if;
   return null;
 end;
 $$;
@@ -93,6 +112,25 @@ after insert on public.push_subscriptions
 referencing new table as push_new_subscriptions
 for each statement execute function push.welcome_devices();
 
+create function push.welcome_moved_device()
+returns trigger
+language plpgsql
+-- Definer: as push.note_removed_devices().
+security definer
+set search_path = ''
+as $$
+begin
+  delete from push.removed_devices as r where r.address_digest = push.address_digest(coalesce(new.endpoint, new.fcm_token));
+  return null;
+end;
+$$;
+comment on function push.welcome_moved_device() is 'A row that takes an address over registers the device of that address again.';
+
+create trigger push_subscriptions_welcome_moved
+after update of endpoint, fcm_token on public.push_subscriptions
+for each row when ((old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
+execute function push.welcome_moved_device();
+
 create function public.push_device_removed(p_address text)
 returns boolean
 language sql
@@ -122,6 +160,7 @@ declare
   v_sent integer;
   v_id uuid;
   v_rings boolean;
+  v_blocked text;
 begin
   if not exists (
     select from public.push_subscriptions as s
@@ -135,7 +174,10 @@ begin
   insert into push.throttle_log as l (user_id, category, moments, done_at)
   values (p_user_id, c_counted_as, array[p_now], p_now + interval '1 hour')
   on conflict (user_id, category) do update
-  set moments = array(select m.moment from unnest(l.moments) as m (moment) where m.moment > p_now - interval '1 hour') || p_now,
+  set moments = array(
+        select m.moment from unnest(l.moments) as m (moment)
+        where m.moment > p_now - interval '1 hour' and m.moment <= p_now + interval '1 minute'
+      ) || p_now,
       done_at = excluded.done_at
   returning cardinality(l.moments) into v_sent;
   select s.test_limit into v_limit from push.settings as s;
@@ -154,8 +196,14 @@ begin
     -- Nobody has seen them yet.
     delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
-  select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false) into v_rings
+  select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
+    max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))
+  into v_rings, v_blocked
   from push.deliveries as d where d.notification_id = v_id;
+  if v_blocked is not null then
+    perform push.refuse(403, v_blocked, 'Nothing is sent to this account: it is banned or was deleted.',
+      'Lift the ban (auth.users.banned_until).');
+  end if;
   if not v_rings then
     perform push.refuse(409, 'test_held_back', 'Preferences or limits keep messages from this device at the moment.',
       'Look at quiet hours, and whether messages are switched on, for the user and for the device.');

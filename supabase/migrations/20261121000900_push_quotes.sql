@@ -131,6 +131,19 @@ $$;
 comment on function push.writing_at() is
   'The p_now of the function that writes quotes or levels, for the triggers of that; the clock, when they are written directly.';
 
+create function push.after_quote(p_quoted_at timestamptz, p_last timestamptz, p_now timestamptz)
+returns timestamptz
+language sql
+immutable
+set search_path = ''
+as $$
+  -- A last quote of the future is of a clock that was set back since; it would keep out all until then.
+  select case when p_last > p_now + interval '2 minutes' then p_quoted_at
+    else greatest(p_quoted_at, p_last + interval '1 microsecond') end;
+$$;
+comment on function push.after_quote(timestamptz, timestamptz, timestamptz) is
+  'The moment of a quote that follows the last one: its own, unless that was later.';
+
 create function push.check_quote()
 returns trigger
 language plpgsql
@@ -146,7 +159,7 @@ begin
     end if;
     -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
     if new.quoted_at = old.quoted_at then
-      new.quoted_at := greatest(new.recorded_at, old.quoted_at + interval '1 microsecond');
+      new.quoted_at := push.after_quote(new.recorded_at, old.quoted_at, new.recorded_at);
     end if;
   end if;
   -- It would keep all true ones out until then.
@@ -167,6 +180,10 @@ security definer
 set search_path = ''
 as $$
 begin
+  if old.quoted_at > push.writing_at() + interval '2 minutes' then
+    -- The clock was set back: what is said now is the newest.
+    return new;
+  end if;
   insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
   on conflict do nothing;
   return null;
@@ -271,7 +288,7 @@ declare
   v_all_stale bigint := 0;
   v_late bigint := 0;
   v_repeated bigint := 0;
-  v_firings jsonb;
+  v_firings text;
 begin
   if jsonb_typeof(p_quotes) is distinct from 'array' then
     perform push.refuse(400, 'quotes_malformed', 'Quotes are an array of objects with symbol and value.',
@@ -281,7 +298,7 @@ begin
     count(*)
   into v_symbols, v_values, v_times, v_sources, v_lasting, v_rounds, v_valid
   from push.read_quotes(p_quotes, p_now) as r;
-  perform set_config('push.alerts_fired', '[]', true), set_config('push.writing_at', p_now::text, true);
+  perform set_config('push.alerts_fired', '{}', true), set_config('push.writing_at', p_now::text, true);
 
   -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
   -- whoever records the same ones at the same time waits there, and nobody for each other.
@@ -295,7 +312,7 @@ begin
       order by g.symbol collate "C"
       on conflict (symbol) do update
       set value = excluded.value, quoted_at = excluded.quoted_at, source = excluded.source, lasting = excluded.lasting
-      where excluded.quoted_at > q.quoted_at
+      where excluded.quoted_at > q.quoted_at or q.quoted_at > p_now + interval '2 minutes'
       returning q.quoted_at
     )
     select count(*), count(*) filter (where w.quoted_at <= p_now - s.quote_stale_after)
@@ -320,7 +337,7 @@ begin
   end if;
   -- All in one statement, at the end: users whose pushes are counted are then locked in one order, and two batches never
   -- wait for each other's in a circle.
-  v_firings := current_setting('push.alerts_fired')::jsonb;
+  v_firings := current_setting('push.alerts_fired');
   perform set_config('push.alerts_fired', '', true), set_config('push.writing_at', '', true);
   return jsonb_build_object(
     'recorded', v_all_written - v_all_stale,
@@ -330,7 +347,7 @@ begin
       'stale', v_all_stale,
       'invalid', jsonb_array_length(p_quotes) - v_valid
     ),
-    'fired', push.tell_alerts(v_firings)
+    'fired', push.tell_alerts(v_firings::push.firing[], false, p_now)
   );
 end;
 $$;
@@ -352,8 +369,7 @@ begin
   perform set_config('push.writing_at', p_now::text, true);
   insert into public.push_quotes as q (symbol, value, quoted_at, lasting) values (p_symbol, p_value, p_now, true)
   on conflict (symbol) do update
-  set value = excluded.value, quoted_at = greatest(excluded.quoted_at, q.quoted_at + interval '1 microsecond'), source = null,
-      lasting = true;
+  set value = excluded.value, quoted_at = push.after_quote(excluded.quoted_at, q.quoted_at, p_now), source = null, lasting = true;
   perform set_config('push.writing_at', '', true);
 end;
 $$;

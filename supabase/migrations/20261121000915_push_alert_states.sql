@@ -5,6 +5,18 @@
 --
 -- What crosses both ways (crosses) is armed again once the value has left the threshold by the hysteresis, on either side.
 
+create type push.firing as (
+  id uuid,
+  user_id uuid,
+  symbol text,
+  generation integer,
+  side text,
+  level_price double precision,
+  price double precision,
+  change double precision
+);
+comment on type push.firing is 'An alert that has fired, with what its message is made of. Arrays of these travel faster than JSON.';
+
 create function push.alert_kind(p_alert public.push_alerts)
 returns text
 -- A function in SQL that is called from one in plpgsql costs twice as much, and this is called for each step.
@@ -130,7 +142,8 @@ declare
   v_zone text := p_alert.timezone;
   v_local timestamp;
 begin
-  if p_alert.last_fired_at + p_alert.cooldown > p_now then
+  -- Unless it fired by a clock that was set back since.
+  if p_alert.last_fired_at + p_alert.cooldown > p_now and p_alert.last_fired_at <= p_now + interval '1 minute' then
     return p_alert.last_fired_at + p_alert.cooldown;
   elsif p_alert.active_from is null then
     return null;
@@ -282,6 +295,14 @@ begin
   if auth.uid() is not null and new.user_id is distinct from auth.uid() then
     raise exception using errcode = '42501', message = 'new row violates row-level security policy for table "push_alerts"';
   end if;
+  -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+  new.window_minutes := coalesce(new.window_minutes, 0);
+  new.hysteresis := coalesce(new.hysteresis, 0);
+  new.hysteresis_unit := coalesce(new.hysteresis_unit, 'absolute');
+  new.cooldown := coalesce(new.cooldown, '0');
+  new.recurring := coalesce(new.recurring, false);
+  new.urgency := coalesce(new.urgency, 'high');
+  new.enabled := coalesce(new.enabled, true);
   if new.condition = 'percent_change' then
     new.direction := coalesce(new.direction, 'either');
   elsif new.condition = 'level' then
@@ -292,7 +313,7 @@ begin
 
   if tg_op = 'INSERT' then
     if auth.uid() is not null then
-      perform pg_advisory_xact_lock(hashtextextended('supapush.alerts.' || new.user_id::text, 0));
+      -- Counted one statement after the other: push.take_turns().
       select s.max_alerts_per_user into v_limit from push.settings as s;
       if (select count(*) from public.push_alerts as a where a.user_id = new.user_id) >= v_limit then
         perform push.refuse(429, 'too_many_alerts', format('This user already has %s alerts.', v_limit), 'Delete one first.');
@@ -327,6 +348,10 @@ end;
 $$;
 comment on function push.check_alert() is
   'Refuses what is no alert and more than settings allow, and starts an alert from the last value, if that is fresh: what is beyond the threshold then has crossed before.';
+
+create trigger push_alerts_turns
+before insert or update or delete on public.push_alerts
+for each statement when (current_user = 'authenticated') execute function push.take_turns();
 
 create trigger push_alerts_check_new
 before insert on public.push_alerts

@@ -48,7 +48,7 @@ $$;
 comment on function push.alert_text(text, jsonb, integer, text) is
   'A text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
 
-create function push.tell_alerts(p_firings jsonb, p_plain boolean default false)
+create function push.write_alerts(p_firings push.firing[], p_plain boolean default false)
 returns integer
 language plpgsql
 set search_path = ''
@@ -59,11 +59,11 @@ set enable_mergejoin = off
 set jit = off
 as $$
 declare
-  v_half constant integer := jsonb_array_length(p_firings) / 2;
+  v_half constant integer := cardinality(p_firings) / 2;
   v_template text;
   v_count integer;
 begin
-  if p_firings = '[]' then
+  if p_firings = '{}' then
     return 0;
   end if;
   if not p_plain then
@@ -79,9 +79,7 @@ begin
       'now ' || (p.params ->> 'current_price')
     )) end,
     p.params, 'alerts:' || a.symbol, a.urgency, 'alert:' || a.id, 'alert:' || a.id || ':' || f.generation
-  from jsonb_to_recordset(p_firings) as f (
-    id uuid, generation integer, side text, level_price double precision, price double precision, change double precision
-  )
+  from unnest(p_firings) as f
   join public.push_alerts as a on a.id = f.id
   cross join lateral (select case when a.title is null and a.body is null then v_template end as template) as w
   -- Offset 0: made once, and not for each text that is made of them.
@@ -100,24 +98,34 @@ exception
     if v_template is not null then
       -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
       perform push.raise_alarm('alert_template_failed', v_template, format('Alerts speak without template %s: %s', v_template, sqlerrm));
-      return push.tell_alerts(p_firings, true);
+      return push.write_alerts(p_firings, true);
     elsif v_half > 0 then
       -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from
       -- being told nor quotes from being recorded.
-      return (
-        select sum(push.tell_alerts(h.firings, true))
-        from (
-          select jsonb_agg(f.firing order by f.place) as firings
-          from jsonb_array_elements(p_firings) with ordinality as f (firing, place)
-          group by f.place > v_half
-        ) as h
-      );
+      return push.write_alerts(p_firings[:v_half], true) + push.write_alerts(p_firings[v_half + 1:], true);
     end if;
-    perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings -> 0 ->> 'id', sqlerrm));
+    perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings[1].id, sqlerrm));
     return 0;
 end;
 $$;
-comment on function push.tell_alerts(jsonb, boolean) is
-  'Notifies the users of alerts that have fired, as push.settle_alerts() returns them, once for each generation; returns how many. Plain: without the template of settings.';
+comment on function push.write_alerts(push.firing[], boolean) is
+  'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the template of settings.';
+
+create function push.tell_alerts(p_firings push.firing[], p_looked_again boolean, p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_to_tell push.firing[];
+  v_folded integer;
+begin
+  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_looked_again, p_now) as f;
+  return push.write_alerts(v_to_tell) + v_folded;
+end;
+$$;
+comment on function push.tell_alerts(push.firing[], boolean, timestamptz) is
+  'Tells users of alerts that have fired: one by one, or beyond their limit for this minute in one message at its end; returns how many were told '
+  'one way or the other.';
 
 revoke all on all functions in schema push from public;

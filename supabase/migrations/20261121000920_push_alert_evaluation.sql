@@ -101,7 +101,7 @@ comment on function push.lock_alerts(uuid[]) is
 create function push.settle_alerts(
   p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
 )
-returns jsonb
+returns push.firing[]
 language plpgsql
 set search_path = ''
 -- By key: see push.crossed_alerts().
@@ -117,10 +117,10 @@ declare
   v_prices double precision[];
   v_measures double precision[];
   v_half constant integer := cardinality(p_ids) / 2;
-  v_firings jsonb;
+  v_firings push.firing[];
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
-    return '[]'::jsonb;
+    return '{}';
   end if;
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
   select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
@@ -162,13 +162,11 @@ begin
     from stepped as s
     where a.id = s.id
   )
-  select jsonb_agg(jsonb_build_object(
-    'id', s.id, 'generation', s.generation, 'side', s.last_side, 'level_price', s.level_price, 'price', s.price, 'change', s.change
-  ))
+  select array_agg(row(s.id, s.user_id, s.symbol, s.generation, s.last_side, s.level_price, s.price, s.change)::push.firing)
   into v_firings
   from stepped as s
   where s.has_fired;
-  return coalesce(v_firings, '[]'::jsonb);
+  return coalesce(v_firings, '{}');
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
     -- Not about these alerts: whoever writes the quotes writes them again.
@@ -187,7 +185,7 @@ exception
     set enabled = false, disabled_reason = 'failed', armed = false, held_until = null,
         upper_line = null, upper_edge = null, lower_line = null, lower_edge = null
     where a.id = p_ids[1];
-    return '[]'::jsonb;
+    return '{}';
 end;
 $$;
 comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
@@ -205,7 +203,7 @@ declare
   v_values double precision[];
   v_times timestamptz[];
   v_now timestamptz;
-  v_firings jsonb;
+  v_firings push.firing[];
 begin
   insert into push.quote_history (symbol, quoted_at, value)
   select q.symbol, q.quoted_at, q.value from push_new_quotes as q
@@ -224,9 +222,9 @@ begin
   into v_firings
   from push.crossed_alerts(v_symbols, v_values, v_times) as c;
   if nullif(current_setting('push.alerts_fired', true), '') is null then
-    perform push.tell_alerts(v_firings);
-  elsif v_firings <> '[]' then
-    perform set_config('push.alerts_fired', (current_setting('push.alerts_fired')::jsonb || v_firings)::text, true);
+    perform push.tell_alerts(v_firings, false, v_now);
+  elsif v_firings <> '{}' then
+    perform set_config('push.alerts_fired', (current_setting('push.alerts_fired')::push.firing[] || v_firings)::text, true);
   end if;
   return null;
 end;

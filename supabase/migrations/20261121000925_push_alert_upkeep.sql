@@ -132,9 +132,13 @@ set jit = off
 as $$
 declare
   v_ids uuid[];
-  v_firings jsonb;
+  v_firings push.firing[];
   v_fresh_after timestamptz;
 begin
+  -- One at a time: two would count in the same rows (push.alert_counts).
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.look_again', 0)) then
+    return 0;
+  end if;
   select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
   select array_agg(f.id) into v_ids
   from (
@@ -173,7 +177,7 @@ begin
     select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
   ) as m
   where m.measure is not null;
-  return push.tell_alerts(v_firings);
+  return push.tell_alerts(v_firings, true, p_now);
 end;
 $$;
 comment on function push.look_again(integer, timestamptz) is
@@ -226,6 +230,7 @@ declare
   v_old_before timestamptz;
   v_quotes integer;
   v_sessions integer;
+  v_summaries integer;
 begin
   v_expired := push.expire_alerts(p_limit, p_now);
   v_levels := push.apply_sessions(p_limit, p_now);
@@ -255,19 +260,25 @@ begin
   get diagnostics v_sessions = row_count;
   -- Last, since these locks are those that users could wait for.
   v_fired := push.look_again(p_limit, p_now);
+  -- After what may wait for a limit: writers of quotes could wait for these counts.
+  v_summaries := push.tell_folded_alerts(p_limit, p_now);
   update push.alarms as a set resolved_at = p_now
   where a.code = 'alert_template_failed' and a.resolved_at is null
-    and a.subject is distinct from (select s.alert_template from push.settings as s);
+    and a.subject not in (
+      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
+      where t.key is not null
+    );
   -- What was not told stays untold; an hour without another is taken for the cause being gone.
   update push.alarms as a set resolved_at = p_now
   where a.code in ('alert_not_told', 'alert_failed') and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 hour';
   return jsonb_build_object(
-    'expired', v_expired, 'levels', v_levels, 'fired', v_fired, 'quotes_deleted', v_quotes, 'sessions_deleted', v_sessions
+    'expired', v_expired, 'levels', v_levels, 'fired', v_fired, 'summaries', v_summaries, 'quotes_deleted', v_quotes, 'sessions_deleted', v_sessions
   );
 end;
 $$;
 comment on function push.tend_alerts(integer, timestamptz) is
-  'What alerts need that no quote brings: expiry, levels of the new day, what was held back, and an end to old quotes. Run by pg_cron.';
+  'What alerts need that no quote brings: expiry, levels of the new day, how many more have fired, what was held back, and an end to old '
+  'quotes. Run by pg_cron.';
 
 select cron.schedule('supapush-alerts', '* * * * *', 'select push.tend_alerts()');
 

@@ -7,15 +7,22 @@ alter table push.settings
   add column quote_failures integer not null default 3,
   add column quote_backoff_max interval not null default '15 minutes',
   add column quote_lease interval not null default '90 seconds',
+  add column quote_trials_per_user integer not null default 50,
+  add column quote_trial_requests integer not null default 10,
   add column local_quote_server text,
   add constraint settings_quotes check (
     quote_failures > 0 and quote_backoff_max > interval '0' and quote_lease >= interval '30 seconds'
+    and quote_trials_per_user > 0 and quote_trial_requests > 0
   ),
   -- This machine's loopback alone: everything else is asked over https, at a public address.
   add constraint settings_local_quote_server check (local_quote_server ~ '^http://127\.0\.0\.1:[0-9]{1,5}$');
 comment on column push.settings.quote_failures is 'Failures in a row that raise an alarm about a source of quotes.';
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
 comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
+comment on column push.settings.quote_trials_per_user is
+  'Symbols that a source has never given, and is asked for in one run because of one user. Users can make up symbols.';
+comment on column push.settings.quote_trial_requests is
+  'Requests to a source in one run for symbols that it has never given. Those it gives are asked for before, and not limited by this.';
 comment on column push.settings.local_quote_server is
   'The one address on this machine that may be asked for quotes: written by the local stack into its own database. Null everywhere else.';
 
@@ -42,6 +49,8 @@ create table push.quote_sources (
   next_attempt_at timestamptz not null,
   lease uuid,
   leased_until timestamptz,
+  trial_lease uuid,
+  next_trial_at timestamptz,
   rung integer not null default 0,
   failures integer not null default 0,
   last_attempt_at timestamptz,
@@ -71,6 +80,9 @@ comment on column push.quote_sources.value_at is 'Where a value stands: a JSON p
 comment on column push.quote_sources.timezone is 'Of times that name none.';
 comment on column push.quote_sources.symbols is 'Our symbol to the source''s, such as {"DAX": "^GDAXI"}; others are called the same there.';
 comment on column push.quote_sources.symbol_pattern is 'Regular expression of the symbols it serves as a whole, beside those mapped. Null: all, or those mapped where any is.';
+comment on column push.quote_sources.trial_lease is
+  'Of a run that asks it for symbols on trial (push.quote_source_symbols.has_given), beside the one that asks it for those it gives: neither waits for the '
+  'other, and how a trial goes says nothing about the source.';
 comment on column push.quote_sources.precedence is 'The lowest number is asked first; others when it has given nothing for fallback_after.';
 comment on column push.quote_sources.value_above is 'What is not greater is no quote. Null: every number is, as for temperatures.';
 comment on column push.quote_sources.lease is 'The run of push-alerts that has it; a report of another is ignored.';
@@ -86,16 +98,20 @@ create table push.quote_source_symbols (
   symbol text not null,
   given_at timestamptz not null,
   has_given boolean not null default false,
-  refusals integer not null default 0,
-  refused_until timestamptz,
+  missing_since timestamptz,
+  asked_again_at timestamptz,
+  refused boolean not null default false,
   constraint quote_source_symbols_pkey primary key (source, symbol),
   constraint quote_source_symbols_source_fkey foreign key (source) references push.quote_sources (name) on delete cascade
 );
 comment on table push.quote_source_symbols is 'What is known of each watched symbol at each source that serves it.';
 comment on column push.quote_source_symbols.given_at is 'When the source last gave a quote of it; before the first, since when it is watched.';
 comment on column push.quote_source_symbols.has_given is
-  'Whether it has given one, and has not refused it since: those are asked for before what users only believe to exist.';
-comment on column push.quote_source_symbols.refused_until is 'The source does not know it: not asked for before.';
+  'Whether it has given one, and has not refused it since, nor been asked for it in vain for 30 days. What its declaration names counts as given. Others '
+  'are on trial: users only believe them to exist.';
+comment on column push.quote_source_symbols.missing_since is 'When it was first asked for in vain. Null: not since it was given.';
+comment on column push.quote_source_symbols.asked_again_at is 'On trial, it is not asked for before: the wait doubles each time.';
+comment on column push.quote_source_symbols.refused is 'The source has said that it does not know it; sources of lower precedence need not wait then.';
 
 alter table push.quote_source_symbols enable row level security;
 create policy quote_source_symbols_nobody on push.quote_source_symbols for all to public using (false);

@@ -8,22 +8,22 @@
 -- takes each symbol to be the only one, and compares all with all. So the functions here do without nested loops.
 
 create function push.wanted_quotes(p_now timestamptz, p_source text default null)
-returns table (source text, symbol text, given_at timestamptz, has_given boolean)
+returns table (source text, symbol text, given_at timestamptz, has_given boolean, asked_again_at timestamptz)
 language sql
 stable
 set search_path = ''
 as $$
-  select q.source, q.symbol, q.given_at, q.has_given
+  select q.source, q.symbol, q.given_at, q.has_given, q.asked_again_at
   from push.quote_source_symbols as q
   join push.quote_sources as s on s.name = q.source
-  where (p_source is null or q.source = p_source) and (q.refused_until is null or q.refused_until <= p_now)
+  where (p_source is null or q.source = p_source) and (q.asked_again_at is null or q.asked_again_at <= p_now)
     -- One above that gives this symbol, or has not had the time to: a fallback waits.
     and not exists (
       select from push.quote_sources as a
       join push.quote_source_symbols as g on g.source = a.name
       -- Here and not in the join's condition: only so does the planner hash it once in place of a look for each symbol.
       where g.symbol = q.symbol and a.precedence < s.precedence and g.given_at > p_now - s.fallback_after
-        and (g.refused_until is null or g.refused_until <= p_now)
+        and (not g.refused or g.asked_again_at <= p_now)
     );
 $$;
 comment on function push.wanted_quotes(timestamptz, text) is
@@ -49,7 +49,10 @@ begin
         when p_code = 'run_lost' and q.failures = 0 then p_now
         else p_now + greatest(
           q.every,
-          least(q.every * power(2, least(q.failures, 20)), s.quote_backoff_max),
+          -- Where a source has never given anything, made-up symbols may be to blame. Those wait by themselves.
+          case when q.last_success_at is not null or p_code not in ('no_values', 'values_rejected') then
+            least(q.every * power(2, least(q.failures, 20)), s.quote_backoff_max)
+          end,
           least(coalesce(p_retry_after, interval '0'), interval '1 hour')
         )
       end
@@ -82,8 +85,12 @@ as $$
     delete from push.quote_source_symbols as q
     where q.source = p_source.name and not exists (select from served as v where v.symbol = q.symbol)
   )
-  insert into push.quote_source_symbols (source, symbol, given_at)
-  select p_source.name, v.symbol, p_now from served as v
+  insert into push.quote_source_symbols (source, symbol, given_at, has_given)
+  -- No user has made up what the declaration names, or the source gave lately.
+  select p_source.name, v.symbol, p_now, k.symbol is not null or p_source.symbols ? v.symbol
+  from served as v
+  left join public.push_quotes as k
+    on k.symbol = v.symbol and k.source = left(p_source.name, 25) and k.recorded_at > p_now - interval '30 days'
   where not exists (
     select from push.quote_source_symbols as q where q.source = p_source.name and q.symbol = v.symbol
   )
@@ -97,34 +104,78 @@ returns jsonb
 language sql
 set search_path = ''
 set enable_nestloop = off
+-- The alerts on a symbol are looked up by it, however few the planner believes there are.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set jit = off
 as $$
-  with wanted as materialized (
-    -- Those that wait longest come first, should a run not get to its end. But anybody may watch what does not exist: that
-    -- comes after what does, and by the dice, or who makes up enough names would have nobody else's asked for.
-    select w.source, jsonb_agg(
-      jsonb_build_array(w.symbol, coalesce(s.symbols ->> w.symbol, w.symbol))
-      order by w.has_given desc, case when w.has_given then w.given_at end, case when not w.has_given then random() end, w.symbol
-    ) as symbols
-    from push.wanted_quotes(p_now) as w
+  with due as materialized (
+    select w.* from push.wanted_quotes(p_now) as w
     join push.quote_sources as s on s.name = w.source
     where s.next_attempt_at <= p_now and s.lease is null
-    group by w.source
+  ), watched as (
+    -- On trial. Users can watch what does not exist, so users take turns, not symbols: each user's first symbol comes before
+    -- any user's second, and only so many of each. First is what was never asked for, then what waits longest.
+    select d.source, d.symbol, row_number() over (
+      partition by d.source, a.user_id order by d.asked_again_at nulls first, random()
+    ) as turn
+    from due as d
+    cross join lateral (
+      select distinct k.user_id
+      from (
+        select o.user_id from public.push_alerts as o
+        where o.symbol = d.symbol collate "C" and o.enabled and (o.expires_at is null or o.expires_at > p_now)
+        limit 1000
+      ) as k
+    ) as a
+    where not d.has_given
+  ), trials as (
+    select t.source, t.symbol, row_number() over (partition by t.source order by t.turn, random()) as place
+    from (select w.source, w.symbol, min(w.turn) as turn from watched as w group by w.source, w.symbol) as t
+    cross join push.settings as n
+    where t.turn <= n.quote_trials_per_user
+  ), runs as materialized (
+    select d.source, false as trial,
+      -- What waits longest comes first, should a run not get to its end.
+      jsonb_agg(jsonb_build_array(d.symbol, coalesce(s.symbols ->> d.symbol, d.symbol)) order by d.given_at, d.symbol) as symbols
+    from due as d
+    join push.quote_sources as s on s.name = d.source
+    where d.has_given
+    group by d.source
+    union all
+    select t.source, true, jsonb_agg(jsonb_build_array(t.symbol, coalesce(s.symbols ->> t.symbol, t.symbol)) order by t.place)
+    from trials as t
+    join push.quote_sources as s on s.name = t.source
+    where t.place <= s.batch_size * (select n.quote_trial_requests from push.settings as n)
+      and (s.next_trial_at is null or s.next_trial_at <= p_now)
+    group by t.source
   ), taken as (
     update push.quote_sources as s
-    set lease = gen_random_uuid(),
-        leased_until = p_now + (select t.quote_lease from push.settings as t),
-        last_attempt_at = p_now
-    where s.name in (
-      select d.name from push.quote_sources as d
-      join wanted as w on w.source = d.name
-      where d.next_attempt_at <= p_now and d.lease is null
-      for update of d skip locked
-    )
-    returning s.*
+    set lease = case when d.asks then gen_random_uuid() end,
+        leased_until = case when d.asks then p_now + n.quote_lease end,
+        last_attempt_at = case when d.asks then p_now else s.last_attempt_at end,
+        trial_lease = case when d.tries then gen_random_uuid() else s.trial_lease end,
+        -- It comes after the other run.
+        next_trial_at = case when d.tries then p_now + n.quote_lease * 2 else s.next_trial_at end
+    from push.settings as n, (
+      select o.name,
+        -- Of a source that has never given anything, a trial alone tells whether it works.
+        w.has_given or o.last_success_at is null as asks, w.has_trial and (w.has_given or o.last_success_at is not null) as tries
+      from push.quote_sources as o
+      join (
+        select r.source, bool_or(not r.trial) as has_given, bool_or(r.trial) as has_trial from runs as r group by r.source
+      ) as w on w.source = o.name
+      where o.next_attempt_at <= p_now and o.lease is null
+      for update of o skip locked
+    ) as d
+    where s.name = d.name
+    returning s.*, d.tries
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'source', t.name,
-    'lease', t.lease,
+    'lease', case when r.trial and t.tries then t.trial_lease else t.lease end,
+    'trial', r.trial,
+    'max_requests', case when r.trial then n.quote_trial_requests end,
     'adapter', t.adapter,
     'url', t.url,
     'headers', t.headers,
@@ -138,12 +189,13 @@ as $$
     'max_bytes', t.max_bytes,
     'timeout_ms', (extract(epoch from t.timeout) * 1000)::integer,
     -- What is left is for the report.
-    'budget_ms', (extract(epoch from t.leased_until - p_now - interval '20 seconds') * 1000)::integer,
-    'local_origin', (select n.local_quote_server from push.settings as n),
-    'symbols', w.symbols
-  ) order by t.precedence, t.name), '[]')
+    'budget_ms', (extract(epoch from n.quote_lease - interval '20 seconds') * 1000)::integer,
+    'local_origin', n.local_quote_server,
+    'symbols', r.symbols
+  ) order by t.precedence, t.name, r.trial), '[]')
   from taken as t
-  join wanted as w on w.source = t.name;
+  join runs as r on r.source = t.name
+  cross join push.settings as n;
 $$;
 comment on function push.lease_quote_sources(timestamptz) is
   'Takes every source that is due and has something to be asked for, and says how to ask it.';
@@ -182,7 +234,8 @@ begin
 end;
 $$;
 comment on function public.push_quote_plan(timestamptz) is
-  'The sources that are due, each under a lease, with the watched symbols to ask it for, as [ours, theirs]. Service role only.';
+  'The sources that are due, each under a lease, with the watched symbols to ask it for, as [ours, theirs]. What a source has never given is a run '
+  'of its own (trial), after the other one and of at most max_requests. Service role only.';
 
 revoke all on all functions in schema push from public;
 revoke all on function public.push_quote_plan(timestamptz) from public, anon, authenticated;

@@ -21,7 +21,7 @@ as $$
     from given as g
   ), good as (
     update push.quote_source_symbols as q
-    set given_at = p_now, has_given = true, refusals = 0, refused_until = null
+    set given_at = p_now, has_given = true, missing_since = null, asked_again_at = null, refused = false
     from judged as j
     where j.problem is null and q.source = p_source.name and q.symbol = j.symbol
     returning q.symbol
@@ -44,6 +44,43 @@ $$;
 comment on function push.judge_quotes(push.quote_sources, jsonb, timestamptz) is
   'Of what a source gave: the quotes to record, what cannot be true, and how many a source of higher precedence gave meanwhile.';
 
+create function push.miss_symbols(p_source push.quote_sources, p_missed text[], p_refused text[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+set enable_nestloop = off
+as $$
+  with missed as (
+    select m.symbol, bool_or(m.refused) as refused
+    from (
+      select u.symbol, false as refused from unnest(p_missed) as u (symbol)
+      union all
+      select u.symbol, true from unnest(p_refused) as u (symbol)
+    ) as m
+    group by m.symbol
+  ), judged as materialized (
+    select q.symbol, m.refused, coalesce(q.missing_since, p_now) as missing_since,
+      -- What it gave it may give again at any moment: markets close for holidays.
+      q.has_given and not m.refused and coalesce(q.missing_since, p_now) > p_now - interval '30 days' as has_given
+    from missed as m
+    join push.quote_source_symbols as q on q.source = p_source.name and q.symbol = m.symbol
+  )
+  update push.quote_source_symbols as q
+  set has_given = j.has_given,
+      refused = j.refused,
+      missing_since = j.missing_since,
+      asked_again_at = p_now + case
+        when j.refused then least(p_now - j.missing_since + interval '1 hour', interval '1 day')
+        when not j.has_given then least(p_now - j.missing_since + p_source.every * 2, interval '6 hours')
+      end
+  from judged as j
+  where q.source = p_source.name and q.symbol = j.symbol
+    and (q.missing_since is null or not j.has_given);
+$$;
+comment on function push.miss_symbols(push.quote_sources, text[], text[], timestamptz) is
+  'Puts aside symbols that a source was asked for and did not give: those that it refused for an hour to a day, others for two of its intervals to six '
+  'hours, doubled with each miss. What it gave lately is asked for as ever.';
+
 create function public.push_quote_report(p_report jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -59,10 +96,11 @@ declare
   v_given integer := 0;
   v_recorded jsonb := '{}'::jsonb;
   v_rejected jsonb;
+  v_answer jsonb;
   v_error jsonb := nullif(p_report -> 'error', 'null');
 begin
   select s.* into v_source from push.quote_sources as s
-  where s.name = p_report ->> 'source' and s.lease = (p_report ->> 'lease')::uuid
+  where s.name = p_report ->> 'source' and (p_report ->> 'lease')::uuid in (s.lease, s.trial_lease)
   for update;
   if not found then
     -- Its lease is over: another run has the source, or it is gone.
@@ -78,14 +116,33 @@ begin
   exception when others then
     v_error := jsonb_build_object('code', 'not_recorded', 'message', 'Its quotes could not be recorded: ' || sqlerrm);
   end;
-  update push.quote_source_symbols as q
-  set has_given = false,
-      refusals = q.refusals + 1,
-      refused_until = p_now + least(interval '1 hour' * power(2, least(q.refusals, 10)), interval '1 day')
-  where q.source = v_source.name
-    and q.symbol in (select r.symbol from jsonb_array_elements_text(p_report -> 'refused') as r (symbol));
+  perform push.miss_symbols(
+    v_source,
+    array(select m.symbol from jsonb_array_elements_text(p_report -> 'missing') as m (symbol))
+      || array(select r.value ->> 'symbol' from jsonb_array_elements(v_judged -> 'rejected') as r),
+    array(select r.symbol from jsonb_array_elements_text(p_report -> 'refused') as r (symbol)),
+    p_now
+  );
 
   v_rejected := (p_report -> 'rejected') || (v_judged -> 'rejected');
+  v_answer := v_recorded || jsonb_build_object(
+    'accepted', true,
+    'quotes', v_given,
+    'unneeded', v_judged -> 'unneeded',
+    'rejected', jsonb_array_length(v_rejected)
+  );
+  if v_source.trial_lease = (p_report ->> 'lease')::uuid then
+    -- How a trial went says nothing about the source: the symbols may not exist.
+    update push.quote_sources as s
+    set trial_lease = null,
+        next_trial_at = greatest(
+          s.next_trial_at - n.quote_lease * 2 + s.every - least(s.every / 10, interval '5 seconds'),
+          p_now + least(make_interval(secs => coalesce((v_error ->> 'retry_after')::double precision, 0)), interval '1 hour')
+        )
+    from push.settings as n
+    where s.name = v_source.name;
+    return v_answer;
+  end if;
   update push.quote_sources as s
   set last_run = jsonb_build_object(
     'requests', p_report -> 'requests',
@@ -120,16 +177,11 @@ begin
     perform push.fail_quote_source(v_source.name, v_error ->> 'code', v_error ->> 'message',
       make_interval(secs => (v_error ->> 'retry_after')::double precision), p_now);
   end if;
-  return v_recorded || jsonb_build_object(
-    'accepted', true,
-    'quotes', v_given,
-    'unneeded', v_judged -> 'unneeded',
-    'rejected', jsonb_array_length(v_rejected)
-  );
+  return v_answer;
 end;
 $$;
 comment on function public.push_quote_report(jsonb, timestamptz) is
-  'Takes what one run got from one source: {source, lease, requests, quotes, refused, rejected, error}. Ignored when its lease is over. Service role only.';
+  'Takes what one run got from one source: {source, lease, requests, quotes, missing, refused, rejected, error}. Ignored when its lease is over. Service role only.';
 
 create function push.ring_for_quotes(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -140,6 +192,11 @@ declare
   v_url text;
   v_secret text;
 begin
+  -- The clock was set back since they were asked: they are due, and what a lost run holds is free after the length of a lease.
+  update push.quote_sources as s
+  set next_attempt_at = least(s.next_attempt_at, p_now), leased_until = least(s.leased_until, p_now + t.quote_lease), last_attempt_at = p_now
+  from push.settings as t
+  where s.last_attempt_at > p_now + interval '1 minute';
   if not exists (
     select from push.quote_sources as s where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now)
   ) or not exists (select from public.push_watched_symbols(p_now)) then
@@ -191,7 +248,10 @@ as $$
     'failures', s.failures,
     'symbols', (select count(*) from push.quote_source_symbols as q where q.source = s.name),
     'refused_symbols', (
-      select count(*) from push.quote_source_symbols as q where q.source = s.name and q.refused_until > p_now
+      select count(*) from push.quote_source_symbols as q where q.source = s.name and q.refused and q.asked_again_at > p_now
+    ),
+    'missing_symbols', (
+      select count(*) from push.quote_source_symbols as q where q.source = s.name and not q.refused and q.asked_again_at > p_now
     ),
     'next_attempt_at', nullif(s.next_attempt_at, '-infinity'),
     'last_success_at', s.last_success_at,

@@ -14,7 +14,8 @@ alter table push.settings
 comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end, the moment of a reminder, and a receipt.';
 comment on column push.settings.keep_notifications is
   'How long the inbox keeps a notification, read or not, after it was written and stopped mattering. Not shorter than its deliveries.';
-comment on column push.settings.keep_errors is 'How long errors of rules and reminders and resolved alarms are kept.';
+comment on column push.settings.keep_errors is
+  'How long errors of rules and reminders and resolved alarms are kept. Of each rule and reminder the newest 10,000 alone.';
 comment on column push.settings.keep_cron_runs is 'How long the runs of Supapush''s own jobs stay in cron.job_run_details, which pg_cron never empties.';
 comment on column push.settings.keep_unused_subscriptions is
   'A device that was last used (or registered, or changed) longer ago is removed, unless something waits for it. '
@@ -38,6 +39,11 @@ comment on column push.cleaning.last_cron_run is
   'The last run of cron.job_run_details that was looked at; that table has no index but on runid, and may be huge with other jobs'' runs.';
 
 insert into push.cleaning default values;
+
+create trigger cleaning_keep before delete on push.cleaning
+for each row execute function push.keep_rows();
+create trigger cleaning_keep_all before truncate on push.cleaning
+for each statement execute function push.keep_rows();
 
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
@@ -123,6 +129,36 @@ end;
 $$;
 comment on function push.clean_cron_runs(integer, timestamptz) is
   'Removes old runs of our own jobs from pg_cron''s history, looking at p_limit of them; returns how many.';
+
+create function push.trim_errors(p_keep integer, p_limit integer, out rule_errors bigint, out reminder_errors bigint)
+language plpgsql
+set search_path = ''
+-- By index, from the newest of each on.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+begin
+  delete from push.rule_errors as r
+  where r.id in (
+    select o.id from push.rules as u
+    cross join lateral (
+      select e.id from push.rule_errors as e where e.rule = u.name order by e.occurred_at desc offset p_keep limit p_limit
+    ) as o
+  );
+  get diagnostics rule_errors = row_count;
+  delete from push.reminder_errors as r
+  where r.id in (
+    select o.id from push.reminders as u
+    cross join lateral (
+      select e.id from push.reminder_errors as e where e.reminder = u.name order by e.occurred_at desc offset p_keep limit p_limit
+    ) as o
+  );
+  get diagnostics reminder_errors = row_count;
+end;
+$$;
+comment on function push.trim_errors(integer, integer) is
+  'Keeps so many errors of each rule and reminder, the newest: one user may write what breaks them again and again. Returns how many went.';
 
 create function push.clean(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -216,6 +252,8 @@ begin
   where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
     and r.occurred_at <= p_now - v_settings.keep_errors;
   get diagnostics v_reminder_errors = row_count;
+  select v_rule_errors + t.rule_errors, v_reminder_errors + t.reminder_errors into v_rule_errors, v_reminder_errors
+  from push.trim_errors(10000, p_limit * 10) as t;
   perform push.check_reminders(p_now);
 
   delete from push.alarms as a
@@ -231,6 +269,8 @@ begin
   v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
   v_receipts := push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries);
 
+  perform push.shorten_digests(p_now);
+  perform push.end_hostless(p_limit, p_now);
   perform push.check_rules(p_now);
 
   return jsonb_build_object(

@@ -28,6 +28,7 @@ declare
   v_errors jsonb;
   v_finished bigint;
   v_sent bigint;
+  v_users_reached boolean;
   v_hosts jsonb;
   v_alarms jsonb;
   v_reminders constant jsonb := push.reminder_health(p_now);
@@ -48,13 +49,13 @@ begin
   ) as w;
 
   with recent as (
-    select d.state, d.last_code, d.host from push.deliveries as d
+    select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
     order by d.finished_at desc
     limit c_sample
   ), tried as (
     -- That a message did not outlast its user's quiet hours, or a pause, is no fault of anything.
-    select r.state, r.last_code, r.host from recent as r
+    select r.state, r.last_code, r.host, r.subscription_id from recent as r
     where r.state in ('sent', 'failed')
       or (r.state = 'expired' and coalesce(r.last_code, '') not in ('quiet_hours', 'paused'))
   )
@@ -65,19 +66,27 @@ begin
       select t.last_code, t.host, count(*) as n from tried as t
       where t.state <> 'sent' group by t.last_code, t.host order by n desc limit 10) as e), '[]'),
     (select count(*) from tried),
-    (select count(*) from tried as t where t.state = 'sent')
-  into v_recent, v_errors, v_finished, v_sent;
+    (select count(*) from tried as t where t.state = 'sent'),
+    (
+      select count(*) filter (where u.reached) >= count(*) * v_settings.health_success_rate
+      from (
+        select bool_or(t.state = 'sent') as reached
+        from tried as t
+        join public.push_subscriptions as s on s.id = t.subscription_id
+        group by s.user_id
+      ) as u
+    )
+  into v_recent, v_errors, v_finished, v_sent, v_users_reached;
 
   -- What is normal is left out: a row here is something to read.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
     'circuit', case
-      when h.paused_until > p_now then 'open'
-      when h.pauses > 0 then 'probing'
+      when h.paused_at is not null then 'open'
       when h.slowed_to is not null then 'slowed'
       else 'closed'
     end,
-    'paused_until', h.paused_until,
+    'paused_at', h.paused_at,
     'last_success_at', h.last_success_at,
     'last_error_at', h.last_error_at,
     'last_error', h.last_error
@@ -94,7 +103,8 @@ begin
   where a.resolved_at is null;
 
   -- Among the newest runs of all jobs, which an index finds; a tick every 10 seconds is among them if it runs at all.
-  select max(r.start_time) into v_last_tick
+  -- One that is to come ran before the clock was set back.
+  select max(r.start_time) filter (where r.start_time <= p_now + interval '1 minute') into v_last_tick
   from (
     select d.jobid, d.start_time from cron.job_run_details as d order by d.runid desc limit 500
   ) as r
@@ -116,7 +126,8 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
       'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
   end if;
-  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate then
+  -- Of users, too: the devices of a few that never answer are no fault of the project's.
+  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
     v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
       'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
   end if;

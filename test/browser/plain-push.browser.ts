@@ -50,7 +50,7 @@ test('a row that changes is shown by Firefox, and a click leads where the rule s
     {
       title: 'Acme is won',
       body: 'It was new until now.',
-      tag: '',
+      tag: expect.stringMatching(/^[0-9a-f-]{36}$/),
       data: {
         deal,
         from: 'new',

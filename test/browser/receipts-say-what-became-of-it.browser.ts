@@ -65,7 +65,7 @@ test('a message without a token is shown and not reported', async () => {
   expect(await waiting(worker)).toEqual([]);
 });
 
-test.each(['unreachable', 429, 500, 503] as const)(
+test.each(['unreachable', 408, 429, 500, 503] as const)(
   'what meets %s is kept and goes with the next event',
   async (answer) => {
     const worker = await install();

@@ -111,6 +111,27 @@ export async function toldByAlerts(
     where idempotency_key like 'alert:%' order by created_at, idempotency_key`;
 }
 
+/** The message that says how many more alerts fired. */
+export interface AlertSummary {
+  id: string;
+  user_id: string;
+  title: string;
+  body: string | null;
+  url: string | null;
+  category: string;
+  urgency: string;
+  tag: string;
+  inbox: boolean;
+  params: { count: number; names: string; symbols: { symbol: string; count: number }[] };
+}
+
+/** What users were told of alerts beyond their limit, in order. */
+export async function alertSummaries(sql: Client): Promise<AlertSummary[]> {
+  return await sql<AlertSummary[]>`
+    select id, user_id, title, body, url, category, urgency, tag, inbox, params from public.push_notifications
+    where tag = 'alerts:more' order by send_at, created_at`;
+}
+
 /** Takes users with their alerts, quotes and levels away, so that the tests of a file do not meet. */
 export async function clearAlerts(sql: Client): Promise<void> {
   await sql`delete from auth.users`;

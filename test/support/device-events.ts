@@ -2,6 +2,16 @@ import type postgres from 'postgres';
 import { asService } from './postgres.ts';
 import type { SubscriptionInput } from './subscriptions.ts';
 
+/** Which devices these prove, as push-events asks it: their ids, or null. */
+export async function prove(sql: postgres.Sql, devices: SubscriptionInput[]): Promise<(string | null)[]> {
+  const [row] = await asService(
+    sql,
+    (t) => t<{ ids: (string | null)[] }[]>`
+      select public.push_proven_devices(${sql.json(devices as never)}) as ids`,
+  );
+  return (row as { ids: (string | null)[] }).ids;
+}
+
 /** Exchanges a subscription as push-events does; returns the id of the device's row. */
 export async function resubscribe(
   sql: postgres.Sql,

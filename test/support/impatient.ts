@@ -7,8 +7,7 @@ export async function makeImpatient(sql: postgres.Sql): Promise<void> {
   await sql`
     update push.settings set
       backoff_base = interval '20 milliseconds', backoff_max = interval '100 milliseconds',
-      throttle_pause = interval '20 milliseconds', pause_base = interval '20 milliseconds',
-      pause_max = interval '100 milliseconds', max_attempts = 100`;
+      probe_every = interval '20 milliseconds', probe_backoff_max = interval '100 milliseconds', max_attempts = 100`;
 }
 
 /** Ticks, as pg_cron would more slowly, until every delivery is in one of these states. */

@@ -43,14 +43,15 @@ export async function resume(
   return (row as { pause: Pause }).pause;
 }
 
-/** Writes that many notifications to a user in one statement. */
+/** Writes that many notifications to a user, or to several in turns, in one statement. */
 export async function fillQueue(
   sql: postgres.Sql,
-  userId: string,
+  userIds: string | string[],
   count: number,
   category: string | null = null,
 ): Promise<void> {
   await sql`
     insert into public.push_notifications (user_id, title, category)
-    select ${userId}, 'Message ' || n, ${category} from generate_series(1, ${count}::int) as n`;
+    select users[1 + n % cardinality(users)], 'Message ' || n, ${category}
+    from (values (${[userIds].flat()}::uuid[])) as u (users), generate_series(1, ${count}::int) as n`;
 }

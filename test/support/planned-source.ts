@@ -21,6 +21,8 @@ export function plannedSource(origin: string, changes: Partial<PlannedSource> = 
       ['DAX', 'DAX'],
       ['BTC', 'BTC'],
     ],
+    trial: false,
+    maxRequests: null,
     ...changes,
   };
 }

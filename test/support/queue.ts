@@ -9,6 +9,7 @@ export interface Claimed {
   delivery_id: string;
   attempt: number;
   notification_id: string;
+  user_id: string;
   channel: string;
   host: string;
   endpoint: string | null;
@@ -79,9 +80,21 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;
   await sql`delete from net.http_request_queue`;
+  await sql`update push.hosts set max_in_flight = 500`;
+  await closeCircuits(sql);
+}
+
+/** Forgets all that dispatchers have learnt about push services. */
+export async function closeCircuits(sql: Client): Promise<void> {
   await sql`
     update push.hosts
-    set paused_until = null, pauses = 0, last_success_at = null, max_in_flight = 500, slowed_to = null, unreachable = 0`;
+    set paused_at = null, probe_at = null, last_success_at = null, slowed_to = null, slowed_at = null,
+      evidence = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null`;
+}
+
+/** Pauses every push service until the next probe is due at `probeAt`. */
+export async function pauseHosts(sql: Client, probeAt: Date): Promise<void> {
+  await sql`update push.hosts set paused_at = now(), probe_at = ${probeAt}`;
 }
 
 /** Notifies a user and returns the notification's id. */
@@ -128,11 +141,21 @@ export async function claim(
     limit = 200,
     dispatcher = randomUUID(),
     busyHosts = [],
+    busyUsers = [],
     project = null,
-  }: { limit?: number; dispatcher?: string; busyHosts?: string[]; project?: string | null } = {},
+  }: {
+    limit?: number;
+    dispatcher?: string;
+    busyHosts?: string[];
+    busyUsers?: string[];
+    project?: string | null;
+  } = {},
 ): Promise<Claimed[]> {
-  return await sql<Claimed[]>`
-    select * from public.push_claim(${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${project})`;
+  const [row] = await sql<{ deliveries: Claimed[] }[]>`
+    select public.push_claim(
+      ${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${busyUsers}::uuid[], p_project => ${project}
+    ) -> 'deliveries' as deliveries`;
+  return (row?.deliveries ?? []).map((one) => ({ ...one, delivery_id: String(one.delivery_id) }));
 }
 
 /** Claims the one delivery that is due; throws when there is another number of them. */

@@ -11,6 +11,14 @@ export async function watchSymbols(sql: postgres.Sql, symbols: string[]): Promis
     select ${id}, s.symbol, 'above', 1e99 from unnest(${symbols}::text[]) as s (symbol)`;
 }
 
+/** Makes another user, who watches these symbols beside all others. */
+export async function watchedByAnother(sql: postgres.Sql, symbols: string[]): Promise<void> {
+  const { id } = await createUser(sql);
+  await sql`
+    insert into public.push_alerts (user_id, symbol, condition, threshold)
+    select ${id}, s.symbol, 'above', 1e99 from unnest(${symbols}::text[]) as s (symbol)`;
+}
+
 /** The quotes that are recorded, by symbol. */
 export async function recordedQuotes(sql: postgres.Sql): Promise<Record<string, number>> {
   const rows = await sql<{ symbol: string; value: number }[]>`
@@ -77,6 +85,8 @@ export interface PlannedRow {
   source: string;
   lease: string;
   symbols: [ours: string, theirs: string][];
+  trial: boolean;
+  max_requests: number | null;
   local_origin: string | null;
 }
 
@@ -93,6 +103,7 @@ export interface Report {
   source: string;
   lease: string;
   quotes?: { symbol: string; value: number | string | null; quoted_at?: Date }[];
+  missing?: string[];
   refused?: string[];
   rejected?: { symbol: string; message: string }[];
   error?: { code: string; message: string; retry_after?: number };
@@ -102,9 +113,9 @@ export interface Report {
 export async function reportQuotes(
   sql: postgres.Sql,
   now: Date,
-  { quotes = [], refused = [], rejected = [], error, ...report }: Report,
+  { quotes = [], missing = [], refused = [], rejected = [], error, ...report }: Report,
 ): Promise<Record<string, unknown>> {
-  const value = { requests: 1, quotes, refused, rejected, error: error ?? null, ...report };
+  const value = { requests: 1, quotes, missing, refused, rejected, error: error ?? null, ...report };
   const [row] = await asService(
     sql,
     (t) =>
@@ -112,6 +123,35 @@ export async function reportQuotes(
         select public.push_quote_report(${t.json(value as never)}, ${now}) as answer`,
   );
   return row?.answer ?? {};
+}
+
+/** What a run asks for, by our names. */
+export function askedFor(...planned: (PlannedRow | undefined)[]): string[] {
+  return planned.flatMap((one) => one?.symbols.map(([ours]) => ours) ?? []);
+}
+
+/**
+ * One run of push-alerts, in which every source answers everything: `sources` with the symbols that `exist`, the others with
+ * nothing. Returns what was asked.
+ */
+export async function runSources(
+  sql: postgres.Sql,
+  now: Date,
+  exist: readonly string[],
+  sources: readonly string[] = ['main'],
+): Promise<PlannedRow[]> {
+  const planned = await planQuotes(sql, now);
+  for (const one of planned) {
+    const asked = askedFor(one);
+    const given = sources.includes(one.source) ? asked.filter((symbol) => exist.includes(symbol)) : [];
+    await reportQuotes(sql, now, {
+      source: one.source,
+      lease: one.lease,
+      quotes: given.map((symbol) => ({ symbol, value: 1 })),
+      missing: asked.filter((symbol) => !given.includes(symbol)),
+    });
+  }
+  return planned;
 }
 
 export interface SourceState {
@@ -122,6 +162,7 @@ export interface SourceState {
   next_attempt_at: string | null;
   symbols: number;
   refused_symbols: number;
+  missing_symbols: number;
   last_run: Record<string, unknown> | null;
 }
 

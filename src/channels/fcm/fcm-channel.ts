@@ -1,5 +1,5 @@
 import type { Channel, Outcome } from '../channel.ts';
-import { type PostResult, postRequest } from '../post-request.ts';
+import { type PostResult, postRequest, timeoutOf } from '../post-request.ts';
 import { createAccessTokens } from './access-token.ts';
 import { fcmMessage, MAX_FCM_BYTES, payloadBytes } from './fcm-message.ts';
 import { fcmErrorCode, outcomeOfFcm } from './outcome-of-fcm.ts';
@@ -7,7 +7,7 @@ import { messagesUrl, type ServiceAccount } from './service-account.ts';
 
 export interface FcmOptions {
   account: ServiceAccount;
-  /** Milliseconds for one request, from connecting to the last byte of the answer. */
+  /** Milliseconds for one request, from connecting to the last byte of the answer; twice that for a repeated one. */
   timeoutMs?: number;
   now?: () => number;
 }
@@ -27,7 +27,7 @@ export function createFcmChannel({
         const message = `FCM_SERVICE_ACCOUNT is not for the FCM service in push.hosts, ${delivery.host}.`;
         return { outcome: 'misconfigured', status: null, code: 'fcm_account_elsewhere', message };
       }
-      const message = fcmMessage(delivery, now());
+      const message = await fcmMessage(delivery, now());
       const bytes = payloadBytes(message);
       if (bytes > MAX_FCM_BYTES) {
         const said = `The message has ${bytes} bytes, ${MAX_FCM_BYTES} are possible.`;
@@ -38,7 +38,7 @@ export function createFcmChannel({
       const post = (accessToken: string): Promise<PostResult> => {
         secrets.push(accessToken);
         const headers = { Authorization: `Bearer ${accessToken}`, 'Content-Type': 'application/json' };
-        return postRequest(url, { headers, body }, { timeoutMs, secrets });
+        return postRequest(url, { headers, body }, { timeoutMs: timeoutOf(delivery, timeoutMs), secrets });
       };
       const outcomeOf = (answer: PostResult): Outcome =>
         answer.status === null

@@ -1,3 +1,5 @@
+import { deviceTag, type NotificationContent } from '../../notification/payload.ts';
+import { encodeBase64Url } from '../base64url.ts';
 import type { ClaimedDelivery, Urgency } from '../channel.ts';
 
 /** The most that notification and data of one message may hold, names and values together. */
@@ -15,7 +17,7 @@ export interface FcmMessage {
     collapse_key?: string;
     notification: {
       notification_priority: string;
-      tag?: string;
+      tag: string;
       /** Protobuf durations, the first of them a pause. */
       vibrate_timings?: string[];
     };
@@ -45,10 +47,10 @@ const PRIORITIES: Record<Urgency, { delivery: 'NORMAL' | 'HIGH'; apns: string; n
  *
  * @param now milliseconds since the epoch; APNs wants to know when, not how long
  */
-export function fcmMessage(
+export async function fcmMessage(
   { target, content, urgency, ttl }: ClaimedDelivery<'fcm'>,
   now: number,
-): FcmMessage {
+): Promise<FcmMessage> {
   const priority = PRIORITIES[urgency];
   const { topic } = content;
   const { image, actions, silent, vibrate } = content.presentation ?? {};
@@ -70,13 +72,14 @@ export function fcmMessage(
     android: {
       priority: priority.delivery,
       ttl: `${ttl}s`,
-      // The key replaces what still waits at FCM, the tag what the device shows already.
+      // The tag replaces what the device shows, the key what still waits at FCM: only where the app asks for it, because
+      // of the keys of a device that is away FCM keeps four, and loses the messages of the others.
       ...(topic === null ? {} : { collapse_key: topic }),
       notification: {
         // Low makes no sound; from Android 8 on the app's channel decides about that.
         notification_priority:
           silent === true && urgency !== 'very-low' ? 'PRIORITY_LOW' : priority.notification,
-        ...(topic === null ? {} : { tag: topic }),
+        tag: deviceTag(content),
         ...(vibrate === undefined ? {} : { vibrate_timings: [0, ...vibrate].map((ms) => `${ms / 1000}s`) }),
       },
     },
@@ -85,7 +88,7 @@ export function fcmMessage(
         'apns-priority': priority.apns,
         // 0: now or never, as TTL 0 means.
         'apns-expiration': ttl === 0 ? '0' : String(Math.floor(now / 1000) + ttl),
-        ...(topic === null ? {} : { 'apns-collapse-id': topic }),
+        'apns-collapse-id': await collapseId(content),
       },
       // Lets an app's notification service extension add to it what does not fit in here.
       payload: {
@@ -96,6 +99,13 @@ export function fcmMessage(
       },
     },
   };
+}
+
+/** The tag on Apple's devices: at most 64 bytes, in a header. APNs sets no limit to their number, so each message has one. */
+async function collapseId(content: NotificationContent): Promise<string> {
+  if (content.tag === null) return deviceTag(content);
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(content.tag));
+  return encodeBase64Url(new Uint8Array(digest));
 }
 
 /** What FCM counts against its limit: the bytes of names and values of notification and data. */

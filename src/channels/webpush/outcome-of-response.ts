@@ -34,8 +34,10 @@ export function pushServiceKind(host: string): PushServiceKind {
  * Reads a push service's answer (RFC 8030 section 5, and what each service documents).
  *
  * Only 404 and 410 delete a subscription, and 404 not at Apple, where it means a wrong path. 401 and 403 mean that our
- * VAPID setup is wrong: deleting on those is how a wrong key wipes out everybody's subscriptions. Windows also says 410
- * when it blocks a sender, and may accept a request and drop its message: it says so in headers.
+ * VAPID setup is wrong (`vapid_refused`), or that the subscription was made with another key (`vapid_mismatch`): deleting
+ * on those is how a wrong key wipes out everybody's subscriptions. Which of the two it is, the database finds out from what
+ * several users' devices get. Windows also says 410 when it blocks a sender, and may accept a request and drop its message:
+ * it says so in headers.
  *
  * @param host the row of `push.hosts` the endpoint belongs to
  * @param now milliseconds since the epoch, for a `Retry-After` that is a date
@@ -70,7 +72,13 @@ export function outcomeOfResponse(
     return { outcome: 'gone', status, code: 'subscription_gone', message };
   }
   if (status === 401 || status === 403 || (status === 400 && refusesOurKey(kind, answer.body))) {
-    return { outcome: 'misconfigured', status, code: 'vapid_refused', message };
+    const hours = hoursApart(answer.headers, now);
+    if (hours >= CLOCK_HOURS) {
+      const clocks = `Its clock and ours are ${hours} hours apart, and tokens are good for 12. It said: ${message}`;
+      return { outcome: 'misconfigured', status, code: 'clock_differs', message: clocks };
+    }
+    const code = isMismatch(answer.body) ? 'vapid_mismatch' : 'vapid_refused';
+    return { outcome: 'misconfigured', status, code, message };
   }
   if (status === 429 || (status === 406 && kind === 'windows')) return retry('throttled');
   if (status === 408 || status >= 500) return retry('push_service_error');
@@ -79,10 +87,25 @@ export function outcomeOfResponse(
   return { outcome: 'failed', status, code: 'push_service_refused', message };
 }
 
-/** Services that say 400 where they mean that the VAPID credentials are wrong. */
+/** Services that say 400 where they mean that the VAPID credentials are wrong, or not those of the subscription. */
 function refusesOurKey(kind: PushServiceKind, body: string): boolean {
   if (kind === 'fcm') return body.includes('UnauthorizedRegistration');
+  if (kind === 'apple') return /VapidPkHashMismatch|(Bad|Expired|Missing|Invalid)JwtToken/.test(body);
   // autopush: 110 to 113 are about the Authorization and crypto headers.
   if (kind === 'mozilla') return /"errno"\s*:\s*11[0-3]\b/.test(body);
   return false;
+}
+
+/** Whether a refusal says that the key is not the one of this subscription. The text is for operators; nothing hangs on it. */
+function isMismatch(body: string): boolean {
+  return /VapidPkHashMismatch|do not correspond|public key mismatch/i.test(body);
+}
+
+// A token is good for 12 hours and is renewed an hour before its end; services refuse more than 24.
+const CLOCK_HOURS = 11;
+
+/** How far an answer's `Date` is from our clock, in whole hours; 0 without one. */
+function hoursApart(headers: Headers, now: number): number {
+  const theirs = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(theirs) ? 0 : Math.floor(Math.abs(theirs - now) / 3_600_000);
 }

@@ -2,7 +2,7 @@ import { MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
 import { createPreparedPayloads } from '../../notification/prepared-payloads.ts';
 import { decodeBase64Url } from '../base64url.ts';
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
-import { postRequest } from '../post-request.ts';
+import { postRequest, timeoutOf } from '../post-request.ts';
 import type { ReceiptTokens } from '../receipt-tokens.ts';
 import { storableText } from '../storable-text.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
@@ -19,7 +19,7 @@ export interface WebPushOptions {
   receipts: Pick<ReceiptTokens, 'sign'>;
   /** Messages are padded to a multiple of so many bytes; 0 (the default) for no padding. */
   padding?: number;
-  /** Milliseconds for one request, from connecting to the last byte of the answer. */
+  /** Milliseconds for one request, from connecting to the last byte of the answer; twice that for a repeated one. */
   timeoutMs?: number;
   now?: () => number;
 }
@@ -61,7 +61,8 @@ export function createWebPushChannel({
         const message = storableText(describe(error), secrets);
         return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
-      const answer = await postRequest(endpoint, request, { timeoutMs, secrets });
+      const options = { timeoutMs: timeoutOf(delivery, timeoutMs), secrets };
+      const answer = await postRequest(endpoint, request, options);
       if (answer.status === null) return { ...answer, outcome: 'retry', retryAfterSeconds: null };
       return outcomeOfResponse(delivery.host, answer, now(), secrets);
     },
@@ -106,9 +107,14 @@ async function encryptedRequest(
     // Windows refuses a TTL of 0.
     TTL: String(pushServiceKind(delivery.host) === 'windows' ? Math.max(1, delivery.ttl) : delivery.ttl),
     Urgency: delivery.urgency,
-    ...(delivery.content.topic === null ? {} : { Topic: delivery.content.topic }),
+    ...(delivery.content.topic === null ? {} : { Topic: topicHeader(delivery.content.topic) }),
   };
   return { headers, body };
+}
+
+/** Apple's service decodes a topic, and refuses one that is no base64url for its length (400 BadWebPushTopic). */
+function topicHeader(topic: string): string {
+  return topic.length % 4 === 1 ? `${topic}_` : topic;
 }
 
 function describe(error: unknown): string {

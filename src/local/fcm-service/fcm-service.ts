@@ -3,7 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { ObservedList, type WaitOptions } from '../push-service/observed-list.ts';
 import { readBody } from '../push-service/request-body.ts';
-import { AnswerScript, giveScriptedAnswer, type ScriptedAnswer } from '../push-service/scripted-answer.ts';
+import {
+  AnswerScript,
+  answerTaken,
+  giveScriptedAnswer,
+  type ScriptedAnswer,
+} from '../push-service/scripted-answer.ts';
 import { createAccessTokenIssuer } from './access-tokens.ts';
 import { FcmDevice } from './fcm-device.ts';
 import { GOOGLE_ERRORS, type GoogleError, googleErrorBody } from './google-error.ts';
@@ -123,14 +128,14 @@ export async function startFcmService(options: FcmServiceOptions = {}): Promise<
       return { ...base, ...json(status, JSON.stringify(granted)) };
     }
     if (request.method === 'POST' && /^\/v1\/projects\/[^/]+\/messages:send$/.test(request.url ?? '')) {
-      const early = scripted(script.take(tokenOf(body) ?? ''));
+      const next = script.take(tokenOf(body) ?? '');
+      const early = scripted(next);
       if (early) return { kind: 'send', token: tokenOf(body), ...early };
       const { token, error } = send(request, body);
+      if (error) return { kind: 'send', token, ...json(error.httpStatus, googleErrorBody(error)) };
       const name = `projects/${serviceAccount.project_id}/messages/${randomUUID()}`;
-      const given = error
-        ? json(error.httpStatus, googleErrorBody(error))
-        : json(200, JSON.stringify({ name }));
-      return { kind: 'send', token, ...given };
+      const answered = answerTaken(next, response, () => json(200, JSON.stringify({ name })));
+      return { kind: 'send', token, status: answered ? 200 : null, scripted: false };
     }
     return { kind: 'unknown', token: null, ...json(404, googleErrorBody(GOOGLE_ERRORS.notFound)) };
   };

@@ -5,7 +5,12 @@ import type { ObservedList } from './observed-list.ts';
 import { type PushHeaders, readPushHeaders, type Urgency } from './push-headers.ts';
 import { REFUSALS, type Refusal, refusalBody } from './refusal.ts';
 import { type RequestBody, readBody } from './request-body.ts';
-import { type AnswerScript, giveScriptedAnswer } from './scripted-answer.ts';
+import {
+  type AnswerScript,
+  answerTaken,
+  giveScriptedAnswer,
+  type ScriptedAnswer,
+} from './scripted-answer.ts';
 import type { VapidVerifier } from './vapid-verification.ts';
 
 /** One request of a sender and what became of it. */
@@ -87,7 +92,7 @@ function judge(
     if (answer && answer.kind !== 'accept') {
       return { outcome: 'scripted', status: giveScriptedAnswer(answer, response) };
     }
-    return push(world, request, response, name, body);
+    return push(world, request, response, name, body, answer);
   }
   if (request.method !== 'DELETE') return refused(REFUSALS.methodNotAllowed);
   if (!world.store.withdraw(name)) return refused(REFUSALS.unknownMessage);
@@ -101,6 +106,7 @@ function push(
   response: ServerResponse,
   token: string,
   { bytes, size }: RequestBody,
+  script: ScriptedAnswer | undefined,
 ): Judgement {
   const subscription = store.find(token);
   if (!subscription) return refused(REFUSALS.unknownEndpoint);
@@ -116,14 +122,16 @@ function push(
     if (!readEncryptedRecord(bytes)) return refused(REFUSALS.invalidRecord, headers);
   }
   const message = store.accept(subscription, headers, size > 0 ? bytes : null);
-  response
-    .writeHead(201, {
-      Location: `${origin}/message/${message.id}`,
-      TTL: message.ttl,
-      'Content-Length': 0,
-    })
-    .end();
-  return { outcome: 'accepted', status: 201, messageId: message.id, headers };
+  const answered = answerTaken(script, response, () =>
+    response
+      .writeHead(201, {
+        Location: `${origin}/message/${message.id}`,
+        TTL: message.ttl,
+        'Content-Length': 0,
+      })
+      .end(),
+  );
+  return { outcome: 'accepted', status: answered ? 201 : null, messageId: message.id, headers };
 }
 
 function refused(refusal: Refusal, headers?: PushHeaders): Judgement {

@@ -26,12 +26,15 @@ export type Subscription = {
   gone: boolean;
 };
 
+/** FCM keeps no more for a device that is away, and loses any of the others without a word. Here it is the oldest. */
+const MAX_TOPICS = 4;
+
 /**
  * The subscriptions of the push service and the messages their devices have not acknowledged.
  *
  * A message stays for its TTL, is handed over when the device is connected, and is forgotten when
  * acknowledged; one with a topic takes the place of the undelivered one with the same topic (RFC 8030
- * sections 5.2 and 5.4).
+ * sections 5.2 and 5.4). Messages of at most four topics stay.
  */
 export class MessageStore {
   readonly #origin: string;
@@ -83,6 +86,8 @@ export class MessageStore {
     if (!delivered && message.ttl > 0) {
       subscription.undelivered.set(message.id, message);
       this.#holders.set(message.id, subscription);
+      const withTopic = [...subscription.undelivered.values()].filter(({ topic }) => topic !== null);
+      if (withTopic.length > MAX_TOPICS) this.acknowledge(subscription, withTopic[0]?.id ?? '');
     }
     return message;
   }

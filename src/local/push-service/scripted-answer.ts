@@ -6,7 +6,12 @@ import { refusalBody } from './refusal.ts';
  * `Infinity` until the script is replaced. Except for `accept`, the message is not delivered.
  */
 export type ScriptedAnswer = { readonly times?: number } & (
-  | { /** Judge this request as usual: a good one among bad. */ readonly kind: 'accept' }
+  | {
+      /** Judge this request as usual: a good one among bad. */
+      readonly kind: 'accept';
+      /** What was taken is delivered at once; its answer comes so late, or the connection is reset in place of one. */
+      readonly answer?: { readonly afterMs: number } | 'reset';
+    }
   | {
       readonly kind: 'status';
       readonly status: number;
@@ -57,6 +62,30 @@ export class AnswerScript {
     else answers.shift();
     return answer;
   }
+}
+
+/**
+ * Lets the answer to a message that was taken go out as scripted.
+ *
+ * @returns false where the connection is reset in place of it
+ */
+export function answerTaken(
+  script: ScriptedAnswer | undefined,
+  response: ServerResponse,
+  give: () => void,
+): boolean {
+  const answer = script?.kind === 'accept' ? script.answer : undefined;
+  if (answer === 'reset') {
+    response.socket?.resetAndDestroy();
+    return false;
+  }
+  if (answer === undefined) {
+    give();
+    return true;
+  }
+  const timer = setTimeout(give, answer.afterMs);
+  response.once('close', () => clearTimeout(timer));
+  return true;
 }
 
 /**

@@ -37,11 +37,12 @@ export async function startOurs(
     async work(count) {
       const started = performance.now();
       await inLanes(count, async (lane) => {
-        const claimed = await sql<{ delivery_id: string; attempt: number }[]>`
-          select * from public.push_claim(${dispatchers[lane] ?? ''}, ${BATCH})`;
+        const [claim] = await sql<{ deliveries: { delivery_id: number; attempt: number }[] }[]>`
+          select public.push_claim(${dispatchers[lane] ?? ''}, ${BATCH}) -> 'deliveries' as deliveries`;
+        const claimed = claim?.deliveries ?? [];
         if (claimed.length === 0) return 0;
         const outcomes = claimed.map(({ delivery_id, attempt }) => ({
-          delivery_id: Number(delivery_id),
+          delivery_id,
           attempt,
           outcome: 'sent',
           status: 201,

@@ -56,6 +56,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
   return {
     deliveryId: index + 1,
     attempt: 1,
+    userId: `user-${index}`,
     host: input.origin,
     target: { channel: 'webpush', endpoint, ...receiver, vapidKey: keys.publicKey },
     content: {

@@ -85,6 +85,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.digests': NOBODY,
   'push.digest_windows': NOBODY,
   'push.throttle_log': NOBODY,
+  'push.alert_counts': NOBODY,
   'push.daily_pushes': NOBODY,
   'push.cleaning': NOBODY,
   'push.expansions': NOBODY,

@@ -219,8 +219,13 @@ export const ROWS: Record<string, RowOf> = {
     change: 'high = 0',
     row: () => ({ symbol: 'evil', session_date: '2040-01-01', high: 1, low: 1, close: 1, timezone: 'UTC' }),
   },
+  'push.alert_counts': {
+    key: 'user_id',
+    change: 'told = 0',
+    row: (user_id) => ({ user_id, minute: new Date(), symbol: 'DAX', looked_again: false }),
+  },
   'push.quote_sources': { key: 'name', change: 'failures = 0', row: () => ({ name: 'evil' }) },
-  'push.quote_source_symbols': { key: 'symbol', change: 'refusals = 0', row: () => ({ source: 'evil' }) },
+  'push.quote_source_symbols': { key: 'symbol', change: 'refused = true', row: () => ({ source: 'evil' }) },
   'push.reminders': { key: 'name', change: `title = ''`, row: () => ({ name: 'evil' }) },
   'push.reminder_moments': { key: 'id', change: `state = 'sent'`, row: () => ({ reminder: 'evil' }) },
   'push.receipts': {
@@ -273,6 +278,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   const id = user?.id as string;
   await sql`insert into public.push_notifications (user_id, title, digest_key) values (${id}, 'Hello', 'deals')`;
   await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'alerts', now())`;
+  await sql`insert into push.alert_counts values (now(), ${id}, 'DAX', false, 1, 0, 1)`;
   await sql`insert into push.daily_pushes (user_id, day) values (${id}, now())`;
   await sql`
     insert into push.receipts (delivery_id, event, occurred_at, recorded_at) values (1, 'displayed', now(), now())`;

@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
 import { connectBell, countRings } from '../../support/bell.ts';
 import { createUser } from '../../support/postgres.ts';
-import { claim, claimOne, clearQueue, complete, notify, startOfClock } from '../../support/queue.ts';
+import {
+  claim,
+  claimOne,
+  clearQueue,
+  complete,
+  notify,
+  pauseHosts,
+  startOfClock,
+} from '../../support/queue.ts';
 import { type Session, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -165,6 +173,6 @@ test('one that was given up for dead may leave, and calls another when there is 
 test('what waits for a paused push service keeps nobody', async () => {
   const { sql } = db();
   await notify(sql, user);
-  await sql`update push.hosts set paused_until = now() + interval '1 hour'`;
+  await pauseHosts(sql, new Date(Date.now() + 3_600_000));
   expect(await leave(sql)).toBe(true);
 });

@@ -8,6 +8,7 @@ import {
   clearQueue,
   complete,
   notify,
+  pauseHosts,
   plus,
   queueOne,
   readDelivery,
@@ -101,7 +102,7 @@ test('a push service whose pause is over is rung for', async () => {
   await queueOne(sql);
   await loseRings();
   const now = startOfClock();
-  await sql`update push.hosts set paused_until = ${plus(now, 60)}`;
+  await pauseHosts(sql, plus(now, 60));
   expect(await tick(plus(now, 30))).toMatchObject({ rung: false });
   expect(await tick(plus(now, 61))).toMatchObject({ rung: true });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { asUser, createUser } from '../../support/postgres.ts';
+import { endsOrWaits, type Session, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -89,4 +90,63 @@ test('nothing is remembered of users who are gone, even those who deleted their 
     await t`delete from auth.users where id = ${anna}`;
   });
   expect([...(await remembered())]).toEqual([{ user_id: ben }]);
+});
+
+/** Registers and deletes as many devices as a user may have, so often, in statements of their own; the last ones' endpoints. */
+async function removeAgainAndAgain(userId: string, times: number): Promise<string[]> {
+  let endpoints: string[] = [];
+  for (let n = 0; n < times; n += 1) {
+    const ids = await Promise.all(Array.from({ length: 20 }, () => subscribe(db().sql, userId)));
+    endpoints = await Promise.all(ids.map(endpointOf));
+    await asUser(db().sql, userId, (t) => t`delete from public.push_subscriptions where user_id = ${userId}`);
+  }
+  return endpoints;
+}
+
+const remembered = async (userId: string) =>
+  (await db().sql`select from push.removed_devices where user_id = ${userId}`).length;
+
+test('of a user who registers and removes devices again and again the last hundred are remembered', async () => {
+  const { sql } = db();
+  const [anna, ben] = [(await createUser(sql)).id, (await createUser(sql)).id];
+  await removeAgainAndAgain(ben, 1);
+  const last = await removeAgainAndAgain(anna, 8);
+  expect(await remembered(anna)).toBe(100);
+  for (const endpoint of last) expect(await isRemoved(anna, endpoint)).toBe(true);
+  await removeAs(anna, await subscribe(sql, anna));
+  expect(await remembered(anna)).toBe(100);
+  expect(await remembered(ben)).toBe(20);
+});
+
+test('where users may have more devices, more are remembered', async () => {
+  const { sql } = db();
+  const anna = (await createUser(sql)).id;
+  await sql`update push.settings set max_subscriptions_per_user = 25`;
+  try {
+    await removeAgainAndAgain(anna, 8);
+    expect(await remembered(anna)).toBe(125);
+  } finally {
+    await sql`update push.settings set max_subscriptions_per_user = default`;
+  }
+});
+
+test('removing devices does not wait for another user who does the same', async () => {
+  const { sql, url } = db();
+  const [anna, ben] = [(await createUser(sql)).id, (await createUser(sql)).id];
+  for (const user of [anna, ben]) await removeAgainAndAgain(user, 5);
+  await withSessions(url, 3, async (...sessions) => {
+    const remove = async ({ sql: own }: Session, user: string) => {
+      const id = await subscribe(sql, user);
+      await own`begin`;
+      await own`select set_config('request.jwt.claims', ${JSON.stringify({ sub: user, role: 'authenticated' })}, true)`;
+      await own`delete from public.push_subscriptions where id = ${id}`;
+    };
+    const [first, second, third] = sessions as [Session, Session, Session];
+    await remove(first, anna);
+    expect(await endsOrWaits(sql, second, remove(second, ben))).toBe('ends');
+    // Nor for a second tab of one's own.
+    expect(await endsOrWaits(sql, third, remove(third, anna))).toBe('ends');
+    for (const { sql: own } of sessions) await own`commit`;
+  });
+  expect(await remembered(ben)).toBe(100);
 });

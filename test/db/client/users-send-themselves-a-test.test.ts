@@ -3,7 +3,7 @@ import { asAnon, asService, asUser, createUser } from '../../support/postgres.ts
 import { deliveriesOf, EVENING, prefer, preferOnDevice, quietNow } from '../../support/preferences.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { endsOrWaits, withSessions } from '../../support/sessions.ts';
-import { subscribe } from '../../support/subscriptions.ts';
+import { createKeys, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -177,8 +177,9 @@ test('everybody may ask for the key to subscribe with, signed in or not, and for
   const ask = (t: typeof sql | Parameters<Parameters<typeof asAnon>[1]>[0]) =>
     t`select public.push_vapid_key() as key`;
   expect([...(await asAnon(sql, ask))]).toEqual([{ key: null }]);
-  await sql`update push.settings set vapid_public_key = 'a key'`;
-  expect([...(await asAnon(sql, ask))]).toEqual([{ key: 'a key' }]);
-  expect([...(await asUser(sql, userId, ask))]).toEqual([{ key: 'a key' }]);
+  const { p256dh: key } = createKeys();
+  await sql`update push.settings set vapid_public_key = ${key}`;
+  expect([...(await asAnon(sql, ask))]).toEqual([{ key }]);
+  expect([...(await asUser(sql, userId, ask))]).toEqual([{ key }]);
   expect((await refusalOf(asAnon(sql, (t) => t`select * from push.settings`))).sqlstate).toBe('42501');
 });

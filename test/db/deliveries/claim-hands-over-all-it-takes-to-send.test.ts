@@ -32,6 +32,7 @@ test('the row has the device, the message and the claim', async () => {
       delivery_id: queued?.id,
       attempt: 1,
       notification_id: made?.id,
+      user_id: user.id,
       channel: 'webpush',
       host: 'https://fcm.googleapis.com',
       ...device,

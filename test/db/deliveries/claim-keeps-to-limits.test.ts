@@ -8,14 +8,18 @@ import { useDatabase } from '../../support/use-database.ts';
 const db = useDatabase();
 beforeEach(() => clearQueue(db().sql));
 
-/** So many deliveries for one device at that push service, in one statement. */
+/** So many deliveries at that push service, each for a user of its own, in one statement. */
 async function queueAt(origin: string, count: number): Promise<void> {
   const { sql } = db();
-  const user = await createUser(sql);
-  await subscribe(sql, user.id, { endpoint: createEndpoint(origin) });
+  const users: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const { id } = await createUser(sql);
+    await subscribe(sql, id, { endpoint: createEndpoint(origin) });
+    users.push(id);
+  }
   await sql`
     insert into public.push_notifications (user_id, title)
-    select ${user.id}, 'Hello ' || i from generate_series(1, ${count}::int) i`;
+    select id, 'Hello' from unnest(${users}::uuid[]) as id`;
 }
 
 function hostsOf(rows: { host: string }[]): Record<string, number> {
@@ -78,11 +82,11 @@ test('two claims at once stay below that limit together', async () => {
 
 test('eight claimers at once stay below that limit together', async () => {
   await setLimit(10);
-  await queueAt(FCM, 200);
-  await queueAt(MOZILLA, 200);
+  await queueAt(FCM, 60);
+  await queueAt(MOZILLA, 60);
   const { sql } = db();
   const now = startOfClock();
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < 5; round += 1) {
     const claimed = (await Promise.all(Array.from({ length: 8 }, () => claim(sql, now)))).flat();
     expect(hostsOf(claimed)).toEqual({ [FCM]: 10, [MOZILLA]: 10 });
     await complete(
@@ -101,15 +105,33 @@ test('a lease that is over counts no longer', async () => {
   expect(await claim(db().sql, plus(now, 61))).toHaveLength(5);
 });
 
-test('a paused push service is left alone until its pause is over', async () => {
+test('a paused push service gets a few probes at a time, and nothing in between', async () => {
   const { sql } = db();
-  await queueAt(FCM, 3);
+  await queueAt(FCM, 5);
   await queueAt(APPLE, 3);
   const now = startOfClock();
-  await sql`update push.hosts set paused_until = ${plus(now, 60)} where origin = ${FCM}`;
+  await sql`update push.hosts set paused_at = ${now}, probe_at = ${plus(now, 1)} where origin = ${FCM}`;
   expect(hostsOf(await claim(sql, now))).toEqual({ [APPLE]: 3 });
-  expect(await claim(sql, plus(now, 59))).toEqual([]);
-  expect(hostsOf(await claim(sql, plus(now, 60)))).toEqual({ [FCM]: 3 });
+  expect(hostsOf(await claim(sql, plus(now, 1)))).toEqual({ [FCM]: 3 });
+  expect(await claim(sql, plus(now, 1.4))).toEqual([]);
+  expect(hostsOf(await claim(sql, plus(now, 1.5)))).toEqual({ [FCM]: 2 });
+});
+
+test('one user has no more than a share, and hides nobody behind it', async () => {
+  const { sql } = db();
+  const greedy = await createUser(sql);
+  await subscribe(sql, greedy.id);
+  await sql`
+    insert into public.push_notifications (user_id, title)
+    select ${greedy.id}, 'Mine ' || n from generate_series(1, 1000) as n`;
+  await queueAt(FCM, 3);
+  const now = startOfClock();
+  const claimed = await claim(sql, now);
+  expect(claimed.filter(({ user_id }) => user_id === greedy.id)).toHaveLength(25);
+  expect(claimed.filter(({ user_id }) => user_id !== greedy.id)).toHaveLength(3);
+  // Who has enough is named by the dispatcher; what was put off comes back within a second.
+  expect(await claim(sql, plus(now, 2), { busyUsers: [greedy.id] })).toEqual([]);
+  expect(await claim(sql, plus(now, 4))).toHaveLength(25);
 });
 
 test('a long queue of one push service does not hold up another', async () => {

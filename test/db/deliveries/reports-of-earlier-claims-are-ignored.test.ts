@@ -30,8 +30,9 @@ test.each(OUTCOMES)('%s, reported by a dispatcher whose delivery another one has
   expect(await readDelivery(sql, deliveryId)).toEqual(before);
   const [device] = await sql`select last_used_at from public.push_subscriptions where id = ${subscriptionId}`;
   expect(device).toEqual({ last_used_at: null });
-  const [host] = await sql`select paused_until from push.hosts where origin = 'https://fcm.googleapis.com'`;
-  expect(host).toEqual({ paused_until: null });
+  const [host] =
+    await sql`select paused_at, evidence from push.hosts where origin = 'https://fcm.googleapis.com'`;
+  expect(host).toEqual({ paused_at: null, evidence: null });
 });
 
 test('the running claim is settled all the same', async () => {

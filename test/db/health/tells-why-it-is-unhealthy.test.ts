@@ -100,6 +100,27 @@ test('many failures make it unhealthy, with the errors and where they came from'
   });
 });
 
+test('one user whose devices all fail makes no project unhealthy that reaches its other users', async () => {
+  const { sql } = db();
+  const failing = await createUser(sql);
+  for (let n = 0; n < 20; n++) await subscribe(sql, failing.id);
+  await notify(sql, failing.id);
+  for (let n = 0; n < 15; n++) await queueOne(sql);
+  const now = startOfClock();
+  const claimed = await claim(sql, now);
+  await complete(
+    sql,
+    now,
+    claimed.map((row) => ({
+      ...row,
+      ...(row.user_id === failing.id
+        ? { outcome: 'failed' as const, status: 400, code: 'push_service_refused' }
+        : { outcome: 'sent' as const, status: 201 }),
+    })),
+  );
+  expect(await health(plus(now, 1))).toMatchObject({ healthy: true, recent: { sent: 15, failed: 20 } });
+});
+
 test('devices that are gone are no failure', async () => {
   const { sql } = db();
   for (let n = 0; n < 20; n++) await queueOne(sql);
@@ -119,7 +140,7 @@ test('devices that are gone are no failure', async () => {
 
 test('an alarm that stands is a reason, and the open circuit is shown', async () => {
   const { sql } = db();
-  await queueOne(sql);
+  for (let n = 0; n < 3; n++) await queueOne(sql);
   const now = startOfClock();
   const claimed = await claim(sql, now);
   await complete(

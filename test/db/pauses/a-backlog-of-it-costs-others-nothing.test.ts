@@ -10,7 +10,7 @@ const BACKLOG = 100_000;
 const CLAIMED = 100;
 
 const db = useDatabase();
-let userId: string;
+let users: string[];
 let now: Date;
 
 /** Rows of `push.deliveries` that `work` reads, and how long it takes. */
@@ -32,7 +32,7 @@ async function costOf(work: (sql: postgres.TransactionSql) => Promise<unknown>) 
 
 /** A claim of others' messages, fresh ones that stand behind everything else; they are sent afterwards. */
 async function costOfClaim() {
-  await fillQueue(db().sql, userId, CLAIMED, 'feed');
+  await fillQueue(db().sql, users, CLAIMED, 'feed');
   let titles: string[] = [];
   const claimed: Awaited<ReturnType<typeof claim>> = [];
   const cost = await costOf(async (sql) => {
@@ -64,10 +64,14 @@ async function usualCost() {
 // As it is in use: statistics were taken while nothing waited.
 beforeAll(async () => {
   const { sql } = db();
-  userId = (await createUser(sql)).id;
-  await subscribe(sql, userId);
+  users = [];
+  for (let n = 0; n < 20; n++) {
+    const { id } = await createUser(sql);
+    await subscribe(sql, id);
+    users.push(id);
+  }
   await sql`insert into public.push_categories (key, title) values ('alerts', 'Alerts'), ('feed', 'Feed')`;
-  await fillQueue(sql, userId, 1000, 'feed');
+  await fillQueue(sql, users, 1000, 'feed');
   await sql`update push.deliveries set state = 'sent', finished_at = now()`;
   await sql`vacuum analyze push.deliveries`;
   // Otherwise a claim also counts how deep the backlog is, as far as that matters.
@@ -80,7 +84,7 @@ let unpaused: Awaited<ReturnType<typeof usualCost>>;
 test(`with ${BACKLOG.toLocaleString('en')} of a paused category in front of them, a claim of others costs what it did`, async () => {
   const { sql } = db();
   unpaused = await usualCost();
-  await fillQueue(sql, userId, BACKLOG, 'alerts');
+  await fillQueue(sql, users, BACKLOG, 'alerts');
 
   const paused = await costOf((t) => pause(t, now, { category: 'alerts' }));
   const chunks: number[] = [];
@@ -103,7 +107,7 @@ test(`with ${BACKLOG.toLocaleString('en')} of a paused category in front of them
 
 test('a new message of it is put aside as it is written', async () => {
   const { sql } = db();
-  await notify(sql, userId, { category: 'alerts' });
+  await notify(sql, users[0] ?? '', { category: 'alerts' });
   const { read } = await costOf((t) => claim(t, now));
   expect(read).toBeLessThan(50);
   const [row] = await sql`select count(*)::int as parked from push.deliveries where parked_by is not null`;

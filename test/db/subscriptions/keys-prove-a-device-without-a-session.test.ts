@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { release, resubscribe } from '../../support/device-events.ts';
+import { prove, release, resubscribe } from '../../support/device-events.ts';
 import { createUser } from '../../support/postgres.ts';
 import { claimOne, clearQueue, complete, notify, plus, startOfClock } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -210,4 +210,57 @@ test('nobody releases a device without its keys', async () => {
   ])
     expect(await release(sql, unproven)).toBe(false);
   expect(await rows()).toHaveLength(1);
+});
+
+test('many are looked up at once, each answered in its place, and wrong keys like unknown devices', async () => {
+  const { sql } = db();
+  const other = createSubscription();
+  const otherId = await subscribe(sql, user, other);
+  await subscribeApp(sql, user);
+  const asked = [
+    other,
+    { ...old, auth: createKeys().auth },
+    old,
+    createSubscription(),
+    { ...old, p256dh: other.p256dh },
+    old,
+    { endpoint: null, p256dh: null, auth: null },
+    {},
+  ];
+  expect(await prove(sql, asked as SubscriptionInput[])).toEqual([
+    otherId,
+    null,
+    id,
+    null,
+    null,
+    id,
+    null,
+    null,
+  ]);
+  expect(await prove(sql, [])).toEqual([]);
+  expect(await rows()).toHaveLength(3);
+});
+
+test('a look-up goes by the index, also on a connection that knew the table when it was empty', async () => {
+  const { sql } = db();
+  const connection = await sql.reserve();
+  try {
+    await connection`delete from public.push_subscriptions`;
+    await connection`analyze public.push_subscriptions`;
+    const ask = () => connection`select public.push_proven_devices(${sql.json([old, old] as never)}) as ids`;
+    const scans = async () => {
+      const [row] = await connection<{ seq_scan: number; idx_scan: number }[]>`
+        select seq_scan::int, idx_scan::int from pg_stat_xact_user_tables where relname = 'push_subscriptions'`;
+      return row as { seq_scan: number; idx_scan: number };
+    };
+    for (let time = 0; time < 10; time += 1) await ask();
+    await connection`begin`;
+    const before = await scans();
+    await ask();
+    const after = await scans();
+    await connection`rollback`;
+    expect([after.seq_scan - before.seq_scan, after.idx_scan - before.idx_scan]).toEqual([0, 2]);
+  } finally {
+    connection.release();
+  }
 });

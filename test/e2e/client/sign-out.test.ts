@@ -102,6 +102,7 @@ test('offline, the browser forgets at once, and the project is told when the net
 
 test.each([
   [503, true],
+  [408, true],
   [429, true],
   [404, false],
   [400, false],

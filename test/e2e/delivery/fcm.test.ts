@@ -10,6 +10,7 @@ import {
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   stack.fcm.script('all', []);
-  await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null`;
+  await closeCircuits(sql);
   await sql`delete from push.alarms`;
 });
 
@@ -69,7 +70,7 @@ async function attempt(
 
 const hosts = async () =>
   Object.fromEntries(
-    (await sql`select origin, paused_until > now() as paused from push.hosts`).map((row) => [
+    (await sql`select origin, paused_at is not null as paused from push.hosts`).map((row) => [
       row.origin,
       row.paused ?? false,
     ]),
@@ -108,6 +109,34 @@ test('a row changes, and the app that a user registered through supabase-js show
     (found) => found?.last_used_at !== null,
   );
   expect(used).toMatchObject({ channel: 'fcm' });
+});
+
+test('a number of 64 bits has the same digits in browser, app and inbox', async () => {
+  await sql.unsafe(`
+    create table public.posts (id bigint primary key, owner_id uuid not null, likes bigint not null);
+    select push.watch('post_likes', 'public.posts', 'new.owner_id', $$ 'Post ' || new.id $$,
+      p_events => '{update}', p_columns => '{likes}', p_params => $$ jsonb_build_object('id', new.id, 'changes', rule.changes) $$);
+  `);
+  const client = createClient(stack.url, stack.publishableKey, { auth: { persistSession: false } });
+  const { data } = await client.auth.signUp({ email: `${randomUUID()}@example.com`, password: randomUUID() });
+  const userId = data.user?.id ?? '';
+  const { device: app } = await registerApp(stack.fcm.createDevice(), userId);
+  const browser = stack.pushService.createDevice();
+  const { endpoint, subscription } = browser;
+  await sql`insert into public.push_subscriptions ${sql({ user_id: userId, endpoint, ...subscription.keys })}`;
+  await sql`insert into public.posts values (1161380288898609914, ${userId}, 9007199254740992)`;
+  await sql`update public.posts set likes = likes + 1`;
+
+  const expected = {
+    id: '1161380288898609914',
+    changes: { likes: { old: '9007199254740992', new: '9007199254740993' } },
+  };
+  expect((await browser.next()).json).toMatchObject({ notification: { data: expected } });
+  expect(JSON.parse((await app.next()).data?.params ?? '')).toEqual(expected);
+  expect((await client.from('push_notifications').select('params').single()).data).toEqual({
+    params: expected,
+  });
+  expect((await client.rpc('push_inbox')).data).toMatchObject([{ params: expected }]);
 });
 
 test('devices of both kinds of one user get one message each', async () => {
@@ -166,18 +195,24 @@ test('a message that FCM does not take fails alone and keeps the app', async () 
   expect(subscription).toBeDefined();
 });
 
-test('a sender that does not match pauses FCM with an alarm, and web push goes on', async () => {
+test('a sender that matches no app pauses FCM with an alarm, and web push goes on', async () => {
   const foreign = stack.fcm.createDevice({ project: 'another-project' });
   const [{ userId, device: browser }] = await createRecipients(sql, stack.pushService, 1);
-  const app = await registerApp(foreign, userId);
-  const { delivery, subscription } = await attempt(app);
-  expect(delivery).toMatchObject({
-    state: 'queued',
-    last_code: 'fcm_sender_mismatch',
-    last_status: 403,
-    failures: 0,
-  });
-  expect(subscription).toBeDefined();
+  const apps = [
+    await registerApp(foreign, userId),
+    await registerApp(stack.fcm.createDevice({ project: 'another-project' })),
+    await registerApp(stack.fcm.createDevice({ project: 'another-project' })),
+  ];
+  for (const app of apps) {
+    const { delivery, subscription } = await attempt(app);
+    expect(delivery).toMatchObject({
+      state: 'queued',
+      last_code: 'fcm_sender_mismatch',
+      last_status: 403,
+      failures: 0,
+    });
+    expect(subscription).toBeDefined();
+  }
   await browser.next();
   expect(await hosts()).toMatchObject({ [stack.fcm.baseUrl]: true, [stack.pushServiceUrl]: false });
   const alarms = await sql`select code, subject from push.alarms where resolved_at is null`;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -20,7 +21,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   stack.pushService.script('all', []);
-  await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null`;
+  await closeCircuits(sql);
 });
 
 /** Notifies one new device, to which the push service answers as scripted, and waits for the first report. */
@@ -104,17 +105,27 @@ test('a redirect is not followed', async () => {
   ).toEqual([]);
 });
 
-test.each([401, 403])('%i deletes nobody, pauses the push service and raises an alarm', async (status) => {
-  const { delivery, subscription } = await attempt({ kind: 'status', status });
-  expect(delivery).toMatchObject({ state: 'queued', last_code: 'vapid_refused', failures: 0 });
-  expect(subscription).toBeDefined();
-  const [host] =
-    await sql`select paused_until > now() as paused from push.hosts where origin = ${stack.pushServiceUrl}`;
-  expect(host).toMatchObject({ paused: true });
-  const alarms =
-    await sql`select subject from push.alarms where code = 'vapid_refused' and resolved_at is null`;
-  expect(alarms).toMatchObject([{ subject: stack.pushServiceUrl }]);
-});
+test.each([401, 403])(
+  '%i deletes nobody; of three devices, it pauses the push service and raises an alarm',
+  async (status) => {
+    for (let device = 1; device <= 3; device++) {
+      const { delivery, subscription } = await attempt({ kind: 'status', status });
+      expect(delivery).toMatchObject({
+        state: 'queued',
+        last_code: 'vapid_refused',
+        failures: 0,
+        later: true,
+      });
+      expect(subscription).toBeDefined();
+      const [host] =
+        await sql`select paused_at is not null as paused from push.hosts where origin = ${stack.pushServiceUrl}`;
+      expect(host).toMatchObject({ paused: device === 3 });
+    }
+    const alarms =
+      await sql`select subject from push.alarms where code = 'vapid_refused' and resolved_at is null`;
+    expect(alarms).toMatchObject([{ subject: stack.pushServiceUrl }]);
+  },
+);
 
 test('a subscription made with a foreign VAPID key fails alone and pauses nobody', async () => {
   const [{ userId, device, subscriptionId }] = await createRecipients(sql, stack.pushService, 1);
@@ -126,6 +137,6 @@ test('a subscription made with a foreign VAPID key fails alone and pauses nobody
     (found) => found?.state === 'failed',
   );
   expect(row).toMatchObject({ last_code: 'vapid_key_unknown' });
-  const [host] = await sql`select paused_until from push.hosts where origin = ${stack.pushServiceUrl}`;
-  expect(host).toMatchObject({ paused_until: null });
+  const [host] = await sql`select paused_at from push.hosts where origin = ${stack.pushServiceUrl}`;
+  expect(host).toMatchObject({ paused_at: null });
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { VirtualDevice } from '../../../src/local/push-service/push-service.ts';
 import { eventually } from '../../support/eventually.ts';
 import { tell } from '../../support/push-events.ts';
+import { closeCircuits, pauseHosts } from '../../support/queue.ts';
 import { useStack } from '../../support/stack.ts';
 import { readProgress } from '../../support/topics.ts';
 
@@ -88,7 +89,7 @@ test('a path is a whole URL on the device once the project says where its app is
 });
 
 test('a device that got another subscription while it was offline gets what waits, and the next push', async () => {
-  await sql`update push.hosts set paused_until = now() + interval '1 hour'`;
+  await pauseHosts(sql, new Date(Date.now() + 3_600_000));
   const id = await notify('Meanwhile');
   const renewed = stack().pushService.createDevice({ applicationServerKey: stack().vapidPublicKey });
   const subscription = (device: VirtualDevice) => ({
@@ -103,7 +104,7 @@ test('a device that got another subscription while it was offline gets what wait
   });
   expect(said.status).toBe(200);
   phone.remove();
-  await sql`update push.hosts set paused_until = null`;
+  await closeCircuits(sql);
   await sql`select push.wake()`;
   expect((await show(renewed)).title).toBe('Meanwhile');
   await notify('Next');

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
 import { type Stack, startStack } from '../../../src/local/stack.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
 
 let stack: Stack;
@@ -24,7 +25,7 @@ afterAll(async () => {
 beforeEach(async () => {
   for (const service of [stack.pushService, other]) service.script('all', []);
   await sql`delete from public.push_notifications`;
-  await sql`update push.hosts set paused_until = null, pauses = 0, unreachable = 0, slowed_to = null`;
+  await closeCircuits(sql);
 });
 
 const notifyAll = (recipients: Recipient[], rounds: number) => sql`

@@ -8,6 +8,7 @@ import { openAlarms } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type GatedFunctions, startGatedFunctions } from '../../support/gated-functions.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
 
 const MINUTE = 60_000;
@@ -45,7 +46,7 @@ beforeEach(async () => {
   await sql`delete from auth.users`;
   await sql`delete from push.dispatchers`;
   await sql`delete from push.alarms`;
-  await sql`update push.hosts set paused_until = null, pauses = 0, unreachable = 0, last_success_at = null`;
+  await closeCircuits(sql);
 });
 
 async function withFunction(

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import webpush from 'web-push';
 import { type ScriptedAnswer, startPushService } from '../../../src/local/push-service/push-service.ts';
 import { eventually } from '../../support/eventually.ts';
+import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 import { useStack } from '../../support/stack.ts';
 
@@ -62,9 +63,9 @@ test('a run with failures of every kind writes no secret into a log, an answer o
     select endpoint, p256dh, auth from public.push_subscriptions`;
   expect(subscriptions).toHaveLength(recipients.length);
 
-  // One after the other, as the first 401 pauses the push service for the others.
+  // One after the other, with a circuit that is closed each time: the first 401s would pause the push service.
   for (const { userId, subscriptionId } of recipients) {
-    await sql`update push.hosts set paused_until = null, pauses = 0, last_success_at = null`;
+    await closeCircuits(sql);
     await sql`select push.notify(${userId}::uuid, 'Hello')`;
     await eventually(
       () => sql`select state, last_code from push.deliveries where subscription_id = ${subscriptionId}`,
@@ -110,7 +111,7 @@ test('a run with failures of every kind writes no secret into a log, an answer o
 
   const hosts = await sql`select * from push.hosts`;
   const alarms = await sql`select * from push.alarms`;
-  expect(alarms.length).toBeGreaterThan(0);
+  expect(hosts.some((host) => host.last_error !== null)).toBe(true);
   const written = [
     ...stack.log(),
     ...responses,

@@ -158,7 +158,7 @@ test('who repeats one again and again is told to wait; others are not', async ()
     repeated: 39,
   });
   const refused = await tell(stack(), { receipts: receipts.slice(40) });
-  expect(refused).toMatchObject({ status: 429, body: { code: 'too_many_receipts' } });
+  expect(refused).toMatchObject({ status: 429, body: { code: 'too_many_requests' } });
   expect(refused.headers.get('access-control-allow-origin')).toBe('*');
   const { deliveryId: another } = await queueOne(sql);
   const other = [{ receipt: await sign(Number(another)), event: 'clicked' }];

@@ -145,12 +145,22 @@ test('a database that does not answer is a 503 that names and logs nothing of wh
     const answer = await handler(post(body));
     expect(answer.status).toBe(503);
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    expect(answer.headers.get('retry-after')).toBe('5');
     expect(await answer.json()).toEqual({
       code: 'queue_unreachable',
-      message: expect.stringMatching(/^push_\w+ failed:?$/),
+      message: 'The database did not answer. Ask again in a few seconds.',
     });
   }
-  expect(log).toEqual([]);
+  const line = {
+    level: 'error',
+    event: 'request_failed',
+    function: 'push-events',
+    code: 'queue_unreachable',
+  };
+  expect(log).toEqual([
+    { ...line, cause: 'push_record_receipts status 0', count: 1 },
+    { ...line, cause: 'push_proven_devices status 0', count: 1 },
+  ]);
 });
 
 test('the database is not asked about what no device of ours has sent', async () => {

@@ -42,6 +42,7 @@ test('JSON and CSV give the quotes that were asked for, under our names', async 
     lease: expect.any(String),
     requests: 1,
     quotes,
+    missing: [],
     refused: [],
     rejected: [],
     error: null,

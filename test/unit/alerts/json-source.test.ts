@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseJsonPath } from '../../../src/alerts/json-path.ts';
 import { createJsonSource } from '../../../src/alerts/json-source.ts';
+import { readQuoteTime } from '../../../src/alerts/quote-value.ts';
 
 const list = createJsonSource({
   valueAt: 'data[*].last',
@@ -33,6 +34,20 @@ test('a list gives the symbols that were asked for, and no others', () => {
     { name: 'DAX', value: 23500.5, time: 1 },
     { name: 'BTC', value: '92000', time: 2 },
   ]);
+});
+
+test('a symbol may be a number of 64 bits', () => {
+  const source = createJsonSource({ valueAt: '[*].p', symbolAt: '[*].id', timeAt: '[*].ns' });
+  const text = `[
+    { "id": 1161380288898609914, "p": 1, "ns": 1763683200123456789 },
+    { "id": 1161380288898609915, "p": 12345678901234567890 }, { "id": 7, "p": 0.30000000000000004 }
+  ]`;
+  expect(source.read(text, ['1161380288898609914', '1161380288898609915', '7'])).toEqual([
+    { name: '1161380288898609914', value: 1, time: '1763683200123456789' },
+    { name: '1161380288898609915', value: '12345678901234567890', time: undefined },
+    { name: '7', value: 0.30000000000000004, time: undefined },
+  ]);
+  expect(readQuoteTime('1763683200123456789', 'UTC')).toEqual(new Date('2025-11-21T00:00:00.123Z'));
 });
 
 test('a list may be the whole answer, and the time may stand beside it', () => {

@@ -18,6 +18,7 @@ const verdict = (host: string, status: number, body = '') => {
 
 const GONE = 'gone subscription_gone';
 const OUR_FAULT = 'misconfigured vapid_refused';
+const MISMATCH = 'misconfigured vapid_mismatch';
 const THROTTLED = 'retry throttled';
 const ILL = 'retry push_service_error';
 const REFUSED = 'failed push_service_refused';
@@ -34,7 +35,7 @@ describe('the table of push services', () => {
       [host, 'dead', 404, '', GONE],
       [host, 'dead', 410, '', GONE],
       [host, 'our fault', 401, '', OUR_FAULT],
-      [host, 'our fault', 403, CREDENTIALS, OUR_FAULT],
+      [host, 'made with another key', 403, CREDENTIALS, MISMATCH],
       [host, 'our fault', 400, UNAUTHORIZED, OUR_FAULT],
       [host, 'a bad request of another kind', 400, 'InvalidTtl', REFUSED],
       [host, 'throttled', 429, '', THROTTLED],
@@ -50,6 +51,7 @@ describe('the table of push services', () => {
     [MOZILLA, 'dead', 410, autopush(410, 106), GONE],
     [MOZILLA, 'our fault', 401, autopush(401, 109), OUR_FAULT],
     [MOZILLA, 'our fault', 403, '', OUR_FAULT],
+    [MOZILLA, 'made with another key', 401, 'VAPID public key mismatch', MISMATCH],
     [MOZILLA, 'our fault', 400, autopush(400, 110), OUR_FAULT],
     [MOZILLA, 'our fault', 400, autopush(400, 111), OUR_FAULT],
     [MOZILLA, 'our fault', 400, autopush(400, 112), OUR_FAULT],
@@ -76,6 +78,10 @@ describe('the table of push services', () => {
     [APPLE, 'dead', 410, '{"reason":"Unregistered"}', GONE],
     [APPLE, 'our fault', 403, '{"reason":"BadJwtToken"}', OUR_FAULT],
     [APPLE, 'our fault', 401, '', OUR_FAULT],
+    [APPLE, 'our fault', 400, '{"reason":"BadJwtToken"}', OUR_FAULT],
+    [APPLE, 'our fault', 400, '{"reason":"ExpiredJwtToken"}', OUR_FAULT],
+    [APPLE, 'made with another key', 400, '{"reason":"VapidPkHashMismatch"}', MISMATCH],
+    [APPLE, 'a bad request of another kind', 400, '{"reason":"BadPath"}', REFUSED],
     [APPLE, 'throttled', 429, '{"reason":"TooManyRequests"}', THROTTLED],
     [APPLE, 'ill', 500, '', ILL],
     [APPLE, 'ill', 503, '{"reason":"ServiceUnavailable"}', ILL],
@@ -83,6 +89,16 @@ describe('the table of push services', () => {
   ])('%s: %s (%i %s) is %s', (host, _, status, body, expected) => {
     expect(verdict(host, status, body)).toBe(expected);
   });
+});
+
+test.each([
+  ['a day behind', -24, 'clock_differs'],
+  ['twelve hours ahead', 12, 'clock_differs'],
+  ['an hour ahead', 1, 'vapid_refused'],
+])('a key that is refused by a service whose clock is %s', (_what, hours, code) => {
+  const headers = new Headers({ date: new Date(NOW + hours * 3_600_000).toUTCString() });
+  const answer = { status: 401, statusText: '', headers, body: 'Expired', retryAfter: null };
+  expect(outcomeOfResponse(MOZILLA, answer, NOW)).toMatchObject({ outcome: 'misconfigured', code });
 });
 
 describe('at every push service', () => {

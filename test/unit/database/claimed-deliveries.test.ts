@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { createDeliveryQueue } from '../../../src/database/delivery-queue.ts';
 
+const PROJECT = 'https://abcdefghijklmnopqrst.supabase.co';
+
 const MESSAGE = {
   delivery_id: 7,
   attempt: 1,
   notification_id: '0b1f6a52-0000-4000-8000-000000000001',
+  user_id: '0b1f6a52-0000-4000-8000-000000000002',
   title: 'Hello',
   body: null,
   url: null,
@@ -31,13 +34,13 @@ async function claimed(row: Record<string, unknown>) {
   return (await claim([{ ...MESSAGE, host: 'https://h', ...row }])).deliveries[0];
 }
 
-function claim(data: unknown) {
+function claim(rows: unknown) {
+  return claimAnswered({ protocol: 1, deliveries: rows });
+}
+
+function claimAnswered(data: unknown) {
   const client = { rpc: async () => ({ data, error: null }) };
-  return createDeliveryQueue(client as never, 'https://abcdefghijklmnopqrst.supabase.co').claim(
-    'dispatcher',
-    10,
-    [],
-  );
+  return createDeliveryQueue(client as never, PROJECT).claim('dispatcher', 10, { hosts: [], users: [] });
 }
 
 test('a row of each channel has the target of that channel', async () => {
@@ -75,13 +78,18 @@ test.each([
 });
 
 test.each([
-  ['no list', { message: 'hello' }],
+  ['something else', { message: 'hello' }],
+  ['a list, as before protocol 1', []],
+  ['of another protocol', { protocol: 2, deliveries: [] }],
   [
     'a row that cannot be reported',
-    [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', attempt: null }],
+    {
+      protocol: 1,
+      deliveries: [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', attempt: null }],
+    },
   ],
 ])('an answer that is %s is none', async (_what, data) => {
-  await expect(claim(data)).rejects.toMatchObject({ code: 'queue_answer_malformed' });
+  await expect(claimAnswered(data)).rejects.toMatchObject({ code: 'queue_answer_malformed' });
 });
 
 test('what is said of a row that cannot be read can be stored, and quotes nothing of it', async () => {
@@ -108,23 +116,23 @@ test('a presentation has the names of TypeScript', async () => {
   expect((await claimed({ ...row, presentation: null }))?.content.presentation).toBeNull();
 });
 
-test('a claim says which project the function is of, by its origin alone', async () => {
+test('a claim says which project the function is of, by its origin alone, and what it speaks', async () => {
   const asked: unknown[] = [];
   const client = {
     rpc: async (_: string, parameters: unknown) => {
       asked.push(parameters);
-      return { data: [], error: null };
+      return { data: { protocol: 1, deliveries: [] }, error: null };
     },
   };
-  await createDeliveryQueue(client as never, 'https://abcdefghijklmnopqrst.supabase.co/').claim('d', 10, [
-    'h',
-  ]);
+  await createDeliveryQueue(client as never, `${PROJECT}/`).claim('d', 10, { hosts: ['h'], users: ['u'] });
   expect(asked).toEqual([
     {
       p_dispatcher: 'd',
       p_limit: 10,
       p_busy_hosts: ['h'],
-      p_project: 'https://abcdefghijklmnopqrst.supabase.co',
+      p_busy_users: ['u'],
+      p_project: PROJECT,
+      p_protocol: 1,
     },
   ]);
 });

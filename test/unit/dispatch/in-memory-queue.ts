@@ -1,5 +1,5 @@
 import type { Channel, Channels, ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import type { Claim, DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
+import type { Busy, Claim, DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
 import { content } from '../channels/delivery.ts';
 
 /** Deliveries of the given numbers, as a queue hands them over. */
@@ -10,6 +10,7 @@ export function deliveries(
   return Array.from(numbers, (deliveryId) => ({
     deliveryId,
     attempt: 1,
+    userId: `user-${deliveryId}`,
     host: 'https://push.example.com',
     target: {
       channel: 'webpush' as const,
@@ -64,9 +65,11 @@ export class InMemoryQueue implements DeliveryQueue {
     this.waiting = waiting;
   }
 
-  async claim(_: string, limit: number, busyHosts: string[]): Promise<Claim> {
+  async claim(_: string, limit: number, busy: Busy): Promise<Claim> {
     this.beforeClaim();
-    const free = this.waiting.filter(({ host }) => !busyHosts.includes(host));
+    const free = this.waiting.filter(
+      ({ host, userId }) => !busy.hosts.includes(host) && !busy.users.includes(userId),
+    );
     const claimed = free.slice(0, limit);
     this.waiting = this.waiting.filter((delivery) => !claimed.includes(delivery));
     this.claims.push(claimed.length);

@@ -78,7 +78,7 @@ test('a push service that hangs uses up its own places only', async () => {
     onReport: ({ deliveryId }) => reported.push(deliveryId),
   });
   lanes.add([...hanging, ...others]);
-  expect(lanes.busyHosts()).toEqual(['https://slow.example.com', 'https://fast.example.com']);
+  expect(lanes.busy().hosts).toEqual(['https://slow.example.com', 'https://fast.example.com']);
   for (const deliveryId of range(5, 101)) {
     await settled();
     channel.letGo(deliveryId);
@@ -86,7 +86,7 @@ test('a push service that hangs uses up its own places only', async () => {
   await settled();
   expect(reported).toEqual(range(5, 101));
   expect([...channel.underWay.keys()]).toEqual([1, 2]);
-  expect(lanes.busyHosts()).toEqual(['https://slow.example.com']);
+  expect(lanes.busy().hosts).toEqual(['https://slow.example.com']);
   lanes.add(deliveries([200], { host: 'https://fast.example.com' }));
   await settled();
   channel.letGo(200);
@@ -105,7 +105,7 @@ test('whoever waits for room is told as soon as a busy push service has some', a
   const channel = gate();
   const lanes = createLanes({ channels: channelsOf(channel), concurrency: 2, onReport: () => {} });
   lanes.add(deliveries(range(4)));
-  expect(lanes.busyHosts()).toHaveLength(1);
+  expect(lanes.busy().hosts).toHaveLength(1);
   let relieved = false;
   const waiting = lanes.relieved().then(() => {
     relieved = true;
@@ -114,7 +114,7 @@ test('whoever waits for room is told as soon as a busy push service has some', a
   expect(relieved).toBe(false);
   channel.letGo(1);
   await waiting;
-  expect(lanes.busyHosts()).toEqual([]);
+  expect(lanes.busy().hosts).toEqual([]);
   for (const deliveryId of [2, 3, 4]) {
     channel.letGo(deliveryId);
     await settled();

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { readBody } from '../../../src/functions/read-body.ts';
+import { createBodyReader } from '../../../src/functions/read-body.ts';
+
+const readBody = createBodyReader();
 
 /** A body of as many chunks as are asked for, and how many were; it never ends by itself. */
 function endless(chunk: Uint8Array, headers: Record<string, string> = {}) {
@@ -62,4 +64,61 @@ test('characters that are cut by chunks are put together, half ones at the end a
   const init = { method: 'POST', body, duplex: 'half' };
   expect(await readBody(new Request('http://localhost/', init as RequestInit), 100)).toBe('ä€😀');
   expect(await readBody(post(bytes.subarray(0, 3)), 100)).toBe('ä\ufffd');
+});
+
+/** A body of which nothing comes but what the test sends. */
+function slow() {
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const seen = { cancelled: false };
+  const body = new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+    },
+    cancel() {
+      seen.cancelled = true;
+    },
+  });
+  const request = new Request('http://localhost/', { method: 'POST', body, duplex: 'half' } as RequestInit);
+  const send = (text: string) => controller?.enqueue(new TextEncoder().encode(text));
+  return {
+    request,
+    seen,
+    send,
+    end: () => controller?.close(),
+    fail: (error: Error) => controller?.error(error),
+  };
+}
+
+test('one that does not come to its end in time is given up, however often a byte of it comes', async () => {
+  const { request, seen, send } = slow();
+  const read = createBodyReader({ bodyMs: 30 })(request, 100);
+  const drip = setInterval(() => send('x'), 5);
+  await expect(read).rejects.toMatchObject({ code: 'body_too_slow', status: 408 });
+  clearInterval(drip);
+  expect(seen.cancelled).toBe(true);
+});
+
+test('of too many that are open the oldest go, and those that come after them are read', async () => {
+  const read = createBodyReader({ openBodies: 2 });
+  const bodies = Array.from({ length: 5 }, slow);
+  const texts = bodies.map(({ request }) => read(request, 100));
+  for (const text of texts.slice(0, 3)) await expect(text).rejects.toMatchObject({ code: 'body_too_slow' });
+  expect(await read(post('quick'), 100)).toBe('quick');
+  await expect(texts[3]).rejects.toMatchObject({ code: 'body_too_slow' });
+  bodies[4]?.send('late');
+  bodies[4]?.end();
+  expect(await texts[4]).toBe('late');
+  // Their places are free again.
+  const next = [slow(), slow()];
+  const both = next.map(({ request }) => read(request, 100));
+  for (const body of next) body.end();
+  expect(await Promise.all(both)).toEqual(['', '']);
+});
+
+test('one whose sender went away is incomplete, which is nobody else to blame for', async () => {
+  const { request, send, fail } = slow();
+  const read = readBody(request, 100);
+  send('half');
+  fail(new TypeError('the connection was closed'));
+  await expect(read).rejects.toMatchObject({ code: 'body_incomplete', status: 400 });
 });

@@ -32,9 +32,9 @@ const jsonBytes = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2;
 const dataOf = (length: number) => ({ params: { text: 'x'.repeat(length) } });
 
 test('what fits is sent as it is', () => {
-  const payload = encodePayload({ ...CONTENT, body: 'x'.repeat(2800) }, LONGEST_RECEIPT);
+  const payload = encodePayload({ ...CONTENT, body: 'x'.repeat(2750) }, LONGEST_RECEIPT);
   expect(payload.length).toBeLessThanOrEqual(SAFE_PAYLOAD_BYTES);
-  expect(decode(payload)).toMatchObject({ title: 'Title', body: 'x'.repeat(2800) });
+  expect(decode(payload)).toMatchObject({ title: 'Title', body: 'x'.repeat(2750) });
 });
 
 test('the body is shortened before the title, and only as far as it must be', () => {
@@ -77,7 +77,7 @@ test('a message without a body gets none', () => {
 });
 
 test.each([
-  [null, null, undefined],
+  [null, null, CONTENT.notificationId],
   ['topic', null, 'topic'],
   ['topic', 'deal:7', 'deal:7'],
   [null, 'deal:7', 'deal:7'],

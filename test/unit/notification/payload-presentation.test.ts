@@ -35,7 +35,7 @@ test('an action leads where it says, or where the notification does, or to the r
   ]);
 });
 
-test('renotify needs a tag: browsers refuse the notification without', () => {
+test('renotify needs a tag or a topic: with neither, a repeat of the message would ring', () => {
   expect(notification({ presentation: { renotify: true } })).not.toHaveProperty('renotify');
   expect(notification({ presentation: { renotify: true }, topic: 'dax' })).toMatchObject({ renotify: true });
 });

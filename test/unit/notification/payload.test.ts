@@ -18,6 +18,7 @@ describe('a payload', () => {
       notification: {
         title: 'Hi',
         navigate: '/',
+        tag: NOTIFICATION_ID,
         data: { supapush: { notification_id: NOTIFICATION_ID, receipt: LONGEST_RECEIPT } },
       },
       mutable: true,

@@ -186,6 +186,19 @@ describe('a device that is offline', () => {
     expect(device.messages.map((message) => message.text)).toEqual(['weather', 'a', 'score 1:1', 'b']);
   });
 
+  it('gets messages of four topics, as from FCM, and every one without', async () => {
+    const device = service.createDevice();
+    device.offline();
+    for (const topic of ['a', 'b', 'c', 'd', 'b', 'e']) {
+      await sendPush(device.subscription, topic, { vapidKeys, topic });
+      await sendPush(device.subscription, 'x', { vapidKeys });
+    }
+    device.online();
+    const topics = device.messages.map(({ topic }) => topic);
+    expect(topics.filter((topic) => topic !== null)).toEqual(['c', 'd', 'b', 'e']);
+    expect(topics.filter((topic) => topic === null)).toHaveLength(6);
+  });
+
   it('keeps the topics of different devices apart', async () => {
     const [device, other] = [service.createDevice(), service.createDevice()];
     device.offline();

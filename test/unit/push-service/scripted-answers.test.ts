@@ -92,6 +92,26 @@ describe('a scripted answer', () => {
     expect(device.messages).toEqual([]);
   });
 
+  it('resets the connection after the message was delivered', async () => {
+    service.script(device.endpoint, { kind: 'accept', answer: 'reset' });
+    await expect(send()).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } });
+    expect(service.received).toMatchObject([{ outcome: 'accepted', status: null }]);
+    expect(device.messages.map(({ text }) => text)).toEqual(['hello']);
+    expect((await send()).status).toBe(201);
+  });
+
+  it('comes late, after the message was delivered', async () => {
+    service.script(device.endpoint, [
+      { kind: 'accept', answer: { afterMs: 50 } },
+      { kind: 'accept', answer: { afterMs: 3_600_000 } },
+    ]);
+    expect((await send()).status).toBe(201);
+    const sending = expect(send()).rejects.toThrow();
+    await device.waitForMessages(2);
+    await service.stop();
+    await sending;
+  });
+
   it('hangs until the sender gives up', async () => {
     service.script(device.endpoint, { kind: 'hang' });
     const controller = new AbortController();

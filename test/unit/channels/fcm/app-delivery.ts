@@ -15,6 +15,7 @@ export function appDelivery({
   return {
     deliveryId: 1,
     attempt: 1,
+    userId: '0b1f6a52-0000-4000-8000-000000000002',
     host: 'https://fcm.googleapis.com/v1',
     target: { channel: 'fcm', token },
     content: {
