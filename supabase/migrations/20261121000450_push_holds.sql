@@ -157,6 +157,23 @@ $$;
 comment on function push.pause_on(text, text, timestamptz, timestamptz) is
   'The pause that keeps a delivery from being handed out: of its category, or one that ended and has it cancelled. Null: none.';
 
+create function push.is_held_back(p_host text, p_notification_id uuid, p_due_at timestamptz, p_created_at timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
+as $$
+begin
+  return push.pause_on(
+    p_host, (select n.category from public.push_notifications as n where n.id = p_notification_id), p_due_at, p_created_at
+  ) is not null;
+end;
+$$;
+comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
+  'Whether push.pause_on() finds a pause for a delivery of this notification.';
+
 create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql

@@ -536,6 +536,8 @@ begin
     set due_at = coalesce(j.resting_until, p_now + interval '500 milliseconds' * (1 + random()))
     from judged as j
     where d.id = j.id and not j.may_go and (j.resting_until is not null or j.full)
+      -- With another moment it would look as if it had become due after what is discarded.
+      and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning 1
   ), claimed as (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are

@@ -177,6 +177,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.is_category_paused': [],
   'push.is_expansion_held': [],
   'push.is_held': [],
+  'push.is_held_back': [],
   'push.is_known_category': [],
   'push.is_local_url': [],
   'push.is_parked': [],
