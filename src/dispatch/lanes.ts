@@ -16,9 +16,10 @@ export interface Lanes {
   drained(): Promise<void>;
 }
 
-// One user's devices may hold this share of a lane's places, or more while half of them are free: a user with twenty devices
-// reaches them all at once, and five users whose devices never answer leave two fifths of the places to others.
-const SHARES = 8;
+// One user's devices may hold a tenth of a lane's places, or a fifth while few are taken: five users whose devices never
+// answer leave two fifths of the places to others.
+const SHARES = 10;
+const FEW = 4;
 // Deliveries of one user that a dispatcher holds at most before it asks for none: see `c_share` of push.claim_some().
 const MOST_OF_A_USER = 25;
 
@@ -50,9 +51,9 @@ export function createLanes(options: {
 
   /** Takes the next delivery of the user whose turn it is; undefined where all have their share or nothing waits. */
   const next = (lane: Lane): ClaimedDelivery | undefined => {
-    const spare = lane.underWay < concurrency / 2;
+    const most = lane.underWay < concurrency / FEW ? 2 * share : share;
     for (const [userId, waiting] of lane.waiting) {
-      if (!spare && (lane.sending.get(userId) ?? 0) >= share) continue;
+      if ((lane.sending.get(userId) ?? 0) >= most) continue;
       const delivery = waiting.shift();
       // The next turn is somebody else's.
       lane.waiting.delete(userId);

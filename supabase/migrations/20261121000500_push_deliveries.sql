@@ -126,9 +126,14 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
+  -- In the order in which reports are settled: neither waits for the other in a circle.
   delete from push.deliveries as d
-  using push_deleted_notifications as n
-  where d.notification_id = n.id;
+  where d.id in (
+    select o.id from push.deliveries as o
+    join push_deleted_notifications as n on n.id = o.notification_id
+    order by o.id
+    for update of o
+  );
   return null;
 end;
 $$;
@@ -356,7 +361,11 @@ begin
     set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_handed_over'
     where d.subscription_id = new.id and d.state = 'queued';
   else
-    update push.deliveries as d set host = new.host where d.subscription_id = new.id and d.state = 'queued';
+    update push.deliveries as d
+    set host = new.host,
+        -- What waited for the old address to work again is tried at the new one.
+        due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+    where d.subscription_id = new.id and d.state = 'queued';
   end if;
   return null;
 end;
@@ -366,7 +375,10 @@ comment on function push.follow_subscription() is
 
 create trigger push_subscriptions_follow
 after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
-for each row when (old.host is distinct from new.host or old.user_id is distinct from new.user_id)
+for each row when (
+  old.host is distinct from new.host or old.user_id is distinct from new.user_id
+  or (old.retry_at is not null and (old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
+)
 execute function push.follow_subscription();
 
 create function push.cancel_deliveries_of_cancelled()
@@ -412,7 +424,8 @@ as $$
       order by d.due_at, d.id
       limit 1
     ) as first
-    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    where (h.paused_at is null or h.probe_at <= p_now + interval '1 second')
+      and h.origin <> all ((select push.held_hosts(p_now))::text[])
   );
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
@@ -431,14 +444,15 @@ comment on column push.dispatchers.called_in is 'The transaction that called it:
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
 
-create type push.claim_round as (found json[], served_users uuid[], probed_hosts text[], put_off integer);
+create type push.claim_round as (found json[], served_users uuid[], probed_users jsonb, hides boolean);
 comment on type push.claim_round is
-  'One look of a claim: what is handed out, users who have their share with it, paused push services that are probed with it, and '
-  'how many deliveries were put off.';
+  'One look of a claim: what is handed out, users who have their share with it, users by paused push service that are probed with it, and '
+  'whether what may not go may hide something.';
 
 create function push.claim_some(
   p_dispatcher uuid,
   p_limit integer,
+  p_look integer,
   p_busy_hosts text[],
   p_busy_users uuid[],
   p_sifted text[],
@@ -449,7 +463,9 @@ create function push.claim_some(
 returns push.claim_round
 language plpgsql
 set search_path = ''
--- See push_claim.
+-- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole.
+set enable_hashjoin = off
+set enable_mergejoin = off
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
@@ -457,51 +473,57 @@ set jit = off
 as $$
 declare
   -- Of one user at one push service. Twenty devices are reached at once, and five users whose devices never answer leave
-  -- three quarters of the room to others.
+  -- half of the room to others: beyond that, places are counted by user.
   c_share constant integer := 25;
-  -- Deliveries that are looked through for probes of a paused push service, and users that pass together.
-  c_look constant integer := 200;
+  -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
   v_round push.claim_round;
 begin
   with open_hosts as (
-    select h.origin, h.paused_at is not null as paused, m.most,
-      least(
-        greatest(m.most - (
-          select count(*) from push.deliveries as d
-          where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
-        ), 0),
-        case when h.paused_at is null then p_limit else c_look end
-      ) as room
+    select h.origin, h.paused_at is not null as paused, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0) as room,
+      u.under_way * 2 > m.most as crowded
     from push.hosts as h
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
+    cross join lateral (
+      select count(*) from push.deliveries as d
+      where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+    ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
+  ), held as materialized (
+    -- Half of the places are anybody's, and counting would cost every claim. The other half is shared.
+    select h.origin, s.user_id, count(*) as number
+    from open_hosts as h
+    join push.deliveries as d on d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+    join public.push_subscriptions as s on s.id = d.subscription_id
+    where h.crowded
+    group by h.origin, s.user_id
   ), waiting as (
-    -- One short range scan per host, so that a backlog of one service never hides the others.
-    select h.origin, h.paused, h.room, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
-      s.user_id, s.failures, s.failed_at,
-      -- A failure of the future was before the clock was set back.
-      case when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' then s.retry_at end as resting_until,
-      least(c_share, greatest(h.most / 4, 1)) as share
+    -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
+    -- of what is looked at may have to wait.
+    select h.origin, h.paused, h.room, h.probed_users, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
+      picked.created_at, s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
+      -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
+      case
+        when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
+          then s.retry_at
+      end as resting_until,
+      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1))
+        - case when h.crowded then coalesce((
+          select k.number from held as k where k.origin = h.origin and k.user_id = s.user_id
+        ), 0) else 0 end as share
     from open_hosts as h
     cross join lateral (
-      select d.id, d.due_at, d.subscription_id, d.notification_id
+      select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
       from push.deliveries as d
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
-      limit h.room
-      for update of d skip locked
+      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
     ) as picked
     left join public.push_subscriptions as s on s.id = picked.subscription_id
   ), ranked as (
     select w.*,
-      count(*) over (partition by w.origin) >= w.room as full,
-      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user,
-      -- Probes: first of users whose devices all work, then of those that have waited longest since they failed.
-      case when w.paused then (
-        select count(*) from public.push_subscriptions as x
-        where x.user_id = w.user_id and x.host = w.origin and x.failures > 0
-      ) end as failing
+      count(*) over (partition by w.origin) >= greatest(p_look, least(w.room, p_limit)) as full,
+      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
     from waiting as w
   ), judged as (
     select r.*,
@@ -511,11 +533,15 @@ begin
       ) as may_go
     from ranked as r
   ), turns as (
-    select j.id, j.origin, j.paused, j.due_at, j.user_id, j.of_user, j.share, j.subscription_id, j.notification_id,
-      j.failing, j.hides,
+    select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
+      j.hides,
       row_number() over (
         partition by j.origin
-        order by j.failing, case when j.paused then j.failed_at end nulls first, j.due_at, j.id
+        order by
+          -- Probes: users who were no probe of this pause before others, devices that worked before others, and else by lot.
+          case when j.paused then (j.user_id = any (j.probed_users))::integer * 2 + (not j.proven)::integer end,
+          case when j.paused then random() end,
+          j.due_at, j.id
       ) as turn
     from (
       -- Whether the next look sees further.
@@ -524,21 +550,32 @@ begin
     where j.may_go
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select t.id, t.origin, t.paused, t.user_id, t.of_user = t.share as served, t.subscription_id, t.notification_id
+    select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id
     from turns as t
-    -- Users whose devices fail are no probes as long as others may stand behind them.
-    where not t.paused or (t.turn <= c_probes and (t.failing = 0 or not t.hides))
+    -- Probes are chosen from all that can be seen.
+    where case when t.paused then t.turn <= c_probes and not t.hides else t.turn <= t.room end
     order by t.turn, t.due_at, t.id
     limit p_limit
+  ), locked as (
+    -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
+    select c.*
+    from chosen as c
+    cross join lateral (
+      select d.state from push.deliveries as d where d.id = c.id offset 0 for update skip locked
+    ) as l
+    where l.state = 'queued'
   ), put_off as (
-    -- A device that is in its own backoff; and what one user has beyond the share where it hides what stands behind it.
+    -- A device that is in its own backoff; and what one user has beyond the share, where even the last look could not see
+    -- past it: for as long as it has waited, so that a backlog is written a few times and not with each claim.
     update push.deliveries as d
-    set due_at = coalesce(j.resting_until, p_now + interval '500 milliseconds' * (1 + random()))
+    set due_at = case when d.state = 'queued' then coalesce(
+      least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
+      p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+    ) else d.due_at end
     from judged as j
-    where d.id = j.id and not j.may_go and (j.resting_until is not null or j.full)
+    where d.id = j.id and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
-    returning 1
   ), claimed as (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
     -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
@@ -553,7 +590,7 @@ begin
         lease_until = case when (v.verdict).state is null then p_now + p_settings.delivery_lease end,
         finished_at = (v.verdict).finished_at,
         last_code = coalesce((v.verdict).code, d.last_code)
-    from chosen as c
+    from locked as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
     cross join lateral (
@@ -602,13 +639,16 @@ begin
       ) as x
     ), '{}'),
     array(select c.user_id from chosen as c where c.served and c.user_id is not null),
-    array(select distinct c.origin from chosen as c where c.paused),
-    (select count(*) from put_off)
-  into v_round.found, v_round.served_users, v_round.probed_hosts, v_round.put_off;
+    (
+      select jsonb_object_agg(p.origin, p.users)
+      from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
+    ),
+    coalesce((select bool_or(j.full and not j.may_go) from judged as j), false)
+  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides;
   return v_round;
 end;
 $$;
-comment on function push.claim_some(uuid, integer, text[], uuid[], text[], push.settings, boolean, timestamptz) is
+comment on function push.claim_some(uuid, integer, integer, text[], uuid[], text[], push.settings, boolean, timestamptz) is
   'One look of push_claim: takes what is due and may go, in turns over push services and in shares over users, and puts off what '
   'may not go and stands in the way.';
 
@@ -638,15 +678,16 @@ declare
   -- What one dispatcher holds at most. The answer is one value: the Data API cuts rows off where a project's Max rows
   -- says so, and a delivery that was claimed and not seen waits for its lease.
   c_most constant integer := 1000;
-  -- They see past two thousand deliveries that may not go.
-  c_looks constant integer := 10;
+  -- So many deliveries are looked through for those that may go, of one push service.
+  c_looks constant integer[] := array[least(greatest(p_limit, 0), 200), 6000];
+  v_look integer;
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
   v_busy_hosts text[];
   v_sifted text[];
   v_served uuid[] := array[]::uuid[];
-  v_probed text[] := array[]::text[];
+  v_probed jsonb := '{}';
   v_round push.claim_round;
 begin
   if p_protocol is distinct from 1 then
@@ -674,20 +715,24 @@ begin
   perform push.settle_pauses(p_now => p_now);
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
-  -- A second look only where what was found could not be handed out and hid what stands behind it.
-  for v_turn in 1 .. c_looks loop
+  -- A second, longer look only where what may not go may hide what may.
+  foreach v_look in array c_looks loop
     v_round := push.claim_some(
-      p_dispatcher, v_limit - cardinality(v_found), v_busy_hosts || v_probed, p_busy_users || v_served, v_sifted, v_settings,
-      v_turn = c_looks, p_now
+      p_dispatcher, v_limit - cardinality(v_found), v_look, v_busy_hosts, p_busy_users || v_served, v_sifted, v_settings,
+      v_look = c_looks[array_upper(c_looks, 1)], p_now
     );
     v_found := v_found || v_round.found;
     v_served := v_served || v_round.served_users;
-    v_probed := v_probed || v_round.probed_hosts;
-    exit when v_round.put_off = 0 or cardinality(v_found) >= v_limit;
+    v_probed := v_probed || coalesce(v_round.probed_users, '{}');
+    exit when not v_round.hides or cardinality(v_found) >= v_limit;
+    v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
   end loop;
   if v_probed <> '{}' then
-    update push.hosts as h set probe_at = p_now + v_settings.probe_every
-    where h.origin = any (v_probed) and h.paused_at is not null;
+    update push.hosts as h
+    set probe_at = p_now + v_settings.probe_every,
+        -- Enough to tell apart those who come again and again.
+        probed_users = (array(select u.id::uuid from jsonb_array_elements_text(v_probed -> h.origin) as u (id)) || h.probed_users)[1:100]
+    where v_probed ? h.origin and h.paused_at is not null;
   end if;
   -- Only a full hand lets one suspect that there is more than this dispatcher will manage.
   if cardinality(v_found) >= v_limit then
@@ -777,7 +822,7 @@ begin
       ), false) as unconfirmed
     from matched as m
     left join lateral (
-      select s.user_id, s.failures, s.gone_at, h.paused_at is not null as paused,
+      select s.user_id, s.failures, s.gone_at, h.paused_at is not null or h.evidence = 'refused' as paused,
         s.last_used_at >= s.updated_at and s.updated_at <= m.claimed_at as proven,
         push.worked_lately(s.last_used_at, s.updated_at, p_now) as worked_lately
       from public.push_subscriptions as s
@@ -794,8 +839,9 @@ begin
         when k.outcome = 'gone' and k.unconfirmed then p_now + v_settings.gone_confirm
         when k.outcome in ('sent', 'gone', 'failed') then null
         when k.certain then p_now + v_settings.backoff_base
-        when k.outcome = 'misconfigured' then p_now + b.device_backoff
-        when k.paused then p_now + greatest(b.device_backoff, k.retry_after)
+        -- Once more before its end, however long the device waits.
+        when k.outcome = 'misconfigured' or k.paused then
+          p_now + greatest(least(b.device_backoff, 0.8 * (k.expires_at - p_now)), k.retry_after)
         else p_now + greatest(
           -- Twice the step after each that was not answered: few repeats, over a longer time.
           push.backoff(
@@ -934,8 +980,8 @@ begin
     left join jsonb_to_recordset(v_result -> 'accepted') as a (origin text, users uuid[]) on a.origin = h.origin
   loop
     if v_host.sent > 0 then
-      -- More users throttled than accepted: that is about us, and not about one user's devices.
-      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 1) then
+      -- More users throttled than accepted, and not the devices of a few.
+      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
         perform push.slow_host(v_host.origin, p_now);
       end if;
       perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);

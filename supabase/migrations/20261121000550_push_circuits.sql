@@ -3,8 +3,8 @@
 --   closed ──several users refused, throttled or not answered, no acceptance in between──► paused ──acceptance──► closed
 --
 -- A pause never depends on one user, and it is no full stop: every half second the deliveries of a few users pass as
--- probes, those first whose devices have not failed. The first one that the service accepts closes the circuit. So a
--- user whose own devices fail can neither open a circuit that others wait behind, nor use up its probes.
+-- probes, each user once before any comes again. The first one that the service accepts closes the circuit. So a user
+-- whose own devices fail can neither open a circuit that others wait behind, nor use up its probes.
 
 create function push.host_succeeded(p_origin text, p_users uuid[], p_now timestamptz)
 returns void
@@ -20,11 +20,14 @@ begin
   set last_success_at = p_now,
       paused_at = null,
       probe_at = null,
+      probed_users = '{}',
+      resumed_at = case when h.paused_at is not null then p_now else h.resumed_at end,
       evidence = null,
+      evidence_since = null,
       evidence_count = 0,
       evidence_users = '{}',
-      -- The newest two: of users who have left, no device speaks for the service any more.
-      known_users = (p_users || array(select k.id from unnest(h.known_users) as k (id) where k.id <> all (p_users)))[1:2],
+      -- The first ten: push.host_failed() lets go of those who have left.
+      known_users = (h.known_users || array(select u.id from unnest(p_users) as u (id) where u.id <> all (h.known_users)))[1:10],
       slowed_to = case
         when h.slowed_at > p_now - c_step then h.slowed_to
         when h.slowed_to * 2 < h.max_in_flight then h.slowed_to * 2
@@ -36,7 +39,7 @@ begin
   where h.origin = p_origin
     and (h.evidence is not null or h.paused_at is not null
       or (h.slowed_to is not null and coalesce(h.slowed_at <= p_now - c_step, true))
-      or (cardinality(h.known_users) < 2 and not p_users <@ h.known_users)
+      or (cardinality(h.known_users) < 10 and not p_users <@ h.known_users)
       or h.last_success_at is null or h.last_success_at < p_now - interval '5 seconds');
   if found then
     perform push.resolve_alarm(a.code, p_origin, p_now)
@@ -97,17 +100,35 @@ declare
   c_patience constant interval := interval '10 seconds';
   v_settings push.settings;
   v_host push.hosts;
+  v_known_users uuid[];
   v_known integer;
   v_count integer := p_proven_count;
   v_users uuid[] := p_proven_users;
 begin
   select h.* into v_host from push.hosts as h where h.origin = p_origin;
   -- Users without a device that the service still takes messages for can no longer speak for it.
-  select count(*) into v_known from unnest(v_host.known_users) as k (id)
-  where exists (
-    select from public.push_subscriptions as s
-    where s.user_id = k.id and s.host = p_origin and s.last_used_at >= s.updated_at
+  v_known_users := array(
+    select k.id from unnest(v_host.known_users) as k (id)
+    where exists (
+      select from public.push_subscriptions as s
+      where s.user_id = k.id and s.host = p_origin and s.last_used_at >= s.updated_at
+    )
   );
+  if cardinality(v_known_users) < 2 and cardinality(v_host.known_users) > cardinality(v_known_users) then
+    -- Others take their places, or the last ones could leave the word to a stranger. Bounded: this row waits for it.
+    v_known_users := v_known_users || array(
+      select distinct o.user_id
+      from (
+        select s.user_id, s.last_used_at >= s.updated_at as proven from public.push_subscriptions as s
+        where s.host = p_origin
+        limit 20000
+      ) as o
+      where o.proven and o.user_id <> all (v_known_users)
+      limit 10
+    );
+    update push.hosts as h set known_users = v_known_users where h.origin = p_origin;
+  end if;
+  v_known := cardinality(v_known_users);
   if v_known = 0 then
     -- The service has never taken a message of ours: then everybody who was asked speaks for it.
     v_count := p_count;
@@ -123,6 +144,7 @@ begin
       last_error = left(p_message, 500),
       -- A refused key weighs more than a service that is slow beside it.
       evidence = case when h.evidence = 'refused' then h.evidence else p_evidence end,
+      evidence_since = coalesce(h.evidence_since, p_now),
       evidence_count = least(h.evidence_count + v_count, 1000000),
       evidence_users = (array(select distinct u.id from unnest(h.evidence_users || v_users) as u (id)))[1:2]
   where h.origin = p_origin
@@ -140,14 +162,19 @@ begin
   ) then
     update push.hosts as h
     set paused_at = p_now,
-        probe_at = p_now + v_settings.probe_every
+        probe_at = p_now + v_settings.probe_every,
+        probed_users = '{}'
     where h.origin = p_origin
     returning h.* into v_host;
     if v_host.evidence = 'throttled' then
       perform push.slow_host(p_origin, p_now);
     end if;
   end if;
-  if v_host.paused_at <= p_now - c_patience or (v_host.paused_at is not null and v_host.evidence = 'refused') then
+  -- A key that is refused for a while and taken by no device is an operator's matter, also while one user alone is asked.
+  if v_host.paused_at <= p_now - c_patience or (v_host.evidence = 'refused' and (
+    v_host.paused_at is not null
+    or (v_host.evidence_count >= v_settings.circuit_refusals and v_host.evidence_since <= p_now - 2 * c_patience)
+  )) then
     perform push.raise_host_alarm(p_origin, v_host.evidence, p_message, p_now);
   end if;
 end;
@@ -220,19 +247,32 @@ declare
   v_count integer;
   v_since timestamptz;
 begin
-  for v_gone in
-    select d.host,
-      count(distinct s.id) filter (
-        where r.outcome = 'gone' and push.worked_lately(s.last_used_at, s.updated_at, p_now)
-          -- Each device once, however many messages it gets.
-          and (s.gone_at is null or s.failed_at < coalesce(h.gone_since, p_now))
-      ) as devices,
-      count(*) filter (where r.outcome = 'sent') as sent
-    from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
+  -- In the order in which the end of push_complete() writes them: two batches never wait for each other in a circle.
+  perform from push.hosts as h
+  where h.origin in (
+    select d.host from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)
     join push.deliveries as d on d.id = r.delivery_id
-    join public.push_subscriptions as s on s.id = d.subscription_id
-    join push.hosts as h on h.origin = d.host
-    group by d.host
+  )
+  order by h.origin
+  for no key update;
+  for v_gone in
+    select g.host, sum(least(g.devices, 2)) as devices, sum(g.sent) as sent
+    from (
+      select d.host, s.user_id,
+        count(distinct s.id) filter (
+          where r.outcome = 'gone' and push.worked_lately(s.last_used_at, s.updated_at, p_now)
+            -- Each device once, however many messages it gets, and two of a user: one with twenty makes no wave.
+            and (s.gone_at is null or s.failed_at < coalesce(h.gone_since, p_now))
+        ) as devices,
+        count(*) filter (where r.outcome = 'sent') as sent
+      from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
+      join push.deliveries as d on d.id = r.delivery_id
+      join public.push_subscriptions as s on s.id = d.subscription_id
+      join push.hosts as h on h.origin = d.host
+      group by d.host, s.user_id
+    ) as g
+    group by g.host
+    order by g.host
   loop
     continue when v_gone.devices = 0;
     update push.hosts as h

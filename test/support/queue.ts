@@ -88,8 +88,8 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
 export async function closeCircuits(sql: Client): Promise<void> {
   await sql`
     update push.hosts
-    set paused_at = null, probe_at = null, last_success_at = null, slowed_to = null, slowed_at = null,
-      evidence = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null`;
+    set paused_at = null, probe_at = null, probed_users = '{}', resumed_at = null, last_success_at = null,
+      slowed_to = null, slowed_at = null, evidence = null, evidence_since = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null`;
 }
 
 /** Pauses every push service until the next probe is due at `probeAt`. */
