@@ -1,7 +1,7 @@
 -- Supapush: what holds the queue. Two things do: a pause, which an operator asks for, and a database that was copied.
 --
--- Here is what the queue, the bell and the expansion ask. How pauses begin and end is in push_pauses, how a copy is
--- recognised in push_project.
+-- Here is what the queue, the bell and the expansion ask; in plpgsql, which plans once a session, because each claim asks all of
+-- it. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
 
 create table push.pauses (
   id bigint not null generated always as identity,
@@ -59,55 +59,62 @@ create policy project_nobody on push.project for all to public using (false);
 
 create function push.is_held(p_now timestamptz default clock_timestamp())
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select exists (
-      select from push.pauses as p where p.resumed_at is null and p.category is null and p.host is null
-    ) or exists (
-      select from push.project as j
-      -- What a claim found holds for a minute. Then a dispatcher is called and asked again, so that one stray function
-      -- does not stop its project for good.
-      where j.connected_url <> j.url or j.found_at > p_now - interval '1 minute'
-    );
+begin
+  return exists (
+    select from push.pauses as p where p.resumed_at is null and p.category is null and p.host is null
+  ) or exists (
+    select from push.project as j
+    -- What a claim found holds for a minute. Then a dispatcher is called and asked again, so that one stray function
+    -- does not stop its project for good.
+    where j.connected_url <> j.url or j.found_at > p_now - interval '1 minute'
+  );
+end;
 $$;
 comment on function push.is_held(timestamptz) is
   'Whether nothing may be handed out at all: the project is paused, or this is a copy of it.';
 
 create function push.held_hosts(p_now timestamptz default clock_timestamp())
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when push.is_held(p_now) then array(select h.origin from push.hosts as h)
     else array(select p.host from push.pauses as p where p.resumed_at is null and p.host is not null)
   end;
+end;
 $$;
 comment on function push.held_hosts(timestamptz) is 'The push services for which nothing may be handed out: paused ones, or all.';
 
 create function push.is_category_paused(p_category text)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select exists (
+begin
+  return exists (
     select from push.pauses as p
     where p.resumed_at is null and (p_category = p.category or starts_with(p_category, p.category || ':'))
   );
+end;
 $$;
 comment on function push.is_category_paused(text) is 'Whether this category or one above it is paused.';
 
 create function push.sifted_categories()
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when exists (select from push.pauses as p where p.settled_at is null and p.discard_before is not null) then array['%']
     else array(
       select k.key || l.suffix
@@ -117,45 +124,71 @@ as $$
       where p.resumed_at is null and p.category is not null
     )
   end;
+end;
 $$;
 comment on function push.sifted_categories() is
   'Of which categories each delivery has to be looked at, as patterns of like: paused ones, or all while what became due in a pause is being '
-  'cancelled. Asked once for many deliveries, because push.pause_on() takes 30 µs for each.';
+  'cancelled. Asked once for many deliveries, so that most need no push.pause_on().';
 
 create function push.pause_on(p_host text, p_category text, p_due_at timestamptz, p_created_at timestamptz)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select p.id from push.pauses as p
-  where p.settled_at is null
-    and case
-      -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
-      when p.resumed_at is null then p.category is not null
-      -- Not what was written since, even if it says that it was due long ago.
-      else p_due_at < p.discard_before and p_created_at <= p.resumed_at
-    end
-    and (p.host is null or p.host = p_host)
-    and (p.category is null or p_category = p.category or starts_with(p_category, p.category || ':'))
-  -- What is to be cancelled is cancelled, even if something else still holds it.
-  order by p.resumed_at is null, p.id
-  limit 1;
+begin
+  return (
+    select p.id from push.pauses as p
+    where p.settled_at is null
+      and case
+        -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
+        when p.resumed_at is null then p.category is not null
+        -- Not what was written since, even if it says that it was due long ago.
+        else p_due_at < p.discard_before and p_created_at <= p.resumed_at
+      end
+      and (p.host is null or p.host = p_host)
+      and (p.category is null or p_category = p.category or starts_with(p_category, p.category || ':'))
+    -- What is to be cancelled is cancelled, even if something else still holds it.
+    order by p.resumed_at is null, p.id
+    limit 1
+  );
+end;
 $$;
 comment on function push.pause_on(text, text, timestamptz, timestamptz) is
   'The pause that keeps a delivery from being handed out: of its category, or one that ended and has it cancelled. Null: none.';
 
-create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
+create function push.is_held_back(p_host text, p_notification_id uuid, p_due_at timestamptz, p_created_at timestamptz)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
 as $$
+begin
+  return push.pause_on(
+    p_host, (select n.category from public.push_notifications as n where n.id = p_notification_id), p_due_at, p_created_at
+  ) is not null;
+end;
+$$;
+comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
+  'Whether push.pause_on() finds a pause for a delivery of this notification.';
+
+create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
+as $$
+begin
   -- Taking back goes on: that is what many a pause is for.
-  select exists (
+  return exists (
     select from public.push_notifications as n
     where n.id = p_notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
+end;
 $$;
 comment on function push.is_expansion_held(uuid, timestamptz) is
   'Whether the members of a message to a topic are walked later: its project or its category is paused.';

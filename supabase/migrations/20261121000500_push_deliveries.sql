@@ -574,7 +574,9 @@ begin
     ) else d.due_at end
     from judged as j
     where d.id = j.id and not j.may_go and (j.resting_until is not null or (j.full and p_last))
-    ), claimed as (
+      -- With another moment it would look as if it had become due after what is discarded.
+      and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
+  ), claimed as (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
     -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
     -- have become night since it was queued, or its user may want something else now.

@@ -15,11 +15,15 @@ create index deliveries_parked_idx on push.deliveries (parked_by, parked_due_at,
 
 create function push.is_parked(p_delivery_id bigint)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
 as $$
-  select exists (select from push.deliveries as d where d.id = p_delivery_id and d.parked_by is not null);
+begin
+  return exists (select from push.deliveries as d where d.id = p_delivery_id and d.parked_by is not null);
+end;
 $$;
 comment on function push.is_parked(bigint) is 'Whether the pause of a category has put this delivery aside.';
 
@@ -27,6 +31,8 @@ create function push.park(p_delivery_id bigint, p_notification_id uuid)
 returns void
 language plpgsql
 set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
 as $$
 declare
   v_category text;
@@ -222,7 +228,7 @@ $$;
 comment on function push.return_parked(bigint, integer, timestamptz) is
   'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
 
-create function push.settle_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
+create function push.note_settled(p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -230,22 +236,7 @@ set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
-declare
-  v_ended bigint;
 begin
-  -- A project that never paused pays for this question alone.
-  if not exists (select from push.pauses)
-    -- One at a time, and without waiting: a tick may take long, and a claim must not.
-    or not pg_try_advisory_xact_lock(hashtextextended('supapush.pauses', 0))
-  then
-    return;
-  end if;
-  perform push.sift_queue(p_limit, p_now);
-  v_ended := push.pause_to_return();
-  if v_ended is not null then
-    perform push.return_parked(v_ended, p_limit, p_now);
-  end if;
-
   update push.pauses as p set settled_at = p_now
   where p.resumed_at is not null and p.settled_at is null
     and not exists (
@@ -263,6 +254,31 @@ begin
       ) as w
       where p.host is null or p.host = h.origin
     );
+end;
+$$;
+comment on function push.note_settled(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
+
+create function push.settle_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ended bigint;
+begin
+  -- A project that never paused pays for this question alone.
+  if not exists (select from push.pauses)
+    -- One at a time, and without waiting: a tick may take long, and a claim must not.
+    or not pg_try_advisory_xact_lock(hashtextextended('supapush.pauses', 0))
+  then
+    return;
+  end if;
+  perform push.sift_queue(p_limit, p_now);
+  v_ended := push.pause_to_return();
+  if v_ended is not null then
+    perform push.return_parked(v_ended, p_limit, p_now);
+  end if;
+  perform push.note_settled(p_now);
 end;
 $$;
 comment on function push.settle_pauses(integer, timestamptz) is

@@ -10,40 +10,46 @@
 
 create function push.is_local_url(p_url text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select p_url ~ ('^https?://(localhost|127\.[0-9.]+|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+'
+begin
+  return p_url ~ ('^https?://(localhost|127\.[0-9.]+|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+'
     || '|\[[^\]]*\]|[^.:/]+|[^:/]+\.(localhost|local|internal))(:[0-9]+)?$');
+end;
 $$;
 comment on function push.is_local_url(text) is
   'Whether a URL means something on its own machine or network alone, so that two projects may well have the same.';
 
 create function push.is_same_project(p_url text, p_other text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
+begin
   -- A local stack may be at another port each morning.
-  select p_url = p_other or (push.is_local_url(p_url) and push.is_local_url(p_other));
+  return p_url = p_other or (push.is_local_url(p_url) and push.is_local_url(p_other));
+end;
 $$;
 comment on function push.is_same_project(text, text) is 'Whether two URLs may be those of one project: they are equal, or both local.';
 
 create function push.database_identity()
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
   -- Everybody may call it, unless a platform has taken that away.
-  select case when has_function_privilege('pg_catalog.pg_control_system()', 'execute') then (
+  return case when has_function_privilege('pg_catalog.pg_control_system()', 'execute') then (
     select c.system_identifier || '/' || d.oid
     from pg_catalog.pg_control_system() as c
     cross join pg_catalog.pg_database as d
     where d.datname = current_database()
   ) end;
+end;
 $$;
 comment on function push.database_identity() is
   'Server and database by their numbers. A dump and a copy on the same server get others; a physical copy keeps them.';

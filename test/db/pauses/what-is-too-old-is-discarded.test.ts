@@ -123,6 +123,22 @@ describe.each(SCOPES)('after a pause of %s', (_, scope) => {
   });
 });
 
+test('what waits for a device in its backoff does not escape by being put off', async () => {
+  const { sql } = db();
+  await pause(sql, now);
+  await fillQueue(sql, userId, 100);
+  await age(20 * MINUTES);
+  await sql`
+    update public.push_subscriptions set failures = 1, failed_at = ${now}, retry_at = ${plus(now, 30)}`;
+  await sql.begin(async (t) => {
+    await t`select pg_advisory_xact_lock(hashtextextended('supapush.pauses', 0))`;
+    await resume(sql, plus(now, 1), { discardOlderThan: '10 minutes' });
+    expect(await claim(sql, plus(now, 2))).toHaveLength(0);
+  });
+  expect(await claim(sql, plus(now, 60))).toHaveLength(0);
+  expect(await deliveryStates(sql)).toEqual({ cancelled: 100 });
+});
+
 test('what is not of the scope stays', async () => {
   const { sql } = db();
   await subscribe(sql, userId, { endpoint: createEndpoint(MOZILLA) });
