@@ -482,7 +482,7 @@ declare
   v_reminder push.reminders;
   v_kind "char";
   v_keys constant text[] := push.key_columns(p_table);
-  v_part record;
+  v_part_errors integer;
   v_errors integer := 0;
 begin
   if p_table is null then
@@ -553,12 +553,12 @@ begin
       raise;
     when others then
       -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
-      for v_part in
+      for v_part_errors in
         execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2) as errors from (%s) as p',
           push.reminder_parts(v_reminder, p_table::text))
         using v_reminder, p_now
       loop
-        v_errors := v_errors + v_part.errors;
+        v_errors := v_errors + v_part_errors;
         exit when v_errors > 100;
       end loop;
       if v_errors > 100 then
