@@ -108,6 +108,7 @@ begin
   return true;
 exception when lock_not_available or deadlock_detected then
   perform push.refuse_busy();
+  return null;
 end;
 $$;
 comment on function push.take_device(public.push_subscriptions, uuid) is

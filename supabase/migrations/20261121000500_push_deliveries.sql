@@ -687,7 +687,7 @@ declare
   v_busy_hosts text[];
   v_sifted text[];
   v_served uuid[] := array[]::uuid[];
-  v_probed jsonb := '{}';
+  v_probed jsonb := '{}'::jsonb;
   v_round push.claim_round;
 begin
   if p_protocol is distinct from 1 then
@@ -723,7 +723,7 @@ begin
     );
     v_found := v_found || v_round.found;
     v_served := v_served || v_round.served_users;
-    v_probed := v_probed || coalesce(v_round.probed_users, '{}');
+    v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when not v_round.hides or cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
   end loop;
@@ -773,7 +773,7 @@ set jit = off
 as $$
 declare
   v_settings push.settings;
-  v_waves text[] := '{}';
+  v_waves text[] := '{}'::text[];
   v_result jsonb;
   v_host record;
 begin

@@ -120,7 +120,7 @@ declare
   v_firings push.firing[];
 begin
   if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
-    return '{}';
+    return '{}'::push.firing[];
   end if;
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
   select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
@@ -185,7 +185,7 @@ exception
     set enabled = false, disabled_reason = 'failed', armed = false, held_until = null,
         upper_line = null, upper_edge = null, lower_line = null, lower_edge = null
     where a.id = p_ids[1];
-    return '{}';
+    return '{}'::push.firing[];
 end;
 $$;
 comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
