@@ -303,6 +303,7 @@ begin
   new.recurring := coalesce(new.recurring, false);
   new.urgency := coalesce(new.urgency, 'high');
   new.enabled := coalesce(new.enabled, true);
+  new.timezone := push.timezone_of_browser(new.timezone);
   if new.condition = 'percent_change' then
     new.direction := coalesce(new.direction, 'either');
   elsif new.condition = 'level' then
@@ -335,7 +336,7 @@ begin
     else 'switched_off'
   end;
   if new.enabled and new.expires_at <= v_now then
-    perform push.refuse(400, 'expires_in_past', 'This alert would have expired.', 'Give a later expires_at, or none.');
+    perform push.refuse(400, 'expires_in_past', 'This alert would already be expired.', 'Use a later expires_at, or none.');
   end if;
   return push.begin_alert(
     new,
