@@ -30,7 +30,7 @@ export function Deals({ supabase, path }: { supabase: SupabaseClient; path: stri
   return (
     <section className="supapush demo-card" aria-labelledby="deals">
       <h2 id="deals">Deals</h2>
-      <p className="supapush-hint">Move one to another stage, and its owner, who is you, is notified.</p>
+      <p className="supapush-hint">Move a deal to another stage. Its owner, you, gets a notification.</p>
       <ul className="demo-rows">
         {deals.map(({ id, name, stage }) => (
           <li key={id} className="demo-row" aria-current={path === `/deals/${id}` ? 'page' : undefined}>

@@ -45,14 +45,14 @@ export function Messages({ supabase, push }: { supabase: SupabaseClient; push: P
   }, [supabase, push]);
   return (
     <section className="supapush demo-card" aria-labelledby="messages">
-      <h2 id="messages">What became of your messages</h2>
-      {messages.length === 0 && <p className="supapush-empty">Nothing was sent yet.</p>}
+      <h2 id="messages">Your messages</h2>
+      {messages.length === 0 && <p className="supapush-empty">No messages yet.</p>}
       <ol className="demo-rows">
         {messages.map((message) => (
           <li key={message.id} className="demo-row">
             <span className="demo-name">{message.title}</span>
             {message.devices === 0 ? (
-              <span className="supapush-hint">inbox only: no device</span>
+              <span className="supapush-hint">only in the inbox, no device</span>
             ) : (
               <span className="demo-steps">
                 {STEPS.map((step) => (

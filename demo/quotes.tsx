@@ -25,7 +25,7 @@ export function Quotes({ supabase }: { supabase: SupabaseClient }): ReactNode {
   return (
     <section className="supapush demo-card" aria-labelledby="quotes">
       <h2 id="quotes">Quotes</h2>
-      <p className="supapush-hint">You are the market: make a value cross the threshold of an alert.</p>
+      <p className="supapush-hint">Change a value so that it crosses the threshold of an alert.</p>
       <ul className="demo-rows">
         {quotes.map(({ symbol, value }) => (
           <li key={symbol} className="demo-row">

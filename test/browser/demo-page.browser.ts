@@ -68,7 +68,7 @@ test('somebody signs up, turns notifications on, and follows a deal and an alert
   await visitor.sees('DAX rises to 18,200');
   await visitor.press('DAX +2%');
   await shows('🔴 DAX - Above 18200');
-  await visitor.sees('Done: it told you once');
+  await visitor.sees('Done');
 });
 
 test('who signs out is no longer notified here', async () => {
@@ -85,8 +85,8 @@ test('who signs out is no longer notified here', async () => {
 test('without a device, the inbox shows what was sent all the same', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('ben@example.com');
-  await visitor.sees('Nothing was sent yet.');
+  await visitor.sees('No messages yet.');
   await visitor.move('Rocket', 'lost');
-  await visitor.sees('inbox only: no device');
+  await visitor.sees('only in the inbox, no device');
   await visitor.page.waitForSelector('[aria-label="Inbox, 1 unread"]');
 });
