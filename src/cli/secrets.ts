@@ -34,7 +34,7 @@ await runCommand(USAGE, async () => {
   if (!subject || !isVapidSubject(subject)) {
     throw new SupapushError(
       'usage',
-      'Give --subject mailto:you@example.com (or an https: URL, not localhost): push services ask for a contact.',
+      'Give --subject mailto:you@example.com (or an https: URL, not localhost): push services want to know whom to contact.',
     );
   }
   const halfPair = ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'].filter((name) => existing[name]);

@@ -39,7 +39,7 @@ await runCommand(USAGE, async () => {
   if (values.help) return USAGE;
   const [action = 'list', ...others] = positionals;
   if (!['list', 'rotate', 'retire'].includes(action) || others.length > 0) {
-    throw new SupapushError('usage', `There is no ${positionals.join(' ')}: say rotate, retire, or nothing.`);
+    throw new SupapushError('usage', `There is no ${positionals.join(' ')}. Use rotate, retire, or neither.`);
   }
   const text = await readEnvironmentFile(values.file);
   const entries = parseEnvironmentFile(text);

@@ -103,7 +103,7 @@ export async function subscribeBrowser(
     try {
       const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
       if (!isRemoved(subscription)) return subscription;
-      cause = new Error(`The browser gave an endpoint at ${REMOVED}.`);
+      cause = new Error(`The browser returned an endpoint at ${REMOVED}.`);
       await subscription.unsubscribe();
     } catch (error) {
       cause = error;

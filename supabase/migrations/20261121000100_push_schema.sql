@@ -129,8 +129,8 @@ begin
       where a.attrelid = tg_relid and a.attnum = any (v_check.conkey)
         and (tg_op = 'INSERT' or to_jsonb(new) -> a.attname is distinct from to_jsonb(old) -> a.attname);
       raise exception using errcode = 'check_violation', detail = 'value_refused',
-        message = pg_catalog.format('%I.%I does not take %s.', tg_table_schema, tg_table_name, left(v_given, 300)),
-        hint = coalesce(v_check.hint, 'It must be that ' || v_check.expression);
+        message = pg_catalog.format('%I.%I does not accept %s.', tg_table_schema, tg_table_name, left(v_given, 300)),
+        hint = coalesce(v_check.hint, 'It must satisfy: ' || v_check.expression);
     end if;
   end loop;
   return new;
@@ -145,8 +145,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform push.refuse(409, 'row_needed', format('%I.%I cannot do without its rows.', tg_table_schema, tg_table_name),
-    'Change what shall be different with an update.');
+  perform push.refuse(409, 'row_needed', format('The rows of %I.%I cannot be deleted.', tg_table_schema, tg_table_name),
+    'Change them with an update.');
   return null;
 end;
 $$;
@@ -159,7 +159,7 @@ for each row execute function push.keep_rows();
 create trigger settings_keep_all before truncate on push.settings
 for each statement execute function push.keep_rows();
 comment on constraint settings_app_url on push.settings is
-  'An origin without a slash at its end, such as https://app.example.com; http for localhost and 127.0.0.1 alone.';
+  'An origin without a slash at the end, such as https://app.example.com. Only localhost and 127.0.0.1 may use http.';
 
 -- turns --------------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ begin
     -- its account by up to an hour.
     perform from auth.users as u where u.id = auth.uid() for key share;
     if not found then
-      perform push.refuse(401, 'user_unknown', 'The account of this session does not exist any more.', 'Sign in again.');
+      perform push.refuse(401, 'user_unknown', 'The account of this session no longer exists.', 'Sign in again.');
     end if;
   end if;
   return null;

@@ -72,7 +72,7 @@ insert into push.hosts (origin) values
 insert into push.hosts (origin, channel) values ('https://fcm.googleapis.com/v1', 'fcm');
 
 comment on constraint hosts_origin on push.hosts is
-  'Of channel webpush https:// and a name in lower case, or https://*. and one, without port, path and slash at its end; of fcm https://fcm.googleapis.com/v1.';
+  'For channel webpush: https:// and a host name in lower case, or https://*. and a domain, without port, path or slash at the end. For fcm: https://fcm.googleapis.com/v1.';
 
 create trigger hosts_explain before insert or update of origin, channel, max_in_flight on push.hosts
 for each row execute function push.explain_constraints();

@@ -74,7 +74,7 @@ declare
 begin
   if p_row.channel = 'fcm' then
     if num_nonnulls(p_row.endpoint, p_row.p256dh, p_row.auth, p_row.vapid_key) > 0 then
-      perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and nothing of web push.',
+      perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and no web push columns.',
         'Leave out endpoint, p256dh, auth and vapid_key, or use channel "webpush".');
     end if;
     select m.* into v_mistake from push.mistaken_address('fcm_token', p_row.fcm_token) as m;
@@ -126,8 +126,8 @@ begin
     perform push.refuse(400, 'vapid_key_invalid',
       'vapid_key must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
       case when length(push.decode_base64url(p_row.vapid_key)) = 32
-        then 'This is as long as a private key, which no browser must ever see. Insert the public one, or leave it out.'
-        else 'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.'
+        then 'This looks like a private key, which must never reach a browser. Insert the public key, or leave it out.'
+        else 'Insert the applicationServerKey that you passed to PushManager.subscribe(), or leave it out.'
       end);
   end if;
 end;
@@ -153,7 +153,7 @@ begin
   end if;
 
   if new.channel is null or new.channel not in ('webpush', 'fcm') then
-    perform push.refuse(400, 'channel_unknown', 'This channel is not known.', 'Use channel "webpush" or "fcm".');
+    perform push.refuse(400, 'channel_unknown', 'Unknown channel.', 'Use channel "webpush" or "fcm".');
   end if;
   perform push.check_address(new);
   if tg_op = 'INSERT'
@@ -165,11 +165,11 @@ begin
     if new.host is null and new.channel = 'webpush' then
       perform push.refuse(400, 'endpoint_not_allowed',
         'The endpoint is not an https URL of a known push service.',
-        'Insert subscription.endpoint unchanged. To allow another push service, its origin goes into push.hosts.');
+        'Insert subscription.endpoint unchanged. To allow another push service, add its origin to push.hosts.');
     elsif new.host is null then
       perform push.refuse(400, 'fcm_not_allowed',
-        'This project does not send through FCM.',
-        'Use web push. To allow FCM, https://fcm.googleapis.com/v1 goes into push.hosts with channel fcm.');
+        'FCM is not enabled in this project.',
+        'Use web push. To enable FCM, add https://fcm.googleapis.com/v1 to push.hosts with channel fcm.');
     end if;
   end if;
 
@@ -178,7 +178,7 @@ begin
     select s.vapid_public_key into new.vapid_key from push.settings as s;
   end if;
   if new.device_type is null or new.device_type not in ('desktop', 'mobile', 'tablet', 'unknown') then
-    perform push.refuse(400, 'device_type_unknown', 'This device type is not known.',
+    perform push.refuse(400, 'device_type_unknown', 'Unknown device type.',
       'Use desktop, mobile, tablet or unknown, or leave it out.');
   end if;
   if octet_length(new.user_agent) > 1024 then

@@ -69,7 +69,7 @@ begin
       message = 'new row violates row-level security policy for table "push_topic_members"';
   end if;
   if not exists (select from public.push_topics as t where t.key = new.topic) then
-    perform push.refuse(404, 'topic_unknown', 'There is no topic of this key.', 'Use the key of a row in push_topics.');
+    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
   -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then

@@ -191,8 +191,8 @@ begin
   -- Where it leads must not be in anybody's hands: host and first slash are the template's own.
   if p_text !~ '^(/($|[^/])|https://[^/?#{}]+($|[/?#]))' then
     perform push.refuse(400, 'template_url_malformed',
-      format('%s starts neither with / nor with https://host in plain text.', p_field),
-      'Write /deals/{{id}}. A whole URL from elsewhere belongs into the url of the notification.');
+      format('%s must start with / or https://host in plain text.', p_field),
+      'Write something like /deals/{{id}}. If the whole URL varies, give it as the notification''s url.');
   end if;
   return push.compile_mustache(p_text, p_field);
 end;
@@ -257,14 +257,14 @@ begin
   if new.locale <> '' then
     v_name := push.normal_locale(new.locale);
     if v_name is null then
-      perform push.refuse(400, 'locale_malformed', format('%s is no locale.', left(new.locale, 50)),
-        'Write it as BCP 47 does: de, de-AT, zh-Hant-TW; the default is empty.');
+      perform push.refuse(400, 'locale_malformed', format('%s is not a locale.', left(new.locale, 50)),
+        'Use a BCP 47 tag such as de, de-AT or zh-Hant-TW, or an empty text for the default.');
     end if;
     new.locale := v_name;
     if num_nonnulls(new.category, new.urgency, new.ttl, new.tag, new.sample) > 0 then
       perform push.refuse(400, 'template_translation_malformed',
-        'A translation has title, body, url and presentation; category, urgency, ttl, tag and sample are the default''s.',
-        'Put them into the row of locale ''''.');
+        'A translation has only title, body, url and presentation. Category, urgency, ttl, tag and sample belong to the default.',
+        'Put them in the row with locale ''''.');
     end if;
   else
     new.sample := coalesce(new.sample, '{}');
@@ -274,20 +274,20 @@ begin
     perform push.refuse(400, 'title_missing', format('The title of %s is empty.', v_name), 'Give a title that is not empty.');
   end if;
   if new.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if new.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
   if jsonb_typeof(new.sample) <> 'object' then
-    perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is no JSON object.', v_name),
-      'Give params as an example: {"name": "Anna"}.');
+    perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is not a JSON object.', v_name),
+      'Give example params, such as {"name": "Anna"}.');
   end if;
   if octet_length(new.title) > 4000 or octet_length(new.body) > 16000 or octet_length(new.url) > 4000
     or octet_length(new.tag) > 1000 or octet_length(new.presentation::text) > 8000 or octet_length(new.sample::text) > 16000
     or octet_length(new.category) > 100 then
     perform push.refuse(413, 'template_too_large', format('A part of %s is too large.', v_name),
-      'At most 4000 bytes of title and url, 16000 of body and sample, 8000 of presentation, 1000 of tag, 100 of category.');
+      'The limits in bytes: title and url 4000, body and sample 16000, presentation 8000, tag 1000, category 100.');
   end if;
 
   -- As notifications have their params: what a page shows of a sample and saves again is the same.
@@ -390,8 +390,8 @@ declare
 begin
   -- What encoding cannot hold back: a browser goes up a folder for .. however it is written.
   if v_link ~* '^[^?#]*/(\.|%2e){1,2}($|[/?#])' then
-    perform push.refuse(400, 'url_malformed', format('The values make of a url %s, which leads elsewhere.', left(v_link, 200)),
-      'Give values that are not . or .. for parts of a path.');
+    perform push.refuse(400, 'url_malformed', format('With these values the url becomes %s, which leads to another place.', left(v_link, 200)),
+      'Do not use . or .. as parts of a path.');
   end if;
   return v_link;
 end;
@@ -444,7 +444,7 @@ begin
         select string_agg(f.name || case when f.fault = 'missing' then '' else ' as text, not as ' || f.fault end, ', ')
         from push.template_faults(v_compiled, p_params, false) as f
       )),
-      'Give them in params; null for what is to be left empty.');
+      'Give them in params, as null if they should stay empty.');
   end if;
   return jsonb_build_object(
     'title', v_title, 'body', nullif(v_body, ''), 'url', v_url, 'tag', v_tag, 'presentation', v_presentation

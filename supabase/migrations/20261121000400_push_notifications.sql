@@ -152,48 +152,48 @@ declare
   v_fault text;
 begin
   if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
-    perform push.refuse(400, 'audience_missing', 'A notification is for one user or for one topic.',
+    perform push.refuse(400, 'audience_missing', 'A notification goes to one user or to one topic.',
       'Give either user_id or audience_topic (the key of a row in push_topics).');
   end if;
   if coalesce(btrim(p_notification.title), '') = '' then
     perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
   end if;
   if p_notification.urgency is null or p_notification.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if p_notification.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
   if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
+    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
   end if;
   -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
   if not push.is_link(p_notification.url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
   end if;
   if octet_length(p_notification.tag) not between 1 and 100 then
-    perform push.refuse(400, 'tag_malformed', 'A tag has 1 to 100 bytes.', 'Shorten or hash it, or leave it out.');
+    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
   end if;
   if octet_length(p_notification.category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
+    perform push.refuse(400, 'category_too_long', 'A category can have at most 100 bytes.', 'Use something shorter, such as alerts:DAX.');
   end if;
   if octet_length(p_notification.idempotency_key) > 200 then
-    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key has at most 200 bytes.', 'Shorten or hash it.');
+    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
   end if;
   if jsonb_typeof(p_notification.params) is distinct from 'object' then
-    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, {} when there is nothing to say.');
+    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
   end if;
   -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
   if octet_length(p_notification.title) > 1000 or octet_length(p_notification.body) > 8000 then
     perform push.refuse(413, 'text_too_large',
-      format('The title has %s bytes and the body %s; 1000 and 8000 are possible.',
+      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
         octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
-      'Shorten it: what a device shows is a few hundred bytes.');
+      'Shorten the text. A device shows only a few hundred bytes.');
   end if;
   v_fault := push.presentation_fault(p_notification.presentation);
   if v_fault is not null then
     perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'It has icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate and renotify.');
+      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate and renotify.');
   end if;
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
@@ -201,11 +201,11 @@ begin
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
-      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s, presentation %s).',
+      format('Even with its text shortened the message has %s bytes. The limit is 3993 (params %s, url %s, category %s, tag %s, presentation %s).',
         v_bytes, octet_length(p_notification.params::text), coalesce(octet_length(p_notification.url), 0),
         coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0),
         coalesce(octet_length(p_notification.presentation::text), 0)),
-      'Shorten params: send an id and let the device load the rest.');
+      'Shorten params: send an id, and let the device load the rest.');
   end if;
   if p_notification.expires_at <= p_notification.send_at then
     perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');

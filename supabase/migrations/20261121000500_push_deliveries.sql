@@ -256,8 +256,8 @@ declare
 begin
   select count(*) into v_devices from public.push_subscriptions as s where s.host = old.origin;
   if v_devices > 0 then
-    perform push.refuse(409, 'host_in_use', format('%s devices are reached through %s.', v_devices, old.origin),
-      'To stop sending there, use push.pause(); to give it up, delete its rows of push_subscriptions first.');
+    perform push.refuse(409, 'host_in_use', format('%s devices still use %s.', v_devices, old.origin),
+      'To stop sending there, use push.pause(). To remove it, delete its rows in push_subscriptions first.');
   end if;
   update push.deliveries as d set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'host_removed'
   where d.host = old.origin and d.state = 'queued';

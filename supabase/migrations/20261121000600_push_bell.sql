@@ -15,7 +15,7 @@ declare
 begin
   if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' then
     perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
-      'Give something like https://abcdefghijklmnopqrst.supabase.co');
+      'Use a URL such as https://abcdefghijklmnopqrst.supabase.co');
   end if;
   if p_bell_secret is null or length(p_bell_secret) < 32 then
     perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
@@ -88,7 +88,7 @@ begin
   where s.name in ('push_project_url', 'push_bell_secret');
   if v_url is null or v_secret is null then
     perform push.raise_alarm('bell_not_connected', '',
-      'Nothing is delivered: the database does not know how to ring push-dispatch. Run: npm run connect', p_now);
+      'Nothing is delivered: the database does not know how to call push-dispatch. Run: npm run connect', p_now);
     return null;
   end if;
 
@@ -104,7 +104,7 @@ begin
   return v_dispatcher;
 exception when others then
   -- The bell may fail; the application's write that rang it may not. The tick rings again.
-  perform push.raise_alarm('bell_failed', '', 'Ringing push-dispatch failed: ' || sqlerrm, p_now);
+  perform push.raise_alarm('bell_failed', '', 'Calling push-dispatch failed: ' || sqlerrm, p_now);
   return null;
 end;
 $$;

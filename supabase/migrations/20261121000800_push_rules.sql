@@ -183,7 +183,7 @@ begin
 
   if v_key is null then
     raise exception using errcode = 'undefined_object',
-      message = format('%s has no primary key, by which old and new rows are matched on update', p_rule.watched);
+      message = format('%s has no primary key, which is needed to match old and new rows on update', p_rule.watched);
   end if;
   select string_agg(format('new.%1$I = old.%1$I', k.name), ' and ' order by k.place) into v_same
   from unnest(v_key) with ordinality as k (name, place);

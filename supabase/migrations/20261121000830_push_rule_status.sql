@@ -18,7 +18,7 @@ begin
     where t.tgrelid = p_rule.watched and t.tgname = 'push_rule_' || p_rule.name || '_' || e.name and t.tgenabled in ('O', 'A')
   );
   if v_missing is not null then
-    return format('its trigger on %s of %s is missing or switched off', v_missing, p_rule.watched);
+    return format('its trigger on %s of %s is missing or disabled', v_missing, p_rule.watched);
   end if;
   perform push.compile_rule(p_rule);
   return null;
@@ -51,7 +51,7 @@ begin
     if v_misfit is not null then
       v_broken := v_broken + 1;
       perform push.raise_alarm('rule_broken', v_rule.name,
-        format('Rule %s does not work any more: %s. Declare it again, or remove it with push.unwatch().', v_rule.name, v_misfit), p_now);
+        format('Rule %s no longer works: %s. Declare it again, or remove it with push.unwatch().', v_rule.name, v_misfit), p_now);
     else
       perform push.resolve_alarm('rule_broken', v_rule.name, p_now);
     end if;
@@ -150,12 +150,12 @@ declare
 begin
   select s.* into v_status from push.rule_status as s where s.name = p_name;
   if v_status.name is null then
-    perform push.refuse(404, 'rule_unknown', format('There is no rule %s.', p_name), 'select name from push.rules lists them.');
+    perform push.refuse(404, 'rule_unknown', format('There is no rule %s.', p_name), 'List the rules with: select name from push.rules');
   end if;
   select string_agg(
     concat_ws(E'\n',
       pg_catalog.pg_get_functiondef(p.oid) || ';',
-      coalesce(pg_catalog.pg_get_triggerdef(t.oid) || ';', format('-- No trigger on %s is there.', e.name))),
+      coalesce(pg_catalog.pg_get_triggerdef(t.oid) || ';', format('-- There is no trigger on %s.', e.name))),
     E'\n\n' order by e.place)
   into v_text
   from unnest(v_status.events) with ordinality as e (name, place)

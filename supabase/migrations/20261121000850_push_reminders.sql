@@ -115,7 +115,7 @@ begin
   -- Class 42, of no single row: a column, a table or a function is no longer what it was, and no row will go any better.
   if p_sqlstate like '42%' and p_row_key is null then
     perform push.raise_alarm('reminder_broken', p_reminder,
-      format('Reminder %s does not work any more: %s. Declare it again, or remove it with push.unremind().',
+      format('Reminder %s no longer works: %s. Declare it again, or remove it with push.unremind().',
         p_reminder, p_message),
       p_now);
   end if;
@@ -427,8 +427,8 @@ begin
   end;
   if v_type <> 'timestamptz'::regtype then
     perform push.refuse(400, 'reminder_time_without_zone',
-      format('The time of reminder %s is a %s, which is no moment before it is said in which time zone.', p_reminder.name, v_type),
-      'Give a timestamptz, such as: new.starts_at at time zone ''Europe/Berlin'' '
+      format('The time of reminder %s is a %s, which has no time zone.', p_reminder.name, v_type),
+      'Use a timestamptz, such as: new.starts_at at time zone ''Europe/Berlin'' '
       'or, of a date: (new.day + time ''09:00'') at time zone ''Europe/Berlin''.');
   end if;
   begin
@@ -444,8 +444,8 @@ begin
       return;
     when syntax_error_or_access_rule_violation or feature_not_supported then
       perform push.refuse(400, 'reminder_time_not_of_its_row',
-        format('The time of reminder %s does not depend on its row alone: %s', p_reminder.name, sqlerrm),
-        'Watch the table that has the time, and find the recipients by a query.');
+        format('The time of reminder %s must depend only on its row: %s', p_reminder.name, sqlerrm),
+        'Watch the table that has the time, and use a query for the recipients.');
   end;
 end;
 $$;
@@ -490,11 +490,11 @@ begin
   end if;
   if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
     perform push.refuse(400, 'reminder_name_malformed',
-      'A reminder''s name has 1 to 40 characters of a-z 0-9 _ and starts with a letter.', 'Choose another name.');
+      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
   select c.relkind into v_kind from pg_catalog.pg_class as c where c.oid = p_table;
   if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Watch the table behind it.');
+    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
   end if;
   if p_at is null or p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
     perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
@@ -502,25 +502,25 @@ begin
   end if;
   if coalesce(cardinality(p_before), 0) not between 1 and 20 or array_position(p_before, null) is not null
     or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_before) as o (before)) then
-    perform push.refuse(400, 'reminder_before_malformed', 'A reminder has 1 to 20 different offsets.',
-      'Give them as intervals: ''{1 day,1 hour}''; a negative one is after the time.');
+    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
+      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
   end if;
   if p_grace is null or p_grace < interval '1 minute' or p_grace > interval '1 year' then
-    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder is at least a minute, and at most a year.',
-      'Leave it out for 15 minutes.');
+    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
+      'Leave it out to use 15 minutes.');
   end if;
   if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
   if octet_length(p_category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
+    perform push.refuse(400, 'category_too_long', 'A category can have at most 100 bytes.', 'Use something shorter, such as alerts:DAX.');
   end if;
   if v_keys is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
-      format('%s has no primary key, by which a row is found again when its moment has come.', p_table), 'Add a primary key.');
+      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
   end if;
   if exists (
     select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
@@ -528,7 +528,7 @@ begin
   ) then
     -- What JSON makes of them is not read back as what they were.
     perform push.refuse(400, 'reminder_key_unsuitable',
-      format('The primary key of %s is an array or a composite.', p_table), 'Use a primary key of plain values.');
+      format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
   end if;
 
   perform push.drop_reminder_triggers(p_name);
@@ -564,8 +564,8 @@ begin
       if v_errors > 100 then
         -- Not bad rows, but a time that does not suit the table.
         perform push.refuse(400, 'reminder_time_unusable',
-          format('Of 100 rows of %s or more the time cannot be worked out, such as of %s: %s', p_table, e.row_key, e.message),
-          'Correct the rows, or give a time that is null for those that have none.')
+          format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_table, e.row_key, e.message),
+          'Correct the rows, or use a time that is null for rows without one.')
         from push.reminder_errors as e
         where e.reminder = p_name and e.row_key is not null
         order by e.id desc

@@ -21,7 +21,7 @@ begin
   join pg_catalog.pg_attribute as a on a.attrelid = p_reminder.watched and a.attname = k.name and not a.attisdropped;
   if v_join is null then
     raise exception using errcode = 'undefined_column',
-      message = format('%s has no column %s any more', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
+      message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
 
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with those who are told.
@@ -286,14 +286,14 @@ begin
         ));
       if v_triggers < 4 then
         raise exception using errcode = 'undefined_object',
-          message = format('triggers of it are missing or switched off on %s', v_reminder.watched);
+          message = format('its triggers on %s are missing or disabled', v_reminder.watched);
       end if;
       perform push.resolve_alarm('reminder_broken', v_reminder.name, p_now);
     exception
       when syntax_error_or_access_rule_violation then
         v_broken := v_broken + 1;
         perform push.raise_alarm('reminder_broken', v_reminder.name,
-          format('Reminder %s does not work any more: %s. Declare it again, or remove it with push.unremind().',
+          format('Reminder %s no longer works: %s. Declare it again, or remove it with push.unremind().',
             v_reminder.name, sqlerrm),
           p_now);
       when others then

@@ -182,7 +182,7 @@ begin
   returning cardinality(l.moments) into v_sent;
   select s.test_limit into v_limit from push.settings as s;
   if v_sent > v_limit then
-    perform push.refuse(429, 'too_many_tests', format('At most %s test messages are sent within an hour.', v_limit), 'Try again later.');
+    perform push.refuse(429, 'too_many_tests', format('At most %s test messages can be sent in an hour.', v_limit), 'Try again later.');
   end if;
 
   insert into public.push_notifications (user_id, title, body, template, urgency, ttl, tag, inbox)
@@ -205,8 +205,8 @@ begin
       'Lift the ban (auth.users.banned_until).');
   end if;
   if not v_rings then
-    perform push.refuse(409, 'test_held_back', 'Preferences or limits keep messages from this device at the moment.',
-      'Look at quiet hours, and whether messages are switched on, for the user and for the device.');
+    perform push.refuse(409, 'test_held_back', 'Preferences or limits currently hold back messages to this device.',
+      'Check the quiet hours, and whether notifications are on, for the user and for the device.');
   end if;
   return v_id;
 end;

@@ -137,7 +137,7 @@ begin
   end if;
   if v_last_tick is null or v_last_tick < p_now - interval '2 minutes' then
     v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
-      'message', 'The pg_cron job supapush-tick has not run for two minutes: what the bell loses is not found again.');
+      'message', 'The pg_cron job supapush-tick has not run for two minutes: messages may be delayed or stuck.');
   end if;
 
   return jsonb_build_object(

@@ -65,7 +65,7 @@ test.each<[string, Scope]>([
 
 test('resuming something else is refused with what is paused', async () => {
   const { sql } = db();
-  expect((await refusalOf(resume(sql, now))).hint).toBe('Nothing is.');
+  expect((await refusalOf(resume(sql, now))).hint).toBe('Nothing is paused.');
   await pause(sql, now, { category: 'alerts' });
   await pause(sql, now, { host: FCM });
   const { code, hint } = await refusalOf(resume(sql, now));

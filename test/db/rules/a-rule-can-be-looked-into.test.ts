@@ -49,7 +49,7 @@ test('why it is broken, and its last error', async () => {
   await sql`alter table public.deals disable trigger user`;
   await sql`select push.check_rules()`;
   expect(await explain('deal_rule')).toMatch(
-    /: broken\n-- Broken: its trigger on insert of .*deals is missing or switched off\n/,
+    /: broken\n-- Broken: its trigger on insert of .*deals is missing or disabled\n/,
   );
   await sql`alter table public.deals enable trigger user`;
 });

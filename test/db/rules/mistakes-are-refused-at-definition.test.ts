@@ -137,7 +137,7 @@ test.each(['public.push_notifications', 'push.rule_errors', 'push.deliveries'])(
     expect(await refusalOf(watch(sql, { table, recipients: 'null::uuid' }))).toMatchObject({
       sqlstate: 'PT400',
       code: 'rule_table_unsuitable',
-      message: expect.stringContaining('set itself off'),
+      message: expect.stringContaining('trigger itself'),
     });
   },
 );
