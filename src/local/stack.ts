@@ -95,8 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const starting = compose(options, lifetime, log);
   if (options.handleSignals) {
     const end = async (): Promise<void> => {
-      // Only what has finished starting can be stopped in order.
-      await starting.catch(() => undefined);
+      await starting.catch(() => undefined); // Only what has finished starting can be stopped in order.
       await lifetime.end();
       log('stopped');
     };
