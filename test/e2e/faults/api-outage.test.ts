@@ -1,10 +1,11 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type GatedFunctions, startGatedFunctions } from '../../support/gated-functions.ts';
 import { duplicates, settle } from '../../support/impatient.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 const OUTAGE_MS = 30_000;
 
@@ -13,7 +14,7 @@ let sql: postgres.Sql;
 let gated: GatedFunctions;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: { cron: false }, functions: false });
+  stack = await startMigratedStack({ workers: { cron: false }, functions: false });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   gated = await startGatedFunctions(stack, sql);
 });
