@@ -30,7 +30,7 @@ export function createFcmChannel({
       const message = await fcmMessage(delivery, now());
       const bytes = payloadBytes(message);
       if (bytes > MAX_FCM_BYTES) {
-        const said = `The message has ${bytes} bytes, ${MAX_FCM_BYTES} are possible.`;
+        const said = `The message has ${bytes} bytes. The limit is ${MAX_FCM_BYTES}.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message: said };
       }
       const body = JSON.stringify({ message });

@@ -47,7 +47,7 @@ export function createWebPushChannel({
       if (authorizationFor === undefined) return VAPID_KEY_UNKNOWN;
       const payload = prepare(delivery.content)(await receipts.sign(delivery.deliveryId));
       if (payload.length > MAX_PAYLOAD_BYTES) {
-        const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
+        const message = `The message has ${payload.length} bytes. The limit is ${MAX_PAYLOAD_BYTES}.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };
       }
       const { endpoint, p256dh, auth } = delivery.target;

@@ -172,7 +172,7 @@ test('a message of 4096 bytes arrives, and one more is not even tried', async ()
     outcome: 'failed',
     status: null,
     code: 'payload_too_large',
-    message: 'The message has 4097 bytes, 4096 are possible.',
+    message: 'The message has 4097 bytes. The limit is 4096.',
   });
   expect(fcm.received).toHaveLength(before);
 });
