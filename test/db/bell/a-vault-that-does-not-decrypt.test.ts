@@ -65,7 +65,7 @@ test('the job that rings for quotes goes on', async () => {
   const [row] = await sql`select push.ring_for_quotes() as rung`;
   expect(row?.rung).toBe(false);
   const [source] = await sql`select rung from push.quote_sources`;
-  expect(source?.rung, 'nobody was called who could fail to come').toBe(0);
+  expect(source?.rung, 'a call that was not made does not count').toBe(0);
   await expectTheCure();
 });
 
@@ -115,7 +115,7 @@ test('entries that come in another way end the alarm too, once a dispatcher has 
   expect(await openAlarms(sql)).toEqual([]);
 });
 
-test("somebody else's entry that does not decrypt is none of ours", async () => {
+test('an entry of the project itself that does not decrypt stops nothing', async () => {
   const { sql } = db();
   await sql`select vault.create_secret('theirs', 'something_else')`;
   await lockVault(['something_else']);

@@ -32,7 +32,7 @@ describe('an update or delete without a condition, which safeupdate refuses,', (
     expect(found).toEqual([]);
   });
 
-  test('is found in a function that somebody adds', async () => {
+  test('is found in a function that is added later', async () => {
     const { sql } = db();
     await sql`
       create function push.planted() returns void language plpgsql set search_path = '' as $$

@@ -39,7 +39,7 @@ async function seed(): Promise<void> {
     select push.watch(p_name => 'new_deal', p_table => 'public.deals', p_recipients => 'new.owner_id', p_title => '''New''')`;
 }
 
-test('what migrations have written makes room, whoever wrote it', async () => {
+test('what migrations have written makes room, rows of the project itself too', async () => {
   await seed();
   expect(Object.keys(await countRows())).toEqual(
     expect.arrayContaining([
