@@ -34,6 +34,10 @@ const ERRORS = {
     'A part of Supapush is missing in the database.',
     'Apply its migrations: supabase db push.',
   ],
+  schema_not_exposed: [
+    'The project does not serve the schema public, where the tables of Supapush are.',
+    'Add it: Dashboard → Project Settings → Data API → Exposed schemas.',
+  ],
   forbidden: ['The database does not allow this.', 'Sign in as the user who owns this data.'],
   not_found: ['This user has no such item.', 'It may have been deleted. Load the list again.'],
   offline: ['The project cannot be reached.', 'Try again when the device is online.'],
