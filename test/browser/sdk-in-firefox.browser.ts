@@ -237,6 +237,62 @@ describe('away', () => {
     ]);
   });
 
+  test.each(['a page opens', 'a page is looked at', 'the network is back'])(
+    'receipts of what was shown offline need no other message: they go when %s',
+    async (when) => {
+      const page = await openReady();
+      const anna = await project.signUp(page, 'anna');
+      await project.subscribe(page);
+      firefox.network().down();
+      await project.notify(anna, 'In the tunnel');
+      await alert('In the tunnel');
+      const waiting = () => page.evaluate(waitingReceipts);
+      await eventually(waiting, (count) => count === 1);
+      firefox.network().up();
+      expect(await project.receipts(anna, 0)).toEqual([]);
+      if (when === 'a page opens') await openReady('/other');
+      else
+        await page.evaluate(
+          (event) => void window.dispatchEvent(new Event(event)),
+          {
+            'a page is looked at': 'visibilitychange',
+            'the network is back': 'online',
+          }[when] as string,
+        );
+      expect(await project.receipts(anna, 1)).toEqual([{ title: 'In the tunnel', event: 'displayed' }]);
+      await eventually(waiting, (count) => count === 0);
+    },
+  );
+
+  test('signing out offline signs out, and the project hears of it once the network is back', async () => {
+    const page = await openReady();
+    const anna = await project.signUp(page, 'anna');
+    await project.subscribe(page);
+    firefox.network().down();
+    const told = await page.evaluate(async () => {
+      const error = await app.signOut().then(
+        () => null,
+        ({ name }) => name,
+      );
+      return { error, status: app.push.status, told: await app.push.signOut(), after: app.push.status };
+    });
+    expect(told).toEqual({
+      error: 'AuthRetryableFetchError',
+      status: 'subscribed',
+      told: false,
+      after: 'signed-out',
+    });
+    expect(await project.devicesOf(anna)).toHaveLength(1);
+    firefox.network().up();
+    await page.reload();
+    await page.evaluate(async () => void (await appReady));
+    expect(await status(page)).toBe('signed-out');
+    await eventually(
+      () => project.devicesOf(anna),
+      ({ length }) => length === 0,
+    );
+  });
+
   test('what was done in the app offline is made good once the network is back', async () => {
     const page = await openReady();
     const anna = await project.signUp(page, 'anna');
@@ -265,4 +321,19 @@ describe('away', () => {
 async function shown(): Promise<{ title: string; body: string; data: Record<string, unknown> }[]> {
   const registration = await navigator.serviceWorker.ready;
   return (await registration.getNotifications()).map(({ title, body, data }) => ({ title, body, data }));
+}
+
+/** In the page: how many receipts its service worker could not send yet. */
+function waitingReceipts(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open('supapush');
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const counting = opening.result.transaction('receipts').objectStore('receipts').count();
+      counting.onsuccess = () => {
+        opening.result.close();
+        resolve(counting.result);
+      };
+    };
+  });
 }

@@ -5,7 +5,8 @@ export function localTimeZone(): string {
 
 /** IANA names to choose from, in order, with those that have to be among them. */
 export function timeZones(...wanted: (string | null)[]): string[] {
-  const known = new Set(Intl.supportedValuesOf('timeZone'));
+  // Chromium has it from 99 on. Before, there are the zones of the user and of the browser.
+  const known = new Set(Intl.supportedValuesOf?.('timeZone') ?? [localTimeZone()]);
   for (const zone of wanted) if (zone) known.add(zone);
   return [...known].sort();
 }
