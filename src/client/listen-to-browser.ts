@@ -6,7 +6,7 @@ import { tellWorker } from './worker-messages.ts';
 /** What may happen around a client. */
 export interface Happenings {
   readonly inboxChanged: Signal<void>;
-  /** A notification was clicked, and this page is to show its URL. */
+  /** A notification was clicked, and this page is to show its path. */
   readonly opened: Signal<string>;
   /** The device may stand otherwise than it did. */
   sync(): void;
@@ -72,7 +72,8 @@ export function listenToBrowser(
   /** Whether the page shows a URL by itself. */
   const opens = (url: string): boolean => {
     try {
-      return happenings.opened.tell(url);
+      const { pathname, search, hash } = new URL(url);
+      return happenings.opened.tell(pathname + search + hash);
     } catch (error) {
       context.report(error);
       return false;

@@ -256,11 +256,11 @@ export interface PushClient {
    */
   onUserChange(listener: (userId: string | null) => void): () => void;
   /**
-   * Speaks when a notification was clicked whose URL (absolute, of this app) is to be shown in this page: go there, by your
-   * router. Without a listener the page is left as it is, for somebody may be writing in it, and the URL is opened in another
-   * window. The function returned ends that.
+   * Speaks when a notification was clicked that leads to a path of this app (with query and fragment), and this page is to show
+   * it: go there by your router. Without a listener the page is left as it is, for somebody may be writing in it, and the path is
+   * opened in another window. The function returned ends that.
    */
-  onOpen(listener: (url: string) => void): () => void;
+  onOpen(listener: (path: string) => void): () => void;
   /** Whether this browser has all that push needs, here and now: false on iOS outside of the Home Screen. */
   isSupported(): boolean;
   /** To be called on each load: finds how push stands and repairs what was lost. Never asks the user anything. */

@@ -40,7 +40,7 @@ test('a page without a router for us stays as it is, and the URL is opened in an
 test('a page that listens to onOpen goes there by itself, and keeps what is written', async () => {
   const { page, user } = await writingIn('/letter');
   await page.evaluate(() => {
-    app.push.onOpen((url) => history.pushState(null, '', url));
+    app.push.onOpen((path) => history.pushState(null, '', path));
   });
   await project.sql()`select push.notify(${user}, 'Acme is won', p_url => '/deals/7')`;
   await firefox().clickAlert('Acme is won');

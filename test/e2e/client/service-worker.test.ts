@@ -97,12 +97,12 @@ test('a page that listens shows a clicked URL by itself; any other wants to stay
   const errors: Error[] = [];
   const push = browser.open({ onError: (error) => errors.push(error) });
   const ask = () =>
-    browser.tellPages({ type: 'supapush', event: 'open', url: 'https://app.example/deals/7' });
+    browser.tellPages({ type: 'supapush', event: 'open', url: 'https://app.example/deals/7?tab=1#top' });
   expect(ask()).toEqual([{ opens: false }]);
   const opened: string[] = [];
-  const end = push.onOpen((url) => void opened.push(url));
+  const end = push.onOpen((path) => void opened.push(path));
   expect(ask()).toEqual([{ opens: true }]);
-  expect(opened).toEqual(['https://app.example/deals/7']);
+  expect(opened).toEqual(['/deals/7?tab=1#top']);
   end();
   expect(ask()).toEqual([{ opens: false }]);
   push.onOpen(() => {
