@@ -32,6 +32,8 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   stateDirectory?: string;
   /** Empties the state directory first. */
   reset?: boolean;
+  /** The folder of a stopped cluster, which a stack without a state directory copies instead of making its own. */
+  cluster?: string;
   /** Free ones unless given; those of the last run where the state is kept. */
   ports?: StackPorts;
   /** Function secrets, in addition to and before the stack's own. */
@@ -93,8 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const starting = compose(options, lifetime, log);
   if (options.handleSignals) {
     const end = async (): Promise<void> => {
-      // Only what has finished starting can be stopped in order.
-      await starting.catch(() => undefined);
+      await starting.catch(() => undefined); // Only what has finished starting can be stopped in order.
       await lifetime.end();
       log('stopped');
     };
