@@ -36,9 +36,14 @@ export async function followClick(
     const focused = await openTarget(state, url);
     await state.tellPages({ event: 'clicked', ...click }, focused ?? '');
   };
+  const report = async (): Promise<void> => {
+    await (action === '' ? receipts.report(mark, 'clicked') : receipts.report(mark, 'action', action));
+    // Only now the project has it as read. A page that went there by itself has loaded its inbox before.
+    if (mark.receipt !== undefined) await state.tellPages({ event: 'reported', notificationId: id });
+  };
   await Promise.allSettled([
     lead(),
-    action === '' ? receipts.report(mark, 'clicked') : receipts.report(mark, 'action', action),
+    report(),
     mark.app_badge === undefined ? state.display.updateBadge(undefined, id ?? undefined) : undefined,
   ]);
 }

@@ -27,7 +27,8 @@ export interface WorkerWindow {
   readonly url: string;
   focus(): Promise<unknown>;
   navigate(url: string): Promise<unknown>;
-  postMessage(message: unknown, transfer?: MessagePort[]): void;
+  postMessage(message: unknown): void;
+  postMessage(message: unknown, transfer: MessagePort[]): void;
 }
 
 export interface WorkerEvent extends Event {
