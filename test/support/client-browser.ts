@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type { PushStore } from '../../src/browser/push-store.ts';
 import { createPushClientIn } from '../../src/client/create-push-client.ts';
@@ -52,6 +53,8 @@ export interface ClientBrowser {
 export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS.firefox): ClientBrowser {
   const id = randomUUID();
   const listeners = new EventTarget();
+  // Many tabs of one browser listen.
+  setMaxListeners(0, listeners);
   let visible = true;
   const workers = new EventTarget();
   const tabs: PushClient[] = [];
