@@ -11,6 +11,7 @@ const WORDS: Record<string, string> = {
   service_worker_failed: 'Notifications could not be set up on this device. Load the page again.',
   worker_without_push: 'Notifications are not set up for this app yet.',
   not_configured: 'Notifications are not set up for this app yet.',
+  schema_not_exposed: 'Notifications are not set up for this app yet.',
   too_many_tests: 'That were many tests. Try again in an hour.',
   too_many_alerts: 'You have as many alerts as you may have. Delete one first.',
 };
