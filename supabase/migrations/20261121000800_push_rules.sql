@@ -25,6 +25,7 @@ create table push.rules (
   idempotency_key text,
   tag text,
   digest_key text,
+  presentation text,
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
@@ -255,7 +256,7 @@ as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
   select format(
     $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
-    message.digest_key, %L, %L, %L, %s::integer, %L, %L
+    message.digest_key, message.presentation, %L, %L, %L, %s::integer, %L, %L
   from (
     select push_new_row as new_row, push_old_row as old_row from %s
     offset 0
@@ -265,12 +266,13 @@ as $$
   cross join lateral (
     select (%s
     )::text as title, (%s
-    )::text as body, (%s
-    )::text as url, coalesce((%s
+    )::text as body, push.encoded_link((%s
+    )::text) as url, coalesce((%s
     )::jsonb, '{}') as params, (%s
     )::text as idempotency_key, (%s
     )::text as tag, (%s
-    )::text as digest_key
+    )::text as digest_key, (%s
+    )::jsonb as presentation
   ) as message
   cross join lateral (
     %s
@@ -295,6 +297,7 @@ as $$
       'null'
     ),
     coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'), coalesce(p_rule.digest_key, 'null'),
+    coalesce(p_rule.presentation, 'null'),
     push.recipients_query(p_rule.watched, p_rule.recipients)
   );
 $$;
@@ -307,7 +310,7 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, template, category, urgency, ttl, topic, rule)\n  %s%s',
+    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, presentation, template, category, urgency, ttl, topic, rule)\n  %s%s',
     push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);

@@ -69,6 +69,7 @@ test.each<[string, Reminder, string]>([
   ['an unknown urgency', { urgency: 'urgent' }, 'urgency_unknown'],
   ['a ttl out of range', { ttl: -1 }, 'ttl_out_of_range'],
   ['a category that is too long', { category: 'x'.repeat(101) }, 'category_too_long'],
+  ['a category of a colon', { category: ':' }, 'category_malformed'],
   ['no name', { name: null }, 'reminder_name_malformed'],
   ['a name of 41 characters', { name: 'x'.repeat(41) }, 'reminder_name_malformed'],
   ['a name with a quote', { name: `a"; drop table public.bookings; --` }, 'reminder_name_malformed'],

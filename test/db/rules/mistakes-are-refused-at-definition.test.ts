@@ -80,6 +80,7 @@ test.each<[string, Rule]>([
   ['a ttl of more than 28 days', { ttl: 2_419_201 }],
   ['a malformed topic', { topic: 'a b' }],
   ['a category of 10 kB', { category: 'x'.repeat(10_000) }],
+  ['a category of a colon', { category: ':' }],
   ['no recipients', { recipients: null }],
   ['no title', { title: null }],
 ])('%s, which would fail at every firing', async (_what, rule) => {
