@@ -1,5 +1,8 @@
+import { PRIVATE_FUNCTIONS } from './private-functions.ts';
+
 /** Every function of ours, with the API roles that may execute it. */
 export const FUNCTIONS: Record<string, string[]> = {
+  ...PRIVATE_FUNCTIONS,
   'public.push_cancel': ['service_role'],
   'public.push_claim': ['service_role'],
   'public.push_complete': ['service_role'],
@@ -102,13 +105,6 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.find_template': [],
   'push.in_words_of': [],
   'push.is_link': [],
-  'push.encoded_link': [],
-  'push.has_usable_host': [],
-  'push.is_category': [],
-  'push.refuse_category': [],
-  'push.as_base64url': [],
-  'push.rule_stopped': [],
-  'push.unread_count': [],
   'push.locale_chain': [],
   'push.mistaken_address': [],
   'push.mustache_faults': [],
