@@ -67,25 +67,25 @@ as $$
 $$;
 comment on function push.is_link(text) is 'Whether a click may lead there: a path that starts with / or an https URL, at most 2048 bytes.';
 
-create function push.encoded_link(p_url text)
+create function push.encode_spaces(p_text text)
 returns text
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  -- What push.is_link() refuses, as a browser would write it. Nearly always there is none.
-  if p_url !~ '[[:cntrl:][:space:]\\]' then
-    return p_url;
+  -- What push.is_link() refuses in a path, as a browser would write it. Nearly always there is none.
+  if p_text !~ '[[:cntrl:][:space:]\\]' then
+    return p_text;
   end if;
   return (
     select string_agg(case when c.letter ~ '[[:cntrl:][:space:]\\]' then push.percent_encode(c.letter) else c.letter end, '' order by c.place)
-    from regexp_split_to_table(p_url, '') with ordinality as c (letter, place)
+    from regexp_split_to_table(p_text, '') with ordinality as c (letter, place)
   );
 end;
 $$;
-comment on function push.encoded_link(text) is
-  'A link that an expression made of a name, say, with its spaces, control characters and backslashes percent-encoded.';
+comment on function push.encode_spaces(text) is
+  'A link or key that an expression made of a name, say, with its spaces, control characters and backslashes percent-encoded.';
 
 create function push.presentation_fault(p_presentation jsonb)
 returns text

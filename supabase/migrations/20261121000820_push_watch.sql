@@ -230,6 +230,7 @@ begin
       format('Rule %s (%s) does not compile: %s', p_name, array_to_string(p_events, ', '), sqlerrm),
       'Expressions are SQL over new, old and rule.changes; name every table and function with its schema.');
   end;
+  perform push.refuse_constants(p_url, p_presentation);
   foreach v_event in array array(select distinct e.name from unnest(p_events) as e (name)) loop
     v_function := 'rule_' || p_name || '_' || v_event;
     execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',

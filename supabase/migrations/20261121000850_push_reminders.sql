@@ -550,6 +550,7 @@ begin
   )
   returning r.* into v_reminder;
   perform push.check_reminder_expressions(v_reminder);
+  perform push.refuse_constants(p_url, p_presentation);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
   begin

@@ -52,11 +52,11 @@ begin
     left join lateral (
       select (%s
       )::text as title, (%s
-      )::text as body, push.encoded_link((%s
+      )::text as body, push.encode_spaces((%s
       )::text) as url, coalesce((%s
       )::jsonb, '{}') as params, (%s
-      )::text as tag, (%s
-      )::text as digest_key, (%s
+      )::text as tag, push.encode_spaces((%s
+      )::text) as digest_key, (%s
       )::jsonb as presentation
       where verdict.reason is null
       offset 0

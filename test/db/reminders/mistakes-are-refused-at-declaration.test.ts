@@ -70,6 +70,8 @@ test.each<[string, Reminder, string]>([
   ['a ttl out of range', { ttl: -1 }, 'ttl_out_of_range'],
   ['a category that is too long', { category: 'x'.repeat(101) }, 'category_too_long'],
   ['a category of a colon', { category: ':' }, 'category_malformed'],
+  ['a url that leads elsewhere', { url: `'//evil.tld'` }, 'url_malformed'],
+  ['a presentation that no device shows', { presentation: `'{"sound": 1}'` }, 'presentation_malformed'],
   ['no name', { name: null }, 'reminder_name_malformed'],
   ['a name of 41 characters', { name: 'x'.repeat(41) }, 'reminder_name_malformed'],
   ['a name with a quote', { name: `a"; drop table public.bookings; --` }, 'reminder_name_malformed'],

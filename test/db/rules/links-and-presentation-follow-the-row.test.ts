@@ -73,3 +73,25 @@ test('one that is wrong costs its row, and one that does not compile is refused'
     code: 'rule_does_not_compile',
   });
 });
+
+test('a digest key made of a name with a space in it gathers its messages', async () => {
+  const { sql } = db();
+  await sql`select push.define_digest('deals', '1 hour')`;
+  await watch(sql, { digestKey: `'deals:' || new.title` });
+  await insert(1, 'Acme Corp');
+  await insert(2, 'Acme Corp');
+  expect(await readRuleErrors(sql)).toEqual([]);
+  const rows = await sql`select distinct digest_key, status from public.push_notifications`;
+  expect([...rows]).toEqual([{ digest_key: 'deals:Acme%20Corp', status: 'digested' }]);
+});
+
+test('declaring it leaves nothing behind of what its expressions do', async () => {
+  const { sql } = db();
+  await sql.unsafe(`
+    create table public.looks (id int);
+    create function public.look() returns text language sql as $$ insert into public.looks values (1); select '/looked' $$`);
+  await watch(sql, { url: 'public.look()' });
+  expect(await sql`select from public.looks`).toHaveLength(0);
+  await insert(1, 'Acme');
+  expect(await readTold(sql)).toMatchObject([{ url: '/looked' }]);
+});
