@@ -32,6 +32,18 @@ select push.require_extensions();
 
 -- settings -----------------------------------------------------------------------------------------------------
 
+create function push.has_usable_host(p_url text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_url ~ '^https?://([^/?#:@%.[:space:]]+\.)*[^/?#:@%.[:space:]]+\.?(:[0-9]{1,5})?([/?#]|$)'
+    and coalesce(substring(p_url from '^https?://[^/?#]*:([0-9]{1,5})(?:[/?#]|$)'), '443')::integer between 1 and 65535;
+$$;
+comment on function push.has_usable_host(text) is
+  'Whether a URL names a host without empty parts (https://a..b) and without userinfo, and no port but 1 to 65535.';
+
 create table push.settings (
   id boolean not null default true,
   max_subscriptions_per_user integer not null default 20,
@@ -74,6 +86,7 @@ create table push.settings (
   constraint settings_app_url check (
     octet_length(app_url) <= 200
     and app_url ~ '^(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$'
+    and push.has_usable_host(app_url)
   )
 );
 comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';

@@ -155,6 +155,10 @@ begin
   if new.channel is null or new.channel not in ('webpush', 'fcm') then
     perform push.refuse(400, 'channel_unknown', 'Unknown channel.', 'Use channel "webpush" or "fcm".');
   end if;
+  -- One spelling for each key: they are compared as text, here and by the function that proves a device.
+  new.p256dh := push.as_base64url(new.p256dh);
+  new.auth := push.as_base64url(new.auth);
+  new.vapid_key := push.as_base64url(new.vapid_key);
   perform push.check_address(new);
   if tg_op = 'INSERT'
     or (new.channel, new.endpoint, new.fcm_token) is distinct from (old.channel, old.endpoint, old.fcm_token) then

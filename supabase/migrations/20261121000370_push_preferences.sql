@@ -196,7 +196,7 @@ declare
 begin
   if array_ndims(p_categories) > 1 or exists (
     select from unnest(p_categories) as c (key)
-    where c.key is null or c.key !~ '^[^:]+(:[^:]+)*$' or c.key ~ '[[:cntrl:]]' or octet_length(c.key) > 100
+    where push.is_category(c.key) is not true
   ) then
     perform push.refuse(400, 'muted_categories_malformed', 'A muted category must have 1 to 100 bytes, with single colons between its parts.',
       'Use names such as alerts or alerts:DAX.');

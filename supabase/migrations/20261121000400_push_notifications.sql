@@ -77,7 +77,9 @@ comment on column public.push_notifications.template is
 comment on column public.push_notifications.locale is
   'The locale of the template that its text was made in; empty is the default. Whoever gives it has made the text, and nothing is rendered.';
 comment on column public.push_notifications.presentation is
-  'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify.';
+  'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify; '
+  'on the app''s icon app_badge (a number, or "unread" for the count of its user); in apps sound ("default" unless silent, or a file of the app), '
+  'channel (Android; unless given, the first part of the category), thread and interruption_level (passive, active, time-sensitive, critical).';
 comment on column public.push_notifications.localized is
   'Of a topic''s message: title, body, url and presentation in the other locales of its template. Members get theirs; the row has the default.';
 comment on column public.push_notifications.urgency is 'very-low, low, normal or high (RFC 8030); that of the template, or normal, when not given.';
@@ -119,6 +121,7 @@ as $$
   -- exponents, so the real one is never longer.
   select octet_length(jsonb_build_object(
     'web_push', 8030,
+    'app_badge', 100,
     'notification', jsonb_build_object(
       'title', '', 'body', '', 'navigate', coalesce(p_url, '/'),
       -- The notification's id where there is none: a repeat of the message then replaces it.
@@ -174,9 +177,7 @@ begin
   if octet_length(p_notification.tag) not between 1 and 100 then
     perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
   end if;
-  if octet_length(p_notification.category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category can have at most 100 bytes.', 'Use something shorter, such as alerts:DAX.');
-  end if;
+  perform push.refuse_category(p_notification.category);
   if octet_length(p_notification.idempotency_key) > 200 then
     perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
   end if;
@@ -193,7 +194,8 @@ begin
   v_fault := push.presentation_fault(p_notification.presentation);
   if v_fault is not null then
     perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate and renotify.');
+      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
+      'thread and interruption_level.');
   end if;
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
@@ -273,11 +275,13 @@ begin
     and (new.ttl is null or new.ttl between 0 and 2419200)
     and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
-    and (new.category is null or octet_length(new.category) <= 100)
+    and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
     -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
-    and (new.url is null or new.url ~ '^(/|https://[A-Za-z0-9])([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?$')
+    and (new.url is null or 
+      new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
+    )
     -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
     -- becomes six bytes of JSON at most, and one of such a url stays one.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))

@@ -175,7 +175,7 @@ comment on function public.push_inbox(integer, timestamptz, uuid, boolean, text)
   'A page of what the calling user finds in the app, newest first: own messages, and those of topics sent since they joined. p_limit: 1 to '
   '100. The next page: p_before and p_before_id are send_at and id of the last row. p_category: with all that lie below it.';
 
-create function public.push_unread_count()
+create function push.unread_count(p_user_id uuid)
 returns integer
 language sql
 stable
@@ -190,7 +190,7 @@ as $$
   select count(*)::integer from (
     (
       select from public.push_notifications as n
-      where n.read_at is null and n.user_id = (select public.push_user_id()) and n.inbox and n.status not in ('scheduled', 'cancelled')
+      where n.read_at is null and n.user_id = p_user_id and n.inbox and n.status not in ('scheduled', 'cancelled')
       limit 100
     )
     union all
@@ -203,19 +203,35 @@ as $$
         and r.read_at is null and (r.user_id is not null or m.read_until is null or n.send_at > m.read_until)
       limit 100
     ) as t
-    where m.user_id = (select public.push_user_id())
+    where m.user_id = p_user_id
     union all
     select from public.push_reads as r
     join public.push_notifications as n on n.id = r.notification_id
     join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = r.user_id
-    where r.user_id = (select public.push_user_id()) and r.read_at is null
+    where r.user_id = p_user_id and r.read_at is null
       and n.inbox and n.status not in ('scheduled', 'cancelled')
       and n.send_at >= m.created_at and n.send_at < m.read_until
     limit 100
   ) as u;
 $$;
+comment on function push.unread_count(uuid) is 'How many messages of a user''s inbox are unread, counted up to 100.';
+
+create function public.push_unread_count()
+returns integer
+language sql
+stable
+-- Definer: badges count the same, for users who are not calling, so the count stands in the private schema.
+security definer
+set search_path = ''
+as $$
+  select push.unread_count(public.push_user_id());
+$$;
 comment on function public.push_unread_count() is
   'How many messages of the calling user''s inbox are unread, counted up to 100, which is to say "99+".';
+
+alter table push.settings add column unread_badge boolean not null default false;
+comment on column push.settings.unread_badge is
+  'Whether the app''s icon shows the unread count of its user with each message whose presentation says no app_badge.';
 
 -- mark ---------------------------------------------------------------------------------------------------------
 
@@ -325,6 +341,7 @@ comment on function public.push_mark_all_read(timestamptz, timestamptz) is
   'Marks all messages of the calling user as read that were sent until p_until: give the send_at of the newest that the app has shown. '
   'Returns what push_unread_count() now says.';
 
+revoke all on all functions in schema push from public;
 revoke all on function public.push_inbox(integer, timestamptz, uuid, boolean, text) from public, anon, authenticated;
 revoke all on function public.push_unread_count() from public, anon, authenticated;
 revoke all on function public.push_mark_read(uuid[], timestamptz) from public, anon, authenticated;

@@ -144,7 +144,8 @@ create function push.watch(
   p_idempotency_key text default null,
   p_tag text default null,
   p_template text default null,
-  p_digest_key text default null
+  p_digest_key text default null,
+  p_presentation text default null
 )
 returns void
 language plpgsql
@@ -192,9 +193,7 @@ begin
   if p_topic !~ '^[A-Za-z0-9_-]{1,32}$' then
     perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
   end if;
-  if octet_length(p_category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category can have at most 100 bytes.', 'Use something shorter, such as alerts:DAX.');
-  end if;
+  perform push.refuse_category(p_category);
   if p_columns is not null and not 'update' = any (p_events) then
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
       'Add update to the events, or leave out the columns.');
@@ -217,11 +216,11 @@ begin
   perform push.unwatch(p_name);
   insert into push.rules as r (
     name, watched, table_schema, table_name, events, columns, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key
+    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key, presentation
   )
   values (
     p_name, p_table, v_schema, v_table, p_events, p_columns, p_condition, p_recipients, p_title, p_body, p_url, p_params,
-    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key
+    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key, p_presentation
   )
   returning r.* into v_rule;
   begin
@@ -231,6 +230,7 @@ begin
       format('Rule %s (%s) does not compile: %s', p_name, array_to_string(p_events, ', '), sqlerrm),
       'Expressions are SQL over new, old and rule.changes. Name every table and function with its schema.');
   end;
+  perform push.refuse_constants(p_url, p_presentation);
   foreach v_event in array array(select distinct e.name from unnest(p_events) as e (name)) loop
     v_function := 'rule_' || p_name || '_' || v_event;
     execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',
@@ -245,10 +245,10 @@ begin
 end;
 $$;
 comment on function push.watch(
-  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text
+  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag and digest key are SQL expressions over '
-  'new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule.';
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
+  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule.';
 
 revoke all on all functions in schema push from public;

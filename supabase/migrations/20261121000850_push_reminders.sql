@@ -26,6 +26,7 @@ create table push.reminders (
   ttl integer,
   tag text,
   digest_key text,
+  presentation text,
   created_at timestamptz not null default now(),
   constraint reminders_pkey primary key (name),
   constraint reminders_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -140,7 +141,7 @@ $$;
 comment on function push.reminder_rows(push.reminders, text) is
   'The select of all of a row that decides when it is reminded of: key, time and time zone; p_rows names the relation.';
 
-create function push.reminder_insert(p_reminder push.reminders, p_rows text, p_now text)
+create function push.reminder_insert(p_reminder push.reminders, p_rows text, p_now text, p_written boolean default true)
 returns text
 language sql
 immutable
@@ -163,17 +164,21 @@ as $$
         as lapses_at
       from (select %L::interval as grace) as g
     ) as l
-    where pg_catalog.isfinite(c.push_event_at) and l.lapses_at > %s$query$,
+    where pg_catalog.isfinite(c.push_event_at) and %s > %s$query$,
     p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows,
     string_agg(
       format('(%L::interval, %L::interval, %L::interval)', o.before,
         nullif(date_trunc('day', o.before), interval '0'), o.before - date_trunc('day', o.before)),
       ', ' order by o.place),
-    p_reminder.grace, p_now)
+    p_reminder.grace,
+    -- The grace is for a tick that was late. Who books 71.9 hours ahead is not told at once that it is in three days.
+    case when p_written then 'case when d.due_at < c.push_event_at then d.due_at else l.lapses_at end' else 'l.lapses_at' end,
+    p_now)
   from unnest(p_reminder.before) with ordinality as o (before, place);
 $$;
-comment on function push.reminder_insert(push.reminders, text, text) is
-  'The statement that notes the moments of rows, unless it is too late for them; p_rows is a select as push.reminder_rows() makes.';
+comment on function push.reminder_insert(push.reminders, text, text, boolean) is
+  'The statement that notes the moments of rows, unless it is too late for them; p_rows is a select as push.reminder_rows() makes. Of rows that '
+  'are being written (p_written), what should have been announced before has no moment; of those that were there, within the grace.';
 
 create function push.reminder_delete(p_reminder push.reminders, p_rows text)
 returns text
@@ -210,7 +215,9 @@ $$;
 comment on function push.try_reminder(push.reminders, timestamptz) is
   'Runs a reminder once over no rows: what fails there (a misspelt column, a wrong type, a function that is gone) fails for every row.';
 
-create function push.insert_moments_by_halves(p_reminder push.reminders, p_rows anyarray, p_errors integer, p_now timestamptz)
+create function push.insert_moments_by_halves(
+  p_reminder push.reminders, p_rows anyarray, p_errors integer, p_now timestamptz, p_written boolean default true
+)
 returns integer
 language plpgsql
 set search_path = ''
@@ -232,7 +239,7 @@ begin
     return c_enough + 1;
   end if;
   begin
-    execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, 'pg_catalog.unnest($1)'), '$2') using p_rows, p_now;
+    execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, 'pg_catalog.unnest($1)'), '$2', p_written) using p_rows, p_now;
     return p_errors;
   exception
     when serialization_failure or deadlock_detected then
@@ -246,10 +253,10 @@ begin
       end if;
   end;
   return push.insert_moments_by_halves(p_reminder, p_rows[v_count / 2 + 1:],
-    push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now), p_now);
+    push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now, p_written), p_now, p_written);
 end;
 $$;
-comment on function push.insert_moments_by_halves(push.reminders, anyarray, integer, timestamptz) is
+comment on function push.insert_moments_by_halves(push.reminders, anyarray, integer, timestamptz, boolean) is
   'Notes the moments of rows among which some are bad: those are found by halves, noted as errors, and go without. Takes and '
   'returns how many those are so far; beyond a hundred nothing is looked at any more.';
 
@@ -471,6 +478,7 @@ create function push.remind(
   p_digest_key text default null,
   p_timezone text default null,
   p_grace interval default '15 minutes',
+  p_presentation text default null,
   p_now timestamptz default clock_timestamp()
 )
 returns void
@@ -515,9 +523,7 @@ begin
   if p_ttl not between 0 and 2419200 then
     perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
-  if octet_length(p_category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category can have at most 100 bytes.', 'Use something shorter, such as alerts:DAX.');
-  end if;
+  perform push.refuse_category(p_category);
   if v_keys is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
       format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
@@ -536,25 +542,26 @@ begin
   delete from push.reminders as r where r.name = p_name;
   insert into push.reminders as r (
     name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, tag, digest_key
+    template, category, urgency, ttl, tag, digest_key, presentation
   )
   values (
     p_name, p_table, p_table::text, v_keys, p_at, p_before, p_timezone, p_grace, p_condition, p_recipients, p_title, p_body,
-    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key
+    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key, p_presentation
   )
   returning r.* into v_reminder;
   perform push.check_reminder_expressions(v_reminder);
+  perform push.refuse_constants(p_url, p_presentation);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
   begin
-    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1') using p_now;
+    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1', false) using p_now;
   exception
     when serialization_failure or deadlock_detected then
       raise;
     when others then
       -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
       for v_part_errors in
-        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2) as errors from (%s) as p',
+        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
           push.reminder_parts(v_reminder, p_table::text))
         using v_reminder, p_now
       loop
@@ -575,9 +582,11 @@ begin
   perform push.resolve_alarm('reminder_broken', p_name, p_now);
 end;
 $$;
-comment on function push.remind(text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, timestamptz) is
+comment on function push.remind(
+  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, timestamptz
+) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
-  'Time, recipients, title, body, url, params, condition, tag, digest key and timezone are SQL expressions over new, all but time and '
+  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
   'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent.';
 
 revoke all on all functions in schema push from public;

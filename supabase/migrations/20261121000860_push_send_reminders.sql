@@ -52,11 +52,12 @@ begin
     left join lateral (
       select (%s
       )::text as title, (%s
-      )::text as body, (%s
-      )::text as url, coalesce((%s
+      )::text as body, push.encode_spaces((%s
+      )::text) as url, coalesce((%s
       )::jsonb, '{}') as params, (%s
-      )::text as tag, (%s
-      )::text as digest_key
+      )::text as tag, push.encode_spaces((%s
+      )::text) as digest_key, (%s
+      )::jsonb as presentation
       where verdict.reason is null
       offset 0
     ) as message on true
@@ -67,10 +68,10 @@ begin
     ) as recipient on true
   ), inserted as (
     insert into public.push_notifications (
-      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, send_at, expires_at, idempotency_key
+      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, presentation, send_at, expires_at, idempotency_key
     )
     -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, least($2, now()),
+    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, t.presentation, least($2, now()),
       t.expires_at, t.key
     from told as t
     where t.user_id is not null
@@ -99,6 +100,7 @@ begin
     p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
     coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
     coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
+    coalesce(p_reminder.presentation, 'null'),
     case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
       else p_reminder.recipients end,
     -- An empty title or urgency is for the template to say.

@@ -15,7 +15,9 @@ alter table push.settings
     and quote_trials_per_user > 0 and quote_trial_requests > 0
   ),
   -- This machine's loopback alone: everything else is asked over https, at a public address.
-  add constraint settings_local_quote_server check (local_quote_server ~ '^http://127\.0\.0\.1:[0-9]{1,5}$');
+  add constraint settings_local_quote_server check (
+    local_quote_server ~ '^http://127\.0\.0\.1:[0-9]{1,5}$' and push.has_usable_host(local_quote_server)
+  );
 comment on column push.settings.quote_failures is 'Failures in a row that raise an alarm about a source of quotes.';
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
 comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
@@ -138,7 +140,7 @@ begin
     perform push.refuse(400, 'quote_adapter_unknown', 'The adapter must be json or csv.', 'Choose the format in which the source answers.');
   end if;
   if p_source.url is null or v_bare ~ '[{}]' or length(p_source.url) > 2000
-    or (v_bare !~ c_url and (v_local is null or not starts_with(v_bare, v_local || '/')))
+    or ((v_bare !~ c_url or not push.has_usable_host(v_bare)) and (v_local is null or not starts_with(v_bare, v_local || '/')))
     -- In path and query alone: who is asked must not depend on what is asked for.
     or split_part(p_source.url, '/', 3) ~ '[{}]' then
     perform push.refuse(400, 'quote_url_invalid',

@@ -25,6 +25,10 @@ function randomNotification(random: (limit: number) => number, userId: string): 
       `/${of(20)}`,
       'https://a',
       'https:///a',
+      'https://a..b',
+      'https://a.b:99999/',
+      'https://a.b?..',
+      'https://%61.b',
       'javascript:1',
       '',
       `/${'x'.repeat(pick(100, 2000, 2047, 2048, 3300))}`,
@@ -40,7 +44,9 @@ function randomNotification(random: (limit: number) => number, userId: string): 
         { a: 'x'.repeat(3200 + random(800)) },
       ),
     ),
-    category: mostly<string | null>(null, () => pick(of(100), '"'.repeat(100), 'x'.repeat(101), '')),
+    category: mostly<string | null>(null, () =>
+      pick(of(100), '"'.repeat(100), 'x'.repeat(101), '', ':', 'a::b', 'a:b'),
+    ),
     // The empty one becomes normal before anybody looks.
     urgency: mostly<string | null>('normal', () => pick(null, 'high', 'urgent')),
     presentation: mostly<unknown>(null, () =>
