@@ -24,11 +24,27 @@ const ERRORS = {
     'The service worker could not be registered.',
     'Copy node_modules/supapush/dist/sw.js to where your app serves its files, or set the option serviceWorker to where it is.',
   ],
+  worker_without_push: [
+    'The service worker is without the push handler of Supapush.',
+    "Load it there: importScripts('/supapush-sw.js'), a copy of node_modules/supapush/dist/sw.js (vite-plugin-pwa: workbox.importScripts).",
+  ],
   subscribe_failed: [
     'The browser could not subscribe to its push service.',
     'Try again. If it keeps failing, something blocks the push service: a proxy, a private window, or a browser setting.',
   ],
   not_signed_in: ['No user is signed in.', 'Sign in first.'],
+  session_unknown: [
+    'The Supabase client does not say who is signed in.',
+    'Made with accessToken, it cannot: use the options userId and onUserChange.',
+  ],
+  session_elsewhere: [
+    'The session is not that of the Supabase client.',
+    'Sign out at your provider: onUserChange then takes the device back.',
+  ],
+  user_id_not_uuid: [
+    'The id of the user is no uuid.',
+    'It is the id in auth.users: have your provider put that into the claim sub.',
+  ],
   not_configured: ['The project has no VAPID key yet.', 'Run "npm run connect" for the project.'],
   not_installed: [
     'A part of Supapush is missing in the database.',

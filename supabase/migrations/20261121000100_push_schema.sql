@@ -180,6 +180,35 @@ for each statement execute function push.keep_rows();
 comment on constraint settings_app_url on push.settings is
   'An origin without a slash at the end, such as https://app.example.com. Only localhost and 127.0.0.1 may use http.';
 
+-- users ---------------------------------------------------------------------------------------------------------
+
+create function public.push_user_id()
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_sub text := coalesce(
+    nullif(current_setting('request.jwt.claim.sub', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+  );
+begin
+  if v_sub !~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then
+    -- Not push.refuse(): this is called with the rights of clients, who may not use schema push.
+    raise exception using errcode = 'PT403', detail = 'user_id_not_uuid',
+      message = 'The session names its user by something that is no uuid.',
+      hint = 'Have your provider put the id of auth.users into the claim sub of its tokens.';
+  end if;
+  return v_sub::uuid;
+end;
+$$;
+comment on function public.push_user_id() is
+  'Who calls: auth.uid(), null without a session; refuses a claim sub that is no uuid, which other providers give, instead of failing.';
+
+revoke all on function public.push_user_id() from public, anon, authenticated;
+grant execute on function public.push_user_id() to authenticated, service_role;
+
 -- turns --------------------------------------------------------------------------------------------------------
 
 create function push.take_turns()
@@ -190,12 +219,12 @@ security definer
 set search_path = ''
 as $$
 begin
-  if auth.uid() is not null then
+  if public.push_user_id() is not null then
     -- Two statements of one user, from two tabs, would lock the same rows in another order, and wait in a circle.
-    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || auth.uid()::text, 0));
+    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || public.push_user_id()::text, 0));
     -- Before any other row: who is being deleted would wait for those, and their foreign keys for that. A session outlives
     -- its account by up to an hour.
-    perform from auth.users as u where u.id = auth.uid() for key share;
+    perform from auth.users as u where u.id = public.push_user_id() for key share;
     if not found then
       perform push.refuse(401, 'user_unknown', 'The account of this session no longer exists.', 'Sign in again.');
     end if;

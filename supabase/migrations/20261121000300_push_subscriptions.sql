@@ -2,7 +2,7 @@
 
 create table public.push_subscriptions (
   id uuid not null default gen_random_uuid(),
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   channel text not null default 'webpush',
   -- Compared byte by byte: that is what a URL is, and a look-up costs a fraction of one that knows a language's rules.
   endpoint text collate "C",
@@ -147,7 +147,7 @@ declare
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
   -- learns from the other answers below how many devices a stranger has.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_subscriptions"';
   end if;
@@ -229,13 +229,13 @@ for each row execute function push.check_subscription();
 alter table public.push_subscriptions enable row level security;
 
 create policy push_subscriptions_select on public.push_subscriptions
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 create policy push_subscriptions_insert on public.push_subscriptions
-for insert to authenticated with check ((select auth.uid()) = user_id);
+for insert to authenticated with check ((select public.push_user_id()) = user_id);
 create policy push_subscriptions_update on public.push_subscriptions
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_subscriptions_delete on public.push_subscriptions
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_subscriptions from anon, authenticated, service_role;
 grant select, delete on public.push_subscriptions to authenticated;

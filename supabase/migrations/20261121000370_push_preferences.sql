@@ -12,7 +12,7 @@ comment on column push.settings.quiet_hours_pass is
 comment on column push.settings.max_muted_categories is 'Categories one user may mute; as many again for each device.';
 
 create table public.push_preferences (
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   enabled boolean not null default true,
   timezone text,
   locale text,
@@ -45,7 +45,7 @@ comment on column public.push_preferences.muted_categories is
 
 create table public.push_device_preferences (
   subscription_id uuid not null,
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   enabled boolean,
   timezone text,
   quiet_from time,
@@ -220,7 +220,7 @@ as $$
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
   -- answers do not tell whether a stranger has preferences.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
   end if;
@@ -261,7 +261,7 @@ as $$
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
   -- answers say nothing about a stranger's devices.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_device_preferences"';
   end if;
@@ -320,13 +320,13 @@ for each statement when (current_user = 'authenticated') execute function push.t
 
 alter table public.push_preferences enable row level security;
 create policy push_preferences_select on public.push_preferences
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 create policy push_preferences_insert on public.push_preferences
-for insert to authenticated with check ((select auth.uid()) = user_id);
+for insert to authenticated with check ((select public.push_user_id()) = user_id);
 create policy push_preferences_update on public.push_preferences
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_preferences_delete on public.push_preferences
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_preferences from anon, authenticated, service_role;
 grant select, delete on public.push_preferences to authenticated;
@@ -342,20 +342,20 @@ for each statement when (current_user = 'authenticated') execute function push.t
 
 alter table public.push_device_preferences enable row level security;
 create policy push_device_preferences_select on public.push_device_preferences
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 -- The device is looked up under its own policy, so a stranger's is not found.
 create policy push_device_preferences_insert on public.push_device_preferences
 for insert to authenticated with check (
-  (select auth.uid()) = user_id
-  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select auth.uid()))
+  (select public.push_user_id()) = user_id
+  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select public.push_user_id()))
 );
 create policy push_device_preferences_update on public.push_device_preferences
-for update to authenticated using ((select auth.uid()) = user_id) with check (
-  (select auth.uid()) = user_id
-  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select auth.uid()))
+for update to authenticated using ((select public.push_user_id()) = user_id) with check (
+  (select public.push_user_id()) = user_id
+  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select public.push_user_id()))
 );
 create policy push_device_preferences_delete on public.push_device_preferences
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_device_preferences from anon, authenticated, service_role;
 grant select, delete on public.push_device_preferences to authenticated;

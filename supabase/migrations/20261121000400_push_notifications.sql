@@ -310,17 +310,17 @@ for select to authenticated using (
   -- What is not sent yet, or was taken back, is nobody's to read.
   status not in ('scheduled', 'cancelled')
   and (
-    (select auth.uid()) = user_id
+    (select public.push_user_id()) = user_id
     -- An array made once per query: both sides of the `or` are then found by index.
     or audience_topic = any (array(
-      select m.topic from public.push_topic_members as m where m.user_id = (select auth.uid())
+      select m.topic from public.push_topic_members as m where m.user_id = (select public.push_user_id())
     ))
   )
 );
 create policy push_notifications_update on public.push_notifications
 for update to authenticated
-using ((select auth.uid()) = user_id and status not in ('scheduled', 'cancelled'))
-with check ((select auth.uid()) = user_id);
+using ((select public.push_user_id()) = user_id and status not in ('scheduled', 'cancelled'))
+with check ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_notifications from anon, authenticated, service_role;
 grant select on public.push_notifications to authenticated;

@@ -14,7 +14,7 @@ comment on column push.settings.alert_template is
 
 create table public.push_alerts (
   id uuid not null default gen_random_uuid(),
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   symbol text collate "C" not null,
   condition text not null,
   threshold double precision,
@@ -135,11 +135,11 @@ create index push_alerts_expires_idx on public.push_alerts (expires_at) where en
 create index push_alerts_held_idx on public.push_alerts (held_until) where held_until is not null;
 
 alter table public.push_alerts enable row level security;
-create policy push_alerts_select on public.push_alerts for select to authenticated using ((select auth.uid()) = user_id);
-create policy push_alerts_insert on public.push_alerts for insert to authenticated with check ((select auth.uid()) = user_id);
+create policy push_alerts_select on public.push_alerts for select to authenticated using ((select public.push_user_id()) = user_id);
+create policy push_alerts_insert on public.push_alerts for insert to authenticated with check ((select public.push_user_id()) = user_id);
 create policy push_alerts_update on public.push_alerts
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
-create policy push_alerts_delete on public.push_alerts for delete to authenticated using ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
+create policy push_alerts_delete on public.push_alerts for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_alerts from anon, authenticated, service_role;
 grant select, delete on public.push_alerts to authenticated, service_role;

@@ -82,6 +82,21 @@ test('who signs out is no longer notified here', async () => {
   );
 });
 
+test('what fails is told, and who signs out without a network is signed out', async () => {
+  const visitor = visitDemo(await firefox.open(demo.url));
+  await visitor.signIn('carla@example.com');
+  await visitor.page.evaluate(() => {
+    window.fetch = () => Promise.reject(new TypeError('No network in the tunnel.'));
+  });
+  await visitor.move('Rocket', 'won');
+  await visitor.sees('No network in the tunnel.');
+  await visitor.press('Sign out');
+  await visitor.page.waitForSelector('#email');
+  await visitor.page.reload();
+  await visitor.page.waitForSelector('#email');
+  await visitor.page.close();
+});
+
 test('without a device, the inbox shows what was sent all the same', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('ben@example.com');

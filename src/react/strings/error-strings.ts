@@ -10,7 +10,9 @@ const WORDS: Record<string, string> = {
   subscribe_failed:
     'Your browser could not reach its notification service. Try again later, and not in a private window.',
   service_worker_failed: 'Notifications could not be set up on this device. Reload the page and try again.',
+  worker_without_push: 'Notifications are not set up for this app yet.',
   not_configured: 'Notifications are not set up for this app yet.',
+  schema_not_exposed: 'Notifications are not set up for this app yet.',
   too_many_tests: 'You have sent too many tests. Try again in an hour.',
   too_many_alerts: 'You have reached the maximum number of alerts. Delete one first.',
   timezone_unknown: 'This time zone is not supported. Choose another one.',

@@ -24,6 +24,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'public.push_record_quotes': ['service_role'],
   'public.push_watched_symbols': ['service_role'],
   'public.push_unread_count': ['authenticated'],
+  'public.push_user_id': ['authenticated', 'service_role'],
   'public.push_record_session': ['service_role'],
   ...ALERT_FUNCTIONS,
   'push.admit': [],
