@@ -11,6 +11,7 @@ const EXPLAINED: Record<string, string> = {
   '.dispose': 'of our client',
   '.preferences': 'of our client',
   '.setAppBadge': 'looked for before it is called',
+  '.showPopover': 'looked for before it is called',
   '.sync': 'of our client; of a registration it is looked for before it is called',
   '.take': 'of our releases',
   '.vibrate': 'of a message: browsers leave out what they do not know',
