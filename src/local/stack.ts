@@ -236,6 +236,7 @@ async function compose(
     const api = await startApiServer({
       config,
       requestUrl: server.url({ role: 'authenticator' }),
+      authUrl: server.url({ role: 'supabase_auth_admin' }),
       adminUrl: address.superuserDatabaseUrl,
       jwtSecret: state.jwtSecret,
       publishableKey: state.publishableKey,

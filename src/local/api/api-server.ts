@@ -3,15 +3,18 @@ import { App, type HonoContext, type ServerOptions } from '@supabase/lite';
 import { createPostgresConnection, type PostgresConnection } from '@supabase/lite/postgres';
 import type { LocalConfig } from '../local-config.ts';
 import { startSession, type Worker } from '../workers/worker-session.ts';
-import { passJsonAsGiven } from './json-parameters.ts';
+import { readBodiesAsPostgrest } from './body-values.ts';
 import { toPostgrestError } from './postgrest-error.ts';
 import { postgrestTypes } from './postgrest-types.ts';
+import { onBehalfOf, retryConflicts } from './retried-conflicts.ts';
 
 export interface ApiServerOptions {
   config: LocalConfig;
   /** As `authenticator`: may only become anon, authenticated or service_role, as PostgREST connects. */
   requestUrl: string;
-  /** As superuser: reads the catalog, and the tables of schema auth as the auth server does. */
+  /** As `supabase_auth_admin`, who owns the tables of schema auth and is no superuser, as GoTrue connects. */
+  authUrl: string;
+  /** As superuser: reads the catalog. */
   adminUrl: string;
   /** Signs user sessions (HS256). */
   jwtSecret: string;
@@ -31,6 +34,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { config } = options;
   const admin = createPostgresConnection({
     url: options.adminUrl,
+    postgresOptions: { max: 2, onnotice: () => undefined },
+  });
+  const authTables = createPostgresConnection({
+    url: options.authUrl,
     postgresOptions: { max: 4, onnotice: () => undefined },
   });
   const requests = createPostgresConnection({
@@ -47,7 +54,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   });
   keepGrants(requests);
   const { listener, forget } = await readCatalogAs(admin, requests, options);
-  passJsonAsGiven(requests);
+  readBodiesAsPostgrest(requests);
+  retryConflicts(requests);
   answerAsPostgrest(requests, options.log);
 
   const settings = {
@@ -56,6 +64,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       schemas: config.api.schemas,
       max_rows: config.api.maxRows,
       anonymous_enabled: false,
+      // As hosted projects, whose API sessions load safeupdate.
+      pg_safe_update: true,
     },
     auth: {
       enabled: true,
@@ -77,23 +87,25 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     connection: requests,
     options: { server: { ...server, middlewares: [believeSignedTokens] } },
   });
-  const auth = new App({ ...settings, connection: admin, options: { server } });
+  const auth = new App({ ...settings, connection: authTables, options: { server } });
   await Promise.all([rest.init(), auth.init()]);
 
   return {
     async fetch(request) {
       if (new URL(request.url).pathname.startsWith('/auth/')) return await auth.fetch(request);
       const again = request.clone();
-      const response = await rest.fetch(request);
-      if (response.ok || !(await isUnknown(response.clone()))) return response;
-      // What was made a moment ago: the notice of it may come after the request that counts on it.
-      forget();
-      return await rest.fetch(again);
+      return await onBehalfOf(request, async () => {
+        const response = await rest.fetch(request);
+        if (response.ok || !(await isUnknown(response.clone()))) return response;
+        // What was made a moment ago: the notice of it may come after the request that counts on it.
+        forget();
+        return await rest.fetch(again);
+      });
     },
     async stop() {
       await listener.stop();
       // What a slow query still does after this is cut off: a stop must not wait for it.
-      await Promise.all([requests, admin].map(({ driver }) => driver.end({ timeout: 1 })));
+      await Promise.all([requests, authTables, admin].map(({ driver }) => driver.end({ timeout: 1 })));
     },
   };
 }
