@@ -1,11 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
-import { applyMigrations } from '../../src/local/postgres/migrations.ts';
+import { copyCluster } from '../../src/local/postgres/copy-cluster.ts';
 import { type PostgresServer, startPostgres } from '../../src/local/postgres/postgres-server.ts';
-import { prepareSupabase } from '../../src/local/postgres/supabase-roles.ts';
+import { EMPTY, MIGRATED, migratedCluster } from './migrated-cluster.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,30 +13,26 @@ declare module 'vitest' {
   }
 }
 
-const MIGRATIONS = fileURLToPath(new URL('../../supabase/migrations', import.meta.url));
-const TEMPLATE = 'template_migrated';
-const EMPTY_TEMPLATE = 'template_empty';
-
 let server: PostgresServer | undefined;
 let directory: string | undefined;
 
 /** Starts one server for the whole run, with a database that has every migration applied and one that has none. */
 export async function setup(project: TestProject): Promise<void> {
+  const cluster = await migratedCluster();
   directory = await mkdtemp(join(tmpdir(), 'supapush-test-'));
   try {
+    copyCluster(cluster, directory);
     server = await startPostgres({ directory });
-    await prepareSupabase(server, EMPTY_TEMPLATE);
-    await prepareSupabase(server, TEMPLATE);
-    await applyMigrations({ url: server.url({ database: TEMPLATE }), directory: MIGRATIONS });
   } catch (error) {
     await teardown();
     throw error;
   }
+  project.provide('cluster', cluster);
   project.provide('postgres', {
     url: server.url(),
     superuserUrl: server.url({ role: 'supabase_admin' }),
-    template: TEMPLATE,
-    emptyTemplate: EMPTY_TEMPLATE,
+    template: MIGRATED,
+    emptyTemplate: EMPTY,
   });
 }
 

@@ -1,5 +1,11 @@
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
+import type {} from './migrated-cluster.ts';
+
+/** A stack of this project that starts with the migrations applied: 1 s instead of 5 on two cores. */
+export function startMigratedStack(options: StackOptions = {}): Promise<Stack> {
+  return startStack({ ...options, cluster: inject('cluster') });
+}
 
 /** The stack of a test file, while its tests run. */
 export interface StackHandle {
@@ -19,7 +25,8 @@ export function useStack(
   let stack: Stack | undefined;
   beforeAll(async () => {
     const wanted = typeof options === 'function' ? await options() : options;
-    stack = await startStack({ ...wanted, log: (line) => void lines.push(line) });
+    const start = wanted.projectDirectory === undefined ? startMigratedStack : startStack;
+    stack = await start({ ...wanted, log: (line) => void lines.push(line) });
   });
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') console.error(`The stack's log:\n${lines.slice(-100).join('\n')}`);

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDeliveryQueue } from '../../../src/database/delivery-queue.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { createBrowser, signUp } from '../../support/client-browser.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 import { createSubscription } from '../../support/subscriptions.ts';
 
 // A project whose Data API hands over three rows at a time: Max rows in the dashboard.
@@ -21,7 +22,7 @@ beforeAll(async () => {
     config,
     (await readFile(config, 'utf8')).replace(/^max_rows = .*$/m, `max_rows = ${MAX_ROWS}`),
   );
-  stack = await startStack({
+  stack = await startMigratedStack({
     projectDirectory: project,
     functions: false,
     workers: { net: false, cron: false },

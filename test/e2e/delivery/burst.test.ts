@@ -1,14 +1,15 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startMigratedStack();
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   // pg_net takes its requests off the queue before it sends them: every ring is counted where it is made.
   const admin = postgres(stack.superuserDatabaseUrl, { max: 1, onnotice: () => {} });

@@ -8,17 +8,18 @@ import {
   scriptedGoogleError,
 } from '../../../src/local/fcm-service/fcm-service.ts';
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
 const logs: string[] = [];
 
 beforeAll(async () => {
-  stack = await startStack({
+  stack = await startMigratedStack({
     workers: { cron: false },
     onFunctionLog: ({ line }) => void logs.push(line),
   });

@@ -1,15 +1,16 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
 const summaries: { claimed: number; handedOver: boolean }[] = [];
 
 beforeAll(async () => {
-  stack = await startStack({
+  stack = await startMigratedStack({
     workers: { cron: false },
     secrets: { PUSH_DELIVERY_BUDGET: '100' },
     onFunctionLog({ line }) {

@@ -1,11 +1,12 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type GatedFunctions, type Passage, startGatedFunctions } from '../../support/gated-functions.ts';
 import { duplicates, settle } from '../../support/impatient.ts';
 import { createRandom } from '../../support/random-content.ts';
 import { createRecipients } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 // A claim takes 200 and a report settles 100: more than two claims, and at least three reports.
 const DELIVERIES = 300;
@@ -41,7 +42,7 @@ let repeated = 0;
 beforeAll(async () => {
   console.log(`KILL_SEED=${SEED} makes these kills again`);
   // Without pg_cron: the test ticks by itself.
-  stack = await startStack({ workers: { cron: false }, functions: false });
+  stack = await startMigratedStack({ workers: { cron: false }, functions: false });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   gated = await startGatedFunctions(stack, sql);
 });

@@ -1,17 +1,18 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 import { createKeys } from '../../support/subscriptions.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
 });
 

@@ -2,11 +2,12 @@ import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../../../src/database/types.generated.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { openAlarms } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { notify } from '../../support/queue.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 const DEVICES = 20;
 const ORIGINAL = 'https://abcdefghijklmnopqrst.supabase.co';
@@ -17,7 +18,7 @@ let recipients: Recipient[];
 
 beforeAll(async () => {
   // Without pg_cron: the tests tick by themselves.
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   recipients = await createRecipients(sql, stack.pushService, DEVICES);
   await sql`insert into public.push_categories (key, title) values ('alerts', 'Alerts')`;

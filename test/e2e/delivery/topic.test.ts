@@ -1,8 +1,9 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 import { notifyTopic, type Progress, readProgress } from '../../support/topics.ts';
 
 const MEMBERS = 20_000;
@@ -14,7 +15,7 @@ let recipients: Recipient[];
 
 beforeAll(async () => {
   // Without pg_cron: the tests tick by themselves.
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   recipients = await createRecipients(sql, stack.pushService, DEVICES);
   // In the order of the expansion.

@@ -1,14 +1,15 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
 import { createRecipients } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {}, connect_timeout: 10 });
   await makeImpatient(sql);
 });

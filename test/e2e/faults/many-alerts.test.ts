@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { alertSummaries, recordQuotes } from '../../support/alerts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 /** As many of each as one user may have, and a quote each second that crosses all of these alerts. */
 const DEVICES = 20;
@@ -17,7 +18,7 @@ let stack: Stack;
 let sql: postgres.Sql;
 beforeAll(async () => {
   // What pg_cron does each minute is done by hand.
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
 });
 afterAll(async () => {

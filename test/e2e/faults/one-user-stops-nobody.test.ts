@@ -5,10 +5,11 @@ import {
   type ScriptedAnswer,
   startPushService,
 } from '../../../src/local/push-service/push-service.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { type Account, addDevices, createAccounts } from '../../support/accounts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 // The settings that ship, and pg_cron's own tick: what is measured is what a project would see.
 let stack: Stack;
@@ -17,7 +18,7 @@ let sql: postgres.Sql;
 let honest: { busy: Recipient[]; quiet: Recipient[] };
 
 beforeAll(async () => {
-  [stack, quiet] = await Promise.all([startStack(), startPushService()]);
+  [stack, quiet] = await Promise.all([startMigratedStack(), startPushService()]);
   sql = postgres(stack.databaseUrl, { onnotice: () => {}, max: 4 });
   await sql`insert into push.hosts (origin) values (${quiet.origin})`;
   honest = {

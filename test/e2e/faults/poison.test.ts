@@ -1,9 +1,10 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { duplicates } from '../../support/impatient.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 const ATTEMPTS = 5;
 
@@ -11,7 +12,7 @@ let stack: Stack;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   await sql`update push.settings set max_attempts = ${ATTEMPTS}`;
 });

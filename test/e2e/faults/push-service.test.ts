@@ -1,17 +1,18 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 let stack: Stack;
 let other: PushService;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  [stack, other] = await Promise.all([startStack({ workers: { cron: false } }), startPushService()]);
+  [stack, other] = await Promise.all([startMigratedStack({ workers: { cron: false } }), startPushService()]);
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   await makeImpatient(sql);
   await sql`insert into push.hosts (origin) values (${other.origin})`;

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { duplicates } from '../../support/impatient.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 const DELIVERIES = 2000;
 
@@ -13,7 +14,7 @@ let sql: postgres.Sql;
 const summaries: { claimed: number }[] = [];
 
 beforeAll(async () => {
-  stack = await startStack({
+  stack = await startMigratedStack({
     // Nobody rings but the test.
     workers: { cron: false, net: false },
     functionProcesses: 2,

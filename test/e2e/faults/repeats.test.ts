@@ -2,16 +2,17 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DeviceMessage } from '../../../src/local/push-service/push-service.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { makeImpatient, settle } from '../../support/impatient.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  stack = await startStack({ workers: { cron: false } });
+  stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   await makeImpatient(sql);
   // From its first answer the function knows how a service is spoken to.

@@ -1,10 +1,11 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { measureLatency } from '../../support/latency.ts';
 import { type OpenFunction, startOpenFunction } from '../../support/open-function.ts';
 import { createUser } from '../../support/postgres.ts';
 import { type SlowAnswer, sendSlowly } from '../../support/slow-socket.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 import { createSubscription, type SubscriptionInput, subscribe } from '../../support/subscriptions.ts';
 
 const SLOW = 120;
@@ -13,7 +14,7 @@ const ENTRYPOINT = new URL('../../support/limited-push-events.ts', import.meta.u
 let stack: Stack;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  stack = await startStack({ workers: { net: false, cron: false }, functions: false });
+  stack = await startMigratedStack({ workers: { net: false, cron: false }, functions: false });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
 });
 afterAll(async () => {

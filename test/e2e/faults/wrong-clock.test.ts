@@ -3,13 +3,14 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { openAlarms } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type GatedFunctions, startGatedFunctions } from '../../support/gated-functions.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -28,7 +29,7 @@ let off = 0;
 
 beforeAll(async () => {
   [stack, other] = await Promise.all([
-    startStack({ workers: { cron: false }, functions: false }),
+    startMigratedStack({ workers: { cron: false }, functions: false }),
     startPushService({ now: () => Date.now() + off }),
   ]);
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });

@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../src/local/stack.ts';
 import { openAlarms } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';
+import { startMigratedStack } from '../../support/stack.ts';
 
 // With the settings that ship, and pg_cron's own tick.
 let stack: Stack;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startMigratedStack();
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
 });
 
