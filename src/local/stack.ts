@@ -241,9 +241,7 @@ async function compose(
     const [, { startApiServer }] = await modules;
     const api = await startApiServer({
       config,
-      requestUrl: server.url({ role: 'authenticator' }),
-      authUrl: server.url({ role: 'supabase_auth_admin' }),
-      adminUrl: address.superuserDatabaseUrl,
+      database: server,
       jwtSecret: state.jwtSecret,
       publishableKey: state.publishableKey,
       secretKey: state.secretKey,

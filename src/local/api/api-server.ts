@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { App, type HonoContext, type ServerOptions } from '@supabase/lite';
 import { createPostgresConnection, type PostgresConnection } from '@supabase/lite/postgres';
 import type { LocalConfig } from '../local-config.ts';
+import type { PostgresServer } from '../postgres/postgres-server.ts';
 import { startSession, type Worker } from '../workers/worker-session.ts';
 import { readBodiesAsPostgrest } from './body-values.ts';
 import { toPostgrestError } from './postgrest-error.ts';
@@ -10,12 +11,7 @@ import { onBehalfOf, retryConflicts } from './retried-conflicts.ts';
 
 export interface ApiServerOptions {
   config: LocalConfig;
-  /** As `authenticator`: may only become anon, authenticated or service_role, as PostgREST connects. */
-  requestUrl: string;
-  /** As `supabase_auth_admin`, who owns the tables of schema auth and is no superuser, as GoTrue connects. */
-  authUrl: string;
-  /** As superuser: reads the catalog. */
-  adminUrl: string;
+  database: Pick<PostgresServer, 'url'>;
   /** Signs user sessions (HS256). */
   jwtSecret: string;
   publishableKey: string;
@@ -31,17 +27,20 @@ export interface ApiServer {
 
 /** Serves a prepared database (`prepareSupabase`). */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { config } = options;
+  const { config, database } = options;
+  // Reads the catalog.
   const admin = createPostgresConnection({
-    url: options.adminUrl,
+    url: database.url({ role: 'supabase_admin' }),
     postgresOptions: { max: 2, onnotice: () => undefined },
   });
+  // Owns the tables of schema auth and is no superuser, as GoTrue connects.
   const authTables = createPostgresConnection({
-    url: options.authUrl,
+    url: database.url({ role: 'supabase_auth_admin' }),
     postgresOptions: { max: 4, onnotice: () => undefined },
   });
+  // May only become anon, authenticated or service_role, as PostgREST connects.
   const requests = createPostgresConnection({
-    url: options.requestUrl,
+    url: database.url({ role: 'authenticator' }),
     postgresOptions: {
       max: 10,
       types: postgrestTypes,
@@ -138,7 +137,7 @@ function keepGrants(connection: PostgresConnection): void {
 async function readCatalogAs(
   admin: PostgresConnection,
   requests: PostgresConnection,
-  { adminUrl: databaseUrl, log = () => undefined }: ApiServerOptions,
+  { database, log = () => undefined }: ApiServerOptions,
 ): Promise<{ listener: Worker; forget: () => void }> {
   let catalog: ReturnType<PostgresConnection['introspect']> | undefined;
   const read = async () => {
@@ -161,7 +160,7 @@ async function readCatalogAs(
   };
   const listener = await startSession({
     name: 'postgrest listener',
-    databaseUrl,
+    databaseUrl: database.url({ role: 'supabase_admin' }),
     channel: 'pgrst',
     onNotify: forget,
     work: async (_, signal) => {
