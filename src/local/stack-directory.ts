@@ -2,11 +2,15 @@ import { chmod, mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Lifetime } from './lifetime.ts';
+import { copyCluster } from './postgres/copy-cluster.ts';
 import { emptyState, lockState } from './stack-lock.ts';
 
-/** Where a stack keeps its database and keys: the given folder, locked, or one of its own that goes with it. */
+/**
+ * Where a stack keeps its database and keys: the given folder, locked, or one of its own that goes with it, which may start
+ * with a copy of a cluster.
+ */
 export async function openStackDirectory(
-  { stateDirectory, reset }: { stateDirectory?: string; reset?: boolean },
+  { stateDirectory, reset, cluster }: { stateDirectory?: string; reset?: boolean; cluster?: string },
   lifetime: Lifetime,
 ): Promise<string> {
   if (stateDirectory !== undefined) {
@@ -19,5 +23,6 @@ export async function openStackDirectory(
   lifetime.removeAtEnd(directory);
   // mkdtemp allows only its owner in; under root, Postgres runs as another user and must pass through.
   await chmod(directory, 0o711);
+  if (cluster !== undefined) copyCluster(cluster, join(directory, 'postgres'));
   return directory;
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +14,6 @@ import {
 import { startGateway } from './gateway.ts';
 import { endOnSignals, type Lifetime, startLifetime } from './lifetime.ts';
 import { readLocalConfig } from './local-config.ts';
-import { copyCluster } from './postgres/copy-cluster.ts';
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
 import { connectPush, migrateProject, seedProject } from './project-database.ts';
 import { type PushService, startPushService } from './push-service/push-service.ts';
@@ -34,7 +32,7 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   stateDirectory?: string;
   /** Empties the state directory first. */
   reset?: boolean;
-  /** The folder of a stopped cluster that a new stack starts from, instead of making and migrating one. */
+  /** The folder of a stopped cluster, which a stack without a state directory copies instead of making its own. */
   cluster?: string;
   /** Free ones unless given; those of the last run where the state is kept. */
   ports?: StackPorts;
@@ -97,8 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const starting = compose(options, lifetime, log);
   if (options.handleSignals) {
     const end = async (): Promise<void> => {
-      // Only what has finished starting can be stopped in order.
-      await starting.catch(() => undefined);
+      await starting.catch(() => undefined); // Only what has finished starting can be stopped in order.
       await lifetime.end();
       log('stopped');
     };
@@ -135,8 +132,6 @@ async function compose(
   const place = { directory: join(directory, 'postgres'), durable: options.durable ?? false };
   // Before it is started: a kill while the cluster is being made must not leave it running.
   lifetime.watchPidFile(join(place.directory, 'data', 'postmaster.pid'));
-  if (options.cluster !== undefined && !existsSync(place.directory))
-    copyCluster(options.cluster, place.directory);
 
   let database: PostgresServer | undefined;
   lifetime.onEnd('postgres', async () => database?.stop());
