@@ -63,8 +63,7 @@ describe('preferences', () => {
       { key: 'feed', title: 'Likes' },
       { key: 'alarm', title: 'Alarms', critical: true },
     ];
-    // Else what a row lacks and another has would be NULL.
-    const { error } = await server.from('push_categories').upsert(categories, { defaultToNull: false });
+    const { error } = await server.from('push_categories').upsert(categories);
     expect(error).toBeNull();
     expect(await push.preferences.categories()).toEqual([
       { key: 'alarm', title: 'Alarms', description: null, critical: true },
