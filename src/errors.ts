@@ -54,6 +54,11 @@ export const ERRORS = {
     message: 'The database did not answer. Ask again in a few seconds.',
     retryAfter: 5,
   },
+  schema_not_exposed: {
+    status: 503,
+    message:
+      'The Data API does not serve the schema public, where the functions of Supapush are. Add it: Dashboard → Project Settings → Data API → Exposed schemas.',
+  },
   queue_answer_malformed: { status: 500, message: 'The database answered something unexpected.' },
   vapid_keys_invalid: { status: 503, message: 'The VAPID keys are not a matching P-256 pair.' },
   fcm_account_invalid: { status: 503, message: 'FCM_SERVICE_ACCOUNT is not a usable service account.' },

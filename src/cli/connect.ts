@@ -8,7 +8,8 @@ import { runCommand } from './run-command.ts';
 const USAGE = `Usage: npm run connect -- --database-url postgresql://… [--project-url https://<ref>.supabase.co]
 
 Tells the database how to ring push-dispatch: writes the project's URL and the bell's secret into its Vault. May be
-run again at any time, for instance after the secret changed. A database that was another project's, such as a restored
+run again at any time, for instance after the secret changed, or after a restore: it also makes the extensions and the
+jobs of pg_cron that are missing, and replaces entries of the Vault that do not decrypt. A database that was another project's, such as a restored
 backup or a staging copy, sends nothing until it is adopted: its devices are those of real people.
 
   --database-url  the connection string of role postgres (Dashboard → Connect); default: SUPABASE_DB_URL

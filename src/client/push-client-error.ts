@@ -34,6 +34,10 @@ const ERRORS = {
     'Run "npm run connect" for the project.',
   ],
   not_installed: ['The database lacks a part of Supapush.', 'Apply its migrations: supabase db push.'],
+  schema_not_exposed: [
+    'The project does not serve the schema public, where the tables of Supapush are.',
+    'Add it: Dashboard → Project Settings → Data API → Exposed schemas.',
+  ],
   forbidden: ['The database does not allow this.', 'Sign in as the user whose data it is.'],
   not_found: ['There is no such thing of this user.', 'It may have been deleted: load the list anew.'],
   offline: ['The project cannot be reached.', 'Try again when the network is back.'],

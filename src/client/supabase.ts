@@ -87,6 +87,7 @@ function errorOf(error: NonNullable<Answer['error']>, status?: number): PushClie
     return new PushClientError(details, { ...of, message, hint: String(hint ?? '') });
   if (code === 'PGRST202' || code === 'PGRST205' || code === '42P01' || code === '42883')
     return new PushClientError('not_installed', of);
+  if (code === 'PGRST106') return new PushClientError('schema_not_exposed', of);
   if (status === 401) return new PushClientError('not_signed_in', of);
   if (code === 'PGRST116') return new PushClientError('not_found', of);
   if (code === '42501') return new PushClientError('forbidden', of);

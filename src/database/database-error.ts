@@ -10,6 +10,8 @@ export interface FailedCall {
 const CODES: [code: RegExp, ErrorCode][] = [
   // Values that no column or check takes, and refusals that this function does not know by their code.
   [/^(22|23|PT4)/, 'values_refused'],
+  // Projects may expose other schemas alone (Dashboard → Data API).
+  [/^PGRST106$/, 'schema_not_exposed'],
   // Serialization, deadlock, locks, timeouts, shutdown, connections, resources: the same may work in a moment.
   [/^(40001|40P01|55P03|57014|57P0|08|53|PGRST00)/, 'queue_unreachable'],
   // Everything else has a code, and is our own fault: a missing function or grant, a bug.
@@ -32,4 +34,16 @@ export function databaseError(
   const unanswered = status >= 400 && status < 500 ? 'internal' : 'queue_unreachable';
   const code = refusal || (CODES.find(([pattern]) => pattern.test(sqlstate))?.[1] ?? unanswered);
   return new SupapushError(code, undefined, { cause: `${call} ${sqlstate || `status ${status}`}` });
+}
+
+/**
+ * The error for a dispatcher or a fetcher of quotes, whose calls are made again whatever the database says: `queue_unreachable`
+ * with its own words, or `schema_not_exposed`, which an operator has to cure.
+ */
+export function queueError(call: string, error: { code?: string; message: string }): SupapushError {
+  if (error.code === 'PGRST106') return new SupapushError('schema_not_exposed');
+  return new SupapushError(
+    'queue_unreachable',
+    `${call} failed: ${error.code ?? ''} ${error.message}`.trim(),
+  );
 }

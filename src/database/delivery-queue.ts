@@ -4,6 +4,7 @@ import type { ClaimedDelivery, Outcome, Target } from '../channels/channel.ts';
 import { storableText } from '../channels/storable-text.ts';
 import { SupapushError } from '../errors.ts';
 import type { Presentation } from '../notification/payload.ts';
+import { queueError } from './database-error.ts';
 import type { Database } from './types.generated.ts';
 
 /** The outcome of one claimed delivery, on its way back to the queue. */
@@ -26,7 +27,7 @@ export interface Busy {
   users: string[];
 }
 
-/** The queue as a dispatcher sees it; every call is one RPC and throws `queue_unreachable` when it fails. */
+/** The queue as a dispatcher sees it; every call is one RPC and throws what `queueError()` says when it fails. */
 export interface DeliveryQueue {
   /** Takes up to `limit` due deliveries under a lease, none of those that are busy, and says that the dispatcher lives. */
   claim(dispatcher: string, limit: number, busy: Busy): Promise<Claim>;
@@ -135,7 +136,7 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
         p_protocol: PROTOCOL,
         p_project: project,
       });
-      if (error) throw unreachable('push_claim', error);
+      if (error) throw queueError('push_claim', error);
       const answer = claimAnswer.safeParse(data);
       if (!answer.success) {
         throw new SupapushError(
@@ -162,7 +163,7 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
         ...('retryAfterSeconds' in outcome ? { retry_after: outcome.retryAfterSeconds } : {}),
       }));
       const { error } = await client.rpc('push_complete', { p_outcomes: outcomes });
-      if (error) throw unreachable('push_complete', error);
+      if (error) throw queueError('push_complete', error);
     },
 
     async heartbeat(dispatcher, deliveryIds) {
@@ -170,18 +171,18 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
         p_dispatcher: dispatcher,
         p_deliveries: deliveryIds,
       });
-      if (error) throw unreachable('push_heartbeat', error);
+      if (error) throw queueError('push_heartbeat', error);
     },
 
     async expand() {
       const { data, error } = await client.rpc('push_expand');
-      if (error) throw unreachable('push_expand', error);
+      if (error) throw queueError('push_expand', error);
       return data === true;
     },
 
     async leave(dispatcher, final) {
       const { data, error } = await client.rpc('push_leave', { p_dispatcher: dispatcher, p_final: final });
-      if (error) throw unreachable('push_leave', error);
+      if (error) throw queueError('push_leave', error);
       return data === true;
     },
   };
@@ -229,11 +230,4 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
     urgency: row.urgency,
     ttl: row.ttl,
   };
-}
-
-function unreachable(call: string, error: { code?: string; message: string }): SupapushError {
-  return new SupapushError(
-    'queue_unreachable',
-    `${call} failed: ${error.code ?? ''} ${error.message}`.trim(),
-  );
 }

@@ -2,6 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js';
 import { z } from 'zod';
 import type { QuoteErrorCode } from '../alerts/quote-source.ts';
 import { SupapushError } from '../errors.ts';
+import { queueError } from './database-error.ts';
 import type { Database, Json } from './types.generated.ts';
 
 const plannedSource = z
@@ -72,7 +73,7 @@ export interface SourceReport {
 
 const outcome = z.looseObject({ accepted: z.boolean(), recorded: z.int().optional() });
 
-/** What is to be fetched, as the database decides it; every call is one RPC and throws `queue_unreachable` when it fails. */
+/** What is to be fetched, as the database decides it; every call is one RPC and throws what `queueError()` says when it fails. */
 export interface QuotePlan {
   /** The sources that are due, one with symbols on trial perhaps twice; each is ours until reported, or until its lease ends. */
   due(): Promise<PlannedSource[]>;
@@ -85,12 +86,12 @@ export function createQuotePlan(client: SupabaseClient<Database>): QuotePlan {
   return {
     async due() {
       const { data, error } = await client.rpc('push_quote_plan');
-      if (error) throw unreachable('push_quote_plan', error);
+      if (error) throw queueError('push_quote_plan', error);
       return understood('push_quote_plan', z.array(plannedSource).safeParse(data));
     },
     async report(report) {
       const { data, error } = await client.rpc('push_quote_report', { p_report: report as unknown as Json });
-      if (error) throw unreachable('push_quote_report', error);
+      if (error) throw queueError('push_quote_report', error);
       return understood('push_quote_report', outcome.safeParse(data)).recorded ?? 0;
     },
   };
@@ -101,12 +102,5 @@ function understood<T>(call: string, read: z.ZodSafeParseResult<T>): T {
   throw new SupapushError(
     'queue_answer_malformed',
     `${call} answered another shape than this function knows: ${z.prettifyError(read.error).slice(0, 300)}. Run: supabase db push`,
-  );
-}
-
-function unreachable(call: string, error: { code?: string; message: string }): SupapushError {
-  return new SupapushError(
-    'queue_unreachable',
-    `${call} failed: ${error.code ?? ''} ${error.message}`.trim(),
   );
 }

@@ -22,17 +22,21 @@ export interface FunctionEnvironment {
 // What travels in a header. Anything else would never match there, and the runtime quotes it in its error.
 const headerValue = z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces');
 
+const NO_DEFAULT_KEY = 'must be a JSON object with the entry "default"';
+
 const secretKeys = {
   SUPABASE_SECRET_KEYS: z
     .string()
     .transform((text, context) => {
-      const keys = z.object({ default: headerValue }).safeParse(parseJson(text));
+      // Projects that still run on the older keys have none in it: {}. A line left empty in .env is none either.
+      if (text.trim() === '') return undefined;
+      const keys = z.object({ default: headerValue.optional() }).safeParse(parseJson(text));
       if (keys.success) return keys.data.default;
-      context.addIssue({ code: 'custom', message: 'must be a JSON object with the entry "default"' });
+      context.addIssue({ code: 'custom', message: NO_DEFAULT_KEY });
       return z.NEVER;
     })
     .optional(),
-  // Projects that still run on the older keys have this one instead.
+  // The older one.
   SUPABASE_SERVICE_ROLE_KEY: headerValue.optional(),
 };
 
@@ -110,7 +114,10 @@ function readVariables<
         return environment[name] === undefined ? `${name} is missing` : `${name} ${issue.message}`;
       });
   const secretKey = read.data?.SUPABASE_SECRET_KEYS ?? read.data?.SUPABASE_SERVICE_ROLE_KEY;
-  if (read.success && secretKey === undefined) problems.push('SUPABASE_SECRET_KEYS is missing');
+  if (read.success && secretKey === undefined) {
+    const given = environment.SUPABASE_SECRET_KEYS !== undefined;
+    problems.push(`SUPABASE_SECRET_KEYS ${given ? NO_DEFAULT_KEY : 'is missing'}`);
+  }
   if (!read.success || secretKey === undefined) {
     throw new SupapushError(
       'not_configured',

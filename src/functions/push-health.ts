@@ -93,7 +93,12 @@ async function fullAnswer(
     };
     return Response.json(body, { status: 503, headers: CORS });
   }
-  const health = await readHealth(createServiceClient(environment.supabaseUrl, environment.secretKey));
+  const client = createServiceClient(environment.supabaseUrl, environment.secretKey);
+  const health = await readHealth(client).catch((error: unknown) => {
+    // The database is there, and says nothing until an operator lets it.
+    if (!(error instanceof SupapushError) || error.code !== 'schema_not_exposed') throw error;
+    return { healthy: false, reasons: [{ code: error.code, message: error.message }] };
+  });
   const body = {
     function: 'push-health',
     status: health.healthy ? 'ok' : 'unhealthy',

@@ -65,6 +65,11 @@ export async function startDebianPostgres(
   return server;
 }
 
+/** Where Debian keeps the programs of one version of PostgreSQL. */
+export function debianPrograms(version: number): string {
+  return `/usr/lib/postgresql/${version}/bin`;
+}
+
 /** The folder of the copied programs. */
 async function copyServerTree(version: number, target: string): Promise<string> {
   const library = `/usr/lib/postgresql/${version}`;

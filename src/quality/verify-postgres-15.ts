@@ -7,13 +7,14 @@ import { copyProject } from './project-copy.ts';
 import { runStep, SILENT, type StepListener, type StepResult } from './steps.ts';
 import { runSupabase, withoutTls } from './supabase-cli.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
+import { verifyRestores } from './verify-restores.ts';
 
 /** The schemas that are ours, in part or whole. */
 const SCHEMAS = 'push,public';
 
 /**
  * Applies a project's migrations to a private PostgreSQL 15, the oldest that Supabase runs, as `postgres`, who is no
- * superuser, and has plpgsql_check read every function. Wants Debian's packages `postgresql-15` and
+ * superuser, has plpgsql_check read every function, and dumps and restores a project in use. Wants Debian's packages `postgresql-15` and
  * `postgresql-15-plpgsql-check`; throws `LocalStackError` without the first.
  */
 export function verifyPostgres15(project: string, listener: StepListener = SILENT): Promise<StepResult[]> {
@@ -42,7 +43,13 @@ export function verifyPostgres15(project: string, listener: StepListener = SILEN
     const triggers = await take('PostgreSQL 15: plpgsql_check of the trigger functions', () =>
       checkTriggerFunctions(sql),
     );
-    return [migrated, again, linted, triggers];
+    const restores = await verifyRestores(server, {
+      version: 15,
+      folder,
+      migrations: join(copy, 'supabase', 'migrations'),
+      listener,
+    });
+    return [migrated, again, linted, triggers, ...restores];
   });
 }
 

@@ -705,7 +705,7 @@ begin
   update push.alarms as a set resolved_at = p_now
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o
-    where o.code in ('bell_not_connected', 'bell_failed') and o.resolved_at is null
+    where o.code in ('bell_not_connected', 'bell_failed', 'vault_unreadable') and o.resolved_at is null
     for update skip locked
   );
 

@@ -32,6 +32,7 @@ begin
       'The VAPID public key must be an uncompressed P-256 point: 65 bytes, base64url without padding.',
       'Use the VAPID_PUBLIC_KEY that push-dispatch has.');
   end if;
+  perform push.require_extensions();
   -- Made anew rather than changed, which would read the old one first: in a restored project nothing can.
   for v_entry in
     select e.name, e.secret, e.description
@@ -44,14 +45,15 @@ begin
     perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
   end loop;
   if p_vapid_public_key is not null then
-    update push.settings set vapid_public_key = p_vapid_public_key;
+    update push.settings as s set vapid_public_key = p_vapid_public_key where s.id;
   end if;
-  perform push.resolve_alarm('bell_not_connected', '');
+  perform push.schedule_jobs();
+  perform push.resolve_alarm(c.code, '') from unnest('{bell_not_connected,bell_failed,vault_unreadable}'::text[]) as c (code);
   perform push.note_project(p_project_url);
 end;
 $$;
 comment on function push.connect(text, text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. A database that was another project''s is held until push.adopt().';
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. Makes extensions and pg_cron jobs that a restore left out. A database that was another project''s is held until push.adopt().';
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -67,40 +69,76 @@ $$;
 comment on function push.vapid_key_usage() is
   'How many subscriptions need each VAPID key: one that none needs can be retired.';
 
+create function push.read_bell(out url text, out secret text, out fault text, out message text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
+    max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
+  into url, secret
+  from vault.decrypted_secrets as s
+  where s.name in ('push_project_url', 'push_bell_secret');
+  if url is null or secret is null then
+    fault := 'bell_not_connected';
+    message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
+      || 'push-alerts. Run: npm run connect';
+  end if;
+exception when others then
+  fault := 'vault_unreadable';
+  message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
+    || 'push-alerts cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+end;
+$$;
+comment on function push.read_bell() is
+  'What push.connect() wrote into the Vault; or, where that is missing or cannot be read, the code of the alarm, and what it says.';
+
+create function push.call_function(p_function text, p_body jsonb, p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_bell record;
+begin
+  select b.* into v_bell from push.read_bell() as b;
+  if v_bell.fault is not null then
+    perform push.raise_alarm(v_bell.fault, '', v_bell.message, p_now);
+    return false;
+  end if;
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
+  perform net.http_post(
+    url => v_bell.url || '/functions/v1/' || p_function,
+    body => p_body,
+    headers => jsonb_build_object('Content-Type', 'application/json', 'x-push-bell', v_bell.secret),
+    timeout_milliseconds => 5000
+  );
+  return true;
+exception when others then
+  -- A call may fail; the work on whose way it is made may not. The next tick calls again.
+  perform push.raise_alarm('bell_failed', '', format('Calling %s failed: %s. Run: npm run connect', p_function, sqlerrm), p_now);
+  return false;
+end;
+$$;
+comment on function push.call_function(text, jsonb, timestamptz) is
+  'Calls an Edge Function of this project with the bell''s secret, after commit. False when that is not possible: then an alarm says why and what to do.';
+
 create function push.ring(p_now timestamptz default clock_timestamp())
 returns uuid
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_url text;
-  v_secret text;
   v_dispatcher uuid := gen_random_uuid();
 begin
   -- What is paused rings nothing, for whatever reason it is asked.
-  if push.is_held(p_now) then
+  if push.is_held(p_now)
+    or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
     return null;
   end if;
-  select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
-    max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
-  into v_url, v_secret
-  from vault.decrypted_secrets as s
-  where s.name in ('push_project_url', 'push_bell_secret');
-  if v_url is null or v_secret is null then
-    perform push.raise_alarm('bell_not_connected', '',
-      'Nothing is delivered: the database does not know how to ring push-dispatch. Run: npm run connect', p_now);
-    return null;
-  end if;
-
   insert into push.dispatchers (id, started_at, lease_until)
   select v_dispatcher, p_now, p_now + s.call_lease from push.settings as s;
-  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
-  perform net.http_post(
-    url => v_url || '/functions/v1/push-dispatch',
-    body => jsonb_build_object('dispatcher', v_dispatcher),
-    headers => jsonb_build_object('Content-Type', 'application/json', 'x-push-bell', v_secret),
-    timeout_milliseconds => 5000
-  );
   return v_dispatcher;
 exception when others then
   -- The bell may fail; the application's write that rang it may not. The tick rings again.

@@ -121,11 +121,12 @@ begin
   end if;
 
   if v_found is not null then
-    update push.project set found = v_found, found_at = p_now;
+    update push.project as j set found = v_found, found_at = p_now where j.id;
     perform push.raise_copied(v_project, v_found, p_now);
   elsif v_project.found is not null or v_project.function_url is distinct from coalesce(v_name, v_project.function_url) then
     update push.project as j
-    set function_url = coalesce(v_name, j.function_url), found = null, found_at = null;
+    set function_url = coalesce(v_name, j.function_url), found = null, found_at = null
+    where j.id;
     if v_project.connected_url = v_project.url then
       perform push.resolve_alarm('copied_project', '', p_now);
     end if;
@@ -158,9 +159,10 @@ begin
       format('This is %s, and its bell still rings %s.', v_project.found, v_project.connected_url),
       format('Run: npm run connect -- --project-url %s --adopt', v_project.found));
   end if;
-  update push.project
+  update push.project as j
   set url = v_project.connected_url, function_url = null, database = push.database_identity(), noted_at = p_now,
-      found = null, found_at = null;
+      found = null, found_at = null
+  where j.id;
   perform push.resolve_alarm('copied_project', '', p_now);
   if p_discard_older_than is not null then
     insert into push.pauses (reason, paused_at, resumed_at, discard_before)

@@ -314,7 +314,4 @@ as $$
 $$;
 comment on function push.rule_insert(push.rules, text, text, text) is 'The statement that makes the notifications of changed rows.';
 
--- Nothing waits longer than this for a bell that was lost. Seconds schedules need pg_cron 1.5 or newer.
-select cron.schedule('supapush-tick', '10 seconds', 'select push.tick()');
-
 revoke all on all functions in schema push from public;

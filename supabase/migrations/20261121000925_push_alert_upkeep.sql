@@ -280,6 +280,4 @@ comment on function push.tend_alerts(integer, timestamptz) is
   'What alerts need that no quote brings: expiry, levels of the new day, how many more have fired, what was held back, and an end to old '
   'quotes. Run by pg_cron.';
 
-select cron.schedule('supapush-alerts', '* * * * *', 'select push.tend_alerts()');
-
 revoke all on all functions in schema push from public;

@@ -254,9 +254,7 @@ begin
   delete from push.quote_sources as s where s.name = p_name;
   perform push.resolve_alarm('quote_source_failing', p_name);
   insert into push.quote_sources select v_source.*;
-  if not exists (select from cron.job as j where j.jobname = 'supapush-quotes') then
-    perform push.schedule_quotes();
-  end if;
+  perform push.schedule_jobs();
 end;
 $$;
 comment on function push.define_quote_source(
@@ -277,7 +275,7 @@ begin
   perform push.resolve_alarm('quote_source_failing', p_name);
   if not exists (select from push.quote_sources) then
     -- A project without sources has no job for them.
-    perform cron.unschedule(j.jobname) from cron.job as j where j.jobname = 'supapush-quotes';
+    perform push.schedule_jobs();
     perform push.resolve_alarm('quotes_not_fetched', '');
   end if;
   return true;
@@ -287,10 +285,14 @@ comment on function push.drop_quote_source(text) is 'Forgets a source of quotes;
 
 create function push.schedule_quotes(p_schedule text default '* * * * *')
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  select cron.schedule('supapush-quotes', p_schedule, 'select push.ring_for_quotes()');
+begin
+  -- pg_cron itself checks the schedule.
+  perform cron.schedule('supapush-quotes', p_schedule, 'select push.ring_for_quotes()');
+  update push.settings as s set quotes_schedule = p_schedule where s.id;
+end;
 $$;
 comment on function push.schedule_quotes(text) is
   'Sets how often push-alerts is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says.';

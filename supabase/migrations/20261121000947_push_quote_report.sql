@@ -188,9 +188,6 @@ returns boolean
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_url text;
-  v_secret text;
 begin
   -- The clock was set back since they were asked: they are due, and what a lost run holds is free after the length of a lease.
   update push.quote_sources as s
@@ -202,14 +199,7 @@ begin
   ) or not exists (select from public.push_watched_symbols(p_now)) then
     return false;
   end if;
-  select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
-    max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
-  into v_url, v_secret
-  from vault.decrypted_secrets as s
-  where s.name in ('push_project_url', 'push_bell_secret');
-  if v_url is null or v_secret is null then
-    perform push.raise_alarm('bell_not_connected', '',
-      'No quotes are fetched: the database does not know how to ring push-alerts. Run: npm run connect', p_now);
+  if not push.call_function('push-alerts', '{}', p_now) then
     return false;
   end if;
   if exists (select from push.quote_sources as s where s.rung >= 3) then
@@ -219,12 +209,6 @@ begin
   end if;
   update push.quote_sources as s set rung = s.rung + 1
   where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now);
-  perform net.http_post(
-    url => v_url || '/functions/v1/push-alerts',
-    body => '{}'::jsonb,
-    headers => jsonb_build_object('Content-Type', 'application/json', 'x-push-bell', v_secret),
-    timeout_milliseconds => 5000
-  );
   return true;
 end;
 $$;

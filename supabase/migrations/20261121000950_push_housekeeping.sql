@@ -80,7 +80,7 @@ begin
     returning 1
   )
   select (select p.id from page as p where p.place > p_limit), (select count(*) from deleted) into v_next, v_count;
-  update push.cleaning as c set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000');
+  update push.cleaning as c set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000') where c.id;
   return v_count;
 end;
 $$;
@@ -100,35 +100,37 @@ declare
 begin
   select c.last_cron_run into v_from from push.cleaning as c;
   with page as (
-    select r.runid, r.jobid, coalesce(r.end_time, r.start_time, '-infinity') as ended_at
+    select r.runid, r.jobid, r.command, coalesce(r.end_time, r.start_time, '-infinity') as ended_at
     from cron.job_run_details as r
     where r.runid > v_from
     order by r.runid
     limit p_limit
   ), old as (
     -- Up to the first one that has to stay.
-    select p.runid, p.jobid from page as p cross join push.settings as s
+    select p.runid, p.jobid, p.command from page as p cross join push.settings as s
     where p.runid < coalesce(
       (select min(k.runid) from page as k where k.ended_at > p_now - s.keep_cron_runs), 9223372036854775807
     )
   ), deleted as (
-    -- The history of other jobs is not ours to delete.
+    -- The history of other jobs is not ours to delete. Of a job that is gone, the command tells that it was ours.
     delete from cron.job_run_details as r
     where r.runid in (
-      select o.runid from old as o join cron.job as j on j.jobid = o.jobid
-      where j.jobname in ('supapush-tick', 'supapush-clean', 'supapush-alerts', 'supapush-quotes')
+      select o.runid from old as o
+      where o.command in (select w.command from push.jobs() as w) or o.jobid in (
+        select j.jobid from cron.job as j join push.jobs() as w on w.name = j.jobname
+      )
     )
     returning 1
   )
   select exists (select from page), (select max(o.runid) from old as o), (select count(*) from deleted)
   into v_found, v_last, v_count;
   -- Nothing beyond the last one: a pg_cron that was installed anew counts from 1 again.
-  update push.cleaning as c set last_cron_run = case when v_found then coalesce(v_last, c.last_cron_run) else 0 end;
+  update push.cleaning as c set last_cron_run = case when v_found then coalesce(v_last, c.last_cron_run) else 0 end where c.id;
   return v_count;
 end;
 $$;
 comment on function push.clean_cron_runs(integer, timestamptz) is
-  'Removes old runs of our own jobs from pg_cron''s history, looking at p_limit of them; returns how many.';
+  'Removes old runs of our own jobs, also of those that are gone, from pg_cron''s history, looking at p_limit of them; returns how many.';
 
 create function push.trim_errors(p_keep integer, p_limit integer, out rule_errors bigint, out reminder_errors bigint)
 language plpgsql
@@ -283,8 +285,5 @@ end;
 $$;
 comment on function push.clean(integer, timestamptz) is
   'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many. Looks after the rules as well. Run by pg_cron.';
-
--- Ten thousand a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
-select cron.schedule('supapush-clean', '* * * * *', 'select push.clean()');
 
 revoke all on all functions in schema push from public;

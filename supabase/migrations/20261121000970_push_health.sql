@@ -33,7 +33,9 @@ declare
   v_alarms jsonb;
   v_reminders constant jsonb := push.reminder_health(p_now);
   v_pauses constant jsonb := push.pause_health(p_now);
-  v_last_tick timestamptz;
+  v_jobs constant jsonb := push.job_health(p_now);
+  v_bell constant record := push.read_bell();
+  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
   v_reasons jsonb;
 begin
   select s.* into v_settings from push.settings as s;
@@ -102,14 +104,6 @@ begin
   from push.alarms as a
   where a.resolved_at is null;
 
-  -- Among the newest runs of all jobs, which an index finds; a tick every 10 seconds is among them if it runs at all.
-  -- One that is to come ran before the clock was set back.
-  select max(r.start_time) filter (where r.start_time <= p_now + interval '1 minute') into v_last_tick
-  from (
-    select d.jobid, d.start_time from cron.job_run_details as d order by d.runid desc limit 500
-  ) as r
-  join cron.job as j on j.jobid = r.jobid and j.jobname = 'supapush-tick';
-
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
@@ -135,9 +129,10 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
   end if;
-  if v_last_tick is null or v_last_tick < p_now - interval '2 minutes' then
-    v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
-      'message', 'The pg_cron job supapush-tick has not run for two minutes: what the bell loses is not found again.');
+  v_reasons := v_reasons || (v_jobs -> 'reasons');
+  -- Before the first message finds it out.
+  if v_bell.fault is not null and not jsonb_path_exists(v_reasons, '$[*] ? (@.code == $code)', jsonb_build_object('code', v_bell.fault)) then
+    v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
   end if;
 
   return jsonb_build_object(

@@ -10,6 +10,7 @@ const WORDS: Record<string, string> = {
     'Your browser could not be reached by its notification service. Try again later, or outside of a private window.',
   service_worker_failed: 'Notifications could not be set up on this device. Load the page again.',
   not_configured: 'Notifications are not set up for this app yet.',
+  schema_not_exposed: 'Notifications are not set up for this app yet.',
   too_many_tests: 'That were many tests. Try again in an hour.',
   too_many_alerts: 'You have as many alerts as you may have. Delete one first.',
 };

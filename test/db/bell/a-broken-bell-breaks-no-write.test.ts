@@ -113,7 +113,7 @@ test('the Vault out of reach: the write goes through', async () => {
   try {
     await notify(sql, user);
     expect(await countDeliveries()).toBe(1);
-    expect(await openAlarms(sql)).toEqual(['bell_failed']);
+    expect(await openAlarms(sql)).toEqual(['vault_unreadable']);
   } finally {
     await asSuperuser('alter schema vault_away rename to vault');
   }

@@ -63,3 +63,16 @@ test('when pg_cron counts from 1 again, it starts over', async () => {
   const now = plus(START, 4 * DAY);
   expect([await clean(now), await clean(now)]).toEqual([0, 1]);
 });
+
+test('of a job that is gone, runs go by what they ran', async () => {
+  const { sql } = db();
+  const gone = (await sql`select max(jobid) + 1000 as id from cron.job`)[0]?.id;
+  await addRuns(gone, START, 4);
+  await sql`
+    update cron.job_run_details set command = (
+      array['select push.tick()', 'select push.ring_for_quotes()', 'select push.notify(null, null)', 'select 1']
+    )[runid]`;
+  expect(await clean(plus(START, 4 * DAY))).toBe(2);
+  const left = await sql`select command from cron.job_run_details order by runid`;
+  expect(left.map(({ command }) => command)).toEqual(['select push.notify(null, null)', 'select 1']);
+});

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { connectBell } from '../../support/bell.ts';
 import { plus } from '../../support/queue.ts';
 import { readStates, remind, sendReminders, useBookings } from '../../support/reminders.ts';
 
@@ -15,6 +16,7 @@ async function clean(now: Date, limit = 1000): Promise<Record<string, number>> {
 
 async function health(now: Date) {
   const { sql } = db();
+  await connectBell(sql);
   await sql`delete from cron.job_run_details`;
   await sql`
     insert into cron.job_run_details (jobid, runid, status, start_time, end_time)

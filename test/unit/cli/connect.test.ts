@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -57,6 +58,24 @@ describe('npm run connect', () => {
     const other = 'another-bell-secret-of-more-than-32-characters';
     expect((await connect(args, { PUSH_BELL_SECRET: other })).code).toBe(0);
     expect(await vault()).toEqual({ ...CONNECTED, push_bell_secret: other });
+  });
+
+  test('mends a restored database: a Vault that does not decrypt, jobs that are lost', async () => {
+    const args = ['--database-url', db().url, '--project-url', PROJECT_URL];
+    const env = { PUSH_BELL_SECRET: BELL_SECRET };
+    const jobs = async () =>
+      (await db().sql`select jobname from cron.job order by jobname`).map(({ jobname }) => jobname);
+    await connect(args, env);
+    const before = await jobs();
+    expect(before).toContain('supapush-tick');
+    const admin = postgres(db().superuserUrl, { max: 1 });
+    await admin`update vault.secrets set secret = '*'`;
+    await admin.end();
+    await db().sql`select cron.unschedule(jobid) from cron.job`;
+    const { code, stderr } = await connect(args, env);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(await vault()).toEqual(CONNECTED);
+    expect(await jobs()).toEqual(before);
   });
 
   test('takes the database from .env and the project from supabase link', async () => {

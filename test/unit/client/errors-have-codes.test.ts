@@ -25,6 +25,7 @@ test.each([
   ['no answer', answer(0, { code: '', details: 'TypeError: fetch failed', hint: '' }), 'offline', /network/],
   ['a missing function', answer(404, { code: 'PGRST202' }), 'not_installed', /migrations/],
   ['a missing table', answer(404, { code: 'PGRST205' }), 'not_installed', /migrations/],
+  ['a schema that is not served', answer(406, { code: 'PGRST106' }), 'schema_not_exposed', /Exposed schemas/],
   ['no session', answer(401, { code: '42501' }), 'not_signed_in', /Sign in/],
   ['a session that ran out', answer(401, { code: 'PGRST301' }), 'not_signed_in', /Sign in/],
   ['no right', answer(403, { code: '42501' }), 'forbidden', /Sign in/],

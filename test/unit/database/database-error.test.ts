@@ -20,6 +20,7 @@ test.each([
   ['PGRST000', 503, 'queue_unreachable', '5'],
   ['PGRST003', 503, 'queue_unreachable', '5'],
   ['', 503, 'queue_unreachable', '5'],
+  ['PGRST106', 503, 'schema_not_exposed', null],
   ['PGRST202', 500, 'internal', null],
   ['42501', 500, 'internal', null],
   ['42P01', 500, 'internal', null],

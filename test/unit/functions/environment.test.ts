@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SupapushError } from '../../../src/errors.ts';
-import { readBellEnvironment, readEnvironment } from '../../../src/functions/environment.ts';
+import { readBellEnvironment, readEnvironment, readSecretKey } from '../../../src/functions/environment.ts';
 
 const GOOD = {
   SUPABASE_URL: 'https://abcdefghijklmnopqrst.supabase.co',
@@ -50,6 +50,19 @@ describe('an environment is read', () => {
     };
     expect(readEnvironment(environment).secretKey).toBe('eyJ.old.key');
   });
+
+  test.each(['{}', '{"other":"sb_secret_two"}', '', ' '])(
+    'with the older key where %j has no newer one',
+    (newer) => {
+      const environment = {
+        ...GOOD,
+        SUPABASE_SECRET_KEYS: newer,
+        SUPABASE_SERVICE_ROLE_KEY: 'eyJ.old.key',
+      };
+      expect(readEnvironment(environment).secretKey).toBe('eyJ.old.key');
+      expect(readSecretKey(environment)).toBe('eyJ.old.key');
+    },
+  );
 
   test('with the newer key where both are there', () => {
     expect(readEnvironment({ ...GOOD, SUPABASE_SERVICE_ROLE_KEY: 'eyJ.old.key' }).secretKey).toBe(
@@ -121,6 +134,7 @@ describe('an environment is refused, by the name of the variable and never by it
     ['SUPABASE_URL', ''],
     ['SUPABASE_SECRET_KEYS', 'sb_secret_v4lue'],
     ['SUPABASE_SECRET_KEYS', '{"default":"sb_secret_v4lue"'],
+    ['SUPABASE_SECRET_KEYS', '{}'],
     ['SUPABASE_SECRET_KEYS', '{"other":"sb_secret_v4lue"}'],
     ['SUPABASE_SECRET_KEYS', '{"default":"","other":"sb_secret_v4lue"}'],
     ['SUPABASE_SECRET_KEYS', '{"default":"sb_secret_v4lue\\n"}'],
