@@ -40,7 +40,8 @@ function send(path: string, headers: Record<string, string> = {}): Promise<{ sta
   return new Promise((resolve, reject) => {
     const outgoing = request(
       `${stack().url}${path}`,
-      { method: 'POST', headers: { 'content-type': 'application/json', ...headers } },
+      // A connection of its own: one that was kept may be closed for its idleness as it is used again.
+      { method: 'POST', agent: false, headers: { 'content-type': 'application/json', ...headers } },
       (answer) => {
         const parts: Buffer[] = [];
         answer.on('data', (part) => parts.push(part));
