@@ -1,9 +1,10 @@
 import type { SupabaseClient, User } from '@supabase/supabase-js';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useState } from 'react';
 import type { PushClient } from '../src/client/index.ts';
 import { AlertEditor, InboxBell, PushPrompt, PushProvider, PushSettings } from '../src/react/index.ts';
 import { Deals } from './deals.tsx';
 import { Messages } from './messages.tsx';
+import { useProblem } from './problem.tsx';
 import { Quotes } from './quotes.tsx';
 import { SignIn } from './sign-in.tsx';
 
@@ -20,10 +21,14 @@ export function App({ supabase, push }: { supabase: SupabaseClient; push: PushCl
     addEventListener('popstate', follow);
     return () => removeEventListener('popstate', follow);
   }, []);
-  const open = (url: string): void => {
+  const open = useCallback((url: string): void => {
     history.pushState(null, '', url);
     setPath(location.pathname);
-  };
+  }, []);
+
+  // A message that is clicked leads here without loading the page anew: what is written in a form stays.
+  useEffect(() => push.onOpen(open), [push, open]);
+  const { run, note } = useProblem();
 
   if (user === undefined) return null;
   return (
@@ -39,7 +44,7 @@ export function App({ supabase, push }: { supabase: SupabaseClient; push: PushCl
               <button
                 type="button"
                 className="supapush-button supapush-quiet"
-                onClick={() => void supabase.auth.signOut()}
+                onClick={() => void run(() => push.signOut())}
               >
                 Sign out
               </button>
@@ -55,6 +60,7 @@ export function App({ supabase, push }: { supabase: SupabaseClient; push: PushCl
         </div>
       </header>
       <main className="demo-main">
+        {note}
         {user ? (
           <>
             <h1 className="demo-hidden">Demo</h1>

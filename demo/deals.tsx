@@ -1,5 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { type ReactNode, useCallback, useEffect, useState } from 'react';
+import { dataOf, useProblem } from './problem.tsx';
 
 interface Deal {
   id: number;
@@ -14,23 +15,27 @@ export function Deals({ supabase, path }: { supabase: SupabaseClient; path: stri
   const [deals, setDeals] = useState<Deal[]>([]);
   const load = useCallback(async () => {
     const { data: user } = await supabase.auth.getSession();
-    const { data } = await supabase
-      .from('deals')
-      .select('id, name, stage')
-      .eq('owner_id', user.session?.user.id)
-      .order('id');
-    setDeals(data ?? []);
+    const query = supabase.from('deals').select('id, name, stage').eq('owner_id', user.session?.user.id);
+    setDeals(dataOf(await query.order('id')) ?? []);
   }, [supabase]);
-  useEffect(() => void load(), [load]);
-  const move = async (id: number, stage: string): Promise<void> => {
-    setDeals(deals.map((deal) => (deal.id === id ? { ...deal, stage } : deal)));
-    await supabase.from('deals').update({ stage }).eq('id', id);
-    await load();
-  };
+  const { run, note } = useProblem();
+  useEffect(() => void run(load), [run, load]);
+  const move = (id: number, stage: string): Promise<void> =>
+    run(async () => {
+      setDeals(deals.map((deal) => (deal.id === id ? { ...deal, stage } : deal)));
+      try {
+        dataOf(await supabase.from('deals').update({ stage }).eq('id', id));
+      } catch (error) {
+        setDeals(deals);
+        throw error;
+      }
+      await load();
+    });
   return (
     <section className="supapush demo-card" aria-labelledby="deals">
       <h2 id="deals">Deals</h2>
-      <p className="supapush-hint">Move one to another stage, and its owner, who is you, is notified.</p>
+      <p className="supapush-hint">Move a deal to another stage. Its owner, you, gets a notification.</p>
+      {note}
       <ul className="demo-rows">
         {deals.map(({ id, name, stage }) => (
           <li key={id} className="demo-row" aria-current={path === `/deals/${id}` ? 'page' : undefined}>

@@ -1,5 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react';
+import { dataOf, useProblem } from './problem.tsx';
 
 const STEPS = [-2, -0.5, 0.5, 2];
 const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
@@ -8,24 +9,26 @@ const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 export function Quotes({ supabase }: { supabase: SupabaseClient }): ReactNode {
   const [quotes, setQuotes] = useState<{ symbol: string; value: number }[]>([]);
   const load = useCallback(async () => {
-    const { data } = await supabase.from('push_quotes').select('symbol, value').order('symbol');
-    setQuotes(data ?? []);
+    setQuotes(dataOf(await supabase.from('push_quotes').select('symbol, value').order('symbol')) ?? []);
   }, [supabase]);
-  useEffect(() => void load(), [load]);
+  const { run, note } = useProblem();
+  useEffect(() => void run(load), [run, load]);
   // One after the other: a second click goes on from what the first one made.
   const moves = useRef(Promise.resolve());
   const move = (symbol: string, percent: number): void => {
-    moves.current = moves.current.then(async () => {
-      const { data } = await supabase.from('push_quotes').select('value').eq('symbol', symbol).single();
-      const value = Math.round((data?.value ?? 0) * (100 + percent)) / 100;
-      await supabase.rpc('demo_set_quote', { p_symbol: symbol, p_value: value });
+    const change = async (): Promise<void> => {
+      const query = supabase.from('push_quotes').select('value').eq('symbol', symbol).single();
+      const value = Math.round((dataOf(await query)?.value ?? 0) * (100 + percent)) / 100;
+      dataOf(await supabase.rpc('demo_set_quote', { p_symbol: symbol, p_value: value }));
       await load();
-    });
+    };
+    moves.current = moves.current.then(() => run(change));
   };
   return (
     <section className="supapush demo-card" aria-labelledby="quotes">
       <h2 id="quotes">Quotes</h2>
-      <p className="supapush-hint">You are the market: make a value cross the threshold of an alert.</p>
+      <p className="supapush-hint">Change a value so that it crosses the threshold of an alert.</p>
+      {note}
       <ul className="demo-rows">
         {quotes.map(({ symbol, value }) => (
           <li key={symbol} className="demo-row">

@@ -18,8 +18,8 @@ export function SignIn({ supabase }: { supabase: SupabaseClient }): ReactNode {
     <form className="supapush demo-card demo-sign-in" onSubmit={(event) => void submit(event)}>
       <h1>Push notifications inside your Supabase project</h1>
       <p className="supapush-hint">
-        Everything behind this page runs on your machine. Take any address: whoever is not known is signed up,
-        joins a small company, and gets three deals to look after.
+        Everything on this page runs on your machine. Use any email address: a new one is signed up, joins a
+        small company, and gets three deals.
       </p>
       <div className="supapush-field">
         <label htmlFor="email">Email</label>

@@ -1,3 +1,4 @@
+import { errorText } from '../channels/error-text.ts';
 import { retryAfterSeconds } from '../channels/retry-after.ts';
 import { QuoteSourceError } from './quote-source.ts';
 
@@ -52,7 +53,7 @@ function refuseStatus({ status, headers }: Response): void {
     throw new QuoteSourceError('redirected', `It answered ${status}, a redirect, which is not followed.`);
   }
   if (status === 401 || status === 403) {
-    throw new QuoteSourceError('credentials_refused', `It answered ${status}: it wants other credentials.`);
+    throw new QuoteSourceError('credentials_refused', `It answered ${status}: it refused the credentials.`);
   }
   if (status === 400 || status === 404 || status === 422) {
     throw new QuoteSourceError('symbols_refused', `It answered ${status}.`);
@@ -90,11 +91,12 @@ function readable(error: unknown, secrets: readonly string[]): QuoteSourceError 
   if (error instanceof DOMException && ['TimeoutError', 'AbortError'].includes(error.name)) {
     return new QuoteSourceError('timed_out', 'It did not answer in time.');
   }
-  const { message, cause } = error instanceof Error ? error : { message: 'unknown error' };
-  const said = [message, cause instanceof Error ? cause.message : ''].filter(Boolean).join(': ');
   // HTTP clients quote the URL, and with it a key in its query.
   const shown = secrets
-    .reduce((text, secret) => text.replaceAll(secret, '…'), said.replace(/\(?https?:\/\/\S+/g, '…'))
+    .reduce(
+      (text, secret) => text.replaceAll(secret, '…'),
+      errorText(error).replace(/\(?https?:\/\/\S+/g, '…'),
+    )
     .replace(/\p{Cc}+/gu, ' ')
     .toWellFormed();
   return new QuoteSourceError('network_error', `There was no answer: ${shown.slice(0, 200)}.`);

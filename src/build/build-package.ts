@@ -5,7 +5,7 @@ import { build } from 'vite';
 import { basicEnvironment, ProgramError, runProgram } from '../quality/run-program.ts';
 
 /** The oldest browsers that have Web Push and all else we need: iOS has it since 16.4. */
-const BROWSERS = ['chrome93', 'firefox100', 'safari16.4'];
+export const BROWSERS = ['chrome93', 'firefox100', 'safari16.4'];
 
 /**
  * Builds what browsers load into `dist`, which is emptied first: a folder of ES modules with types for each folder of `src`

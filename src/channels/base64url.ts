@@ -12,3 +12,12 @@ export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
+
+/** A key that was written in any base64 (padded, with + and /, in lines), as unpadded base64url, as `push.as_base64url()` does. */
+export function asBase64Url(text: string): string {
+  return text
+    .replace(/[ \t\r\n]/g, '')
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
+}

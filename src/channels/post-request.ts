@@ -1,3 +1,4 @@
+import { errorText } from './error-text.ts';
 import { readRetryAfter } from './retry-after.ts';
 import { storableText } from './storable-text.ts';
 
@@ -56,8 +57,7 @@ export async function postRequest(
     if (error instanceof DOMException && error.name === 'TimeoutError') {
       return { status: null, code: 'timed_out', message: `No answer within ${timeoutMs} ms.` };
     }
-    const said = error instanceof Error ? error.message : 'unknown error';
-    return { status: null, code: 'network_error', message: storableText(said, secrets) };
+    return { status: null, code: 'network_error', message: storableText(errorText(error), secrets) };
   }
 }
 

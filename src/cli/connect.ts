@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
+import { publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
 import { SupapushError } from '../errors.ts';
+import { databaseUrlOf } from './database-url.ts';
 import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { runCommand } from './run-command.ts';
 
@@ -40,14 +42,11 @@ await runCommand(USAGE, async () => {
       'usage',
       `PUSH_BELL_SECRET is neither set nor in ${values.file}. Run: npm run secrets`,
     );
-  const vapidPublicKey = setting('VAPID_PUBLIC_KEY') ?? null;
-  const databaseUrl = values['database-url'] ?? setting('SUPABASE_DB_URL');
-  if (!databaseUrl) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
-  if (!/^postgres(ql)?:\/\//.test(databaseUrl) || !URL.canParse(databaseUrl))
-    throw new SupapushError(
-      'usage',
-      'The database URL must look like postgresql://user:password@host:5432/postgres.',
-    );
+  const vapidKey = setting('VAPID_PUBLIC_KEY');
+  const vapidPublicKey = vapidKey ? publicKeyOf(vapidKey) : null;
+  const given = values['database-url'] ?? setting('SUPABASE_DB_URL');
+  if (!given) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
+  const databaseUrl = databaseUrlOf(given);
   const discardOlderThan = values['discard-older-than'] ?? null;
   if (discardOlderThan !== null && !values.adopt)
     throw new SupapushError('usage', '--discard-older-than goes with --adopt.');

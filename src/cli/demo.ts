@@ -23,7 +23,7 @@ function chosen([name, ...others]: string[]): Scenario {
   if (scenario === undefined || others.length > 0) {
     const names = Object.keys(SCENARIOS).join(', ');
     throw new Error(
-      others.length > 0 ? 'One example at a time.' : `There is no example "${name}". There are: ${names}.`,
+      others.length > 0 ? 'Choose one example.' : `There is no example "${name}". There are: ${names}.`,
     );
   }
   return scenario;

@@ -127,7 +127,7 @@ function readPort(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
-    throw new UsageError(`--${flag} wants a port between 1 and 65535, not "${text}"`);
+    throw new UsageError(`--${flag} needs a port between 1 and 65535, not "${text}"`);
   }
   return port;
 }

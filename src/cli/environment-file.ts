@@ -22,8 +22,8 @@ export async function readEnvironmentFile(path: string): Promise<string> {
 export function setEntries(text: string, entries: Record<string, string>): string {
   let written = text === '' || text.endsWith('\n') ? text : `${text}\n`;
   for (const [name, value] of Object.entries(entries)) {
-    // All lines of a name, as it is the last that counts.
-    const lines = new RegExp(`^${name}=.*$`, 'gm');
+    // All lines of a name, as it is the last that counts; a value in quotes, such as a key in PEM, may have several.
+    const lines = new RegExp(`^${name}=(?:"[^"]*"|'[^']*'|.*)$`, 'gm');
     const replaced = written.replace(lines, () => `${name}=${value}`);
     written = written.search(lines) >= 0 ? replaced : `${written}${name}=${value}\n`;
   }

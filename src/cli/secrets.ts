@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import webpush from 'web-push';
-import { isVapidSubject } from '../channels/webpush/vapid-keys.ts';
+import { publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
+import { subjectFault } from '../channels/webpush/vapid-subject.ts';
 import { SupapushError } from '../errors.ts';
 import {
   parseEnvironmentFile,
@@ -31,11 +32,16 @@ await runCommand(USAGE, async () => {
   const text = await readEnvironmentFile(values.file);
   const existing = parseEnvironmentFile(text);
   const subject = values.subject ?? existing.VAPID_SUBJECT;
-  if (!subject || !isVapidSubject(subject)) {
+  if (!subject) {
     throw new SupapushError(
       'usage',
-      'Give --subject mailto:you@example.com (or an https: URL, not localhost): push services ask for a contact.',
+      'Give --subject mailto:you@example.com (or an https: URL of yours): push services want to know whom to contact.',
     );
+  }
+  const fault = subjectFault(subject);
+  if (fault !== null) {
+    const name = values.subject === undefined ? `VAPID_SUBJECT in ${values.file}` : '--subject';
+    throw new SupapushError('usage', `${name} ${fault}: push services refuse any other contact.`);
   }
   const halfPair = ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'].filter((name) => existing[name]);
   if (halfPair.length === 1) {
@@ -57,7 +63,7 @@ await runCommand(USAGE, async () => {
   await replaceEnvironmentFile(values.file, setEntries(text, Object.fromEntries(added)));
   return [
     `Wrote ${added.map(([name]) => name).join(', ')} to ${values.file}.`,
-    `The public key for your frontend: ${existing.VAPID_PUBLIC_KEY || pair.publicKey}`,
+    `The public key for your frontend: ${publicKeyOf(existing.VAPID_PUBLIC_KEY || pair.publicKey)}`,
     `Next: npx supabase secrets set --env-file ${values.file}`,
   ].join('\n');
 });

@@ -2,8 +2,10 @@ import { parseArgs } from 'node:util';
 import postgres from 'postgres';
 import webpush from 'web-push';
 import { z } from 'zod';
+import { privateKeyOf, publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
 import { SupapushError } from '../errors.ts';
 import { parseJson } from '../parse-json.ts';
+import { databaseUrlOf } from './database-url.ts';
 import {
   parseEnvironmentFile,
   readEnvironmentFile,
@@ -24,7 +26,11 @@ was made with, so an old pair is kept until no subscription needs it.
   --file          where the pairs stand (default .env)
   --database-url  the connection string of role postgres; default: SUPABASE_DB_URL`;
 
-const pairs = z.array(z.object({ publicKey: z.string(), privateKey: z.string() }));
+const pair = z.object({
+  publicKey: z.string().transform(publicKeyOf),
+  privateKey: z.string().transform(privateKeyOf),
+});
+const pairs = z.array(pair);
 type Pair = z.infer<typeof pairs>[number];
 
 await runCommand(USAGE, async () => {
@@ -39,7 +45,7 @@ await runCommand(USAGE, async () => {
   if (values.help) return USAGE;
   const [action = 'list', ...others] = positionals;
   if (!['list', 'rotate', 'retire'].includes(action) || others.length > 0) {
-    throw new SupapushError('usage', `There is no ${positionals.join(' ')}: say rotate, retire, or nothing.`);
+    throw new SupapushError('usage', `There is no ${positionals.join(' ')}. Use rotate, retire, or neither.`);
   }
   const text = await readEnvironmentFile(values.file);
   const entries = parseEnvironmentFile(text);
@@ -67,7 +73,7 @@ await runCommand(USAGE, async () => {
   }
 
   const databaseUrl = values['database-url'] ?? process.env.SUPABASE_DB_URL ?? entries.SUPABASE_DB_URL;
-  const usage = databaseUrl === undefined ? undefined : await readUsage(databaseUrl);
+  const usage = databaseUrl === undefined ? undefined : await readUsage(databaseUrlOf(databaseUrl));
   if (action === 'retire') {
     if (usage === undefined)
       throw new SupapushError('usage', 'Give --database-url: only the database knows what is needed.');
@@ -98,7 +104,7 @@ function readPairs(entries: Record<string, string>, file: string): [Pair, ...Pai
       `VAPID_PREVIOUS_KEYS in ${file} is not a JSON list of pairs. Restore it from your secrets.`,
     );
   }
-  return [{ publicKey, privateKey }, ...previous.data];
+  return [pair.parse({ publicKey, privateKey }), ...previous.data];
 }
 
 async function readUsage(databaseUrl: string): Promise<Map<string | null, number>> {

@@ -1,5 +1,5 @@
 import type { KnownSubscription } from '../browser/push-store.ts';
-import type { EnvironmentNavigator, PushEnvironment } from './environment.ts';
+import type { EnvironmentNavigator, PushEnvironment, TrustedTypes } from './environment.ts';
 import type { PushClientOptions } from './push-client.ts';
 import { PushClientError } from './push-client-error.ts';
 
@@ -31,7 +31,7 @@ export async function ensureRegistration(
     const registration = isRegistration(serviceWorker)
       ? serviceWorker
       : await (environment.navigator.serviceWorker as ServiceWorkers).register(
-          serviceWorker,
+          scriptOf(environment, serviceWorker),
           scope ? { scope } : {},
         );
     if (!registration.active) await untilActive(registration);
@@ -42,6 +42,18 @@ export async function ensureRegistration(
     const message = `${serviceWorker} could not be registered. Is node_modules/supapush/dist/sw.js served there?`;
     throw new PushClientError('service_worker_failed', { message, cause });
   }
+}
+
+let policy: ReturnType<TrustedTypes['createPolicy']> | undefined;
+
+/** What `register()` takes under `require-trusted-types-for 'script'`, too: the app has said itself which script it is. */
+function scriptOf({ trustedTypes }: PushEnvironment, script: string | URL): string {
+  try {
+    policy ??= trustedTypes?.createPolicy('supapush', { createScriptURL: (url) => url });
+  } catch {
+    // The page's `trusted-types` does not name it. It may have a default policy, or register() says what is wrong.
+  }
+  return (policy?.createScriptURL(String(script)) ?? script) as string;
 }
 
 function isRegistration(
@@ -103,7 +115,7 @@ export async function subscribeBrowser(
     try {
       const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
       if (!isRemoved(subscription)) return subscription;
-      cause = new Error(`The browser gave an endpoint at ${REMOVED}.`);
+      cause = new Error(`The browser returned an endpoint at ${REMOVED}.`);
       await subscription.unsubscribe();
     } catch (error) {
       cause = error;

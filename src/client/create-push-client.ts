@@ -28,13 +28,14 @@ export function createPushClientIn(
   supabase: PushSupabaseClient,
   options: PushClientOptions = {},
 ): PushClient {
-  const project = projectOf(supabase, options.functionsUrl);
+  const project = projectOf(supabase, options);
   const context = createContext(environment, project, options);
   const actions = createOfflineActions(context);
   const registration = createRegistration(context);
   const statusChanged = createSignal<PushStatus>();
   const inboxChanged = createSignal<void>();
   const userChanged = createSignal<string | null>();
+  const opened = createSignal<string>();
 
   let status: PushStatus = 'unknown';
   const setStatus = (now: PushStatus): PushStatus => {
@@ -68,8 +69,20 @@ export function createPushClientIn(
     return now;
   };
 
+  const takeBack = async (userId: string | null): Promise<void> => {
+    const began = users;
+    try {
+      await context.alone('device', () => registration.signOut(userId)).catch(context.report);
+      await sync();
+    } finally {
+      // So it is, whatever has failed.
+      if (began === users && status === 'unknown') setStatus('signed-out');
+    }
+  };
+
   const browser = listenToBrowser(context, {
     inboxChanged,
+    opened,
     sync: () => void syncAll().catch(context.report),
     user: (userId, changed) => {
       actions.userId = userId;
@@ -79,16 +92,7 @@ export function createPushClientIn(
       if (isSupported()) setStatus('unknown');
       userChanged.tell(userId);
     },
-    signedOut: async (userId) => {
-      const began = users;
-      try {
-        await context.alone('device', () => registration.signOut(userId)).catch(context.report);
-        await sync();
-      } finally {
-        // So it is, whatever has failed.
-        if (began === users && status === 'unknown') setStatus('signed-out');
-      }
-    },
+    signedOut: takeBack,
   });
 
   const ownEndpoint = async () => (await (await context.store()).get('subscription'))?.endpoint;
@@ -110,6 +114,7 @@ export function createPushClientIn(
     },
     onStatusChange: statusChanged.listen,
     onUserChange: userChanged.listen,
+    onOpen: opened.listen,
     isSupported,
     sync: syncAll,
     async subscribe() {
@@ -129,6 +134,12 @@ export function createPushClientIn(
       return deviceOf(row, row.endpoint ?? undefined);
     },
     unsubscribe: ({ everywhere } = {}) => unsubscribe(everywhere),
+    async signOut({ scope = 'global' } = {}) {
+      const userId = actions.userId;
+      const told = await project.session.signOut(scope);
+      await takeBack(userId).catch(context.report);
+      return told;
+    },
     async sendTest() {
       const endpoint = await ownEndpoint();
       const device = endpoint && (await readDevices(context)).find((row) => row.endpoint === endpoint);

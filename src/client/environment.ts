@@ -1,5 +1,13 @@
 import { openPushStore, type PushStore } from '../browser/push-store.ts';
 
+/** Chromium, Firefox and Safari: what makes text into what a page under `require-trusted-types-for` runs. */
+export interface TrustedTypes {
+  createPolicy(
+    name: string,
+    rules: { createScriptURL(url: string): string },
+  ): { createScriptURL(url: string): unknown };
+}
+
 /** What is looked at of `navigator`. */
 export interface EnvironmentNavigator {
   readonly userAgent: string;
@@ -24,8 +32,11 @@ export interface PushEnvironment {
   readonly PushManager?: unknown;
   readonly Notification?: Pick<typeof Notification, 'permission' | 'requestPermission'>;
   readonly BroadcastChannel?: typeof BroadcastChannel;
-  readonly addEventListener: (type: 'online', listener: () => void) => void;
-  readonly removeEventListener: (type: 'online', listener: () => void) => void;
+  readonly trustedTypes?: TrustedTypes;
+  readonly addEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
+  readonly removeEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
+  /** Whether somebody may be looking at the page. */
+  readonly isVisible: () => boolean;
   readonly fetch: typeof fetch;
   /** What page and service worker share. */
   readonly openStore: () => Promise<PushStore>;
@@ -41,8 +52,10 @@ export function browserEnvironment(): PushEnvironment | undefined {
     PushManager: window.PushManager,
     Notification: window.Notification,
     BroadcastChannel: window.BroadcastChannel,
+    ...('trustedTypes' in window && { trustedTypes: window.trustedTypes as TrustedTypes }),
     addEventListener: window.addEventListener.bind(window),
     removeEventListener: window.removeEventListener.bind(window),
+    isVisible: () => document.visibilityState === 'visible',
     fetch: window.fetch.bind(window),
     openStore: openPushStore,
   };

@@ -1,9 +1,13 @@
+import type { OpenAnswer, OpenQuestion } from '../browser/worker-message.ts';
 import type { ClientContext } from './client-context.ts';
 import type { Signal } from './signal.ts';
+import { tellWorker } from './worker-messages.ts';
 
 /** What may happen around a client. */
 export interface Happenings {
   readonly inboxChanged: Signal<void>;
+  /** A notification was clicked, and this page is to show its path. */
+  readonly opened: Signal<string>;
   /** The device may stand otherwise than it did. */
   sync(): void;
   /** Who is signed in now, as soon as it is known, and whether it was somebody else before, or nobody. */
@@ -27,16 +31,16 @@ export function listenToBrowser(
   const endings: (() => void)[] = [];
   let userId: string | null | undefined;
 
-  const { data } = project.auth.onAuthStateChange((event, session) => {
+  const endSession = project.session.listen((event, now) => {
     const before = userId;
-    userId = session?.user.id ?? null;
+    userId = now;
     const changed = before !== undefined && userId !== before;
     happenings.user(userId, changed);
     // supabase-js holds its lock while this runs, and says SIGNED_IN each time that a tab is looked at again.
     if (event === 'SIGNED_OUT') setTimeout(() => happenings.signedOut(before ?? null).catch(context.report));
     else if (changed || (event === 'SIGNED_IN' && userId !== before)) setTimeout(happenings.sync);
   });
-  endings.push(() => data.subscription.unsubscribe());
+  endings.push(endSession);
 
   const tabs = environment?.BroadcastChannel && new environment.BroadcastChannel('supapush');
   // Inbox changes that other tabs told of are not told on.
@@ -57,14 +61,42 @@ export function listenToBrowser(
     );
   }
 
+  /** Has the worker send what waits: Firefox and Safari do not wake it up when the network is back. */
+  const flush = async (): Promise<void> => {
+    if (!environment?.isVisible()) return;
+    const store = await context.store();
+    if ((await store.get('pending_resubscribe')) || (await store.all('receipts')).length > 0)
+      await tellWorker(context, 'flush');
+  };
+
+  /** Whether the page shows a URL by itself. */
+  const opens = (url: string): boolean => {
+    try {
+      const { pathname, search, hash } = new URL(url);
+      return happenings.opened.tell(pathname + search + hash);
+    } catch (error) {
+      context.report(error);
+      return false;
+    }
+  };
+
   if (environment) {
-    environment.addEventListener('online', happenings.sync);
-    endings.push(() => environment.removeEventListener('online', happenings.sync));
+    const flushOrReport = () => void flush().catch(context.report);
+    const on = (type: 'online' | 'visibilitychange', listener: () => void) => {
+      environment.addEventListener(type, listener);
+      endings.push(() => environment.removeEventListener(type, listener));
+    };
+    on('online', happenings.sync);
+    on('online', flushOrReport);
+    on('visibilitychange', flushOrReport);
+    flushOrReport();
 
     const workers = environment.navigator.serviceWorker;
-    const hear = ({ data }: Event & { data?: { type?: unknown; event?: unknown } }) => {
+    const hear = ({ data, ports }: Event & Partial<MessageEvent<Partial<OpenQuestion>>>) => {
       if (data?.type !== 'supapush') return;
-      if (data.event === 'subscription-changed') happenings.sync();
+      const event: string | undefined = data.event;
+      if (event === 'open') ports?.[0]?.postMessage({ opens: opens(data.url ?? '') } satisfies OpenAnswer);
+      else if (event === 'subscription-changed') happenings.sync();
       else happenings.inboxChanged.tell();
     };
     workers?.addEventListener('message', hear);

@@ -1,3 +1,4 @@
+import { clockZone, localTimeZone } from '../browser/time-zone.ts';
 import type { ClientContext } from './client-context.ts';
 import type { OfflineActions } from './offline-actions.ts';
 import type { Category, DevicePreferences, Preferences, PushPreferences } from './push-client.ts';
@@ -20,14 +21,24 @@ const DEFAULTS: Preferences = {
   mutedCategories: [],
 };
 
-/** Tries something that needs a timezone with the one of this browser, where none has been said. */
+/** Writes something that needs a time zone: with the one of this browser where none has been given. */
 export async function withTimezone<T>(values: object, write: (values: object) => Promise<T>): Promise<T> {
   try {
     return await write(values);
   } catch (error) {
-    if (!(error instanceof PushClientError) || error.code !== 'timezone_missing') throw error;
-    return await write({ ...values, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+    if (!hasCode(error, 'timezone_missing')) throw error;
   }
+  try {
+    return await write({ ...values, timezone: localTimeZone() });
+  } catch (error) {
+    // The browser may know a place that this Postgres does not know yet.
+    if (!hasCode(error, 'timezone_unknown')) throw error;
+  }
+  return await write({ ...values, timezone: clockZone() });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof PushClientError && error.code === code;
 }
 
 /** What users want to get: rows of `push_preferences` and `push_device_preferences`. */

@@ -1,47 +1,63 @@
 /** Every error that the client itself raises: what happened, and what to do. The database's own come with theirs. */
 const ERRORS = {
   unsupported: [
-    'This browser has no push messages.',
-    'Open the page in a current Chrome, Edge, Firefox or Safari; not inside another app, nor in a private window.',
+    'This browser does not support push notifications.',
+    'Open the page in a current Chrome, Edge, Firefox or Safari, not inside another app or in a private window.',
   ],
   insecure_origin: [
-    'The page is not on https.',
-    'Serve it over https. Plain http will do on localhost alone.',
+    'The page is not served over https.',
+    'Serve it over https. Plain http works only on localhost.',
   ],
   needs_install: [
-    'On iPhone and iPad push is for pages on the Home Screen.',
-    'Ask the user to choose Share, then "Add to Home Screen", and to open the page from there.',
+    'On iPhone and iPad, push works only for apps on the Home Screen.',
+    'Ask the user to choose Share, then "Add to Home Screen", and to open the app from there.',
   ],
   permission_denied: [
-    'The user does not allow notifications.',
-    "Only the browser's own settings for this page can change that: say where they are.",
+    'Notifications are blocked.',
+    "Only the user can allow them, in the browser's settings for this page. Explain where those are.",
   ],
   permission_dismissed: [
-    'The question was closed without an answer.',
-    'Ask again another time, after a click.',
+    'The permission prompt was closed without an answer.',
+    'Ask again later, after a click.',
   ],
   service_worker_failed: [
     'The service worker could not be registered.',
-    'Copy node_modules/supapush/dist/sw.js to where your app serves its files, or say with the option serviceWorker where it is.',
+    'Copy node_modules/supapush/dist/sw.js to where your app serves its files, or set the option serviceWorker to where it is.',
+  ],
+  worker_without_push: [
+    'The service worker is without the push handler of Supapush.',
+    "Load it there: importScripts('/supapush-sw.js'), a copy of node_modules/supapush/dist/sw.js (vite-plugin-pwa: workbox.importScripts).",
   ],
   subscribe_failed: [
-    'The browser did not subscribe to its push service.',
-    'Try again. If it goes on, the push service is blocked (a proxy, a private window, a setting of the browser).',
+    'The browser could not subscribe to its push service.',
+    'Try again. If it keeps failing, something blocks the push service: a proxy, a private window, or a browser setting.',
   ],
-  not_signed_in: ['Nobody is signed in.', 'Sign in first.'],
-  not_configured: [
-    'The project has no VAPID key for browsers yet.',
-    'Run "npm run connect" for the project.',
+  not_signed_in: ['No user is signed in.', 'Sign in first.'],
+  session_unknown: [
+    'The Supabase client does not say who is signed in.',
+    'Made with accessToken, it cannot: use the options userId and onUserChange.',
   ],
-  not_installed: ['The database lacks a part of Supapush.', 'Apply its migrations: supabase db push.'],
+  session_elsewhere: [
+    'The session is not that of the Supabase client.',
+    'Sign out at your provider: onUserChange then takes the device back.',
+  ],
+  user_id_not_uuid: [
+    'The id of the user is no uuid.',
+    'It is the id in auth.users: have your provider put that into the claim sub.',
+  ],
+  not_configured: ['The project has no VAPID key yet.', 'Run "npm run connect" for the project.'],
+  not_installed: [
+    'A part of Supapush is missing in the database.',
+    'Apply its migrations: supabase db push.',
+  ],
   schema_not_exposed: [
     'The project does not serve the schema public, where the tables of Supapush are.',
     'Add it: Dashboard → Project Settings → Data API → Exposed schemas.',
   ],
-  forbidden: ['The database does not allow this.', 'Sign in as the user whose data it is.'],
-  not_found: ['There is no such thing of this user.', 'It may have been deleted: load the list anew.'],
-  offline: ['The project cannot be reached.', 'Try again when the network is back.'],
-  failed: ['The project refused this.', 'Look at the message and the status.'],
+  forbidden: ['The database does not allow this.', 'Sign in as the user who owns this data.'],
+  not_found: ['This user has no such item.', 'It may have been deleted. Load the list again.'],
+  offline: ['The project cannot be reached.', 'Try again when the device is online.'],
+  failed: ['The project refused the request.', 'See the message and the status.'],
 } as const;
 
 export type PushClientErrorCode = keyof typeof ERRORS;

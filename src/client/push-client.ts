@@ -181,6 +181,18 @@ export interface PushClientOptions {
   realtime?: boolean;
   /** What went wrong while nobody was waiting for an answer; `console.warn` unless given. */
   onError?: (error: Error) => void;
+  /**
+   * Who is signed in, where the Supabase client does not know, because it was made with `accessToken`: the id in `auth.users`,
+   * which is the claim `sub`. Null when nobody is.
+   */
+  userId?: () => string | null | undefined | Promise<string | null | undefined>;
+  /** Goes with `userId`: calls the listener when another user is signed in, or nobody (null); returns what ends that. */
+  onUserChange?: (listener: (userId: string | null) => void) => () => void;
+}
+
+export interface SignOutOptions {
+  /** As supabase-js has it: `global`, the default, ends the user's sessions on all devices, `local` this one alone. */
+  scope?: 'global' | 'local';
 }
 
 export interface PushDevices {
@@ -243,6 +255,12 @@ export interface PushClient {
    * loads. `status` is `unknown` from then on until a `sync()` has said. The function returned ends that.
    */
   onUserChange(listener: (userId: string | null) => void): () => void;
+  /**
+   * Speaks when a notification was clicked that leads to a path of this app (with query and fragment), and this page is to show
+   * it: go there by your router. Without a listener the page is left as it is, for somebody may be writing in it, and the path is
+   * opened in another window. The function returned ends that.
+   */
+  onOpen(listener: (path: string) => void): () => void;
   /** Whether this browser has all that push needs, here and now: false on iOS outside of the Home Screen. */
   isSupported(): boolean;
   /** To be called on each load: finds how push stands and repairs what was lost. Never asks the user anything. */
@@ -251,6 +269,11 @@ export interface PushClient {
   subscribe(): Promise<Device>;
   /** Takes this device back, or all devices of the user. */
   unsubscribe(options?: { everywhere?: boolean }): Promise<void>;
+  /**
+   * Signs the user out of this device in any case, offline too, and takes the device back. Resolves with whether the project
+   * was told; if not, it will be told later that the device was taken back, and the session ends there when it expires.
+   */
+  signOut(options?: SignOutOptions): Promise<boolean>;
   /** Sends a message to this device, or to all of the user's where this one is not registered; returns its id. */
   sendTest(): Promise<string>;
   readonly devices: PushDevices;

@@ -14,6 +14,7 @@ import type { PushStatus } from './push-client.ts';
 import { isOffline, PushClientError } from './push-client-error.ts';
 import { createRelease } from './release.ts';
 import { obstacleOf } from './support.ts';
+import { requirePushHandler, tellWorker } from './worker-messages.ts';
 
 /** This browser as a device of the user: finding out, making and taking back. None of it may run twice at a time. */
 export interface Registration {
@@ -36,8 +37,15 @@ export function createRegistration(context: ClientContext): Registration {
     (await (await findRegistration(environment, options))?.pushManager.getSubscription()) ?? null;
 
   // The worker takes from the screen what was for somebody else, also when this page is left.
-  const clearScreen = async (environment: PushEnvironment): Promise<void> =>
-    (await findRegistration(environment, options))?.active?.postMessage({ type: 'supapush', event: 'clear' });
+  const clearScreen = (): Promise<void> => tellWorker(context, 'clear');
+
+  let checked = false;
+  const checkWorker = async (worker: ServiceWorkerRegistration, asked: boolean): Promise<void> => {
+    if (asked) return await requirePushHandler(worker);
+    // A device that is registered goes on; its app's developer hears of it, once for each page.
+    if (!checked) requirePushHandler(worker).catch(context.report);
+    checked = true;
+  };
 
   const vapidKey = async (): Promise<string> => {
     const key = await project.rpc('push_vapid_key');
@@ -85,6 +93,7 @@ export function createRegistration(context: ClientContext): Registration {
   ): Promise<DeviceRow | null> => {
     const [store, key] = await Promise.all([context.store(), vapidKey()]);
     const worker = await ensureRegistration(environment, options);
+    await checkWorker(worker, asked);
     const known = await store.get('subscription');
     const isOurs = (await store.get('user_id')) === userId;
     const before = await worker.pushManager.getSubscription();
@@ -107,7 +116,7 @@ export function createRegistration(context: ClientContext): Registration {
       (await project.rpc('push_device_removed', { p_address: last }))
     ) {
       await before?.unsubscribe();
-      await clearScreen(environment);
+      await clearScreen();
       await store.delete('subscription');
       await store.delete('user_id');
       return null;
@@ -139,7 +148,7 @@ export function createRegistration(context: ClientContext): Registration {
   const settleAs = async (environment: PushEnvironment, userId: string): Promise<PushStatus> => {
     const store = await context.store();
     const known = await store.get('subscription');
-    if (known && (await store.get('user_id')) !== userId) await clearScreen(environment);
+    if (known && (await store.get('user_id')) !== userId) await clearScreen();
     const permission = environment.Notification?.permission;
     if (permission !== 'granted') {
       // The browser has dropped the subscription by itself; its row would wait for the next push to fail.
@@ -167,7 +176,7 @@ export function createRegistration(context: ClientContext): Registration {
       await subscription?.unsubscribe();
     } finally {
       // What still came until then, too.
-      if (reached) await clearScreen(reached);
+      if (reached) await clearScreen();
     }
     if (address) await release.take(address, userId);
   };

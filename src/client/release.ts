@@ -1,7 +1,11 @@
 import { isForLater } from '../browser/for-later.ts';
 import type { KnownSubscription } from '../browser/push-store.ts';
+import { within } from '../browser/time-limit.ts';
 import type { ClientContext } from './client-context.ts';
 import { isOffline, type PushClientError } from './push-client-error.ts';
+
+/** Milliseconds after which an answer is no longer waited for: the next page, and who signs in, wait as long. */
+const ANSWER_LIMIT = 10_000;
 
 type Address = Omit<KnownSubscription, 'vapid_key'>;
 
@@ -22,15 +26,15 @@ export function createRelease(context: ClientContext): Release {
     const address = await store.get('pending_release');
     if (!address || !environment || !project.functionsUrl) return;
     try {
-      const response = await environment.fetch(`${project.functionsUrl}/push-events`, {
+      const asked = environment.fetch(`${project.functionsUrl}/push-events`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ release: address }),
         // Signing out often leaves the page.
         keepalive: true,
       });
-      await response.text();
-      if (isForLater(response.status)) return;
+      const { status } = await within(ANSWER_LIMIT, asked);
+      if (isForLater(status)) return;
     } catch {
       return;
     }

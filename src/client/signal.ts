@@ -1,7 +1,8 @@
 /** Something that listeners are told of. */
 export interface Signal<T> {
   listen(listener: (value: T) => void): () => void;
-  tell(value: T): void;
+  /** Whether there was a listener. */
+  tell(value: T): boolean;
 }
 
 /** A signal; the function that `listen` returns ends the listening. */
@@ -15,7 +16,9 @@ export function createSignal<T>(): Signal<T> {
       return () => void listeners.delete(entry);
     },
     tell(value) {
-      for (const { listener } of [...listeners]) listener(value);
+      const told = [...listeners];
+      for (const { listener } of told) listener(value);
+      return told.length > 0;
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
+import type { PushClientOptions } from './push-client.ts';
 import { PushClientError } from './push-client-error.ts';
+import { type Session, sessionOf } from './session.ts';
 
 /** What is needed of a Supabase client: any `@supabase/supabase-js` of version 2 has it, whatever its types. */
 export interface PushSupabaseClient {
@@ -20,7 +22,7 @@ type Order = string;
 
 /** The project as the client asks it. Everything rejects with a `PushClientError`, `offline` when nobody answered. */
 export interface Project {
-  readonly auth: SupabaseClient['auth'];
+  readonly session: Session;
   readonly client: SupabaseClient;
   /** A table of Supapush, whatever schema the client asks by default. */
   from(table: string): ReturnType<SupabaseClient['from']>;
@@ -35,11 +37,13 @@ export interface Project {
   readonly functionsUrl: string | undefined;
 }
 
-/** Looks at a Supabase client as a project. */
-export function projectOf(supabase: PushSupabaseClient, functionsUrl?: string): Project {
+/** Looks at a Supabase client as a project. Throws `session_unknown` where nothing says who is signed in. */
+export function projectOf(supabase: PushSupabaseClient, options: PushClientOptions = {}): Project {
+  const { functionsUrl } = options;
   const client = supabase as unknown as SupabaseClient;
   // Our tables and functions are in public; an app's client may have another schema as its default.
   const api = client.schema?.('public' as never) ?? client;
+  const session = sessionOf(client, options);
   const { supabaseUrl } = supabase as { supabaseUrl?: string };
 
   const data = async (query: PromiseLike<Answer>): Promise<unknown> => {
@@ -49,7 +53,7 @@ export function projectOf(supabase: PushSupabaseClient, functionsUrl?: string): 
   };
 
   return {
-    auth: client.auth,
+    session,
     client,
     data,
     from: (table) => api.from(table) as ReturnType<SupabaseClient['from']>,
@@ -68,12 +72,7 @@ export function projectOf(supabase: PushSupabaseClient, functionsUrl?: string): 
       }
       return rows;
     },
-    userId: async () => {
-      const { data, error } = await client.auth.getSession();
-      // A session that cannot be renewed without a network is none at the moment, and nobody has signed out.
-      if (error?.name === 'AuthRetryableFetchError') throw new PushClientError('offline', { cause: error });
-      return data.session?.user.id ?? null;
-    },
+    userId: session.userId,
     functionsUrl: (functionsUrl ?? (supabaseUrl && `${supabaseUrl}/functions/v1`))?.replace(/\/+$/, ''),
   };
 }

@@ -62,11 +62,23 @@ const presentation = z
     silent: z.boolean().exactOptional(),
     vibrate: z.array(z.number()).exactOptional(),
     renotify: z.boolean().exactOptional(),
+    app_badge: z.number().int().nonnegative().exactOptional(),
+    sound: z.string().exactOptional(),
+    channel: z.string().exactOptional(),
+    thread: z.string().exactOptional(),
+    interruption_level: z.enum(['passive', 'active', 'time-sensitive', 'critical']).exactOptional(),
   })
   .transform(
-    ({ require_interaction: requireInteraction, ...others }): Presentation => ({
+    ({
+      require_interaction: requireInteraction,
+      app_badge: appBadge,
+      interruption_level: interruptionLevel,
+      ...others
+    }): Presentation => ({
       ...others,
       ...(requireInteraction === undefined ? {} : { requireInteraction }),
+      ...(appBadge === undefined ? {} : { appBadge }),
+      ...(interruptionLevel === undefined ? {} : { interruptionLevel }),
     }),
   );
 

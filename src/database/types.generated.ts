@@ -759,6 +759,7 @@ export type Database = {
       };
       push_send_test: { Args: { p_subscription_id?: string }; Returns: string };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
+      push_user_id: { Args: Record<PropertyKey, never>; Returns: string };
       push_vapid_key: { Args: Record<PropertyKey, never>; Returns: string };
       push_watched_symbols: {
         Args: { p_now?: string };

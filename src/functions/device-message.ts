@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { asBase64Url } from '../channels/base64url.ts';
 import { SupapushError } from '../errors.ts';
 import { parseJson } from '../parse-json.ts';
 import type { createBodyReader } from './read-body.ts';
@@ -8,12 +9,10 @@ const MAX_RECEIPTS = 100;
 
 // What PostgreSQL has no place for would otherwise be an error of the database.
 const storable = z.string().refine((text) => !text.includes('\u0000') && text.isWellFormed());
-const device = z.object({
-  endpoint: storable.min(1).max(2048),
-  p256dh: storable.min(1).max(128),
-  auth: storable.min(1).max(64),
-});
-const renewed = device.extend({ vapid_key: storable.min(1).max(128).nullish() });
+// The table keeps keys in one spelling, and a device proves itself by the same.
+const key = storable.min(1).max(128).transform(asBase64Url);
+const device = z.object({ endpoint: storable.min(1).max(2048), p256dh: key, auth: key });
+const renewed = device.extend({ vapid_key: key.nullish() });
 const message = z.union([
   // Each is looked at alone: one that is malformed, or of a newer worker, does not take the others with it.
   z.strictObject({ receipts: z.array(z.unknown()).max(MAX_RECEIPTS) }),

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { isVapidSubject, type VapidKeys } from '../channels/webpush/vapid-keys.ts';
+import { privateKeyOf, publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
+import type { VapidKeys } from '../channels/webpush/vapid-keys.ts';
+import { subjectFault } from '../channels/webpush/vapid-subject.ts';
 import { SupapushError } from '../errors.ts';
 import { MAX_PAYLOAD_BYTES } from '../notification/payload.ts';
 import { parseJson } from '../parse-json.ts';
@@ -40,25 +42,29 @@ const secretKeys = {
   SUPABASE_SERVICE_ROLE_KEY: headerValue.optional(),
 };
 
+const publicKey = z.string().transform(publicKeyOf);
+const privateKey = z.string().transform(privateKeyOf);
+
 const variables = z.object({
   SUPABASE_URL: z.url({ protocol: /^https?$/ }),
   ...secretKeys,
-  VAPID_PUBLIC_KEY: z.string().min(1),
-  VAPID_PRIVATE_KEY: z.string().min(1),
+  VAPID_PUBLIC_KEY: publicKey.pipe(z.string().min(1)),
+  VAPID_PRIVATE_KEY: privateKey.pipe(z.string().min(1)),
   VAPID_PREVIOUS_KEYS: z
     .string()
     .transform((text, context) => {
       // A line left empty in .env is no key.
       if (text.trim() === '') return [];
-      const pairs = z
-        .array(z.object({ publicKey: z.string(), privateKey: z.string() }))
-        .safeParse(parseJson(text));
+      const pairs = z.array(z.object({ publicKey, privateKey })).safeParse(parseJson(text));
       if (pairs.success) return pairs.data;
       context.addIssue({ code: 'custom', message: 'must be JSON: [{"publicKey": "…", "privateKey": "…"}]' });
       return z.NEVER;
     })
     .default([]),
-  VAPID_SUBJECT: z.string().refine(isVapidSubject, 'must be a mailto: or https: URL, not localhost'),
+  VAPID_SUBJECT: z.string().superRefine((subject, context) => {
+    const fault = subjectFault(subject);
+    if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+  }),
   // A line left empty in .env counts as 0.
   PUSH_PADDING: z.coerce.number().int().min(0).max(MAX_PAYLOAD_BYTES).default(0),
   PUSH_DELIVERY_BUDGET: z.coerce.number().int().positive().optional(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Channel } from '../channels/channel.ts';
 import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
 import { importServiceAccount } from '../channels/fcm/service-account.ts';
-import { createReceiptTokens } from '../channels/receipt-tokens.ts';
+import { createReceiptTokens, type ReceiptTokens } from '../channels/receipt-tokens.ts';
 import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
 import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
@@ -70,7 +70,7 @@ async function buildWorld(platform: Platform): Promise<World> {
   const signers = await importAllVapidKeys(vapid);
   const receipts = await createReceiptTokens(vapid, supabaseUrl);
   const clock = createServerClock();
-  const fcm = await buildFcm(fcmServiceAccount, clock.now);
+  const fcm = await buildFcm(fcmServiceAccount, receipts, clock.now);
   const client = createServiceClient(supabaseUrl, secretKey, clock);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
@@ -90,6 +90,7 @@ async function buildWorld(platform: Platform): Promise<World> {
 /** FCM is one channel of two: without a usable account its deliveries wait, and web push goes on. */
 async function buildFcm(
   serviceAccount: string | undefined,
+  receipts: ReceiptTokens,
   now: () => number,
 ): Promise<{ channel: Channel<'fcm'>; problem?: SupapushError }> {
   if (serviceAccount === undefined) {
@@ -98,7 +99,9 @@ async function buildFcm(
     };
   }
   try {
-    return { channel: createFcmChannel({ account: await importServiceAccount(serviceAccount), now }) };
+    return {
+      channel: createFcmChannel({ account: await importServiceAccount(serviceAccount), receipts, now }),
+    };
   } catch (error) {
     if (!(error instanceof SupapushError)) throw error;
     return { channel: createUnconfiguredChannel(error.message), problem: error };

@@ -17,8 +17,8 @@ export const MIN_BODY_BYTES = 128;
 export const MAX_RECEIPT_BYTES = 42;
 
 /**
- * What a device shows of a notification besides its text: the options of `showNotification()` of the same names, and of
- * an action also where it leads (`url`).
+ * What a device shows of a notification besides its text: the options of `showNotification()` of the same names, of an
+ * action also where it leads (`url`), and what apps have besides.
  */
 export interface Presentation {
   icon?: string;
@@ -30,7 +30,19 @@ export interface Presentation {
   /** Milliseconds of vibration and pause in turns. */
   vibrate?: number[];
   renotify?: boolean;
+  /** The number on the app's icon; the database has put the unread count here where that was asked for. */
+  appBadge?: number;
+  /** Apps: `default`, or a file of the app such as `chime.caf`. */
+  sound?: string;
+  /** Android: the notification channel. */
+  channel?: string;
+  /** Apple: notifications of one thread are shown as a group. */
+  thread?: string;
+  interruptionLevel?: InterruptionLevel;
 }
+
+/** Apple's levels: https://developer.apple.com/documentation/usernotifications/unnotificationinterruptionlevel */
+export type InterruptionLevel = 'passive' | 'active' | 'time-sensitive' | 'critical';
 
 /** What a device needs to show one notification. */
 export interface NotificationContent {
@@ -136,6 +148,7 @@ function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
   return encoder.encode(
     JSON.stringify({
       web_push: 8030,
+      ...(content.presentation?.appBadge === undefined ? {} : { app_badge: content.presentation.appBadge }),
       notification: {
         title: content.title,
         ...(content.body === null ? {} : { body: content.body }),
@@ -162,8 +175,18 @@ function absolute(url: string, appUrl: string | null): string {
 
 /** The presentation in the names of Declarative Web Push (https://w3c.github.io/push-api/#declarative-push-message). */
 function members({ presentation, url, topic, tag, appUrl }: NotificationContent): Record<string, unknown> {
-  const { actions, renotify, ...others } = presentation ?? {};
+  const {
+    actions,
+    renotify,
+    appBadge: _onIcon,
+    sound: _inApps,
+    channel: _ofAndroid,
+    thread: _ofApple,
+    interruptionLevel,
+    ...others
+  } = presentation ?? {};
   return {
+    ...(interruptionLevel === 'passive' && others.vibrate === undefined ? { silent: true } : {}),
     ...others,
     // One action without a place to go to makes the whole message invalid there.
     ...(actions === undefined

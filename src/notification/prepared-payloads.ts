@@ -12,14 +12,16 @@ export function createPreparedPayloads(
 ): (content: NotificationContent) => PreparedPayload {
   const prepared = new Map<string, { content: NotificationContent; payload: PreparedPayload }[]>();
   return (content) => {
-    const known = prepared.get(content.notificationId);
+    // A badge is of one user, so that the messages of one notification differ in it: each number is looked for by itself.
+    const key = `${content.notificationId} ${content.presentation?.appBadge ?? ''}`;
+    const known = prepared.get(key);
     const same = known?.find((one) => isSame(one.content, content));
     if (same !== undefined) return same.payload;
     const payload = prepare(content);
     if (known !== undefined && known.length < MAX_NOTIFICATIONS) known.push({ content, payload });
     else {
       if (prepared.size >= MAX_NOTIFICATIONS) prepared.clear();
-      prepared.set(content.notificationId, [{ content, payload }]);
+      prepared.set(key, [{ content, payload }]);
     }
     return payload;
   };

@@ -19,8 +19,22 @@ const STEPS: [limit: number, unit: Intl.RelativeTimeFormatUnit, milliseconds: nu
   [7 * 24 * 60 * MINUTE, 'day', 24 * 60 * MINUTE],
 ];
 
-/** @param locale BCP 47; the browser's unless given. */
-export function createFormat(locale?: string): PushFormat {
+/**
+ * What `Intl` takes of a locale: a language tag, also where it is written as POSIX does (`de_AT.UTF-8`, `en-US@posix`).
+ * Undefined, which is the browser's own, for what names no language (`C`, an empty text).
+ */
+export function usableLocale(locale: string | undefined): string | undefined {
+  const tag = locale?.replace(/[.@].*$/, '').replaceAll('_', '-');
+  try {
+    return tag ? Intl.getCanonicalLocales(tag)[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param given BCP 47; the browser's unless given, or where it is none. */
+export function createFormat(given?: string): PushFormat {
+  const locale = usableLocale(given);
   const number = new Intl.NumberFormat(locale, { maximumSignificantDigits: 12 });
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumSignificantDigits: 12 });
   const minute = new Intl.NumberFormat(locale, { style: 'unit', unit: 'minute', unitDisplay: 'long' });
@@ -35,11 +49,13 @@ export function createFormat(locale?: string): PushFormat {
     ago(moment, now) {
       // Clocks differ: nothing that has happened is shown as to come.
       const passed = Math.max(0, now - Date.parse(moment));
+      // `infinity` is a moment of Postgres, and none of JavaScript.
+      if (Number.isNaN(passed)) return moment;
       if (passed < MINUTE) return relative.format(0, 'second');
       const step = STEPS.find(([limit]) => passed < limit);
       return step ? relative.format(-Math.floor(passed / step[2]), step[1]) : date.format(Date.parse(moment));
     },
-    moment: (moment) => full.format(Date.parse(moment)),
+    moment: (moment) => (Number.isNaN(Date.parse(moment)) ? moment : full.format(Date.parse(moment))),
     count: (unread) => (unread > 99 ? `${number.format(99)}+` : number.format(unread)),
   };
 }

@@ -1,6 +1,16 @@
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import type { PushClient } from '../client/push-client.ts';
 import { createFormat, type PushFormat } from './format.ts';
+import { useRecovery } from './hooks/use-recovery.ts';
 import { mergeStrings, type PushStringChanges, type PushStrings } from './strings/push-strings.ts';
 
 /** What everything below a provider shares. */
@@ -13,7 +23,7 @@ export interface PushContext {
   readonly turn: number;
   /** Whether it is known that nobody is signed in any more. */
   readonly signedOut: boolean;
-  /** What the first `sync()` for this user failed with. */
+  /** What the last `sync()` for this user failed with; it is tried again when the network is back. */
   readonly syncError: Error | null;
 }
 
@@ -45,15 +55,23 @@ export function PushProvider({ client, strings, locale, children }: PushProvider
       ),
     [client],
   );
-  useEffect(() => {
-    let current = true;
-    setFailed(null);
-    client?.sync().catch((error: Error) => current && setFailed({ turn, error }));
-    return () => {
-      current = false;
-    };
+  const asked = useRef(0);
+  const sync = useCallback(async () => {
+    const mine = ++asked.current;
+    const outcome = await client?.sync().then(
+      () => null,
+      (error: Error) => ({ turn, error }),
+    );
+    if (mine === asked.current) setFailed(outcome ?? null);
   }, [client, turn]);
+  useEffect(() => {
+    void sync();
+    return () => {
+      asked.current++;
+    };
+  }, [sync]);
   const syncError = failed?.turn === turn ? failed.error : null;
+  useRecovery(syncError, sync);
   const value = useMemo(
     () => ({
       client,
@@ -72,6 +90,6 @@ export function PushProvider({ client, strings, locale, children }: PushProvider
 export function usePushContext(): PushContext {
   const context = useContext(Context);
   if (!context)
-    throw new Error('Wrap your app in <PushProvider client={…}>: a hook of supapush has none above it.');
+    throw new Error('Wrap your app in <PushProvider client={…}>: this hook of supapush needs one above it.');
   return context;
 }

@@ -1,5 +1,5 @@
+import { within } from '../browser/time-limit.ts';
 import { markOf, type ShownOptions } from './push-message.ts';
-import { within } from './time-limit.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /** Milliseconds after which a browser that does not say what it shows is no longer waited for. */

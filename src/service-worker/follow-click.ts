@@ -1,8 +1,17 @@
+import { within } from '../browser/time-limit.ts';
+import type { OpenAnswer, OpenQuestion } from '../browser/worker-message.ts';
 import { clickTarget } from './click-target.ts';
 import type { NotificationMark } from './push-message.ts';
 import type { ReceiptQueue } from './receipt-queue.ts';
 import type { ClickedEvent, WorkerWindow } from './worker-scope.ts';
 import type { WorkerState } from './worker-state.ts';
+
+/**
+ * Milliseconds that a page has to say whether it goes to a URL by itself: one that sleeps in the background, before another
+ * page may be opened for the click (Firefox allows that for a second), and one that was woken by the focus.
+ */
+const SLEEPING_LIMIT = 600;
+const WOKEN_LIMIT = 1000;
 
 /** Leads to where a clicked notification of ours, or one of its actions, points, and reports it. Never rejects. */
 export async function followClick(
@@ -27,9 +36,14 @@ export async function followClick(
     const focused = await openTarget(state, url);
     await state.tellPages({ event: 'clicked', ...click }, focused ?? '');
   };
+  const report = async (): Promise<void> => {
+    await (action === '' ? receipts.report(mark, 'clicked') : receipts.report(mark, 'action', action));
+    // Only now the project has it as read. A page that went there by itself has loaded its inbox before.
+    if (mark.receipt !== undefined) await state.tellPages({ event: 'reported', notificationId: id });
+  };
   await Promise.allSettled([
     lead(),
-    action === '' ? receipts.report(mark, 'clicked') : receipts.report(mark, 'action', action),
+    report(),
     mark.app_badge === undefined ? state.display.updateBadge(undefined, id ?? undefined) : undefined,
   ]);
 }
@@ -55,19 +69,44 @@ async function openTarget(state: WorkerState, url: string): Promise<string | nul
   const there = windows.find((window) => window.url === url);
   if (there && (await hasFocused(there))) return there.id;
 
+  // A browser focuses or opens one window per click.
   const openIn = state.options.openIn ?? 'navigate';
-  if (openIn !== 'window' && state.isApp(url)) {
-    // A browser focuses or opens one window per click, and a worker can navigate only pages that it controls: so that is
-    // asked first.
-    const reachable = openIn === 'message' ? windows : await clients.matchAll({ type: 'window' });
-    const other = reachable.find((window) => state.isApp(window.url));
-    if (other && (await hasFocused(other))) {
-      if (openIn === 'navigate') await other.navigate(url).catch(() => null);
-      return other.id;
-    }
-  }
-  await clients.openWindow(url);
+  const page = windows.find((window) => state.isApp(window.url));
+  if (page && openIn !== 'window' && state.isApp(url) && (await isShownIn(state, page, url))) return page.id;
+  await clients.openWindow(url).catch(() => null);
   return null;
+}
+
+/**
+ * Whether a page of the app has the focus and is to show the URL. To load it there would take away what somebody has written in
+ * that page. So the page is asked, and one that has our client and no router for us wants to stay as it is. Only a page that
+ * says nothing is navigated, which a worker can do to pages that it controls.
+ */
+async function isShownIn(state: WorkerState, page: WorkerWindow, url: string): Promise<boolean> {
+  if (state.options.openIn === 'message') return await hasFocused(page);
+  const { opens, forget } = askPage(page, url);
+  try {
+    let answer = await within(SLEEPING_LIMIT, opens).catch(() => undefined);
+    const canNavigate = async (): Promise<boolean> =>
+      (await state.scope.clients.matchAll({ type: 'window' })).some(({ id }) => id === page.id);
+    if (answer === false || (!answer && !(await canNavigate())) || !(await hasFocused(page))) return false;
+    // A page that was frozen in the background answers now. If it says no, it has the focus, and nothing was lost.
+    answer ??= await within(WOKEN_LIMIT, opens).catch(() => undefined);
+    if (answer === undefined) await page.navigate(url).catch(() => null);
+    return true;
+  } finally {
+    forget();
+  }
+}
+
+/** Asks a page whether it shows a URL by itself. */
+function askPage(page: WorkerWindow, url: string): { opens: Promise<boolean>; forget(): void } {
+  const { port1, port2 } = new MessageChannel();
+  const opens = new Promise<boolean>((resolve) => {
+    port1.onmessage = ({ data }: MessageEvent<OpenAnswer>) => resolve(data.opens);
+  });
+  page.postMessage({ type: 'supapush', event: 'open', url } satisfies OpenQuestion, [port2]);
+  return { opens, forget: () => port1.close() };
 }
 
 async function hasFocused(window: WorkerWindow): Promise<boolean> {

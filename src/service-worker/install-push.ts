@@ -1,3 +1,4 @@
+import { type PageMessage, WORKER_VERSION, type WorkerAnswer } from '../browser/worker-message.ts';
 import { followClick, noteDismissal } from './follow-click.ts';
 import { contentOf, isObject, isOurs, markOf } from './push-message.ts';
 import type { PushOptions } from './push-options.ts';
@@ -34,7 +35,7 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
   const receipts = new ReceiptQueue(state);
   const sendAll = async (): Promise<void> => {
     const done = await Promise.all([receipts.flush(), retryResubscription(state)]);
-    if (done.includes(false)) throw new Error('supapush: not everything could be sent yet.');
+    if (done.includes(false)) throw new Error('supapush: some receipts could not be sent yet.');
   };
 
   scope.addEventListener('push', (event) => {
@@ -79,12 +80,16 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
   });
 
   scope.addEventListener('message', (event) => {
-    const message = event as WorkerEvent & { readonly data: unknown };
-    if (!isObject(message.data) || message.data.type !== 'supapush') return;
+    const message = event as WorkerEvent & Pick<MessageEvent<unknown>, 'data' | 'ports'>;
+    const { data, ports } = message;
+    if (!isObject(data) || data.type !== 'supapush') return;
+    // A page that asks with a port wants to know that somebody here shows what it subscribes to.
+    ports[0]?.postMessage({ type: 'supapush', version: WORKER_VERSION } satisfies WorkerAnswer);
+    const what = data.event as PageMessage['event'];
     // Browsers without background sync: a page says that it is online again.
-    if (message.data.event === 'flush') message.waitUntil(sendAll().catch(() => undefined));
+    if (what === 'flush') message.waitUntil(sendAll().catch(() => undefined));
     // The device is no longer its user's. The worker does it, for who signs out often leaves the page.
-    else if (message.data.event === 'clear') message.waitUntil(state.display.clear());
+    else if (what === 'clear') message.waitUntil(state.display.clear());
   });
 
   scope.addEventListener('install', (event) => {

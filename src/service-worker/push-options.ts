@@ -25,8 +25,10 @@ export interface PushOptions {
   /** Origins besides the app's own that a click may lead to, such as `https://help.example.com`. */
   allowOrigins?: string[];
   /**
-   * What a click does when the app is open at another URL: `navigate` that window (the default), focus it and leave the
-   * rest to the page, which gets a `message` with the URL (`message`), or open another one (`window`).
+   * What a click does when the app is open at another URL. `navigate` (the default): the page is asked, and goes there by
+   * itself if it listens to `push.onOpen()`; without a listener it stays as it is and another window is opened; a page without
+   * the client is navigated, and loaded anew. `message`: the page gets the focus and a `message` with the URL, and the rest is
+   * left to it. `window`: another one is opened.
    */
   openIn?: 'navigate' | 'message' | 'window';
   /** Which receipts are sent; all of them unless you say. */

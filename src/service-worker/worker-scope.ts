@@ -28,6 +28,7 @@ export interface WorkerWindow {
   focus(): Promise<unknown>;
   navigate(url: string): Promise<unknown>;
   postMessage(message: unknown): void;
+  postMessage(message: unknown, transfer: MessagePort[]): void;
 }
 
 export interface WorkerEvent extends Event {

@@ -1,8 +1,8 @@
 import { isForLater } from '../browser/for-later.ts';
 import { openPushStore, type PushStore } from '../browser/push-store.ts';
+import { within } from '../browser/time-limit.ts';
 import { Display } from './display.ts';
 import type { PushOptions } from './push-options.ts';
-import { within } from './time-limit.ts';
 import type { WorkerScope } from './worker-scope.ts';
 
 /** Milliseconds after which storage, a hook of the app or the network is given up, so that every event comes to its end. */
@@ -74,12 +74,10 @@ export class WorkerState {
    */
   async post(url: string, body: unknown): Promise<Response | null> {
     try {
-      const response = await fetch(url, {
+      const response = await ask(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
-        credentials: 'omit',
-        signal: AbortSignal.timeout(NETWORK_LIMIT),
       });
       return isForLater(response.status) ? null : response;
     } catch {
@@ -88,8 +86,7 @@ export class WorkerState {
   }
 
   async fetchVapidKey(url: string): Promise<string | undefined> {
-    const response = await fetch(url, { credentials: 'omit', signal: AbortSignal.timeout(NETWORK_LIMIT) });
-    const answer: unknown = await response.json();
+    const answer: unknown = await within(NETWORK_LIMIT, (await ask(url)).json());
     const key = (answer as { vapid_public_key?: unknown } | null)?.vapid_public_key;
     return typeof key === 'string' ? key : undefined;
   }
@@ -118,4 +115,14 @@ export class WorkerState {
   isApp(url: string): boolean {
     return url.startsWith(this.scope.registration.scope);
   }
+}
+
+/** Requests without cookies, and ends what is not answered in time. Not by `AbortSignal.timeout()`: Chromium has that from 103 on. */
+async function ask(url: string, init: RequestInit = {}): Promise<Response> {
+  const stop = new AbortController();
+  const request = fetch(url, { ...init, credentials: 'omit', signal: stop.signal });
+  return await within(NETWORK_LIMIT, request).catch((error) => {
+    stop.abort();
+    throw error;
+  });
 }

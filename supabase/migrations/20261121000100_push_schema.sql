@@ -32,6 +32,18 @@ select push.require_extensions();
 
 -- settings -----------------------------------------------------------------------------------------------------
 
+create function push.has_usable_host(p_url text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_url ~ '^https?://([^/?#:@%.[:space:]]+\.)*[^/?#:@%.[:space:]]+\.?(:[0-9]{1,5})?([/?#]|$)'
+    and coalesce(substring(p_url from '^https?://[^/?#]*:([0-9]{1,5})(?:[/?#]|$)'), '443')::integer between 1 and 65535;
+$$;
+comment on function push.has_usable_host(text) is
+  'Whether a URL names a host without empty parts (https://a..b) and without userinfo, and no port but 1 to 65535.';
+
 create table push.settings (
   id boolean not null default true,
   max_subscriptions_per_user integer not null default 20,
@@ -74,6 +86,7 @@ create table push.settings (
   constraint settings_app_url check (
     octet_length(app_url) <= 200
     and app_url ~ '^(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$'
+    and push.has_usable_host(app_url)
   )
 );
 comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
@@ -148,8 +161,8 @@ begin
       where a.attrelid = tg_relid and a.attnum = any (v_check.conkey)
         and (tg_op = 'INSERT' or to_jsonb(new) -> a.attname is distinct from to_jsonb(old) -> a.attname);
       raise exception using errcode = 'check_violation', detail = 'value_refused',
-        message = pg_catalog.format('%I.%I does not take %s.', tg_table_schema, tg_table_name, left(v_given, 300)),
-        hint = coalesce(v_check.hint, 'It must be that ' || v_check.expression);
+        message = pg_catalog.format('%I.%I does not accept %s.', tg_table_schema, tg_table_name, left(v_given, 300)),
+        hint = coalesce(v_check.hint, 'It must satisfy: ' || v_check.expression);
     end if;
   end loop;
   return new;
@@ -164,8 +177,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform push.refuse(409, 'row_needed', format('%I.%I cannot do without its rows.', tg_table_schema, tg_table_name),
-    'Change what shall be different with an update.');
+  perform push.refuse(409, 'row_needed', format('The rows of %I.%I cannot be deleted.', tg_table_schema, tg_table_name),
+    'Change them with an update.');
   return null;
 end;
 $$;
@@ -178,7 +191,36 @@ for each row execute function push.keep_rows();
 create trigger settings_keep_all before truncate on push.settings
 for each statement execute function push.keep_rows();
 comment on constraint settings_app_url on push.settings is
-  'An origin without a slash at its end, such as https://app.example.com; http for localhost and 127.0.0.1 alone.';
+  'An origin without a slash at the end, such as https://app.example.com. Only localhost and 127.0.0.1 may use http.';
+
+-- users ---------------------------------------------------------------------------------------------------------
+
+create function public.push_user_id()
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_sub text := coalesce(
+    nullif(current_setting('request.jwt.claim.sub', true), ''),
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+  );
+begin
+  if v_sub !~* '^([0-9a-f]{4}-?){7}[0-9a-f]{4}$' then
+    -- Not push.refuse(): this is called with the rights of clients, who may not use schema push.
+    raise exception using errcode = 'PT403', detail = 'user_id_not_uuid',
+      message = 'The session names its user by something that is no uuid.',
+      hint = 'Have your provider put the id of auth.users into the claim sub of its tokens.';
+  end if;
+  return v_sub::uuid;
+end;
+$$;
+comment on function public.push_user_id() is
+  'Who calls: auth.uid(), null without a session; refuses a claim sub that is no uuid, which other providers give, instead of failing.';
+
+revoke all on function public.push_user_id() from public, anon, authenticated;
+grant execute on function public.push_user_id() to authenticated, service_role;
 
 -- turns --------------------------------------------------------------------------------------------------------
 
@@ -190,14 +232,14 @@ security definer
 set search_path = ''
 as $$
 begin
-  if auth.uid() is not null then
+  if public.push_user_id() is not null then
     -- Two statements of one user, from two tabs, would lock the same rows in another order, and wait in a circle.
-    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || auth.uid()::text, 0));
+    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || public.push_user_id()::text, 0));
     -- Before any other row: who is being deleted would wait for those, and their foreign keys for that. A session outlives
     -- its account by up to an hour.
-    perform from auth.users as u where u.id = auth.uid() for key share;
+    perform from auth.users as u where u.id = public.push_user_id() for key share;
     if not found then
-      perform push.refuse(401, 'user_unknown', 'The account of this session does not exist any more.', 'Sign in again.');
+      perform push.refuse(401, 'user_unknown', 'The account of this session no longer exists.', 'Sign in again.');
     end if;
   end if;
   return null;

@@ -27,12 +27,23 @@ create table push.hosts (
   -- http is for a push service on this machine's loopback alone, as local development has it.
   constraint hosts_origin check (case channel
     when 'webpush' then
-      origin ~ '^https://(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$'
+      -- An international name ends in xn--…, as URLs have it.
+      (
+        origin ~ '^https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+([a-z]{2,}|xn--[a-z0-9-]*[a-z0-9])(:[1-9][0-9]{0,4})?$'
+        and origin !~ ':443$'
+      )
+      or origin ~ '^https://\*\.([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+([a-z]{2,}|xn--[a-z0-9-]*[a-z0-9])$'
       or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}$'
     -- With its path: Google serves web push from the same name, and the two are paused and limited apart.
     when 'fcm' then origin = 'https://fcm.googleapis.com/v1' or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}/v1$'
     else false
-  end),
+  end and push.has_usable_host(origin)),
+  -- Below these anybody can register a name, which would then be called. No list of them is complete, and a wildcard is the
+  -- database owner's own word: this is for those that look like one organisation's and are not.
+  constraint hosts_wildcard check (
+    origin !~ '^https://\*\.(ac|asn|asso|biz|co|com|csiro|ed|edu|firm|gen|go|gob|gos|gouv|gov|govt|gub|gv|id|in|ind|info|k12|kr|lg|ltd|me|mil|mod|muni|ne|net|nhs|nic|nom|or|org|plc|police|pro|res|sch|school|web)\.[a-z]{2}$'
+    and origin !~ '^https://\*\.(amazonaws|appspot|azurewebsites|cloudapp|cloudfront|duckdns|firebaseapp|fly|github|githubusercontent|gitlab|glitch|herokuapp|netlify|ngrok|ngrok-free|onrender|pages|railway|run|supabase|vercel|web|workers)\.(app|co|com|dev|io|me|net|org)$'
+  ),
   constraint hosts_max_in_flight check (max_in_flight > 0),
   constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
   constraint hosts_paused check ((paused_at is null) = (probe_at is null))
@@ -72,7 +83,10 @@ insert into push.hosts (origin) values
 insert into push.hosts (origin, channel) values ('https://fcm.googleapis.com/v1', 'fcm');
 
 comment on constraint hosts_origin on push.hosts is
-  'Of channel webpush https:// and a name in lower case, or https://*. and one, without port, path and slash at its end; of fcm https://fcm.googleapis.com/v1.';
+  'For channel webpush: https:// and a host name in lower case (an international one as xn--…), with a port from 1 to 65535 unless it is 443, or '
+  'https://*. and a domain; without path or slash at the end. For fcm: https://fcm.googleapis.com/v1.';
+comment on constraint hosts_wildcard on push.hosts is
+  'A wildcard below which names belong to one organisation. Below *.co.uk or *.github.io anybody can have one: list the push service''s own name.';
 
 create trigger hosts_explain before insert or update of origin, channel, max_in_flight on push.hosts
 for each row execute function push.explain_constraints();
@@ -159,6 +173,17 @@ begin
 end;
 $$;
 comment on function push.decode_base64url(text) is 'Bytes of unpadded base64url (RFC 4648 section 5), null when it is anything else.';
+
+create function push.as_base64url(p_text text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Base64 comes with + and /, with padding, and in lines of 76 from some encoders.
+  select rtrim(translate(p_text, E'+/ \t\r\n', '-_'), '=');
+$$;
+comment on function push.as_base64url(text) is 'A key that was written in any base64, as unpadded base64url; anything else comes out as something else that is none.';
 
 create function push.unsigned(p_bytes bytea)
 returns numeric

@@ -2,7 +2,7 @@
 
 create table public.push_subscriptions (
   id uuid not null default gen_random_uuid(),
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   channel text not null default 'webpush',
   -- Compared byte by byte: that is what a URL is, and a look-up costs a fraction of one that knows a language's rules.
   endpoint text collate "C",
@@ -74,7 +74,7 @@ declare
 begin
   if p_row.channel = 'fcm' then
     if num_nonnulls(p_row.endpoint, p_row.p256dh, p_row.auth, p_row.vapid_key) > 0 then
-      perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and nothing of web push.',
+      perform push.refuse(400, 'address_ambiguous', 'A device of channel fcm has an fcm_token and no web push columns.',
         'Leave out endpoint, p256dh, auth and vapid_key, or use channel "webpush".');
     end if;
     select m.* into v_mistake from push.mistaken_address('fcm_token', p_row.fcm_token) as m;
@@ -126,8 +126,8 @@ begin
     perform push.refuse(400, 'vapid_key_invalid',
       'vapid_key must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
       case when length(push.decode_base64url(p_row.vapid_key)) = 32
-        then 'This is as long as a private key, which no browser must ever see. Insert the public one, or leave it out.'
-        else 'Insert the applicationServerKey that was given to PushManager.subscribe(), or leave it out.'
+        then 'This looks like a private key, which must never reach a browser. Insert the public key, or leave it out.'
+        else 'Insert the applicationServerKey that you passed to PushManager.subscribe(), or leave it out.'
       end);
   end if;
 end;
@@ -147,14 +147,18 @@ declare
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
   -- learns from the other answers below how many devices a stranger has.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_subscriptions"';
   end if;
 
   if new.channel is null or new.channel not in ('webpush', 'fcm') then
-    perform push.refuse(400, 'channel_unknown', 'This channel is not known.', 'Use channel "webpush" or "fcm".');
+    perform push.refuse(400, 'channel_unknown', 'Unknown channel.', 'Use channel "webpush" or "fcm".');
   end if;
+  -- One spelling for each key: they are compared as text, here and by the function that proves a device.
+  new.p256dh := push.as_base64url(new.p256dh);
+  new.auth := push.as_base64url(new.auth);
+  new.vapid_key := push.as_base64url(new.vapid_key);
   perform push.check_address(new);
   if tg_op = 'INSERT'
     or (new.channel, new.endpoint, new.fcm_token) is distinct from (old.channel, old.endpoint, old.fcm_token) then
@@ -165,11 +169,11 @@ begin
     if new.host is null and new.channel = 'webpush' then
       perform push.refuse(400, 'endpoint_not_allowed',
         'The endpoint is not an https URL of a known push service.',
-        'Insert subscription.endpoint unchanged. To allow another push service, its origin goes into push.hosts.');
+        'Insert subscription.endpoint unchanged. To allow another push service, add its origin to push.hosts.');
     elsif new.host is null then
       perform push.refuse(400, 'fcm_not_allowed',
-        'This project does not send through FCM.',
-        'Use web push. To allow FCM, https://fcm.googleapis.com/v1 goes into push.hosts with channel fcm.');
+        'FCM is not enabled in this project.',
+        'Use web push. To enable FCM, add https://fcm.googleapis.com/v1 to push.hosts with channel fcm.');
     end if;
   end if;
 
@@ -178,7 +182,7 @@ begin
     select s.vapid_public_key into new.vapid_key from push.settings as s;
   end if;
   if new.device_type is null or new.device_type not in ('desktop', 'mobile', 'tablet', 'unknown') then
-    perform push.refuse(400, 'device_type_unknown', 'This device type is not known.',
+    perform push.refuse(400, 'device_type_unknown', 'Unknown device type.',
       'Use desktop, mobile, tablet or unknown, or leave it out.');
   end if;
   if octet_length(new.user_agent) > 1024 then
@@ -229,13 +233,13 @@ for each row execute function push.check_subscription();
 alter table public.push_subscriptions enable row level security;
 
 create policy push_subscriptions_select on public.push_subscriptions
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 create policy push_subscriptions_insert on public.push_subscriptions
-for insert to authenticated with check ((select auth.uid()) = user_id);
+for insert to authenticated with check ((select public.push_user_id()) = user_id);
 create policy push_subscriptions_update on public.push_subscriptions
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_subscriptions_delete on public.push_subscriptions
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_subscriptions from anon, authenticated, service_role;
 grant select, delete on public.push_subscriptions to authenticated;

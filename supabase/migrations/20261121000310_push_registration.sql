@@ -9,7 +9,7 @@ returns void
 language sql
 set search_path = ''
 as $$
-  select push.refuse(409, 'device_busy', 'The same devices are being written by another request at this moment.', 'Try again.');
+  select push.refuse(409, 'device_busy', 'Another request is changing the same devices.', 'Try again.');
 $$;
 comment on function push.refuse_busy() is 'Refuses a statement that could be part of a circle of such that wait for each other.';
 
@@ -86,8 +86,8 @@ begin
     -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
     if v_other.p256dh <> p_row.p256dh or v_other.auth <> p_row.auth then
       perform push.refuse(409, 'endpoint_taken',
-        'This endpoint is registered to another user with other keys.',
-        'Unsubscribe in the browser and subscribe again: that gives a new endpoint.');
+        'This endpoint is registered to another user with different keys.',
+        'Unsubscribe in the browser and subscribe again to get a new endpoint.');
     end if;
     -- A shared device changed hands. Its old owner's row goes, and with it every message still waiting for it.
     delete from public.push_subscriptions as s where s.id = v_other.id;
@@ -100,7 +100,7 @@ begin
   end if;
   select s.xmin = pg_current_xact_id()::xid into v_written_now from public.push_subscriptions as s where s.id = v_other.id;
   if v_written_now then
-    perform push.refuse(409, 'endpoint_taken', 'One address was given to several devices.',
+    perform push.refuse(409, 'endpoint_taken', 'Several devices would get the same address.',
       'Change one device at a time: filter by its id or endpoint.');
   end if;
   -- The same device, registered beside its old row: the two become one, which keeps id and preferences of the one that changes.

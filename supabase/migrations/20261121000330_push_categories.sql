@@ -3,6 +3,33 @@
 -- A notification names a category freely; a row here is needed only for what shall be treated differently, or shown in
 -- the settings of an app. They are hierarchical: `alerts:DAX` is treated as `alerts` unless it has a row of its own.
 
+create function push.is_category(p_category text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_category ~ '^[^:]+(:[^:]+)*$' and p_category !~ '[[:cntrl:]]' and octet_length(p_category) <= 100;
+$$;
+comment on function push.is_category(text) is 'Whether a message may be of this category, and a user mute it.';
+
+create function push.refuse_category(p_category text)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if octet_length(p_category) > 100 then
+    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
+  elsif not push.is_category(p_category) then
+    perform push.refuse(400, 'category_malformed', 'A category has parts that are not empty, separated by one colon each.',
+      'Write it like alerts or alerts:DAX, or leave it out.');
+  end if;
+end;
+$$;
+comment on function push.refuse_category(text) is 'Raises what is wrong with a category; returns when nothing is, or there is none.';
+
 create table public.push_categories (
   key text not null,
   title text not null,
@@ -45,3 +72,5 @@ create policy push_categories_select on public.push_categories for select to aut
 revoke all on public.push_categories from anon, authenticated, service_role;
 grant select on public.push_categories to authenticated;
 grant select, insert, update, delete on public.push_categories to service_role;
+
+revoke all on all functions in schema push from public;

@@ -34,7 +34,7 @@ grant select, insert, update, delete on public.push_topics to service_role;
 
 create table public.push_topic_members (
   topic text not null,
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   created_at timestamptz not null default now(),
   -- In this order: an expansion walks a topic by user id.
   constraint push_topic_members_pkey primary key (topic, user_id),
@@ -59,17 +59,17 @@ declare
   v_limit integer;
 begin
   -- The service adds whom it likes: a lock and a count per row would make a million members a million locks.
-  if auth.uid() is null then
+  if public.push_user_id() is null then
     return new;
   end if;
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
   -- learns from the other answers below how many topics a stranger is in.
-  if new.user_id is distinct from auth.uid() then
+  if new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_topic_members"';
   end if;
   if not exists (select from public.push_topics as t where t.key = new.topic) then
-    perform push.refuse(404, 'topic_unknown', 'There is no topic of this key.', 'Use the key of a row in push_topics.');
+    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
   -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then
@@ -95,11 +95,11 @@ for each statement when (current_user = 'authenticated') execute function push.t
 alter table public.push_topic_members enable row level security;
 
 create policy push_topic_members_select on public.push_topic_members
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 create policy push_topic_members_insert on public.push_topic_members
-for insert to authenticated with check ((select auth.uid()) = user_id);
+for insert to authenticated with check ((select public.push_user_id()) = user_id);
 create policy push_topic_members_delete on public.push_topic_members
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_topic_members from anon, authenticated, service_role;
 grant select, delete on public.push_topic_members to authenticated;

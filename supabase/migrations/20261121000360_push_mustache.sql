@@ -62,22 +62,22 @@ begin
   loop
     if v_piece.is_unclosed or v_piece.kind = '{' then
       perform push.refuse(400, 'template_syntax',
-        format('%s, character %s: a tag that starts here is never closed.', p_field, v_piece.position),
-        'Close it with }}, or with }}} where it starts with {{{.');
+        format('%s, character %s: the tag that starts here is not closed.', p_field, v_piece.position),
+        'Close it with }}, or with }}} if it starts with {{{.');
     elsif not v_piece.is_tag then
       v_text := v_text || case when v_piece.is_dropped then '' else v_piece.text end;
       continue;
     elsif v_piece.kind in ('>', '=', '<', '$') then
       perform push.refuse(400, 'template_unsupported',
-        format('%s, character %s: %s has a meaning in Mustache that templates of notifications do not have.',
+        format('%s, character %s: notification templates do not support %s.',
           p_field, v_piece.position, left(v_piece.text, 40)),
         'Use variables, sections {{#name}}…{{/name}}, inverted sections {{^name}}…{{/name}} and comments {{! … }}.');
     elsif v_piece.kind = '!' then
       continue;
     elsif v_piece.name !~ '^(\.|([A-Za-z0-9_]|[^\x01-\xa0])([A-Za-z0-9_-]|[^\x01-\xa0])*(\.([A-Za-z0-9_]|[^\x01-\xa0])([A-Za-z0-9_-]|[^\x01-\xa0])*)*)$' then
       perform push.refuse(400, 'template_syntax',
-        format('%s, character %s: %s names no variable.', p_field, v_piece.position, left(v_piece.text, 40)),
-        'A name has letters, digits, _ and -; a dot leads into an object: {{deal.name}}.');
+        format('%s, character %s: %s is not the name of a variable.', p_field, v_piece.position, left(v_piece.text, 40)),
+        'Use letters, digits, _ and -, and a dot to reach into an object: {{deal.name}}.');
     end if;
 
     if v_text <> '' then
@@ -89,7 +89,7 @@ begin
     elsif v_piece.kind in ('#', '^') then
       if v_depth > c_deepest then
         perform push.refuse(400, 'template_too_deep',
-          format('%s, character %s: sections stand at most %s deep in each other.', p_field, v_piece.position, c_deepest),
+          format('%s, character %s: sections can be nested at most %s deep.', p_field, v_piece.position, c_deepest),
           'Prepare the text in params.');
       end if;
       v_open[v_depth] := jsonb_build_object(
@@ -99,9 +99,9 @@ begin
       v_lists[v_depth] := '[]';
     elsif v_depth = 1 or v_open[v_depth - 1] ->> 'name' <> v_piece.name then
       perform push.refuse(400, 'template_syntax',
-        format('%s, character %s: %s closes no section that is open here%s.', p_field, v_piece.position,
+        format('%s, character %s: %s does not close the section that is open here%s.', p_field, v_piece.position,
           left(v_piece.text, 40), case when v_depth > 1 then ', which is ' || (v_open[v_depth - 1] ->> 'name') else '' end),
-        'Close sections in the order in which they were opened, the last one first.');
+        'Close the section that was opened last first.');
     else
       v_node := (v_open[v_depth - 1] - 'position') || jsonb_build_object('nodes', v_lists[v_depth]);
       v_depth := v_depth - 1;
@@ -110,7 +110,7 @@ begin
   end loop;
   if v_depth > 1 then
     perform push.refuse(400, 'template_syntax',
-      format('%s, character %s: the section %s is never closed.', p_field, v_open[v_depth - 1] ->> 'position',
+      format('%s, character %s: the section %s is not closed.', p_field, v_open[v_depth - 1] ->> 'position',
         v_open[v_depth - 1] ->> 'name'),
       format('Close it with {{/%s}}.', v_open[v_depth - 1] ->> 'name'));
   end if;

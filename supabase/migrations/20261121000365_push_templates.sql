@@ -62,9 +62,30 @@ immutable
 set search_path = ''
 as $$
   -- A path of the app, or https; no control characters, spaces or backslashes, which a browser drops or turns.
-  select p_url ~ '^(/([^/].*)?|https://[^/].*)$' and p_url !~ '[[:cntrl:][:space:]\\]' and octet_length(p_url) <= 2048;
+  select p_url ~ '^(/([^/].*)?|https://[^/].*)$' and p_url !~ '[[:cntrl:][:space:]\\]' and octet_length(p_url) <= 2048
+    and (p_url ~ '^/' or push.has_usable_host(p_url));
 $$;
 comment on function push.is_link(text) is 'Whether a click may lead there: a path that starts with / or an https URL, at most 2048 bytes.';
+
+create function push.encode_spaces(p_text text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- What push.is_link() refuses in a path, as a browser would write it. Nearly always there is none.
+  if p_text !~ '[[:cntrl:][:space:]\\]' then
+    return p_text;
+  end if;
+  return (
+    select string_agg(case when c.letter ~ '[[:cntrl:][:space:]\\]' then push.percent_encode(c.letter) else c.letter end, '' order by c.place)
+    from regexp_split_to_table(p_text, '') with ordinality as c (letter, place)
+  );
+end;
+$$;
+comment on function push.encode_spaces(text) is
+  'A link or key that an expression made of a name, say, with its spaces, control characters and backslashes percent-encoded.';
 
 create function push.presentation_fault(p_presentation jsonb)
 returns text
@@ -84,6 +105,23 @@ begin
     if v_key in ('icon', 'badge', 'image') then
       if jsonb_typeof(v_value) <> 'string' or not push.is_link(v_value #>> '{}') then
         return v_key || ' is neither a path that starts with / nor an https URL';
+      end if;
+    elsif v_key in ('channel', 'thread') then
+      if jsonb_typeof(v_value) <> 'string' or octet_length(v_value #>> '{}') not between 1 and 100
+        or v_value #>> '{}' ~ '[[:cntrl:]]' then
+        return v_key || ' is no text of 1 to 100 bytes';
+      end if;
+    elsif v_key = 'sound' then
+      if jsonb_typeof(v_value) <> 'string' or v_value #>> '{}' !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$' then
+        return 'sound is neither "default" nor the name of a file in the app, such as chime.caf';
+      end if;
+    elsif v_key = 'app_badge' then
+      if v_value <> '"unread"' and v_value::text !~ '^[0-9]{1,5}$' then
+        return 'app_badge is neither "unread" nor a whole number up to 99999';
+      end if;
+    elsif v_key = 'interruption_level' then
+      if v_value not in ('"passive"', '"active"', '"time-sensitive"', '"critical"') then
+        return 'interruption_level is none of passive, active, time-sensitive and critical';
       end if;
     elsif v_key in ('require_interaction', 'silent', 'renotify') then
       if jsonb_typeof(v_value) <> 'boolean' then
@@ -114,16 +152,21 @@ begin
       return 'icon or url of an action is neither a path that starts with / nor an https URL';
     end if;
   end loop;
-  -- Either of these makes browsers refuse the whole notification.
+  if (select count(*) <> count(distinct e.action ->> 'action') from jsonb_array_elements(p_presentation -> 'actions') as e (action)) then
+    return 'two actions have the same action, by which a click is told apart';
+  end if;
+  -- Both together make browsers refuse the whole notification.
   if p_presentation -> 'silent' = 'true' and p_presentation ? 'vibrate' then
     return 'what is silent does not vibrate';
+  elsif p_presentation -> 'silent' = 'true' and p_presentation ? 'sound' then
+    return 'what is silent has no sound';
   end if;
   return null;
 end;
 $$;
 comment on function push.presentation_fault(jsonb) is
   'What is wrong with a presentation {icon, badge, image, actions: [{action, title, icon, url}], require_interaction, silent, vibrate, '
-  'renotify}; null when nothing is.';
+  'renotify, app_badge, sound, channel, thread, interruption_level}; null when nothing is.';
 
 -- templates ----------------------------------------------------------------------------------------------------
 
@@ -160,11 +203,11 @@ comment on table public.push_templates is
 comment on column public.push_templates.key is 'What notifications name it by: 1 to 100 of a-z 0-9 _ . : -';
 comment on column public.push_templates.locale is
   'Empty: the template itself, which everybody gets who has no translation. Otherwise a translation, such as de or de-AT (BCP 47).';
-comment on column public.push_templates.title is 'Mustache. So are body, tag, and within the presentation the title of an action.';
+comment on column public.push_templates.title is 'Mustache. So are body, tag, and within the presentation channel, thread and the title of an action.';
 comment on column public.push_templates.url is
   'Mustache, each value percent-encoded; begins with / or https://host. A translation without one has that of the default.';
 comment on column public.push_templates.presentation is
-  'icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify. Links in it are treated as '
+  'What push_notifications.presentation may have. Links in it are treated as '
   'the url is. A translation without one has that of the default, otherwise its own instead of it.';
 comment on column public.push_templates.urgency is 'For notifications that say no other; so are ttl, category and tag. In the default alone.';
 comment on column public.push_templates.sample is
@@ -191,8 +234,8 @@ begin
   -- Where it leads must not be in anybody's hands: host and first slash are the template's own.
   if p_text !~ '^(/($|[^/])|https://[^/?#{}]+($|[/?#]))' then
     perform push.refuse(400, 'template_url_malformed',
-      format('%s starts neither with / nor with https://host in plain text.', p_field),
-      'Write /deals/{{id}}. A whole URL from elsewhere belongs into the url of the notification.');
+      format('%s must start with / or https://host in plain text.', p_field),
+      'Write something like /deals/{{id}}. If the whole URL varies, give it as the notification''s url.');
   end if;
   return push.compile_mustache(p_text, p_field);
 end;
@@ -210,9 +253,9 @@ declare
   v_part record;
 begin
   for v_part in
-    select array[e.key] as at, e.value #>> '{}' as text, true as is_link
+    select array[e.key] as at, e.value #>> '{}' as text, e.key not in ('channel', 'thread') as is_link
     from jsonb_each(case when jsonb_typeof(p_presentation) = 'object' then p_presentation else '{}' end) as e
-    where e.key in ('icon', 'badge', 'image') and jsonb_typeof(e.value) = 'string'
+    where e.key in ('icon', 'badge', 'image', 'channel', 'thread') and jsonb_typeof(e.value) = 'string'
     union all
     select array['actions', (a.place - 1)::text, e.key], e.value #>> '{}', e.key <> 'title'
     from jsonb_array_elements(
@@ -257,14 +300,14 @@ begin
   if new.locale <> '' then
     v_name := push.normal_locale(new.locale);
     if v_name is null then
-      perform push.refuse(400, 'locale_malformed', format('%s is no locale.', left(new.locale, 50)),
-        'Write it as BCP 47 does: de, de-AT, zh-Hant-TW; the default is empty.');
+      perform push.refuse(400, 'locale_malformed', format('%s is not a locale.', left(new.locale, 50)),
+        'Use a BCP 47 tag such as de, de-AT or zh-Hant-TW, or an empty text for the default.');
     end if;
     new.locale := v_name;
     if num_nonnulls(new.category, new.urgency, new.ttl, new.tag, new.sample) > 0 then
       perform push.refuse(400, 'template_translation_malformed',
-        'A translation has title, body, url and presentation; category, urgency, ttl, tag and sample are the default''s.',
-        'Put them into the row of locale ''''.');
+        'A translation has only title, body, url and presentation. Category, urgency, ttl, tag and sample belong to the default.',
+        'Put them in the row with locale ''''.');
     end if;
   else
     new.sample := coalesce(new.sample, '{}');
@@ -274,20 +317,20 @@ begin
     perform push.refuse(400, 'title_missing', format('The title of %s is empty.', v_name), 'Give a title that is not empty.');
   end if;
   if new.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if new.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
+  perform push.refuse_category(new.category);
   if jsonb_typeof(new.sample) <> 'object' then
-    perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is no JSON object.', v_name),
-      'Give params as an example: {"name": "Anna"}.');
+    perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is not a JSON object.', v_name),
+      'Give example params, such as {"name": "Anna"}.');
   end if;
   if octet_length(new.title) > 4000 or octet_length(new.body) > 16000 or octet_length(new.url) > 4000
-    or octet_length(new.tag) > 1000 or octet_length(new.presentation::text) > 8000 or octet_length(new.sample::text) > 16000
-    or octet_length(new.category) > 100 then
+    or octet_length(new.tag) > 1000 or octet_length(new.presentation::text) > 8000 or octet_length(new.sample::text) > 16000 then
     perform push.refuse(413, 'template_too_large', format('A part of %s is too large.', v_name),
-      'At most 4000 bytes of title and url, 16000 of body and sample, 8000 of presentation, 1000 of tag, 100 of category.');
+      'The limits in bytes: title and url 4000, body and sample 16000, presentation 8000, tag 1000.');
   end if;
 
   -- As notifications have their params: what a page shows of a sample and saves again is the same.
@@ -390,8 +433,8 @@ declare
 begin
   -- What encoding cannot hold back: a browser goes up a folder for .. however it is written.
   if v_link ~* '^[^?#]*/(\.|%2e){1,2}($|[/?#])' then
-    perform push.refuse(400, 'url_malformed', format('The values make of a url %s, which leads elsewhere.', left(v_link, 200)),
-      'Give values that are not . or .. for parts of a path.');
+    perform push.refuse(400, 'url_malformed', format('With these values the url becomes %s, which leads to another place.', left(v_link, 200)),
+      'Do not use . or .. as parts of a path.');
   end if;
   return v_link;
 end;
@@ -444,7 +487,7 @@ begin
         select string_agg(f.name || case when f.fault = 'missing' then '' else ' as text, not as ' || f.fault end, ', ')
         from push.template_faults(v_compiled, p_params, false) as f
       )),
-      'Give them in params; null for what is to be left empty.');
+      'Give them in params, as null if they should stay empty.');
   end if;
   return jsonb_build_object(
     'title', v_title, 'body', nullif(v_body, ''), 'url', v_url, 'tag', v_tag, 'presentation', v_presentation

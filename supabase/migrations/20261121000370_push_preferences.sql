@@ -12,7 +12,7 @@ comment on column push.settings.quiet_hours_pass is
 comment on column push.settings.max_muted_categories is 'Categories one user may mute; as many again for each device.';
 
 create table public.push_preferences (
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   enabled boolean not null default true,
   timezone text,
   locale text,
@@ -45,7 +45,7 @@ comment on column public.push_preferences.muted_categories is
 
 create table public.push_device_preferences (
   subscription_id uuid not null,
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   enabled boolean,
   timezone text,
   quiet_from time,
@@ -105,14 +105,50 @@ begin
     v_known := push.timezone_named(p_timezone);
   end if;
   if v_known is distinct from p_timezone or v_known ~ '^(posix|right)/' then
-    perform push.refuse(400, 'timezone_unknown', 'This timezone is not known.', coalesce(
+    perform push.refuse(400, 'timezone_unknown', 'Unknown time zone.', coalesce(
       'Write ' || v_known || '.',
-      'Give an IANA name of the form Area/Location, as Intl.DateTimeFormat().resolvedOptions().timeZone does, or UTC.'
+      'Use an IANA name such as Europe/Vienna, as Intl.DateTimeFormat().resolvedOptions().timeZone returns it, or UTC.'
     ));
   end if;
 end;
 $$;
 comment on function push.check_timezone(text) is 'Refuses what is not the name of a time zone by place, or UTC, in the letters of pg_timezone_names.';
+
+create function push.timezone_of_browser(p_timezone text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Etc/Unknown is what ICU calls a clock that nobody has set a zone for; it runs by UTC. An offset has the sign of ISO 8601,
+  -- Etc/GMT+5 that of POSIX: five hours behind UTC. What has no whole hours is told to the hour.
+  select case
+    when p_timezone in ('Etc/Unknown', 'GMT', 'undefined') then 'UTC'
+    when p_timezone !~ '^[+-][01][0-9]:[0-5][0-9]$' then p_timezone
+    when abs(h.hours) < 1 then 'UTC'
+    else 'Etc/GMT' || case when h.hours > 0 then '-' else '+' end || abs(h.hours)
+  end
+  from (
+    select case when p_timezone ~ '^[+-][01][0-9]:[0-5][0-9]$' then
+      round(extract(epoch from p_timezone::interval) / 3600)::integer
+    end as hours
+  ) as h;
+$$;
+comment on function push.timezone_of_browser(text) is
+  'What a browser gives as its time zone, as a name where it gives none: UTC for Etc/Unknown, Etc/GMT-2 for +02:00. All else stays.';
+
+create function push.locale_of_browser(p_locale text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- C and POSIX are no language: as good as none.
+  select case when l.tag in ('', 'C', 'POSIX') then null else replace(l.tag, '_', '-') end
+  from (select substring(p_locale from '^[^.@]*') as tag) as l;
+$$;
+comment on function push.locale_of_browser(text) is
+  'What a browser gives as its language, as BCP 47 has it: en-US for en-US@posix or en_US.UTF-8, null for C.';
 
 create function push.check_quiet_hours(p_from time, p_until time, p_by_weekday jsonb, p_timezone text)
 returns void
@@ -121,12 +157,12 @@ set search_path = ''
 as $$
 begin
   if num_nonnulls(p_from, p_until) = 1 then
-    perform push.refuse(400, 'quiet_hours_incomplete', 'Quiet hours have a beginning and an end.',
-      'Give quiet_from and quiet_until, or neither.');
+    perform push.refuse(400, 'quiet_hours_incomplete', 'Quiet hours need a start and an end.',
+      'Give both quiet_from and quiet_until, or neither.');
   end if;
   if p_from = p_until or p_from = '24:00' then
-    perform push.refuse(400, 'quiet_hours_empty', 'Quiet hours end at another time than they begin, and begin before 24:00.',
-      'For a whole day give 00:00 and 24:00; for none leave both out.');
+    perform push.refuse(400, 'quiet_hours_empty', 'Quiet hours must start before 24:00 and end at a different time.',
+      'For the whole day use 00:00 and 24:00. For no quiet hours, leave both out.');
   end if;
   if jsonb_typeof(p_by_weekday) <> 'object' or exists (
     select from jsonb_each(case jsonb_typeof(p_by_weekday) when 'object' then p_by_weekday end) as e
@@ -139,12 +175,12 @@ begin
       else true
     end
   ) then
-    perform push.refuse(400, 'quiet_by_weekday_malformed', 'quiet_by_weekday is an object of weekdays and their hours.',
-      'Give weekdays from 1 (Monday) to 7, each with {"from": "23:00", "until": "10:00"}, which differ, or null.');
+    perform push.refuse(400, 'quiet_by_weekday_malformed', 'quiet_by_weekday must be an object of weekdays and their hours.',
+      'Use the weekdays 1 (Monday) to 7 as keys, each with two different times, {"from": "23:00", "until": "10:00"}, or null.');
   end if;
   if (p_from is not null or p_by_weekday <> '{}') and p_timezone is null then
-    perform push.refuse(400, 'timezone_missing', 'Quiet hours need a timezone.',
-      'Give the one of the device: Intl.DateTimeFormat().resolvedOptions().timeZone.');
+    perform push.refuse(400, 'timezone_missing', 'Quiet hours need a time zone.',
+      'Give the device''s time zone: Intl.DateTimeFormat().resolvedOptions().timeZone.');
   end if;
 end;
 $$;
@@ -160,15 +196,15 @@ declare
 begin
   if array_ndims(p_categories) > 1 or exists (
     select from unnest(p_categories) as c (key)
-    where c.key is null or c.key !~ '^[^:]+(:[^:]+)*$' or c.key ~ '[[:cntrl:]]' or octet_length(c.key) > 100
+    where push.is_category(c.key) is not true
   ) then
-    perform push.refuse(400, 'muted_categories_malformed', 'A muted category has 1 to 100 bytes, its parts separated by one colon each.',
-      'Give a list such as alerts, alerts:DAX.');
+    perform push.refuse(400, 'muted_categories_malformed', 'A muted category must have 1 to 100 bytes, with single colons between its parts.',
+      'Use names such as alerts or alerts:DAX.');
   end if;
   select s.max_muted_categories into v_limit from push.settings as s;
   if cardinality(p_categories) > v_limit then
     perform push.refuse(429, 'too_many_muted_categories', format('At most %s categories can be muted.', v_limit),
-      'Mute the category above them, such as alerts for alerts:DAX.');
+      'Mute the category above them, such as alerts instead of alerts:DAX.');
   end if;
 end;
 $$;
@@ -184,7 +220,7 @@ as $$
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
   -- answers do not tell whether a stranger has preferences.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
   end if;
@@ -192,6 +228,8 @@ begin
   new.enabled := coalesce(new.enabled, true);
   new.quiet_by_weekday := coalesce(new.quiet_by_weekday, '{}');
   new.muted_categories := coalesce(new.muted_categories, '{}');
+  new.timezone := push.timezone_of_browser(new.timezone);
+  new.locale := push.locale_of_browser(new.locale);
   if new.timezone is not null then
     perform push.check_timezone(new.timezone);
   end if;
@@ -202,7 +240,7 @@ begin
   ));
   perform push.check_muted_categories(new.muted_categories);
   if new.locale !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$' or octet_length(new.locale) > 35 then
-    perform push.refuse(400, 'locale_malformed', 'The locale is no language tag (BCP 47).', 'Give one such as de or de-AT, as navigator.language does.');
+    perform push.refuse(400, 'locale_malformed', 'The locale is not a language tag (BCP 47).', 'Use a tag such as de or de-AT, as navigator.language returns it.');
   end if;
   return new;
 end;
@@ -223,7 +261,7 @@ as $$
 begin
   -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
   -- answers say nothing about a stranger's devices.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_device_preferences"';
   end if;
@@ -232,6 +270,7 @@ begin
   ) then
     perform push.refuse(404, 'subscription_unknown', 'This user has no such device.', 'Give the id of a row in push_subscriptions.');
   end if;
+  new.timezone := push.timezone_of_browser(new.timezone);
   if new.timezone is not null then
     perform push.check_timezone(new.timezone);
   end if;
@@ -281,13 +320,13 @@ for each statement when (current_user = 'authenticated') execute function push.t
 
 alter table public.push_preferences enable row level security;
 create policy push_preferences_select on public.push_preferences
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 create policy push_preferences_insert on public.push_preferences
-for insert to authenticated with check ((select auth.uid()) = user_id);
+for insert to authenticated with check ((select public.push_user_id()) = user_id);
 create policy push_preferences_update on public.push_preferences
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_preferences_delete on public.push_preferences
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_preferences from anon, authenticated, service_role;
 grant select, delete on public.push_preferences to authenticated;
@@ -303,20 +342,20 @@ for each statement when (current_user = 'authenticated') execute function push.t
 
 alter table public.push_device_preferences enable row level security;
 create policy push_device_preferences_select on public.push_device_preferences
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 -- The device is looked up under its own policy, so a stranger's is not found.
 create policy push_device_preferences_insert on public.push_device_preferences
 for insert to authenticated with check (
-  (select auth.uid()) = user_id
-  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select auth.uid()))
+  (select public.push_user_id()) = user_id
+  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select public.push_user_id()))
 );
 create policy push_device_preferences_update on public.push_device_preferences
-for update to authenticated using ((select auth.uid()) = user_id) with check (
-  (select auth.uid()) = user_id
-  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select auth.uid()))
+for update to authenticated using ((select public.push_user_id()) = user_id) with check (
+  (select public.push_user_id()) = user_id
+  and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select public.push_user_id()))
 );
 create policy push_device_preferences_delete on public.push_device_preferences
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_device_preferences from anon, authenticated, service_role;
 grant select, delete on public.push_device_preferences to authenticated;

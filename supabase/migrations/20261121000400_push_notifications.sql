@@ -77,7 +77,9 @@ comment on column public.push_notifications.template is
 comment on column public.push_notifications.locale is
   'The locale of the template that its text was made in; empty is the default. Whoever gives it has made the text, and nothing is rendered.';
 comment on column public.push_notifications.presentation is
-  'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify.';
+  'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify; '
+  'on the app''s icon app_badge (a number, or "unread" for the count of its user); in apps sound ("default" unless silent, or a file of the app), '
+  'channel (Android; unless given, the first part of the category), thread and interruption_level (passive, active, time-sensitive, critical).';
 comment on column public.push_notifications.localized is
   'Of a topic''s message: title, body, url and presentation in the other locales of its template. Members get theirs; the row has the default.';
 comment on column public.push_notifications.urgency is 'very-low, low, normal or high (RFC 8030); that of the template, or normal, when not given.';
@@ -119,6 +121,7 @@ as $$
   -- exponents, so the real one is never longer.
   select octet_length(jsonb_build_object(
     'web_push', 8030,
+    'app_badge', 100,
     'notification', jsonb_build_object(
       'title', '', 'body', '', 'navigate', coalesce(p_url, '/'),
       -- The notification's id where there is none: a repeat of the message then replaces it.
@@ -152,48 +155,47 @@ declare
   v_fault text;
 begin
   if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
-    perform push.refuse(400, 'audience_missing', 'A notification is for one user or for one topic.',
+    perform push.refuse(400, 'audience_missing', 'A notification goes to one user or to one topic.',
       'Give either user_id or audience_topic (the key of a row in push_topics).');
   end if;
   if coalesce(btrim(p_notification.title), '') = '' then
     perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
   end if;
   if p_notification.urgency is null or p_notification.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if p_notification.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
   if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
+    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
   end if;
   -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
   if not push.is_link(p_notification.url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
   end if;
   if octet_length(p_notification.tag) not between 1 and 100 then
-    perform push.refuse(400, 'tag_malformed', 'A tag has 1 to 100 bytes.', 'Shorten or hash it, or leave it out.');
+    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
   end if;
-  if octet_length(p_notification.category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
-  end if;
+  perform push.refuse_category(p_notification.category);
   if octet_length(p_notification.idempotency_key) > 200 then
-    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key has at most 200 bytes.', 'Shorten or hash it.');
+    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
   end if;
   if jsonb_typeof(p_notification.params) is distinct from 'object' then
-    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, {} when there is nothing to say.');
+    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
   end if;
   -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
   if octet_length(p_notification.title) > 1000 or octet_length(p_notification.body) > 8000 then
     perform push.refuse(413, 'text_too_large',
-      format('The title has %s bytes and the body %s; 1000 and 8000 are possible.',
+      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
         octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
-      'Shorten it: what a device shows is a few hundred bytes.');
+      'Shorten the text. A device shows only a few hundred bytes.');
   end if;
   v_fault := push.presentation_fault(p_notification.presentation);
   if v_fault is not null then
     perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'It has icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate and renotify.');
+      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
+      'thread and interruption_level.');
   end if;
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
@@ -201,11 +203,11 @@ begin
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
-      format('The message has %s bytes even with its text shortened, 3993 are possible (params %s, url %s, category %s, tag %s, presentation %s).',
+      format('Even with its text shortened the message has %s bytes. The limit is 3993 (params %s, url %s, category %s, tag %s, presentation %s).',
         v_bytes, octet_length(p_notification.params::text), coalesce(octet_length(p_notification.url), 0),
         coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0),
         coalesce(octet_length(p_notification.presentation::text), 0)),
-      'Shorten params: send an id and let the device load the rest.');
+      'Shorten params: send an id, and let the device load the rest.');
   end if;
   if p_notification.expires_at <= p_notification.send_at then
     perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
@@ -278,11 +280,13 @@ begin
     and (new.ttl is null or new.ttl between 0 and 2419200)
     and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
-    and (new.category is null or octet_length(new.category) <= 100)
+    and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
     -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
-    and (new.url is null or new.url ~ '^(/|https://[A-Za-z0-9])([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?$')
+    and (new.url is null or 
+      new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
+    )
     -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
     -- becomes six bytes of JSON at most, and one of such a url stays one.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
@@ -315,17 +319,17 @@ for select to authenticated using (
   -- What is not sent yet, or was taken back, is nobody's to read.
   status not in ('scheduled', 'cancelled')
   and (
-    (select auth.uid()) = user_id
+    (select public.push_user_id()) = user_id
     -- An array made once per query: both sides of the `or` are then found by index.
     or audience_topic = any (array(
-      select m.topic from public.push_topic_members as m where m.user_id = (select auth.uid())
+      select m.topic from public.push_topic_members as m where m.user_id = (select public.push_user_id())
     ))
   )
 );
 create policy push_notifications_update on public.push_notifications
 for update to authenticated
-using ((select auth.uid()) = user_id and status not in ('scheduled', 'cancelled'))
-with check ((select auth.uid()) = user_id);
+using ((select public.push_user_id()) = user_id and status not in ('scheduled', 'cancelled'))
+with check ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_notifications from anon, authenticated, service_role;
 grant select on public.push_notifications to authenticated;

@@ -66,8 +66,8 @@ begin
   -- list, and a row that somebody else has written would hold up the tick that reminds of it.
   if octet_length(p_notification.params::text) > 3993 then
     perform push.refuse(413, 'notification_too_large',
-      format('The message has params of %s bytes; 3993 are possible.', octet_length(p_notification.params::text)),
-      'Shorten params: send an id and let the device load the rest.');
+      format('The params of the message have %s bytes. The limit is 3993.', octet_length(p_notification.params::text)),
+      'Shorten params: send an id, and let the device load the rest.');
   end if;
   v_new := push.in_words_of(p_notification, v_template);
   v_new.localized := null;
@@ -144,16 +144,16 @@ begin
   select t.* into v_template from public.push_templates as t where t.key = p_key and t.locale = '';
   if not found then
     if exists (select from public.push_templates as t where t.key = p_key) then
-      perform push.refuse(409, 'template_default_missing', format('Template %s has translations and no default.', p_key),
-        'Insert the row of locale '''' before or with its translations, and delete it after or with them.');
+      perform push.refuse(409, 'template_default_missing', format('Template %s has translations but no default.', p_key),
+        'Insert the row with locale '''' before its translations or with them, and delete it after them or with them.');
     end if;
     return;
   end if;
   for v_row in select t.* from public.push_templates as t where t.key = p_key order by t.locale loop
     v_name := p_key || case when v_row.locale = '' then '' else ' (' || v_row.locale || ')' end;
     if v_row.body is null and v_template.body is not null then
-      perform push.refuse(400, 'template_body_missing', format('Template %s has no body, and the default has one.', v_name),
-        'Translate it, or give an empty text.');
+      perform push.refuse(400, 'template_body_missing', format('Template %s has no body, but its default has one.', v_name),
+        'Translate the body, or set it to an empty text.');
     end if;
     if v_row.locale <> '' then
       v_row := push.translated(v_template, v_row);
@@ -167,7 +167,7 @@ begin
     from push.template_faults(v_row.compiled, v_template.sample, true) as f;
     if v_fault is not null then
       perform push.refuse(400, 'template_variable_unknown', format('Template %s does not fit its sample: %s.', v_name, v_fault),
-        'Correct the name, or add an example of it to the sample in the row of locale ''''.');
+        'Correct the name, or add an example value to the sample in the row with locale ''''.');
     end if;
     perform push.refuse_rendered(push.example_of(v_row, v_template.sample), v_name || ' with its sample');
   end loop;

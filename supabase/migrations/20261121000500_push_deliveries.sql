@@ -256,8 +256,8 @@ declare
 begin
   select count(*) into v_devices from public.push_subscriptions as s where s.host = old.origin;
   if v_devices > 0 then
-    perform push.refuse(409, 'host_in_use', format('%s devices are reached through %s.', v_devices, old.origin),
-      'To stop sending there, use push.pause(); to give it up, delete its rows of push_subscriptions first.');
+    perform push.refuse(409, 'host_in_use', format('%s devices still use %s.', v_devices, old.origin),
+      'To stop sending there, use push.pause(). To remove it, delete its rows in push_subscriptions first.');
   end if;
   update push.deliveries as d set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'host_removed'
   where d.host = old.origin and d.state = 'queued';
@@ -615,6 +615,17 @@ begin
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
+  ), handed as (
+    select c.*, g.presentation as shown, coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
+    from claimed as c
+    cross join lateral (
+      select case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end as presentation
+    ) as g
+    where c.state = 'sending'
+  ), unread as materialized (
+    -- Once for each user, and not for each device.
+    select w.user_id, push.unread_count(w.user_id) as number
+    from (select distinct h.user_id from handed as h where h.wants_unread) as w
   )
   select
     coalesce((
@@ -632,10 +643,12 @@ begin
             coalesce(c.ttl, p_settings.default_ttl),
             ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))
           )::integer as ttl,
-          case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end as presentation,
+          case when c.wants_unread
+            then coalesce(c.shown, '{}') || jsonb_build_object('app_badge', (select u.number from unread as u where u.user_id = c.user_id))
+            else c.shown
+          end as presentation,
           p_settings.app_url
-        from claimed as c
-        where c.state = 'sending'
+        from handed as c
       ) as x
     ), '{}'),
     array(select c.user_id from chosen as c where c.served and c.user_id is not null),

@@ -62,18 +62,18 @@ begin
   case
     when p_evidence = 'throttled' then
       perform push.raise_alarm('push_service_throttles', p_origin,
-        'This push service answers that we send too much. Deliveries wait. It said: ' || v_said, p_now);
+        'This push service says that too much is sent. Deliveries wait. Its answer: ' || v_said, p_now);
     when p_evidence = 'unreachable' then
       perform push.raise_alarm('push_service_unreachable', p_origin,
-        'This push service does not answer. Deliveries wait. The last error was: ' || v_said, p_now);
+        'This push service does not answer. Deliveries wait. The last error: ' || v_said, p_now);
     when (select h.channel from push.hosts as h where h.origin = p_origin) = 'fcm' then
       perform push.raise_alarm('fcm_misconfigured', p_origin,
         'Nothing can be sent through FCM. Deliveries wait; no device is deleted. Check FCM_SERVICE_ACCOUNT of '
-          || 'push-dispatch. It said: ' || v_said, p_now);
+          || 'push-dispatch. Its answer: ' || v_said, p_now);
     else
       perform push.raise_alarm('vapid_refused', p_origin,
         'This push service refuses our VAPID key. Deliveries wait; no subscription is deleted. Check VAPID_PUBLIC_KEY, '
-          || 'VAPID_PRIVATE_KEY and VAPID_SUBJECT of push-dispatch. It said: ' || v_said, p_now);
+          || 'VAPID_PRIVATE_KEY and VAPID_SUBJECT of push-dispatch. Its answer: ' || v_said, p_now);
   end case;
 end;
 $$;
@@ -281,8 +281,8 @@ begin
     returning h.gone_count, h.gone_since into v_count, v_since;
     if push.is_gone_wave(v_gone.host, v_count, v_gone.sent::integer, v_since, p_now) then
       perform push.raise_alarm('gone_unusual', v_gone.host,
-        format('Within ten minutes this push service called %s devices dead that had worked in the last week. None of them is '
-          || 'deleted for now; each is asked again later. Look at the status page of the push service.', v_count), p_now);
+        format('Within ten minutes this push service reported %s devices as gone that worked in the last week. None of them is '
+          || 'deleted for now, and each is tried again later. Check the status page of the push service.', v_count), p_now);
     end if;
   end loop;
   return array(select a.subject from push.alarms as a where a.code = 'gone_unusual' and a.resolved_at is null);

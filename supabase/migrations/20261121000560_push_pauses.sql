@@ -86,12 +86,12 @@ set search_path = ''
 as $$
 begin
   if p_category is not null and p_host is not null then
-    perform push.refuse(400, 'scope_ambiguous', 'A pause is of a category or of a push service.',
-      'Call it once for each. Without either it is of the whole project.');
+    perform push.refuse(400, 'scope_ambiguous', 'A pause is for a category or for a push service, not both.',
+      'Call it once for each. Without either, it pauses the whole project.');
   end if;
   if p_host is not null and not exists (select from push.hosts as h where h.origin = p_host) then
     perform push.refuse(404, 'host_unknown', format('There is no push service %s.', p_host),
-      'There are: ' || (select string_agg(h.origin, ', ' order by h.origin) from push.hosts as h));
+      'Known push services: ' || (select string_agg(h.origin, ', ' order by h.origin) from push.hosts as h));
   end if;
 end;
 $$;
@@ -112,12 +112,12 @@ declare
 begin
   if coalesce(p_reason, '') !~ '\S' or octet_length(p_reason) > 500 then
     perform push.refuse(400, 'reason_missing', 'A pause needs a reason of at most 500 bytes.',
-      'Say it for the next operator who looks: push.pause(''wrong prices since 14:00'').');
+      'Tell other operators why: push.pause(''wrong prices since 14:00'').');
   end if;
   perform push.check_scope(p_category, p_host);
   if p_category is not null and not push.is_known_category(p_category) then
     perform push.refuse(404, 'category_unknown', format('There is no category %s.', p_category),
-      'It has no row in push_categories, nor has one above or below it, and none of the newest messages is of it.');
+      'Neither push_categories nor the newest messages have this category, or one above or below it.');
   end if;
 
   -- A claim that has begun ends first: what it took is sent, and after this commit nothing is handed out any more.
@@ -126,8 +126,8 @@ begin
   on conflict do nothing
   returning * into v_pause;
   if v_pause.id is null then
-    perform push.refuse(409, 'already_paused', 'This is paused already.',
-      'push_health() shows by whom: its reason, and since when. push.resume() ends it.');
+    perform push.refuse(409, 'already_paused', 'Already paused.',
+      'push_health() shows since when and why. push.resume() ends the pause.');
   end if;
   perform push.settle_pauses(p_now => p_now);
   return push.describe_pause(v_pause, p_now);
@@ -177,8 +177,8 @@ declare
   v_pause push.pauses;
 begin
   if p_discard_older_than < interval '0' then
-    perform push.refuse(400, 'interval_negative', 'What is to be discarded became due before now.',
-      'Give an interval such as 10 minutes, or none to send everything.');
+    perform push.refuse(400, 'interval_negative', 'The interval must not be negative.',
+      'Use an interval such as 10 minutes to discard what became due before that, or none to send everything.');
   end if;
   perform push.check_scope(p_category, p_host);
   update push.pauses as p
@@ -188,11 +188,11 @@ begin
   where p.resumed_at is null and p.category is not distinct from p_category and p.host is not distinct from p_host
   returning p.* into v_pause;
   if not found then
-    perform push.refuse(409, 'not_paused', 'This is not paused.', coalesce(
-      'Paused is: ' || (
+    perform push.refuse(409, 'not_paused', 'Not paused.', coalesce(
+      'Currently paused: ' || (
         select string_agg(coalesce('category ' || p.category, p.host, 'the whole project'), ', ' order by p.id)
         from push.pauses as p where p.resumed_at is null
-      ), 'Nothing is.'));
+      ), 'Nothing is paused.'));
   end if;
   if p_discard_older_than is not null and p_host is null then
     perform push.end_expansions(p_category, v_pause.discard_before, p_now);

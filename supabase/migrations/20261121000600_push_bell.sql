@@ -11,11 +11,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_vapid_key constant text := push.as_base64url(p_vapid_public_key);
   v_entry record;
 begin
-  if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' then
+  if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' or not push.has_usable_host(p_project_url) then
     perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
-      'Give something like https://abcdefghijklmnopqrst.supabase.co');
+      'Use a URL such as https://abcdefghijklmnopqrst.supabase.co');
   end if;
   if p_bell_secret is null or length(p_bell_secret) < 32 then
     perform push.refuse(400, 'bell_secret_too_short', 'The bell''s secret must have at least 32 characters.',
@@ -26,8 +27,7 @@ begin
     perform push.refuse(400, 'bell_secret_malformed', 'The bell''s secret must be printable ASCII without spaces.',
       'Use the PUSH_BELL_SECRET that push-dispatch has.');
   end if;
-  if p_vapid_public_key is not null
-    and push.is_p256_point(push.decode_base64url(p_vapid_public_key)) is not true then
+  if v_vapid_key is not null and push.is_p256_point(push.decode_base64url(v_vapid_key)) is not true then
     perform push.refuse(400, 'vapid_key_invalid',
       'The VAPID public key must be an uncompressed P-256 point: 65 bytes, base64url without padding.',
       'Use the VAPID_PUBLIC_KEY that push-dispatch has.');
@@ -44,8 +44,8 @@ begin
     delete from vault.secrets as s where s.name = v_entry.name;
     perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
   end loop;
-  if p_vapid_public_key is not null then
-    update push.settings as s set vapid_public_key = p_vapid_public_key where s.id;
+  if v_vapid_key is not null then
+    update push.settings as s set vapid_public_key = v_vapid_key where s.id;
   end if;
   perform push.schedule_jobs();
   perform push.resolve_alarm(c.code, '') from unnest('{bell_not_connected,bell_failed,vault_unreadable}'::text[]) as c (code);
@@ -142,7 +142,7 @@ begin
   return v_dispatcher;
 exception when others then
   -- The bell may fail; the application's write that rang it may not. The tick rings again.
-  perform push.raise_alarm('bell_failed', '', 'Ringing push-dispatch failed: ' || sqlerrm, p_now);
+  perform push.raise_alarm('bell_failed', '', 'Calling push-dispatch failed: ' || sqlerrm, p_now);
   return null;
 end;
 $$;

@@ -60,8 +60,8 @@ language sql
 set search_path = ''
 as $$
   select push.raise_alarm('copied_project', '', format(
-    'Nothing is sent: this database belongs to the project %s and was found to be %s. If it is a copy, leave it so, or delete '
-      || 'push_subscriptions first: its devices are those of real people. If it is the project now, run: '
+    'Nothing is sent: this database belongs to project %s, but it is now %s. If it is a copy, leave it as it is, or delete '
+      || 'push_subscriptions first, because its devices belong to real people. If it is the project now, run: '
       || 'npm run connect -- --project-url <its URL> --adopt', (p_project).url, p_found), p_now);
 $$;
 comment on function push.raise_copied(push.project, text, timestamptz) is 'Raises the alarm of a copy; names both projects and the cure.';
@@ -145,8 +145,8 @@ declare
   v_project push.project;
 begin
   if p_discard_older_than < interval '0' then
-    perform push.refuse(400, 'interval_negative', 'What is to be discarded became due before now.',
-      'Give an interval such as 10 minutes, or none to send everything.');
+    perform push.refuse(400, 'interval_negative', 'The interval must not be negative.',
+      'Use an interval such as 10 minutes to discard what became due before that, or none to send everything.');
   end if;
   select j.* into v_project from push.project as j for update;
   if not found then
@@ -156,7 +156,7 @@ begin
   if v_project.found ~ '^https?://' and v_project.connected_url = v_project.url
     and v_project.url ~ '^https://[a-z]{20}\.supabase\.co$' then
     perform push.refuse(409, 'bell_rings_original',
-      format('This is %s, and its bell still rings %s.', v_project.found, v_project.connected_url),
+      format('This project is %s, but it still calls %s.', v_project.found, v_project.connected_url),
       format('Run: npm run connect -- --project-url %s --adopt', v_project.found));
   end if;
   update push.project as j

@@ -72,7 +72,7 @@ declare
   v_same boolean;
 begin
   if not exists (select from auth.users as u where u.id = p_user_id) then
-    perform push.refuse(404, 'user_unknown', 'There is no user of this id.', 'Give the id of a row in auth.users.');
+    perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
   end if;
   insert into public.push_notifications (
     user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
@@ -95,7 +95,7 @@ begin
   where n.user_id = p_user_id and n.idempotency_key = p_idempotency_key;
   if not v_same then
     perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was used for another message to this user.',
+      'This idempotency key was already used for another message to this user.',
       'Use a new key for a new message.');
   end if;
   return v_id;

@@ -99,18 +99,18 @@ set search_path = ''
 as $$
 begin
   if p_digest_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_digest_key) > 90 then
-    perform push.refuse(400, 'digest_key_malformed', 'A digest key has 1 to 90 bytes, in parts separated by a colon, without spaces.',
-      'Give something like deals:42.');
+    perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
+      'Use a key such as deals:42.');
   end if;
   if p_audience_topic is not null then
     perform push.refuse(400, 'digest_of_topic', 'A message to a topic cannot wait in a digest.',
-      'Leave the digest key out, or notify the members with push.notify_many().');
+      'Leave out the digest key, or notify the members with push.notify_many().');
   end if;
   if not exists (
     select from push.digest_policies as p where p_digest_key = p.key or starts_with(p_digest_key, p.key || ':')
   ) then
     perform push.refuse(400, 'digest_unknown', format('No digest is defined for %s.', p_digest_key),
-      'Define one with push.define_digest() for this key or for what stands before a colon in it.');
+      'Define one with push.define_digest() for this key, or for the part before one of its colons.');
   end if;
 end;
 $$;
@@ -133,29 +133,29 @@ set search_path = ''
 as $$
 begin
   if p_key is null or p_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_key) > 90 then
-    perform push.refuse(400, 'digest_key_malformed', 'A digest key has 1 to 90 bytes, in parts separated by a colon, without spaces.',
-      'Give something like deals.');
+    perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
+      'Use a key such as deals.');
   end if;
   if p_window is null or p_window not between interval '10 seconds' and interval '31 days' then
-    perform push.refuse(400, 'digest_window_out_of_range', 'The window is between 10 seconds and 31 days.', 'Give a window in that range.');
+    perform push.refuse(400, 'digest_window_out_of_range', 'The window must be between 10 seconds and 31 days.', 'Use a window in that range.');
   end if;
   if coalesce(p_max_items, 50) not between 2 and 1000 then
-    perform push.refuse(400, 'digest_max_items_out_of_range', 'A digest holds 2 to 1000 items.', 'Give a number in that range.');
+    perform push.refuse(400, 'digest_max_items_out_of_range', 'A digest can hold 2 to 1000 items.', 'Use a number in that range.');
   end if;
   if p_template is not null and num_nonnulls(p_title, p_body) > 0 then
-    perform push.refuse(400, 'digest_texts_twice', 'The summary says either what the template makes of it, or p_title and p_body.',
+    perform push.refuse(400, 'digest_texts_twice', 'The summary comes either from the template or from p_title and p_body.',
       'Leave one of them out.');
   end if;
   if btrim(p_title) = '' or octet_length(p_title) > 1000 or octet_length(p_body) > 8000 or octet_length(p_template) not between 1 and 100 then
-    perform push.refuse(400, 'digest_texts_malformed', 'A title has 1 to 1000 bytes, a body at most 8000, a template''s key 1 to 100.',
+    perform push.refuse(400, 'digest_texts_malformed', 'A title must have 1 to 1000 bytes, a body at most 8000, and a template''s key 1 to 100.',
       'Correct the text.');
   end if;
   if p_url !~ '^(/([^/].*)?|https://[^/].*)$' or p_url ~ '[[:cntrl:][:space:]\\]' or octet_length(p_url) > 2048 then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
   end if;
   if p_more_text !~ '^[^%]*%s[^%]*$' or octet_length(p_more_text) > 200 then
-    perform push.refuse(400, 'digest_more_text_malformed', 'p_more_text has one %s, for the number, no other % and at most 200 bytes.',
-      'Give something like: and %s more');
+    perform push.refuse(400, 'digest_more_text_malformed', 'p_more_text must contain %s once, for the number, no other %, and at most 200 bytes.',
+      'Use something like: and %s more');
   end if;
   insert into push.digest_policies as d (key, window_length, title, body, url, template, leads, max_items, more_text)
   values (
@@ -181,7 +181,7 @@ declare
 begin
   delete from push.digest_policies as p where p.key = p_key;
   if not found then
-    perform push.refuse(404, 'digest_unknown', 'There is no digest of this key.', 'Look at push.digest_policies.');
+    perform push.refuse(404, 'digest_unknown', 'No digest has this key.', 'See push.digest_policies.');
   end if;
   select c.key into v_category from public.push_categories as c
   where c.throttle_overflow is not null and not exists (
@@ -190,7 +190,7 @@ begin
   )
   limit 1;
   if v_category is not null then
-    perform push.refuse(409, 'digest_in_use', format('The throttle of category %s needs this digest.', v_category),
+    perform push.refuse(409, 'digest_in_use', format('Category %s uses this digest for its throttle.', v_category),
       'Change throttle_overflow of that category first.');
   end if;
 end;

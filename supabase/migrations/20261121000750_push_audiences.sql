@@ -360,8 +360,8 @@ begin
   where n.id = p_notification_id and n.status <> 'cancelled';
   perform from public.push_notifications as n where n.id = p_notification_id for no key update;
   if not found then
-    perform push.refuse(404, 'notification_unknown', 'There is no notification of this id.',
-      'Give the id that push.notify() or push.notify_topic() returned.');
+    perform push.refuse(404, 'notification_unknown', 'No notification has this id.',
+      'Use the id that push.notify() or push.notify_topic() returned.');
   end if;
   if exists (select from push.expansions as e where e.notification_id = p_notification_id and e.finished_at is null) then
     perform push.withdraw_chunk(p_notification_id, 10000, p_now);
@@ -415,7 +415,7 @@ declare
   v_same boolean;
 begin
   if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
-    perform push.refuse(404, 'topic_unknown', 'There is no topic of this key.', 'Use the key of a row in push_topics.');
+    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
   insert into public.push_notifications (
     audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
@@ -438,7 +438,7 @@ begin
   where n.audience_topic = p_audience_topic and n.idempotency_key = p_idempotency_key;
   if not v_same then
     perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was used for another message to this topic.',
+      'This idempotency key was already used for another message to this topic.',
       'Use a new key for a new message.');
   end if;
   return v_id;

@@ -10,11 +10,11 @@ comment on column public.push_topic_members.read_until is
   'The topic''s messages sent until then are read, except where push_reads says otherwise. Moved by push_mark_all_read().';
 
 create policy push_topic_members_update on public.push_topic_members
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 grant update (read_until) on public.push_topic_members to authenticated, service_role;
 
 create table public.push_reads (
-  user_id uuid not null default auth.uid(),
+  user_id uuid not null default public.push_user_id(),
   notification_id uuid not null,
   read_at timestamptz default now(),
   constraint push_reads_pkey primary key (user_id, notification_id),
@@ -36,19 +36,19 @@ for each statement when (current_user = 'authenticated') execute function push.t
 alter table public.push_reads enable row level security;
 
 create policy push_reads_select on public.push_reads
-for select to authenticated using ((select auth.uid()) = user_id);
+for select to authenticated using ((select public.push_user_id()) = user_id);
 -- The subquery sees what the user may read. Messages to one user have no rows here: they carry their own read_at.
 create policy push_reads_insert on public.push_reads
 for insert to authenticated with check (
-  (select auth.uid()) = user_id
+  (select public.push_user_id()) = user_id
   and exists (
     select from public.push_notifications as n where n.id = notification_id and n.audience_topic is not null
   )
 );
 create policy push_reads_update on public.push_reads
-for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_reads_delete on public.push_reads
-for delete to authenticated using ((select auth.uid()) = user_id);
+for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_reads from anon, authenticated, service_role;
 grant select, delete on public.push_reads to authenticated;
@@ -89,8 +89,8 @@ set enable_mergejoin = off
 set jit = off
 as $$
 declare
-  v_user uuid := auth.uid();
-  v_locale text := (select lower(p.locale) from public.push_preferences as p where p.user_id = auth.uid());
+  v_user uuid := public.push_user_id();
+  v_locale text := (select lower(p.locale) from public.push_preferences as p where p.user_id = public.push_user_id());
   v_page integer := least(greatest(coalesce(p_limit, 20), 1), 100);
   v_unread boolean := coalesce(p_unread_only, false);
   v_before timestamptz := coalesce(p_before, 'infinity');
@@ -175,7 +175,7 @@ comment on function public.push_inbox(integer, timestamptz, uuid, boolean, text)
   'A page of what the calling user finds in the app, newest first: own messages, and those of topics sent since they joined. p_limit: 1 to '
   '100. The next page: p_before and p_before_id are send_at and id of the last row. p_category: with all that lie below it.';
 
-create function public.push_unread_count()
+create function push.unread_count(p_user_id uuid)
 returns integer
 language sql
 stable
@@ -190,7 +190,7 @@ as $$
   select count(*)::integer from (
     (
       select from public.push_notifications as n
-      where n.read_at is null and n.user_id = (select auth.uid()) and n.inbox and n.status not in ('scheduled', 'cancelled')
+      where n.read_at is null and n.user_id = p_user_id and n.inbox and n.status not in ('scheduled', 'cancelled')
       limit 100
     )
     union all
@@ -203,19 +203,35 @@ as $$
         and r.read_at is null and (r.user_id is not null or m.read_until is null or n.send_at > m.read_until)
       limit 100
     ) as t
-    where m.user_id = (select auth.uid())
+    where m.user_id = p_user_id
     union all
     select from public.push_reads as r
     join public.push_notifications as n on n.id = r.notification_id
     join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = r.user_id
-    where r.user_id = (select auth.uid()) and r.read_at is null
+    where r.user_id = p_user_id and r.read_at is null
       and n.inbox and n.status not in ('scheduled', 'cancelled')
       and n.send_at >= m.created_at and n.send_at < m.read_until
     limit 100
   ) as u;
 $$;
+comment on function push.unread_count(uuid) is 'How many messages of a user''s inbox are unread, counted up to 100.';
+
+create function public.push_unread_count()
+returns integer
+language sql
+stable
+-- Definer: badges count the same, for users who are not calling, so the count stands in the private schema.
+security definer
+set search_path = ''
+as $$
+  select push.unread_count(public.push_user_id());
+$$;
 comment on function public.push_unread_count() is
   'How many messages of the calling user''s inbox are unread, counted up to 100, which is to say "99+".';
+
+alter table push.settings add column unread_badge boolean not null default false;
+comment on column push.settings.unread_badge is
+  'Whether the app''s icon shows the unread count of its user with each message whose presentation says no app_badge.';
 
 -- mark ---------------------------------------------------------------------------------------------------------
 
@@ -225,7 +241,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_user uuid := auth.uid();
+  v_user uuid := public.push_user_id();
 begin
   -- Locked in one order, for two devices of a user who mark the same ones at once.
   update public.push_notifications as n set read_at = p_now
@@ -256,7 +272,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_user uuid := auth.uid();
+  v_user uuid := public.push_user_id();
 begin
   update public.push_notifications as n set read_at = null
   where n.id in (
@@ -286,7 +302,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_user uuid := auth.uid();
+  v_user uuid := public.push_user_id();
   -- An app whose clock is ahead would otherwise mark what nobody has seen.
   v_until timestamptz := least(p_until, p_now);
 begin
@@ -325,6 +341,7 @@ comment on function public.push_mark_all_read(timestamptz, timestamptz) is
   'Marks all messages of the calling user as read that were sent until p_until: give the send_at of the newest that the app has shown. '
   'Returns what push_unread_count() now says.';
 
+revoke all on all functions in schema push from public;
 revoke all on function public.push_inbox(integer, timestamptz, uuid, boolean, text) from public, anon, authenticated;
 revoke all on function public.push_unread_count() from public, anon, authenticated;
 revoke all on function public.push_mark_read(uuid[], timestamptz) from public, anon, authenticated;

@@ -25,6 +25,7 @@ create table push.rules (
   idempotency_key text,
   tag text,
   digest_key text,
+  presentation text,
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
@@ -183,7 +184,7 @@ begin
 
   if v_key is null then
     raise exception using errcode = 'undefined_object',
-      message = format('%s has no primary key, by which old and new rows are matched on update', p_rule.watched);
+      message = format('%s has no primary key, which is needed to match old and new rows on update', p_rule.watched);
   end if;
   select string_agg(format('new.%1$I = old.%1$I', k.name), ' and ' order by k.place) into v_same
   from unnest(v_key) with ordinality as k (name, place);
@@ -247,6 +248,41 @@ $$;
 comment on function push.recipients_query(regclass, text) is
   'The select of user_id that recipients stand for: each user once, and nobody who is not in auth.users.';
 
+create function push.refuse_constants(p_url text, p_presentation text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_url text;
+  v_fault text;
+begin
+  -- What names no row is the same in every message; what names one fails here, and is looked at when there is one. Whatever
+  -- the expressions do is taken back.
+  begin
+    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  begin
+    execute format(E'select push.presentation_fault((%s\n)::jsonb)', coalesce(p_presentation, 'null')) into v_fault;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  if not push.is_link(v_url) then
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+  end if;
+  if v_fault is not null then
+    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
+      'Give an SQL expression that makes JSON, such as ''{"sound": "chime.caf"}'' in quotes.');
+  end if;
+end;
+$$;
+comment on function push.refuse_constants(text, text) is
+  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
+
 create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
 language sql
@@ -255,7 +291,7 @@ as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
   select format(
     $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
-    message.digest_key, %L, %L, %L, %s::integer, %L, %L
+    message.digest_key, message.presentation, %L, %L, %L, %s::integer, %L, %L
   from (
     select push_new_row as new_row, push_old_row as old_row from %s
     offset 0
@@ -265,12 +301,13 @@ as $$
   cross join lateral (
     select (%s
     )::text as title, (%s
-    )::text as body, (%s
-    )::text as url, coalesce((%s
+    )::text as body, push.encode_spaces((%s
+    )::text) as url, coalesce((%s
     )::jsonb, '{}') as params, (%s
     )::text as idempotency_key, (%s
-    )::text as tag, (%s
-    )::text as digest_key
+    )::text as tag, push.encode_spaces((%s
+    )::text) as digest_key, (%s
+    )::jsonb as presentation
   ) as message
   cross join lateral (
     %s
@@ -295,6 +332,7 @@ as $$
       'null'
     ),
     coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'), coalesce(p_rule.digest_key, 'null'),
+    coalesce(p_rule.presentation, 'null'),
     push.recipients_query(p_rule.watched, p_rule.recipients)
   );
 $$;
@@ -307,7 +345,7 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, template, category, urgency, ttl, topic, rule)\n  %s%s',
+    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, presentation, template, category, urgency, ttl, topic, rule)\n  %s%s',
     push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);

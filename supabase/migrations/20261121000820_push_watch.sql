@@ -144,7 +144,8 @@ create function push.watch(
   p_idempotency_key text default null,
   p_tag text default null,
   p_template text default null,
-  p_digest_key text default null
+  p_digest_key text default null,
+  p_presentation text default null
 )
 returns void
 language plpgsql
@@ -167,37 +168,35 @@ begin
   where c.oid = p_table;
   if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
     perform push.refuse(400, 'rule_name_malformed',
-      'A rule''s name has 1 to 40 characters of a-z 0-9 _ and starts with a letter.', 'Choose another name.');
+      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
   if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_table), 'Watch the table behind it.');
+    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
   end if;
   if v_schema = 'push' or p_table = 'public.push_notifications'::regclass then
-    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would set itself off.', p_table),
+    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_table),
       'Watch a table of your own, or push_subscriptions.');
   end if;
   if coalesce(cardinality(p_events), 0) = 0 or not p_events <@ '{insert,update,delete}' then
-    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events are insert, update and delete.', 'Name at least one of them.');
+    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
   end if;
   if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
     perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
       'Give recipients and title as SQL expressions, or name a template.');
   end if;
   if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
   if p_topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic has 1 to 32 characters of A-Z a-z 0-9 _ -.', 'Shorten or hash the topic (RFC 8030).');
+    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
   end if;
-  if octet_length(p_category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
-  end if;
+  perform push.refuse_category(p_category);
   if p_columns is not null and not 'update' = any (p_events) then
-    perform push.refuse(400, 'rule_columns_without_update', 'Columns are compared on update only.',
-      'Add update to the events, or leave the columns out.');
+    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
+      'Add update to the events, or leave out the columns.');
   end if;
   select string_agg(c.name, ', ') into v_missing
   from unnest(p_columns) as c (name)
@@ -211,17 +210,17 @@ begin
   if 'update' = any (p_events)
     and push.key_columns(p_table) is null then
     perform push.refuse(400, 'rule_needs_primary_key',
-      format('%s has no primary key, by which old and new rows are matched on update.', p_table), 'Add a primary key.');
+      format('%s has no primary key, which is needed to match old and new rows on update.', p_table), 'Add a primary key.');
   end if;
 
   perform push.unwatch(p_name);
   insert into push.rules as r (
     name, watched, table_schema, table_name, events, columns, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key
+    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key, presentation
   )
   values (
     p_name, p_table, v_schema, v_table, p_events, p_columns, p_condition, p_recipients, p_title, p_body, p_url, p_params,
-    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key
+    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key, p_presentation
   )
   returning r.* into v_rule;
   begin
@@ -229,8 +228,9 @@ begin
   exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
     perform push.refuse(400, 'rule_does_not_compile',
       format('Rule %s (%s) does not compile: %s', p_name, array_to_string(p_events, ', '), sqlerrm),
-      'Expressions are SQL over new, old and rule.changes; name every table and function with its schema.');
+      'Expressions are SQL over new, old and rule.changes. Name every table and function with its schema.');
   end;
+  perform push.refuse_constants(p_url, p_presentation);
   foreach v_event in array array(select distinct e.name from unnest(p_events) as e (name)) loop
     v_function := 'rule_' || p_name || '_' || v_event;
     execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',
@@ -245,10 +245,10 @@ begin
 end;
 $$;
 comment on function push.watch(
-  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text
+  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag and digest key are SQL expressions over '
-  'new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule.';
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
+  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule.';
 
 revoke all on all functions in schema push from public;

@@ -1,8 +1,9 @@
 -- Supapush: how rules are doing. A table that a rule watches changes in some later migration; push.check_rules() notices.
 
-create function push.rule_misfit(p_rule push.rules)
+create function push.rule_stopped(p_rule push.rules)
 returns text
 language plpgsql
+stable
 set search_path = ''
 as $$
 declare
@@ -18,7 +19,24 @@ begin
     where t.tgrelid = p_rule.watched and t.tgname = 'push_rule_' || p_rule.name || '_' || e.name and t.tgenabled in ('O', 'A')
   );
   if v_missing is not null then
-    return format('its trigger on %s of %s is missing or switched off', v_missing, p_rule.watched);
+    return format('its trigger on %s of %s is missing or disabled', v_missing, p_rule.watched);
+  end if;
+  return null;
+end;
+$$;
+comment on function push.rule_stopped(push.rules) is
+  'Why nothing calls a rule any more: its table is gone, or a trigger is; null while something does. A look into the catalog.';
+
+create function push.rule_misfit(p_rule push.rules)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_stopped constant text := push.rule_stopped(p_rule);
+begin
+  if v_stopped is not null then
+    return v_stopped;
   end if;
   perform push.compile_rule(p_rule);
   return null;
@@ -51,7 +69,7 @@ begin
     if v_misfit is not null then
       v_broken := v_broken + 1;
       perform push.raise_alarm('rule_broken', v_rule.name,
-        format('Rule %s does not work any more: %s. Declare it again, or remove it with push.unwatch().', v_rule.name, v_misfit), p_now);
+        format('Rule %s no longer works: %s. Declare it again, or remove it with push.unwatch().', v_rule.name, v_misfit), p_now);
     else
       perform push.resolve_alarm('rule_broken', v_rule.name, p_now);
     end if;
@@ -92,14 +110,16 @@ select
   r.table_name,
   r.events,
   r.columns,
-  case when r.broken is not null then 'broken' when e.errors > 0 then 'failing' else 'intact' end as state,
-  r.broken,
+  case when s.broken is not null then 'broken' when e.errors > 0 then 'failing' else 'intact' end as state,
+  s.broken,
   r.broken_since,
   e.errors as errors_last_hour,
   l.message as last_error,
   l.row_key as last_error_row,
   l.occurred_at as last_error_at
 from push.rules as r
+-- What nothing calls is broken at once, and not when push.check_rules() comes by.
+cross join lateral (select coalesce(push.rule_stopped(r), r.broken) as broken) as s
 cross join lateral (
   select count(*) as errors from push.rule_errors as e where e.rule = r.name and e.occurred_at > now() - interval '1 hour'
 ) as e
@@ -150,12 +170,13 @@ declare
 begin
   select s.* into v_status from push.rule_status as s where s.name = p_name;
   if v_status.name is null then
-    perform push.refuse(404, 'rule_unknown', format('There is no rule %s.', p_name), 'select name from push.rules lists them.');
+    perform push.refuse(404, 'rule_unknown', format('There is no rule %s.', p_name), 'List the rules with: select name from push.rules');
   end if;
   select string_agg(
     concat_ws(E'\n',
       pg_catalog.pg_get_functiondef(p.oid) || ';',
-      coalesce(pg_catalog.pg_get_triggerdef(t.oid) || ';', format('-- No trigger on %s is there.', e.name))),
+      coalesce(pg_catalog.pg_get_triggerdef(t.oid) || ';', format('-- There is no trigger on %s.', e.name)),
+      case when t.tgenabled not in ('O', 'A') then '-- This trigger is disabled.' end),
     E'\n\n' order by e.place)
   into v_text
   from unnest(v_status.events) with ordinality as e (name, place)

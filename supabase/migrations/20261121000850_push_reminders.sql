@@ -26,6 +26,7 @@ create table push.reminders (
   ttl integer,
   tag text,
   digest_key text,
+  presentation text,
   created_at timestamptz not null default now(),
   constraint reminders_pkey primary key (name),
   constraint reminders_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -115,7 +116,7 @@ begin
   -- Class 42, of no single row: a column, a table or a function is no longer what it was, and no row will go any better.
   if p_sqlstate like '42%' and p_row_key is null then
     perform push.raise_alarm('reminder_broken', p_reminder,
-      format('Reminder %s does not work any more: %s. Declare it again, or remove it with push.unremind().',
+      format('Reminder %s no longer works: %s. Declare it again, or remove it with push.unremind().',
         p_reminder, p_message),
       p_now);
   end if;
@@ -140,7 +141,7 @@ $$;
 comment on function push.reminder_rows(push.reminders, text) is
   'The select of all of a row that decides when it is reminded of: key, time and time zone; p_rows names the relation.';
 
-create function push.reminder_insert(p_reminder push.reminders, p_rows text, p_now text)
+create function push.reminder_insert(p_reminder push.reminders, p_rows text, p_now text, p_written boolean default true)
 returns text
 language sql
 immutable
@@ -163,17 +164,21 @@ as $$
         as lapses_at
       from (select %L::interval as grace) as g
     ) as l
-    where pg_catalog.isfinite(c.push_event_at) and l.lapses_at > %s$query$,
+    where pg_catalog.isfinite(c.push_event_at) and %s > %s$query$,
     p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows,
     string_agg(
       format('(%L::interval, %L::interval, %L::interval)', o.before,
         nullif(date_trunc('day', o.before), interval '0'), o.before - date_trunc('day', o.before)),
       ', ' order by o.place),
-    p_reminder.grace, p_now)
+    p_reminder.grace,
+    -- The grace is for a tick that was late. Who books 71.9 hours ahead is not told at once that it is in three days.
+    case when p_written then 'case when d.due_at < c.push_event_at then d.due_at else l.lapses_at end' else 'l.lapses_at' end,
+    p_now)
   from unnest(p_reminder.before) with ordinality as o (before, place);
 $$;
-comment on function push.reminder_insert(push.reminders, text, text) is
-  'The statement that notes the moments of rows, unless it is too late for them; p_rows is a select as push.reminder_rows() makes.';
+comment on function push.reminder_insert(push.reminders, text, text, boolean) is
+  'The statement that notes the moments of rows, unless it is too late for them; p_rows is a select as push.reminder_rows() makes. Of rows that '
+  'are being written (p_written), what should have been announced before has no moment; of those that were there, within the grace.';
 
 create function push.reminder_delete(p_reminder push.reminders, p_rows text)
 returns text
@@ -210,7 +215,9 @@ $$;
 comment on function push.try_reminder(push.reminders, timestamptz) is
   'Runs a reminder once over no rows: what fails there (a misspelt column, a wrong type, a function that is gone) fails for every row.';
 
-create function push.insert_moments_by_halves(p_reminder push.reminders, p_rows anyarray, p_errors integer, p_now timestamptz)
+create function push.insert_moments_by_halves(
+  p_reminder push.reminders, p_rows anyarray, p_errors integer, p_now timestamptz, p_written boolean default true
+)
 returns integer
 language plpgsql
 set search_path = ''
@@ -232,7 +239,7 @@ begin
     return c_enough + 1;
   end if;
   begin
-    execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, 'pg_catalog.unnest($1)'), '$2') using p_rows, p_now;
+    execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, 'pg_catalog.unnest($1)'), '$2', p_written) using p_rows, p_now;
     return p_errors;
   exception
     when serialization_failure or deadlock_detected then
@@ -246,10 +253,10 @@ begin
       end if;
   end;
   return push.insert_moments_by_halves(p_reminder, p_rows[v_count / 2 + 1:],
-    push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now), p_now);
+    push.insert_moments_by_halves(p_reminder, p_rows[:v_count / 2], p_errors, p_now, p_written), p_now, p_written);
 end;
 $$;
-comment on function push.insert_moments_by_halves(push.reminders, anyarray, integer, timestamptz) is
+comment on function push.insert_moments_by_halves(push.reminders, anyarray, integer, timestamptz, boolean) is
   'Notes the moments of rows among which some are bad: those are found by halves, noted as errors, and go without. Takes and '
   'returns how many those are so far; beyond a hundred nothing is looked at any more.';
 
@@ -427,8 +434,8 @@ begin
   end;
   if v_type <> 'timestamptz'::regtype then
     perform push.refuse(400, 'reminder_time_without_zone',
-      format('The time of reminder %s is a %s, which is no moment before it is said in which time zone.', p_reminder.name, v_type),
-      'Give a timestamptz, such as: new.starts_at at time zone ''Europe/Berlin'' '
+      format('The time of reminder %s is a %s, which has no time zone.', p_reminder.name, v_type),
+      'Use a timestamptz, such as: new.starts_at at time zone ''Europe/Berlin'' '
       'or, of a date: (new.day + time ''09:00'') at time zone ''Europe/Berlin''.');
   end if;
   begin
@@ -444,8 +451,8 @@ begin
       return;
     when syntax_error_or_access_rule_violation or feature_not_supported then
       perform push.refuse(400, 'reminder_time_not_of_its_row',
-        format('The time of reminder %s does not depend on its row alone: %s', p_reminder.name, sqlerrm),
-        'Watch the table that has the time, and find the recipients by a query.');
+        format('The time of reminder %s must depend only on its row: %s', p_reminder.name, sqlerrm),
+        'Watch the table that has the time, and use a query for the recipients.');
   end;
 end;
 $$;
@@ -471,6 +478,7 @@ create function push.remind(
   p_digest_key text default null,
   p_timezone text default null,
   p_grace interval default '15 minutes',
+  p_presentation text default null,
   p_now timestamptz default clock_timestamp()
 )
 returns void
@@ -490,11 +498,11 @@ begin
   end if;
   if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
     perform push.refuse(400, 'reminder_name_malformed',
-      'A reminder''s name has 1 to 40 characters of a-z 0-9 _ and starts with a letter.', 'Choose another name.');
+      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
   select c.relkind into v_kind from pg_catalog.pg_class as c where c.oid = p_table;
   if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Watch the table behind it.');
+    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
   end if;
   if p_at is null or p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
     perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
@@ -502,25 +510,23 @@ begin
   end if;
   if coalesce(cardinality(p_before), 0) not between 1 and 20 or array_position(p_before, null) is not null
     or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_before) as o (before)) then
-    perform push.refuse(400, 'reminder_before_malformed', 'A reminder has 1 to 20 different offsets.',
-      'Give them as intervals: ''{1 day,1 hour}''; a negative one is after the time.');
+    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
+      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
   end if;
   if p_grace is null or p_grace < interval '1 minute' or p_grace > interval '1 year' then
-    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder is at least a minute, and at most a year.',
-      'Leave it out for 15 minutes.');
+    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
+      'Leave it out to use 15 minutes.');
   end if;
   if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'This urgency is not known.', 'Use very-low, low, normal or high (RFC 8030).');
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
   end if;
   if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl is in seconds, from 0 to 2419200 (28 days).', 'Give a ttl in that range.');
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
-  if octet_length(p_category) > 100 then
-    perform push.refuse(400, 'category_too_long', 'A category has at most 100 bytes.', 'Shorten it, such as alerts:DAX.');
-  end if;
+  perform push.refuse_category(p_category);
   if v_keys is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
-      format('%s has no primary key, by which a row is found again when its moment has come.', p_table), 'Add a primary key.');
+      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
   end if;
   if exists (
     select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
@@ -528,7 +534,7 @@ begin
   ) then
     -- What JSON makes of them is not read back as what they were.
     perform push.refuse(400, 'reminder_key_unsuitable',
-      format('The primary key of %s is an array or a composite.', p_table), 'Use a primary key of plain values.');
+      format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
   end if;
 
   perform push.drop_reminder_triggers(p_name);
@@ -536,25 +542,26 @@ begin
   delete from push.reminders as r where r.name = p_name;
   insert into push.reminders as r (
     name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, tag, digest_key
+    template, category, urgency, ttl, tag, digest_key, presentation
   )
   values (
     p_name, p_table, p_table::text, v_keys, p_at, p_before, p_timezone, p_grace, p_condition, p_recipients, p_title, p_body,
-    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key
+    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key, p_presentation
   )
   returning r.* into v_reminder;
   perform push.check_reminder_expressions(v_reminder);
+  perform push.refuse_constants(p_url, p_presentation);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
   begin
-    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1') using p_now;
+    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1', false) using p_now;
   exception
     when serialization_failure or deadlock_detected then
       raise;
     when others then
       -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
       for v_part_errors in
-        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2) as errors from (%s) as p',
+        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
           push.reminder_parts(v_reminder, p_table::text))
         using v_reminder, p_now
       loop
@@ -564,8 +571,8 @@ begin
       if v_errors > 100 then
         -- Not bad rows, but a time that does not suit the table.
         perform push.refuse(400, 'reminder_time_unusable',
-          format('Of 100 rows of %s or more the time cannot be worked out, such as of %s: %s', p_table, e.row_key, e.message),
-          'Correct the rows, or give a time that is null for those that have none.')
+          format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_table, e.row_key, e.message),
+          'Correct the rows, or use a time that is null for rows without one.')
         from push.reminder_errors as e
         where e.reminder = p_name and e.row_key is not null
         order by e.id desc
@@ -575,9 +582,11 @@ begin
   perform push.resolve_alarm('reminder_broken', p_name, p_now);
 end;
 $$;
-comment on function push.remind(text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, timestamptz) is
+comment on function push.remind(
+  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, timestamptz
+) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
-  'Time, recipients, title, body, url, params, condition, tag, digest key and timezone are SQL expressions over new, all but time and '
+  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
   'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent.';
 
 revoke all on all functions in schema push from public;

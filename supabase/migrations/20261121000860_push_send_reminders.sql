@@ -21,7 +21,7 @@ begin
   join pg_catalog.pg_attribute as a on a.attrelid = p_reminder.watched and a.attname = k.name and not a.attisdropped;
   if v_join is null then
     raise exception using errcode = 'undefined_column',
-      message = format('%s has no column %s any more', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
+      message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
 
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with those who are told.
@@ -52,11 +52,12 @@ begin
     left join lateral (
       select (%s
       )::text as title, (%s
-      )::text as body, (%s
-      )::text as url, coalesce((%s
+      )::text as body, push.encode_spaces((%s
+      )::text) as url, coalesce((%s
       )::jsonb, '{}') as params, (%s
-      )::text as tag, (%s
-      )::text as digest_key
+      )::text as tag, push.encode_spaces((%s
+      )::text) as digest_key, (%s
+      )::jsonb as presentation
       where verdict.reason is null
       offset 0
     ) as message on true
@@ -67,10 +68,10 @@ begin
     ) as recipient on true
   ), inserted as (
     insert into public.push_notifications (
-      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, send_at, expires_at, idempotency_key
+      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, presentation, send_at, expires_at, idempotency_key
     )
     -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, least($2, now()),
+    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, t.presentation, least($2, now()),
       t.expires_at, t.key
     from told as t
     where t.user_id is not null
@@ -99,6 +100,7 @@ begin
     p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
     coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
     coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
+    coalesce(p_reminder.presentation, 'null'),
     case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
       else p_reminder.recipients end,
     -- An empty title or urgency is for the template to say.
@@ -286,14 +288,14 @@ begin
         ));
       if v_triggers < 4 then
         raise exception using errcode = 'undefined_object',
-          message = format('triggers of it are missing or switched off on %s', v_reminder.watched);
+          message = format('its triggers on %s are missing or disabled', v_reminder.watched);
       end if;
       perform push.resolve_alarm('reminder_broken', v_reminder.name, p_now);
     exception
       when syntax_error_or_access_rule_violation then
         v_broken := v_broken + 1;
         perform push.raise_alarm('reminder_broken', v_reminder.name,
-          format('Reminder %s does not work any more: %s. Declare it again, or remove it with push.unremind().',
+          format('Reminder %s no longer works: %s. Declare it again, or remove it with push.unremind().',
             v_reminder.name, sqlerrm),
           p_now);
       when others then

@@ -63,7 +63,7 @@ begin
   select push.address_digest(coalesce(d.endpoint, d.fcm_token)), d.user_id
   from push_deleted_subscriptions as d
   -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
-  where d.user_id = auth.uid() and exists (select from auth.users as u where u.id = d.user_id)
+  where d.user_id = public.push_user_id() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
   if found then
     -- Who registers devices and deletes them again and again would otherwise leave a row of each for 400 days.
@@ -72,7 +72,7 @@ begin
       select o.address_digest
       from (
         select k.address_digest from push.removed_devices as k
-        where k.user_id = auth.uid()
+        where k.user_id = public.push_user_id()
         order by k.removed_at desc
         offset (select s.max_subscriptions_per_user * 5 from push.settings as s)
       ) as beyond
@@ -141,7 +141,7 @@ set search_path = ''
 as $$
   select exists (
     select from push.removed_devices as r
-    where r.address_digest = push.address_digest(p_address) and r.user_id = auth.uid()
+    where r.address_digest = push.address_digest(p_address) and r.user_id = public.push_user_id()
   );
 $$;
 comment on function public.push_device_removed(text) is
@@ -182,7 +182,7 @@ begin
   returning cardinality(l.moments) into v_sent;
   select s.test_limit into v_limit from push.settings as s;
   if v_sent > v_limit then
-    perform push.refuse(429, 'too_many_tests', format('At most %s test messages are sent within an hour.', v_limit), 'Try again later.');
+    perform push.refuse(429, 'too_many_tests', format('At most %s test messages can be sent in an hour.', v_limit), 'Try again later.');
   end if;
 
   insert into public.push_notifications (user_id, title, body, template, urgency, ttl, tag, inbox)
@@ -205,8 +205,8 @@ begin
       'Lift the ban (auth.users.banned_until).');
   end if;
   if not v_rings then
-    perform push.refuse(409, 'test_held_back', 'Preferences or limits keep messages from this device at the moment.',
-      'Look at quiet hours, and whether messages are switched on, for the user and for the device.');
+    perform push.refuse(409, 'test_held_back', 'Preferences or limits currently hold back messages to this device.',
+      'Check the quiet hours, and whether notifications are on, for the user and for the device.');
   end if;
   return v_id;
 end;
@@ -221,7 +221,7 @@ language sql
 security definer
 set search_path = ''
 as $$
-  select push.send_test(auth.uid(), p_subscription_id);
+  select push.send_test(public.push_user_id(), p_subscription_id);
 $$;
 comment on function public.push_send_test(uuid) is
   'Sends the caller a test message, to one device of theirs or to all; returns the notification''s id.';

@@ -400,7 +400,7 @@ begin
     v_id := push.proven_device(p_endpoint, p_p256dh, p_auth);
     if v_id is null then
       perform push.refuse(404, 'subscription_unknown', 'No device is registered with this subscription.',
-        'Register the new subscription from the app, where its user is signed in.');
+        'Register the new subscription from the app while its user is signed in.');
     end if;
     return v_id;
   end if;
@@ -421,15 +421,15 @@ begin
   );
   if not found then
     perform push.refuse(429, 'too_many_resubscriptions',
-      format('This device exchanged its subscription %s times within an hour.', v_settings.resubscribe_limit),
+      format('This device changed its subscription %s times within an hour.', v_settings.resubscribe_limit),
       'Try again in an hour.');
   end if;
 
   select s.* into v_other from public.push_subscriptions as s where s.endpoint = p_endpoint and s.id <> v_id for update;
   if v_other.id is not null then
     if (v_other.user_id, v_other.p256dh, v_other.auth) is distinct from (v_device.user_id, p_p256dh, p_auth) then
-      perform push.refuse(409, 'endpoint_taken', 'This endpoint is registered already.',
-        'Register the new subscription from the app, where its user is signed in.');
+      perform push.refuse(409, 'endpoint_taken', 'This endpoint is already registered.',
+        'Register the new subscription from the app while its user is signed in.');
     end if;
     -- The app has registered the same device beside its old row, which has its preferences and what waits for it.
     delete from public.push_subscriptions as s where s.id = v_other.id;

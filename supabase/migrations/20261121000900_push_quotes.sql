@@ -94,7 +94,7 @@ set search_path = ''
 as $$
 begin
   if p_symbol is null or p_symbol !~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' or octet_length(p_symbol) > 64 then
-    perform push.refuse(400, 'symbol_malformed', 'A symbol has 1 to 64 bytes without spaces and braces.', 'Give one such as DAX or stock:SKU-7.');
+    perform push.refuse(400, 'symbol_malformed', 'A symbol must have 1 to 64 bytes, without spaces or braces.', 'Use a symbol such as DAX or stock:SKU-7.');
   end if;
 end;
 $$;
@@ -155,7 +155,7 @@ begin
   new.recorded_at := push.writing_at();
   if tg_op = 'UPDATE' then
     if new.symbol <> old.symbol then
-      perform push.refuse(409, 'symbol_changed', 'A quote keeps its symbol.', 'Insert a row for the other symbol.');
+      perform push.refuse(409, 'symbol_changed', 'The symbol of a quote cannot be changed.', 'Insert a new row for the other symbol.');
     end if;
     -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
     if new.quoted_at = old.quoted_at then
@@ -164,7 +164,7 @@ begin
   end if;
   -- It would keep all true ones out until then.
   if new.quoted_at > new.recorded_at + interval '1 minute' then
-    perform push.refuse(400, 'quoted_in_future', 'A quote cannot be of the future.', 'Give quoted_at with its time zone, or leave it out.');
+    perform push.refuse(400, 'quoted_in_future', 'A quote cannot be in the future.', 'Give quoted_at with its time zone, or leave it out.');
   end if;
   return new;
 end;
@@ -291,7 +291,7 @@ declare
   v_firings text;
 begin
   if jsonb_typeof(p_quotes) is distinct from 'array' then
-    perform push.refuse(400, 'quotes_malformed', 'Quotes are an array of objects with symbol and value.',
+    perform push.refuse(400, 'quotes_malformed', 'Quotes must be an array of objects with symbol and value.',
       'Give [{"symbol": "DAX", "value": 18500.35}].');
   end if;
   select array_agg(r.symbol), array_agg(r.value), array_agg(r.quoted_at), array_agg(r.source), array_agg(r.lasting), array_agg(r.round),

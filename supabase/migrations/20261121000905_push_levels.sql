@@ -156,8 +156,8 @@ begin
     and (p_high = 0 or abs(p_high) between 1e-90 and 1e90) and (p_low = 0 or abs(p_low) between 1e-90 and 1e90)
     and p_session_date between '1900-01-01' and (p_now + interval '2 days')::date
   ) is not true then
-    perform push.refuse(400, 'session_invalid', 'This cannot be a session.',
-      'Give its date, high, low and close as numbers, close (and open, if given) within low and high.');
+    perform push.refuse(400, 'session_invalid', 'This is not a valid session.',
+      'Give its date, and high, low and close as numbers. Close, and open if given, must be between low and high.');
   end if;
   perform push.check_timezone(p_timezone);
 

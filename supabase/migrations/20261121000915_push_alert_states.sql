@@ -292,7 +292,7 @@ declare
   v_limit integer;
 begin
   -- Row-level security looks after this trigger has run; what it would refuse is refused before anything is counted.
-  if auth.uid() is not null and new.user_id is distinct from auth.uid() then
+  if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501', message = 'new row violates row-level security policy for table "push_alerts"';
   end if;
   -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
@@ -303,6 +303,7 @@ begin
   new.recurring := coalesce(new.recurring, false);
   new.urgency := coalesce(new.urgency, 'high');
   new.enabled := coalesce(new.enabled, true);
+  new.timezone := push.timezone_of_browser(new.timezone);
   if new.condition = 'percent_change' then
     new.direction := coalesce(new.direction, 'either');
   elsif new.condition = 'level' then
@@ -312,7 +313,7 @@ begin
   new.updated_at := v_now;
 
   if tg_op = 'INSERT' then
-    if auth.uid() is not null then
+    if public.push_user_id() is not null then
       -- Counted one statement after the other: push.take_turns().
       select s.max_alerts_per_user into v_limit from push.settings as s;
       if (select count(*) from public.push_alerts as a where a.user_id = new.user_id) >= v_limit then
@@ -335,7 +336,7 @@ begin
     else 'switched_off'
   end;
   if new.enabled and new.expires_at <= v_now then
-    perform push.refuse(400, 'expires_in_past', 'This alert would have expired.', 'Give a later expires_at, or none.');
+    perform push.refuse(400, 'expires_in_past', 'This alert would already be expired.', 'Use a later expires_at, or none.');
   end if;
   return push.begin_alert(
     new,

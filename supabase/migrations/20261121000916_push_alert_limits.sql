@@ -120,7 +120,7 @@ exception
   when others then
     -- As push.write_alerts() does.
     if p_template is not null then
-      perform push.raise_alarm('alert_template_failed', p_template, format('Alerts speak without template %s: %s', p_template, sqlerrm));
+      perform push.raise_alarm('alert_template_failed', p_template, format('Alerts are sent without template %s: %s', p_template, sqlerrm));
       return push.write_alert_summary(p_summary, null, p_now);
     end if;
     perform push.raise_alarm('alert_not_told', '', format('%s more alerts fired, and the message was refused: %s', v_count, sqlerrm));

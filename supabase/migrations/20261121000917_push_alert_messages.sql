@@ -97,7 +97,7 @@ exception
   when others then
     if v_template is not null then
       -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
-      perform push.raise_alarm('alert_template_failed', v_template, format('Alerts speak without template %s: %s', v_template, sqlerrm));
+      perform push.raise_alarm('alert_template_failed', v_template, format('Alerts are sent without template %s: %s', v_template, sqlerrm));
       return push.write_alerts(p_firings, true);
     elsif v_half > 0 then
       -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from

@@ -15,7 +15,9 @@ alter table push.settings
     and quote_trials_per_user > 0 and quote_trial_requests > 0
   ),
   -- This machine's loopback alone: everything else is asked over https, at a public address.
-  add constraint settings_local_quote_server check (local_quote_server ~ '^http://127\.0\.0\.1:[0-9]{1,5}$');
+  add constraint settings_local_quote_server check (
+    local_quote_server ~ '^http://127\.0\.0\.1:[0-9]{1,5}$' and push.has_usable_host(local_quote_server)
+  );
 comment on column push.settings.quote_failures is 'Failures in a row that raise an alarm about a source of quotes.';
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
 comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
@@ -135,18 +137,18 @@ declare
   v_path text;
 begin
   if p_source.adapter is null or p_source.adapter not in ('json', 'csv') then
-    perform push.refuse(400, 'quote_adapter_unknown', 'The adapter must be json or csv.', 'It says what the source answers.');
+    perform push.refuse(400, 'quote_adapter_unknown', 'The adapter must be json or csv.', 'Choose the format in which the source answers.');
   end if;
   if p_source.url is null or v_bare ~ '[{}]' or length(p_source.url) > 2000
-    or (v_bare !~ c_url and (v_local is null or not starts_with(v_bare, v_local || '/')))
+    or ((v_bare !~ c_url or not push.has_usable_host(v_bare)) and (v_local is null or not starts_with(v_bare, v_local || '/')))
     -- In path and query alone: who is asked must not depend on what is asked for.
     or split_part(p_source.url, '/', 3) ~ '[{}]' then
     perform push.refuse(400, 'quote_url_invalid',
-      'The URL must be https, with a host name and a path, and no address of a private network.',
-      'Give something like https://api.example.com/quotes?symbols={symbols}; a key goes in as {secret:PUSH_QUOTES_KEY}.');
+      'The URL must be https, with a host name and a path, and not in a private network.',
+      'Use something like https://api.example.com/quotes?symbols={symbols}. Insert a key as {secret:PUSH_QUOTES_KEY}.');
   end if;
   if strpos(p_source.url, '{symbols}') > 0 and strpos(p_source.url, '{symbol}') > 0 then
-    perform push.refuse(400, 'quote_url_invalid', 'The URL names both {symbol} and {symbols}.', 'Use one of them.');
+    perform push.refuse(400, 'quote_url_invalid', 'The URL contains both {symbol} and {symbols}.', 'Use only one of them.');
   end if;
   if p_source.batch_size > 1 and strpos(p_source.url, '{symbols}') = 0 then
     perform push.refuse(400, 'quote_batch_invalid', 'A batch of several symbols needs {symbols} in the URL.',
@@ -157,43 +159,43 @@ begin
       or jsonb_typeof(v_header.value) <> 'string' or v_header.value #>> '{}' !~ '^[ -~]*$' or length(v_header.value #>> '{}') > 1000
       or regexp_replace(v_header.value #>> '{}', '\{secret:PUSH_QUOTES_[A-Z0-9_]+\}', '', 'g') ~* '\{|\}|secret:' then
       perform push.refuse(400, 'quote_header_invalid', format('The header %s cannot be sent.', left(v_header.key, 64)),
-        'Values are printable ASCII; a function secret goes in as {secret:PUSH_QUOTES_KEY}, and starts with PUSH_QUOTES_.');
+        'Values must be printable ASCII. Insert a function secret as {secret:PUSH_QUOTES_KEY}; its name must start with PUSH_QUOTES_.');
     end if;
   end loop;
   if p_source.adapter = 'json' then
     foreach v_path in array array_remove(array[p_source.value_at, p_source.symbol_at, p_source.time_at], null) loop
       if v_path !~ c_path or v_path ~ '\[\*\].*\[\*\]' then
-        perform push.refuse(400, 'quote_path_invalid', format('%s is no path.', left(v_path, 100)),
-          'Write keys with dots, data.last; an index, [0]; each of a list, data[*].last; other keys, ["a b"]; the symbol as a key, {symbol}.');
+        perform push.refuse(400, 'quote_path_invalid', format('%s is not a path.', left(v_path, 100)),
+          'Write keys with dots (data.last), an index ([0]), all items of a list (data[*].last), other keys (["a b"]), or the symbol as a key ({symbol}).');
       end if;
     end loop;
     if (strpos(p_source.value_at, '[*]') > 0) <> (coalesce(strpos(p_source.symbol_at, '[*]'), 0) > 0) then
-      perform push.refuse(400, 'quote_path_invalid', 'With [*] in the path of the value, the symbol''s needs it too.',
+      perform push.refuse(400, 'quote_path_invalid', 'If the path of the value contains [*], the path of the symbol must contain it too.',
         'For instance data[*].last and data[*].symbol.');
     end if;
   end if;
   if p_source.value_at is null
     or (p_source.batch_size > 1 and p_source.symbol_at is null
       and (p_source.adapter = 'csv' or strpos(p_source.value_at, '{symbol}') = 0)) then
-    perform push.refuse(400, 'quote_symbol_missing', 'Nothing says which symbol a value is of.',
-      'Give p_value_at and p_symbol_at; in JSON {symbol} may be a key of the path.');
+    perform push.refuse(400, 'quote_symbol_missing', 'It is not clear which symbol a value belongs to.',
+      'Give p_value_at and p_symbol_at. In JSON, {symbol} can be a key in the path.');
   end if;
   if exists (
     select from jsonb_each(p_source.symbols) as s where jsonb_typeof(s.value) <> 'string' or s.value #>> '{}' in ('', '.', '..')
   ) then
-    perform push.refuse(400, 'quote_symbols_invalid', 'The mapping of symbols must be an object of texts.',
-      'Give something like {"DAX": "^GDAXI"}.');
+    perform push.refuse(400, 'quote_symbols_invalid', 'The symbol mapping must be an object of texts.',
+      'Use something like {"DAX": "^GDAXI"}.');
   end if;
   begin
     perform '' ~ p_source.symbol_pattern;
   exception when invalid_regular_expression then
-    perform push.refuse(400, 'quote_pattern_invalid', 'The symbol pattern is no regular expression: ' || sqlerrm,
+    perform push.refuse(400, 'quote_pattern_invalid', 'The symbol pattern is not a regular expression: ' || sqlerrm,
       'For instance [A-Z]+ or crypto:.*');
   end;
   begin
     perform now() at time zone p_source.timezone;
   exception when invalid_parameter_value then
-    perform push.refuse(400, 'quote_timezone_unknown', 'This timezone is not known.', 'For instance Europe/Berlin.');
+    perform push.refuse(400, 'quote_timezone_unknown', 'Unknown time zone.', 'For instance Europe/Berlin.');
   end;
 end;
 $$;

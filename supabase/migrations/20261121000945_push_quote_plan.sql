@@ -63,7 +63,7 @@ begin
   into v_alarming;
   if v_alarming then
     perform push.raise_alarm('quote_source_failing', p_name,
-      format('The source %s gives no quotes, and the last ones are kept. %s', p_name, left(p_message, 300)), p_now);
+      format('The source %s returns no quotes, so its last ones are kept. %s', p_name, left(p_message, 300)), p_now);
   end if;
 end;
 $$;

@@ -16,7 +16,7 @@ as $$
       when g.value is null or g.value in ('NaN', 'Infinity', '-Infinity') then 'is no number'
       when g.value <= p_source.value_above then format('is %s, not more than %s', g.value, p_source.value_above)
       -- One quote of next year would make all that follow it look old.
-      when g.quoted_at > p_now + interval '1 minute' then format('is of %s, which is not yet', g.quoted_at)
+      when g.quoted_at > p_now + interval '1 minute' then format('is of %s, which is in the future', g.quoted_at)
     end as problem
     from given as g
   ), good as (
@@ -204,8 +204,8 @@ begin
   end if;
   if exists (select from push.quote_sources as s where s.rung >= 3) then
     perform push.raise_alarm('quotes_not_fetched', '',
-      'No quotes are fetched: push-alerts was rung three times and did not come. Is it deployed? '
-        || 'GET /functions/v1/push-alerts tells whether it is ready.', p_now);
+      'No quotes are fetched: push-alerts was called three times and did not start. Is it deployed? '
+        || 'GET /functions/v1/push-alerts shows whether it is ready.', p_now);
   end if;
   update push.quote_sources as s set rung = s.rung + 1
   where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now);

@@ -85,7 +85,7 @@ begin
   if (v_last_tick is null or v_last_tick < p_now - interval '2 minutes')
     and exists (select from cron.job as j where j.jobname = 'supapush-tick' and j.active) then
     v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
-      'message', 'The pg_cron job supapush-tick has not run for two minutes: what the bell loses is not found again.');
+      'message', 'The pg_cron job supapush-tick has not run for two minutes: messages may be delayed or stuck.');
   end if;
   return jsonb_build_object('last_tick_at', v_last_tick, 'reasons', v_reasons);
 exception when undefined_table or invalid_schema_name then

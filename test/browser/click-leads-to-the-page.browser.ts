@@ -1,3 +1,4 @@
+import type { Page } from 'puppeteer-core';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { usePushWorker } from './support/use-push-worker.ts';
@@ -42,7 +43,74 @@ test('a page that is open at the URL gets the focus, and is told', async () => {
   expect(await worker.shown()).toEqual([]);
 });
 
-test('else another page of the app gets the focus and goes there', async () => {
+/** Has a page answer what the worker asks it, as our client does. */
+const answer = (page: Page, opens: boolean): Promise<unknown> =>
+  page.evaluate(`navigator.serviceWorker.addEventListener('message', ({ data, ports }) => {
+    if (data.event === 'open') ports[0].postMessage({ opens: ${opens} });
+  })`);
+
+test('a page that goes there by itself gets the focus, and is not loaded anew', async () => {
+  const worker = await install();
+  await worker.page.reload();
+  await answer(worker.page, true);
+  await worker.page.evaluate('(self.draft = "Dear Ben")');
+  await worker.deliver(message('/deals/7'));
+  await worker.click();
+  expect(await worker.moves()).toEqual(['focus /']);
+  expect(await worker.page.evaluate(`heard.filter(({ event }) => event === 'open')`)).toEqual([
+    { type: 'supapush', event: 'open', url: `${worker.app.origin}/deals/7` },
+  ]);
+  expect(await worker.page.evaluate('[draft, location.pathname]')).toEqual(['Dear Ben', '/']);
+});
+
+test('a page that wants to stay as it is is left alone, and another one is opened', async () => {
+  const worker = await install();
+  await worker.page.reload();
+  await answer(worker.page, false);
+  await worker.deliver(message('/deals/7'));
+  await worker.click();
+  expect(await worker.moves()).toEqual(['open /deals/7']);
+  expect(worker.page.url()).toBe(`${worker.app.origin}/`);
+});
+
+test('only one page is asked: two would both go there', async () => {
+  const worker = await install();
+  const other = await worker.open('/other');
+  for (const page of [worker.page, other]) await answer(page, true);
+  await worker.deliver(message('/deals/7'));
+  await worker.click();
+  const asked = await Promise.all(
+    [worker.page, other].map((page) => page.evaluate(`heard.filter(({ event }) => event === 'open').length`)),
+  );
+  expect(asked.toSorted()).toEqual([0, 1]);
+  expect(await worker.moves()).toHaveLength(1);
+});
+
+test('a page that wakes up with the focus and then says no keeps what is in it', async () => {
+  const worker = await install();
+  await worker.page.reload();
+  await worker.page.evaluate(`(() => {
+    // Frozen until it is looked at.
+    self.ports = [];
+    navigator.serviceWorker.addEventListener('message', ({ data, ports }) => self.ports.push(...ports));
+  })()`);
+  await worker.run(`(() => {
+    const { focus } = WindowClient.prototype;
+    WindowClient.prototype.focus = function () {
+      this.postMessage({ type: 'wake' });
+      return focus.call(this);
+    };
+  })()`);
+  await worker.page.evaluate(`navigator.serviceWorker.addEventListener('message', ({ data }) => {
+    if (data.type === 'wake') for (const port of self.ports) port.postMessage({ opens: false });
+  })`);
+  await worker.deliver(message('/deals/7'));
+  await worker.click();
+  expect(await worker.moves()).toEqual(['focus /']);
+  expect(worker.page.url()).toBe(`${worker.app.origin}/`);
+});
+
+test('a page that says nothing gets the focus and is navigated', async () => {
   const worker = await install();
   await worker.page.reload();
   await worker.deliver(message('/deals/7'));

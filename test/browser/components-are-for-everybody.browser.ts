@@ -51,9 +51,34 @@ const STATES: [name: string, component: Component, state: RecordedState, reach?:
     fullState,
     () => ui.click('button', 'Inbox, 2 unread').then(() => ui.text('Show older')),
   ],
-  ['the empty inbox', 'inbox', {}, () => ui.click('button', 'Inbox').then(() => ui.text('Nothing here'))],
+  ['the empty inbox', 'inbox', {}, () => ui.click('button', 'Inbox').then(() => ui.text('No messages yet'))],
   ['the alerts', 'alerts', fullState, () => ui.text('Watching')],
   ['no alerts', 'alerts', {}, () => ui.text('No alerts yet')],
+  ['settings that load', 'settings', { hanging: ['preferences.get', 'devices.list'] }],
+  ['alerts that load', 'alerts', { hanging: ['alerts.list'] }],
+  [
+    'the inbox that loads',
+    'inbox',
+    { ...fullState, hanging: ['inbox.page'] },
+    () => ui.click('button', 'Inbox, 2 unread'),
+  ],
+  [
+    'the settings with errors beside what failed',
+    'settings',
+    { ...fullState, failing: { 'preferences.setDevice': 'offline', 'devices.remove': 'offline' } },
+    () =>
+      ui
+        .click('switch', 'Notify Phone')
+        .then(() => ui.announced('offline'))
+        .then(() => ui.click('button', 'Remove Phone'))
+        .then(() => ui.click('button', 'Remove')),
+  ],
+  [
+    'alerts with errors beside what failed',
+    'alerts',
+    { ...fullState, failing: { 'alerts.update': 'offline' } },
+    () => ui.click('switch', 'Alert on: DAX rises to 18,000').then(() => ui.announced('offline')),
+  ],
   [
     'the form of an alert',
     'alerts',
@@ -89,6 +114,82 @@ test.for(STATES)('%s fits a phone of 320 pixels', async ([, component, state, re
   } finally {
     await ui.page().setViewport({ width: 1000, height: 800 });
   }
+});
+
+test('where the system chooses the colours, what is chosen can be told', async () => {
+  const session = await ui.page().createCDPSession();
+  await session.send('Emulation.setEmulatedMedia', {
+    features: [{ name: 'forced-colors', value: 'active' }],
+  });
+  try {
+    /** The ground of an element, or of what is drawn within it. */
+    const ground = (selector: string, pseudo?: string): Promise<string> =>
+      ui.page().$eval(
+        selector,
+        (element, pseudo) => {
+          for (const animation of document.getAnimations()) animation.finish();
+          return getComputedStyle(element, pseudo).backgroundColor;
+        },
+        pseudo,
+      );
+    await ui.show('inbox', fullState);
+    await ui.click('button', 'Inbox, 2 unread');
+    await ui.text('Bad link');
+    expect(await ground('[aria-pressed=true]')).not.toBe(await ground('[aria-pressed=false]'));
+    expect(await ground('[data-unread] .supapush-dot', '::after')).not.toBe(
+      await ground('.supapush-entry:not([data-unread]) .supapush-dot', '::after'),
+    );
+    await ui.show('settings', fullState);
+    await ui.text('Outages');
+    expect(await ground('.supapush-switch:checked')).not.toBe(await ground('.supapush-switch:not(:checked)'));
+    for (const state of [':checked', ':not(:checked)']) {
+      const knob = await ground(`.supapush-switch${state}`, '::after');
+      expect(knob).not.toBe(await ground(`.supapush-switch${state}`));
+    }
+  } finally {
+    await session.send('Emulation.setEmulatedMedia', { features: [] });
+    await session.detach();
+  }
+});
+
+test('what a page says of its own headings, texts and buttons does not reach in', async () => {
+  await ui.show('together', { ...fullState, status: 'denied' });
+  await ui.text('Outages');
+  await ui.text('Watching');
+  const looks = (): Promise<unknown> =>
+    ui.page().$$eval('.supapush :is(h2, h3, p, li, button, label, legend, input)', (all) =>
+      all.map((element) => {
+        const style = getComputedStyle(element);
+        const { fontSize, fontWeight, fontStyle, color, margin, padding, textTransform } = style;
+        const { letterSpacing, textAlign, backgroundColor, borderColor, boxShadow, width } = style;
+        return [
+          [element.tagName, fontSize, fontWeight, fontStyle, color, margin, padding, textTransform],
+          [letterSpacing, textAlign, backgroundColor, borderColor, boxShadow, width],
+        ];
+      }),
+    );
+  const before = await looks();
+  const style = await ui.page().addStyleTag({
+    content: `h2, h3, p, li, label, legend { font: italic 900 40px serif; color: red; margin: 3em; padding: 1em;
+        text-transform: uppercase; letter-spacing: 0.2em; text-align: center; background: yellow }
+      button, input { text-transform: uppercase; letter-spacing: 0.2em; width: 100%; margin: 1em; padding: 2em;
+        background: lime; border-color: red; box-shadow: 0 0 9px red; font: italic 30px serif; color: red }`,
+  });
+  const after = await looks();
+  await style.evaluate((element) => element.remove());
+  expect(after).toEqual(before);
+});
+
+test('one below the other without a layout, they are not glued together', async () => {
+  await ui.show('together', { ...fullState, status: 'denied' });
+  await ui.text('Outages');
+  const gaps = await ui.page().$$eval('.supapush-prompt, .supapush-settings, .supapush-alerts', (all) =>
+    all.slice(1).map((card, index) => {
+      const above = all[index] as Element;
+      return card.getBoundingClientRect().top - above.getBoundingClientRect().bottom;
+    }),
+  );
+  expect(gaps).toEqual([16, 16]);
 });
 
 test('without a theme of the page, dark follows the system', async () => {
@@ -132,7 +233,7 @@ test('every string is replaceable, and numbers and dates follow the locale', asy
   await ui.text('DAX bei 15.500,25');
   await ui.text('Wacht');
   // What was not replaced stays.
-  await ui.text('Waits for a first value');
+  await ui.text('Waiting for the first value');
   await ui.text('vor 3 Stunden');
 });
 

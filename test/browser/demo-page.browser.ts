@@ -68,7 +68,7 @@ test('somebody signs up, turns notifications on, and follows a deal and an alert
   await visitor.sees('DAX rises to 18,200');
   await visitor.press('DAX +2%');
   await shows('🔴 DAX - Above 18200');
-  await visitor.sees('Done: it told you once');
+  await visitor.sees('Done');
 });
 
 test('who signs out is no longer notified here', async () => {
@@ -82,11 +82,26 @@ test('who signs out is no longer notified here', async () => {
   );
 });
 
+test('what fails is told, and who signs out without a network is signed out', async () => {
+  const visitor = visitDemo(await firefox.open(demo.url));
+  await visitor.signIn('carla@example.com');
+  await visitor.page.evaluate(() => {
+    window.fetch = () => Promise.reject(new TypeError('No network in the tunnel.'));
+  });
+  await visitor.move('Rocket', 'won');
+  await visitor.sees('No network in the tunnel.');
+  await visitor.press('Sign out');
+  await visitor.page.waitForSelector('#email');
+  await visitor.page.reload();
+  await visitor.page.waitForSelector('#email');
+  await visitor.page.close();
+});
+
 test('without a device, the inbox shows what was sent all the same', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('ben@example.com');
-  await visitor.sees('Nothing was sent yet.');
+  await visitor.sees('No messages yet.');
   await visitor.move('Rocket', 'lost');
-  await visitor.sees('inbox only: no device');
+  await visitor.sees('only in the inbox, no device');
   await visitor.page.waitForSelector('[aria-label="Inbox, 1 unread"]');
 });

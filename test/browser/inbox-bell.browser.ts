@@ -128,7 +128,7 @@ test('of the unread ones, a row that goes leaves the focus in the inbox', async 
   await ui.page().waitForFunction(() => document.querySelectorAll('.supapush-entry').length === 1);
   await ui.focused('Inbox');
   await ui.click('button', 'Mark “No link” as read');
-  await ui.text('You have read everything.');
+  await ui.text('You are all caught up.');
 });
 
 test('what comes while it is open is shown and read out, and takes no page away', async () => {
@@ -151,10 +151,42 @@ test('when marking fails it stands as it was, and says why', async () => {
   await ui.find('button', 'Mark “Acme is won” as read');
 });
 
+test('a mark that failed is taken back also where nothing can be loaded', async () => {
+  await ui.show('inbox', fullState);
+  await open();
+  await ui
+    .page()
+    .evaluate(() =>
+      Object.assign(recorded.failing, { 'inbox.markRead': 'forbidden', 'inbox.page': 'offline' }),
+    );
+  await ui.click('button', 'Mark “Acme is won” as read');
+  await ui.announced('Refused: forbidden.');
+  await ui.find('button', 'Mark “Acme is won” as read');
+  await ui.find('button', 'Inbox, 2 unread');
+});
+
+test('what could not be loaded comes by itself, and its error goes', async () => {
+  await ui.show('inbox', { ...fullState, failing: { 'inbox.page': 'internal' } });
+  await ui.click('button', 'Inbox, 2 unread');
+  await ui.announced('Refused: internal.');
+  await ui.page().evaluate(() => {
+    delete recorded.failing['inbox.page'];
+    dispatchEvent(new Event('online'));
+  });
+  await ui.text('Acme is won');
+  expect(await ui.texts()).not.toContain('Refused');
+});
+
+test('an open inbox is no second banner of the page', async () => {
+  await ui.show('inbox', fullState);
+  await open();
+  expect(await ui.page().$$('::-p-aria([role="banner"])')).toHaveLength(0);
+});
+
 test('an empty inbox, one that loads and one that fails say so', async () => {
   await ui.show('inbox', {});
   await ui.click('button', 'Inbox');
-  await ui.text('Nothing here yet.');
+  await ui.text('No messages yet.');
   await ui.show('inbox', { hanging: ['inbox.page'] });
   await ui.click('button', 'Inbox');
   await ui.text('Loading…');

@@ -83,7 +83,7 @@ test('what was still being loaded for one user is not shown to the next', async 
   await become('ben', { ...ben, inbox: [] });
   await letGo();
   await ui.click('button', 'Inbox');
-  await ui.text('Nothing here yet.');
+  await ui.text('No messages yet.');
 });
 
 test('what one user has asked for is not put among the things of the next', async () => {

@@ -5,13 +5,13 @@ const ui = useComponents();
 
 test('it explains first, and asks the browser only after a click', async () => {
   await ui.show('prompt', { status: 'default' });
-  await ui.text('Get a notification on this device when something happens');
+  await ui.text('Get a notification on this device when something important happens');
   expect(await ui.calls(0)).toEqual([]);
   await ui.click('button', 'Turn on notifications');
   await ui.focused('Notifications are on');
   expect(await ui.calls(1)).toEqual([['subscribe']]);
-  await ui.click('button', 'Send me one to try');
-  await ui.announced('It is on its way.');
+  await ui.click('button', 'Send a test');
+  await ui.announced('A test notification is on its way.');
   expect(await ui.calls(2)).toEqual([['subscribe'], ['sendTest']]);
   await ui.click('button', 'Close');
   expect(await ui.has('heading', 'Notifications are on')).toBe(false);
@@ -56,7 +56,7 @@ test('on an iPhone it says how to add the app to the Home Screen', async () => {
 
 test('where there is no push it says which browsers have it', async () => {
   await ui.show('prompt', { status: 'unsupported' });
-  await ui.text('This browser cannot receive them.');
+  await ui.text('This browser cannot receive notifications.');
 });
 
 test.for(['unknown', 'signed-out', 'subscribed'] as const)('%s: there is nothing to ask', async (status) => {
@@ -68,7 +68,7 @@ test.for(['unknown', 'signed-out', 'subscribed'] as const)('%s: there is nothing
 test('a refusal is told in words for users, aloud, and may be tried again', async () => {
   await ui.show('prompt', { status: 'default', failing: { subscribe: 'permission_dismissed' } });
   await ui.click('button', 'Turn on notifications');
-  await ui.announced('You were asked and did not answer.');
+  await ui.announced('Your browser asked for permission and got no answer.');
   await ui.focused('Turn on notifications');
   await ui.page().evaluate(() => delete recorded.failing.subscribe);
   await ui.press('Enter');

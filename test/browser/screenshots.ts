@@ -101,7 +101,8 @@ async function take(page: Page, name: string, selector?: string): Promise<void> 
     // Neither a pointer nor a movement is to be seen.
     (document.activeElement as HTMLElement | null)?.matches('button') &&
       (document.activeElement as HTMLElement).blur();
-    await Promise.all(document.getAnimations().map(({ finished }) => finished));
+    // One of what is gone by then, as of a skeleton, is given up, which is as good as ended.
+    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
     scrollTo(0, 0);
   });
   const part = selector ? await page.waitForSelector(selector) : null;

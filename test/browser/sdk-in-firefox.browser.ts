@@ -1,5 +1,5 @@
 import type { Page } from 'puppeteer-core';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import webpush from 'web-push';
 import { MAX_PAYLOAD_BYTES } from '../../src/notification/payload.ts';
 import { eventually } from '../support/eventually.ts';
@@ -199,66 +199,6 @@ test('a message that has the most bytes a push may have is shown', async () => {
   );
   expect(found?.title).toMatch(/^Full Full.*…$/);
   expect(found?.data.fill).toHaveLength(3500);
-});
-
-describe('away', () => {
-  test('a push that comes while Firefox is closed is shown when it is opened, without a tab', async () => {
-    const page = await openReady();
-    const anna = await project.signUp(page, 'anna');
-    const { endpoint } = await project.subscribe(page);
-    await firefox().quit();
-    await project.notify(anna, 'While you were away');
-    await accepted(endpoint);
-    await firefox().start();
-    await alert('While you were away');
-    expect(await firefox().urls()).toEqual(['about:blank']);
-    expect(await project.receipts(anna, 1)).toEqual([{ title: 'While you were away', event: 'displayed' }]);
-  });
-
-  test('receipts of what was shown and clicked offline arrive once the network is back', async () => {
-    const page = await openReady();
-    const anna = await project.signUp(page, 'anna');
-    await project.subscribe(page);
-    await project.notify(anna, 'First');
-    await alert('First');
-    await project.receipts(anna, 1);
-    firefox.network().down();
-    await project.notify(anna, 'Second');
-    await firefox().clickAlert('Second');
-    await eventually(titles, (shown) => !shown.includes('Second'));
-    expect(await project.receipts(anna, 1)).toEqual([{ title: 'First', event: 'displayed' }]);
-    firefox.network().up();
-    await project.notify(anna, 'Third');
-    expect(await project.receipts(anna, 4)).toEqual([
-      { title: 'First', event: 'displayed' },
-      { title: 'Second', event: 'clicked' },
-      { title: 'Second', event: 'displayed' },
-      { title: 'Third', event: 'displayed' },
-    ]);
-  });
-
-  test('what was done in the app offline is made good once the network is back', async () => {
-    const page = await openReady();
-    const anna = await project.signUp(page, 'anna');
-    const { endpoint } = await project.subscribe(page);
-    await project.notify(anna, 'Read in the tunnel');
-    await accepted(endpoint);
-    const [item] = await page.evaluate(() => app.push.inbox.page());
-    expect(item?.readAt).toBeNull();
-
-    firefox.network().down();
-    await page.evaluate(async (id) => {
-      await app.push.inbox.markRead([id]);
-      await app.push.preferences.mute('news');
-    }, item?.id ?? '');
-    firefox.network().up();
-    await page.reload();
-    await page.evaluate(async () => void (await appReady));
-    expect((await page.evaluate(() => app.push.inbox.page()))[0]?.readAt).toEqual(expect.any(String));
-    expect(await page.evaluate(() => app.push.preferences.get())).toMatchObject({
-      mutedCategories: ['news'],
-    });
-  });
 });
 
 /** In the page: what its service worker shows. */

@@ -31,6 +31,17 @@ test('imported without another word it works', async () => {
   expect((await worker.shown()).map(({ title }) => title)).toEqual(['Ours']);
 });
 
+test('asked by a page who it is, it says its version', async () => {
+  const worker = await install({ script: `importScripts('/supapush-sw.js');` });
+  const answer = await worker.page.evaluate(`new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => resolve(data);
+    navigator.serviceWorker.ready.then(({ active }) =>
+      active.postMessage({ type: 'supapush', event: 'hello' }, [port2]));
+  })`);
+  expect(answer).toEqual({ type: 'supapush', version: 1 });
+});
+
 test('installed twice it shows everything once, with the newer options', async () => {
   const worker = await install({
     script: `importScripts('/supapush-sw.js'); importScripts('/supapush-sw.js?again');

@@ -26,9 +26,9 @@ test.for([
 
 test.for([
   [{}, 'armed', 'Watching'],
-  [{ armed: false, lastSide: null }, 'waiting', 'Waits for a first value'],
-  [{ armed: false, lastSide: 'above' }, 'waiting', 'Waits for the value to get back'],
-  [{ enabled: false, disabledReason: 'fired' }, 'off', 'Done: it told you once'],
+  [{ armed: false, lastSide: null }, 'waiting', 'Waiting for the first value'],
+  [{ armed: false, lastSide: 'above' }, 'waiting', 'Waiting for the value to move back'],
+  [{ enabled: false, disabledReason: 'fired' }, 'off', 'Done'],
   [{ enabled: false, disabledReason: 'expired' }, 'off', 'Expired'],
   [{ enabled: false, disabledReason: null }, 'off', 'Switched off'],
 ] as const)('%j stands as: %s, %s', ([changes, state, text]) => {
@@ -37,10 +37,10 @@ test.for([
 
 test('what has become of it is told, and a clock that is ahead does not tell the future', () => {
   const fired = { ...exampleAlert, timesFired: 1, lastFiredAt: '2026-11-21T12:03:00Z', heldBack: 1 };
-  expect(alertFacts(fired, alertStrings, format, NOW)).toEqual(['Fired now', 'Held back once', 'Once']);
+  expect(alertFacts(fired, alertStrings, format, NOW)).toEqual(['Triggered now', 'Held back once', 'Once']);
   const often = { ...fired, timesFired: 1200, lastFiredAt: '2026-11-01T12:00:00Z', recurring: true };
   expect(alertFacts(often, alertStrings, format, NOW)).toEqual([
-    'Fired 1,200 times, last 1 Nov 2026',
+    'Triggered 1,200 times, last 1 Nov 2026',
     'Held back once',
     'Every time',
   ]);

@@ -39,15 +39,15 @@ async function bundle(source: string): Promise<{ bytes: number; imports: string[
   return { bytes: own === '' ? 0 : gzipSync(code).length, imports: imports.sort() };
 }
 
-test('all components are at most 14 kB gzipped, and need React alone', async () => {
+test('all components are at most 16 kB gzipped, and need React alone', async () => {
   const { bytes, imports } = await bundle(`export * from 'supapush/react';`);
   expect(imports).toEqual(['react', 'react/jsx-runtime']);
-  expect(bytes).toBeLessThanOrEqual(14 * 1024);
+  expect(bytes).toBeLessThanOrEqual(16 * 1024);
 });
 
 test('who shows the bell alone ships no settings and no alerts', async () => {
   const { bytes } = await bundle(`export { InboxBell, PushProvider } from 'supapush/react';`);
-  expect(bytes).toBeLessThanOrEqual(7 * 1024);
+  expect(bytes).toBeLessThanOrEqual(8 * 1024);
 });
 
 test('nothing runs when it is loaded', async () => {

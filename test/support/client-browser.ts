@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type { PushStore } from '../../src/browser/push-store.ts';
 import { createPushClientIn } from '../../src/client/create-push-client.ts';
@@ -24,8 +25,11 @@ export interface ClientBrowser {
   subscription: Subscription | null;
   /** What `subscribe()` ends with first, one after the other: an error, or an endpoint that it gives. */
   readonly troubles: (Error | string)[];
-  /** What pages have told the service worker. */
+  /** What pages have told the service worker, besides asking who it is. */
   readonly toldWorker: unknown[];
+  /** Whether that has our push handler, and how often it was asked who it is. */
+  hasPushHandler: boolean;
+  hellos: number;
   /** How often the user was asked. */
   asked: number;
   /** How often the browser subscribed. */
@@ -37,8 +41,10 @@ export interface ClientBrowser {
   createSupabase(): SupabaseClient;
   /** The network is back. */
   comeOnline(): void;
-  /** The service worker speaks to its pages. */
-  tellPages(message: unknown): void;
+  /** The user looks at the tabs, or no longer. */
+  show(visible: boolean): void;
+  /** The service worker speaks to its pages, and hears what they say to that. */
+  tellPages(message: unknown): unknown[];
   /** Closes all tabs. */
   close(): void;
 }
@@ -46,7 +52,10 @@ export interface ClientBrowser {
 /** A browser with nothing in it, by the features of one that was recorded. */
 export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS.firefox): ClientBrowser {
   const id = randomUUID();
-  const onlineListeners = new Set<() => void>();
+  const listeners = new EventTarget();
+  // Many tabs of one browser listen.
+  setMaxListeners(0, listeners);
+  let visible = true;
   const workers = new EventTarget();
   const tabs: PushClient[] = [];
 
@@ -83,7 +92,14 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
   };
 
   const registration = {
-    active: { postMessage: (message: unknown) => void browser.toldWorker.push(message) },
+    active: {
+      scriptURL: 'https://app.example/sw.js',
+      postMessage(message: { event: string }, [port]: MessagePort[] = []) {
+        if (message.event !== 'hello') return void browser.toldWorker.push(message);
+        browser.hellos++;
+        if (browser.hasPushHandler) port?.postMessage({ type: 'supapush', version: 1 });
+      },
+    },
     pushManager: { subscribe, getSubscription: async () => browser.subscription },
   } as unknown as ServiceWorkerRegistration;
 
@@ -119,8 +135,9 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
         super(`${name} ${id}`);
       }
     },
-    addEventListener: (_, listener) => void onlineListeners.add(listener),
-    removeEventListener: (_, listener) => void onlineListeners.delete(listener),
+    addEventListener: listeners.addEventListener.bind(listeners),
+    removeEventListener: listeners.removeEventListener.bind(listeners),
+    isVisible: () => visible,
     fetch: reach,
     openStore: async () => browser.store,
   };
@@ -140,6 +157,8 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     subscription: null,
     troubles: [],
     toldWorker: [],
+    hasPushHandler: true,
+    hellos: 0,
     asked: 0,
     subscribed: 0,
     supabase: createSupabase(),
@@ -151,9 +170,19 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     },
     comeOnline() {
       browser.online = true;
-      for (const listener of onlineListeners) listener();
+      listeners.dispatchEvent(new Event('online'));
     },
-    tellPages: (message) => void workers.dispatchEvent(new MessageEvent('message', { data: message })),
+    show(now) {
+      visible = now;
+      listeners.dispatchEvent(new Event('visibilitychange'));
+    },
+    tellPages(message) {
+      const answers: unknown[] = [];
+      const ports = [{ postMessage: (answer: unknown) => void answers.push(answer) } as MessagePort];
+      const event = new MessageEvent('message', { data: message });
+      workers.dispatchEvent(Object.defineProperty(event, 'ports', { value: ports }));
+      return answers;
+    },
     close: () => {
       for (const tab of tabs) tab.dispose();
     },

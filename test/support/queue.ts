@@ -86,10 +86,13 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
 
 /** Forgets all that dispatchers have learnt about push services. */
 export async function closeCircuits(sql: Client): Promise<void> {
+  // In one order, as dispatchers that still report go.
   await sql`
+    with held as materialized (select origin from push.hosts order by origin for update)
     update push.hosts
     set paused_at = null, probe_at = null, probed_users = '{}', resumed_at = null, last_success_at = null,
-      slowed_to = null, slowed_at = null, evidence = null, evidence_since = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null`;
+      slowed_to = null, slowed_at = null, evidence = null, evidence_since = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null
+    where origin in (select held.origin from held)`;
 }
 
 /** Pauses every push service until the next probe is due at `probeAt`. */

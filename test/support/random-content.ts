@@ -94,7 +94,8 @@ export function randomContent(random: Random): NotificationContent {
     body: random(5) === 0 ? null : randomText(random, random(2) === 0 ? 8000 : random(4000)),
     url: random(3) === 0 ? null : url,
     params: random(4) === 0 ? {} : Object.fromEntries(randomEntries(random, random(8000))),
-    category: random(3) === 0 ? null : randomText(random, 100),
+    // Without control characters, among which libc counts U+2028.
+    category: random(3) === 0 ? null : randomText(random, 100).replace(/[\p{Cc}\u2028]/gu, '') || null,
     topic: random(3) === 0 ? 'topic-of-RFC_8030' : null,
     tag: random(3) === 0 ? `t${randomText(random, random(99))}` : null,
     presentation: random(3) === 0 ? randomPresentation(random) : null,

@@ -20,6 +20,7 @@ export interface Reminder {
   condition?: string;
   tag?: string;
   digestKey?: string;
+  presentation?: string;
   timezone?: string;
   template?: string;
   category?: string;
@@ -41,7 +42,8 @@ export async function remind(sql: Client, reminder: Reminder = {}): Promise<void
       ${value('title', `'Soon'`)}, ${reminder.body ?? null}, ${reminder.url ?? null}, ${reminder.params ?? null},
       ${reminder.condition ?? null}, ${reminder.category ?? null}, ${reminder.urgency ?? null}, ${reminder.ttl ?? null},
       ${reminder.tag ?? null}, ${reminder.template ?? null}, ${reminder.digestKey ?? null}, ${reminder.timezone ?? null},
-      ${value('grace', '15 minutes')}::text::interval, ${reminder.now ?? new Date()}
+      ${value('grace', '15 minutes')}::text::interval, ${reminder.presentation ?? null},
+      ${reminder.now ?? new Date()}
     )`;
 }
 

@@ -20,8 +20,9 @@ export interface Rule {
   ttl?: number;
   topic?: string;
   template?: string;
-  /** One more SQL expression. */
+  /** Two more SQL expressions. */
   digestKey?: string;
+  presentation?: string;
 }
 
 /** Declares a rule; what is left out watches inserts into public.deals and tells the owner "Deal". */
@@ -34,7 +35,8 @@ export async function watch(sql: Client, rule: Rule = {}): Promise<void> {
       ${value('recipients', 'new.owner_id')}, ${value('title', `'Deal'`)}, ${rule.body ?? null}, ${rule.url ?? null},
       ${rule.params ?? null}, ${value('events', ['insert'])}, ${rule.columns ?? null}, ${rule.condition ?? null},
       ${rule.category ?? null}, ${rule.urgency ?? null}, ${rule.ttl ?? null}, ${rule.topic ?? null}, ${rule.key ?? null},
-      p_template => ${rule.template ?? null}, p_digest_key => ${rule.digestKey ?? null}
+      p_template => ${rule.template ?? null}, p_digest_key => ${rule.digestKey ?? null},
+      p_presentation => ${rule.presentation ?? null}
     )`;
 }
 

@@ -1,5 +1,6 @@
 import type { Channel, Outcome } from '../channel.ts';
 import { type PostResult, postRequest, timeoutOf } from '../post-request.ts';
+import type { ReceiptTokens } from '../receipt-tokens.ts';
 import { createAccessTokens } from './access-token.ts';
 import { fcmMessage, MAX_FCM_BYTES, payloadBytes } from './fcm-message.ts';
 import { fcmErrorCode, outcomeOfFcm } from './outcome-of-fcm.ts';
@@ -7,6 +8,8 @@ import { messagesUrl, type ServiceAccount } from './service-account.ts';
 
 export interface FcmOptions {
   account: ServiceAccount;
+  /** Signs the token of each delivery by which its device reports what became of it. */
+  receipts: Pick<ReceiptTokens, 'sign'>;
   /** Milliseconds for one request, from connecting to the last byte of the answer; twice that for a repeated one. */
   timeoutMs?: number;
   now?: () => number;
@@ -15,6 +18,7 @@ export interface FcmOptions {
 /** Sends by Firebase Cloud Messaging, HTTP v1 (`projects.messages.send`), to apps on Android and Apple's devices. */
 export function createFcmChannel({
   account,
+  receipts,
   timeoutMs = 10_000,
   now = Date.now,
 }: FcmOptions): Channel<'fcm'> {
@@ -27,10 +31,10 @@ export function createFcmChannel({
         const message = `FCM_SERVICE_ACCOUNT is not for the FCM service in push.hosts, ${delivery.host}.`;
         return { outcome: 'misconfigured', status: null, code: 'fcm_account_elsewhere', message };
       }
-      const message = await fcmMessage(delivery, now());
+      const message = await fcmMessage(delivery, await receipts.sign(delivery.deliveryId), now());
       const bytes = payloadBytes(message);
       if (bytes > MAX_FCM_BYTES) {
-        const said = `The message has ${bytes} bytes, ${MAX_FCM_BYTES} are possible.`;
+        const said = `The message has ${bytes} bytes. The limit is ${MAX_FCM_BYTES}.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message: said };
       }
       const body = JSON.stringify({ message });

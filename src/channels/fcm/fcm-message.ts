@@ -1,4 +1,11 @@
-import { deviceTag, type NotificationContent } from '../../notification/payload.ts';
+import {
+  deviceTag,
+  type InterruptionLevel,
+  MIN_BODY_BYTES,
+  MIN_TITLE_BYTES,
+  type NotificationContent,
+} from '../../notification/payload.ts';
+import { shortenText } from '../../notification/shorten-text.ts';
 import { encodeBase64Url } from '../base64url.ts';
 import type { ClaimedDelivery, Urgency } from '../channel.ts';
 
@@ -18,13 +25,27 @@ export interface FcmMessage {
     notification: {
       notification_priority: string;
       tag: string;
+      /** An app that has not made this channel gets the default one of its manifest, or FCM's own. */
+      channel_id?: string;
+      /** Before Android 8; since then the channel has a sound. */
+      sound?: string;
+      /** The number on the app's icon, where the launcher shows one. */
+      notification_count?: number;
       /** Protobuf durations, the first of them a pause. */
       vibrate_timings?: string[];
     };
   };
   apns: {
     headers: Record<string, string>;
-    payload: { aps: { 'mutable-content': 1; 'interruption-level'?: 'passive' } };
+    payload: {
+      aps: {
+        'mutable-content': 1;
+        sound?: string | { critical: 1; name: string; volume: 1 };
+        badge?: number;
+        'thread-id'?: string;
+        'interruption-level'?: InterruptionLevel;
+      };
+    };
   };
 }
 
@@ -40,21 +61,28 @@ const PRIORITIES: Record<Urgency, { delivery: 'NORMAL' | 'HIGH'; apns: string; n
 /**
  * The message by which an app's device gets a notification, in the terms of Android and of Apple.
  *
- * `data` holds text alone, as FCM demands: `notification_id`, and where there is one `url`, `category`, `params` and
- * `actions`, the latter two as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get `data` beside
- * `aps`. Of the presentation, apps get what they have a counterpart for: an https image, vibration (Android), silence, and
- * the actions to show by themselves.
+ * `data` holds text alone, as FCM demands: `notification_id`, `receipt`, and where there is one `url`, `category`, `params` and
+ * `actions`, the latter two as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get
+ * `data` beside `aps`. Of the presentation, apps get what they have a counterpart for: an https image, vibration (Android),
+ * sound, badge, channel (Android), thread (Apple), interruption level, and the actions to show by themselves. What is not silent
+ * sounds. Texts are shortened until the message has at most 4096 bytes, first the body, then the title; data is never cut.
  *
+ * @param receipt the token by which the device reports what became of it
  * @param now milliseconds since the epoch; APNs wants to know when, not how long
  */
 export async function fcmMessage(
-  { target, content, urgency, ttl }: ClaimedDelivery<'fcm'>,
+  delivery: ClaimedDelivery<'fcm'>,
+  receipt: string,
   now: number,
 ): Promise<FcmMessage> {
-  const priority = PRIORITIES[urgency];
+  const { target, content, urgency, ttl } = delivery;
   const { topic } = content;
-  const { image, actions, silent, vibrate } = content.presentation ?? {};
-  return {
+  const { image, actions, silent, vibrate, appBadge, channel, thread, ...presentation } =
+    content.presentation ?? {};
+  const level = presentation.interruptionLevel ?? (silent === true ? 'passive' : undefined);
+  const sound = silent === true || level === 'passive' ? undefined : (presentation.sound ?? 'default');
+  const channelId = channel ?? content.category?.split(':')[0];
+  return shortened({
     token: target.token,
     notification: {
       title: content.title,
@@ -64,41 +92,85 @@ export async function fcmMessage(
     },
     data: {
       notification_id: content.notificationId,
+      receipt,
       ...(content.url === null ? {} : { url: content.url }),
       ...(content.category === null ? {} : { category: content.category }),
       ...(Object.keys(content.params).length === 0 ? {} : { params: JSON.stringify(content.params) }),
       ...(actions === undefined ? {} : { actions: JSON.stringify(actions) }),
     },
     android: {
-      priority: priority.delivery,
+      priority: PRIORITIES[urgency].delivery,
       ttl: `${ttl}s`,
       // The tag replaces what the device shows, the key what still waits at FCM: only where the app asks for it, because
       // of the keys of a device that is away FCM keeps four, and loses the messages of the others.
       ...(topic === null ? {} : { collapse_key: topic }),
       notification: {
-        // Low makes no sound; from Android 8 on the app's channel decides about that.
-        notification_priority:
-          silent === true && urgency !== 'very-low' ? 'PRIORITY_LOW' : priority.notification,
+        notification_priority: androidPriority(urgency, level),
         tag: deviceTag(content),
+        ...(channelId === undefined ? {} : { channel_id: channelId }),
+        // A resource has no extension there.
+        ...(sound === undefined ? {} : { sound: sound.replace(/\.[^.]*$/, '') }),
+        ...(appBadge === undefined ? {} : { notification_count: appBadge }),
         ...(vibrate === undefined ? {} : { vibrate_timings: [0, ...vibrate].map((ms) => `${ms / 1000}s`) }),
       },
     },
     apns: {
       headers: {
-        'apns-priority': priority.apns,
+        'apns-priority': PRIORITIES[urgency].apns,
         // 0: now or never, as TTL 0 means.
         'apns-expiration': ttl === 0 ? '0' : String(Math.floor(now / 1000) + ttl),
         'apns-collapse-id': await collapseId(content),
       },
-      // Lets an app's notification service extension add to it what does not fit in here.
       payload: {
         aps: {
+          // Lets an app's notification service extension report that it was displayed, and add what does not fit in here.
           'mutable-content': 1,
-          ...(silent === true ? { 'interruption-level': 'passive' as const } : {}),
+          ...(sound === undefined
+            ? {}
+            : { sound: level === 'critical' ? { critical: 1, name: sound, volume: 1 } : sound }),
+          ...(appBadge === undefined ? {} : { badge: appBadge }),
+          ...(thread === undefined ? {} : { 'thread-id': thread }),
+          ...(level === undefined ? {} : { 'interruption-level': level }),
         },
       },
     },
+  });
+}
+
+/** How loud it is before Android 8; since then the app's channel decides. Low makes no sound. */
+function androidPriority(urgency: Urgency, level: InterruptionLevel | undefined): string {
+  switch (level) {
+    case 'passive':
+      return urgency === 'very-low' ? 'PRIORITY_MIN' : 'PRIORITY_LOW';
+    case 'time-sensitive':
+      return 'PRIORITY_HIGH';
+    case 'critical':
+      return 'PRIORITY_MAX';
+    default:
+      return PRIORITIES[urgency].notification;
+  }
+}
+
+/** The message with so much less text that it fits, or as little as is left at least. */
+function shortened(message: FcmMessage): FcmMessage {
+  const excess = payloadBytes(message) - MAX_FCM_BYTES;
+  if (excess <= 0) return message;
+  const { title, body, ...others } = message.notification;
+  const bodyBytes = body === undefined ? 0 : byteLength(body);
+  const fromBody = Math.min(excess, Math.max(bodyBytes - MIN_BODY_BYTES, 0));
+  const titleBytes = Math.max(byteLength(title) - (excess - fromBody), MIN_TITLE_BYTES);
+  return {
+    ...message,
+    notification: {
+      title: excess > fromBody ? shortenText(title, titleBytes) : title,
+      ...(body === undefined ? {} : { body: fromBody > 0 ? shortenText(body, bodyBytes - fromBody) : body }),
+      ...others,
+    },
   };
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /** The tag on Apple's devices: at most 64 bytes, in a header. APNs sets no limit to their number, so each message has one. */
@@ -110,9 +182,8 @@ async function collapseId(content: NotificationContent): Promise<string> {
 
 /** What FCM counts against its limit: the bytes of names and values of notification and data. */
 export function payloadBytes({ notification, data }: FcmMessage): number {
-  const text = new TextEncoder();
   return Object.entries({ ...notification, ...data }).reduce(
-    (sum, [name, value]) => sum + text.encode(name).length + text.encode(value).length,
+    (sum, [name, value]) => sum + byteLength(name) + byteLength(value),
     0,
   );
 }

@@ -28,7 +28,7 @@ const file = z.object(
     private_key: z.string({ error: 'is missing' }),
     token_uri: z
       .string({ error: 'must be text' })
-      .refine((uri) => GOOGLE_TOKEN_URI.test(uri) || LOOPBACK_TOKEN_URI.test(uri), {
+      .refine((uri) => URL.canParse(uri) && (GOOGLE_TOKEN_URI.test(uri) || LOOPBACK_TOKEN_URI.test(uri)), {
         error: 'is not an https URL of Google',
       })
       .default('https://oauth2.googleapis.com/token'),

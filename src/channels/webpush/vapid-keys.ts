@@ -19,14 +19,6 @@ export interface VapidSigner {
   privateKey: CryptoKey;
 }
 
-/** Whether push services take this as a contact (RFC 8292 section 2.1): Apple refuses localhost, and what is neither of the two. */
-export function isVapidSubject(subject: string): boolean {
-  if (/\s/.test(subject)) return false;
-  if (/^mailto:[^@]+@[^@]+\.[^@]+$/.test(subject)) return true;
-  const url = URL.parse(subject);
-  return subject.startsWith('https://') && url !== null && !/^(.+\.)?localhost$/.test(url.hostname);
-}
-
 /** How an operator knows a pair: what its halves are called, and where another comes from. */
 interface PairNames {
   publicKey: string;
@@ -37,7 +29,8 @@ interface PairNames {
 const NEWEST: PairNames = {
   publicKey: 'VAPID_PUBLIC_KEY',
   privateKey: 'VAPID_PRIVATE_KEY',
-  remedy: 'Make a pair with: npm run secrets',
+  remedy:
+    'Restore it from where it was made, in any base64, PEM or DER. Only where nobody has subscribed with it, make a pair with: npm run secrets',
 };
 
 /** The names of the older pair at this place in its list. */

@@ -2,6 +2,7 @@ import { MAX_PAYLOAD_BYTES } from '../../notification/payload.ts';
 import { createPreparedPayloads } from '../../notification/prepared-payloads.ts';
 import { decodeBase64Url } from '../base64url.ts';
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
+import { errorText } from '../error-text.ts';
 import { postRequest, timeoutOf } from '../post-request.ts';
 import type { ReceiptTokens } from '../receipt-tokens.ts';
 import { storableText } from '../storable-text.ts';
@@ -46,7 +47,7 @@ export function createWebPushChannel({
       if (authorizationFor === undefined) return VAPID_KEY_UNKNOWN;
       const payload = prepare(delivery.content)(await receipts.sign(delivery.deliveryId));
       if (payload.length > MAX_PAYLOAD_BYTES) {
-        const message = `The message has ${payload.length} bytes, ${MAX_PAYLOAD_BYTES} are possible.`;
+        const message = `The message has ${payload.length} bytes. The limit is ${MAX_PAYLOAD_BYTES}.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };
       }
       const { endpoint, p256dh, auth } = delivery.target;
@@ -58,7 +59,7 @@ export function createWebPushChannel({
         secrets.push(authorization);
         request = await encryptedRequest(delivery, payload, authorization, padding);
       } catch (error) {
-        const message = storableText(describe(error), secrets);
+        const message = storableText(errorText(error), secrets);
         return { outcome: 'failed', status: null, code: 'encryption_failed', message };
       }
       const options = { timeoutMs: timeoutOf(delivery, timeoutMs), secrets };
@@ -115,8 +116,4 @@ async function encryptedRequest(
 /** Apple's service decodes a topic, and refuses one that is no base64url for its length (400 BadWebPushTopic). */
 function topicHeader(topic: string): string {
   return topic.length % 4 === 1 ? `${topic}_` : topic;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown error';
 }

@@ -9,6 +9,22 @@ const RESERVED_NAME = /^(from|message_type|google\..*|gcm\.notification\..*)$/;
 
 const duration = z.string().regex(/^\d+(\.\d{1,9})?s$/);
 const texts = z.record(z.string(), z.string());
+// https://developer.apple.com/documentation/usernotifications/generating-a-remote-notification
+const aps = z.looseObject({
+  sound: z
+    .union([
+      z.string(),
+      z.strictObject({
+        critical: z.literal([0, 1]).optional(),
+        name: z.string(),
+        volume: z.number().min(0).max(1).optional(),
+      }),
+    ])
+    .optional(),
+  badge: z.number().int().nonnegative().optional(),
+  'thread-id': z.string().optional(),
+  'interruption-level': z.enum(['passive', 'active', 'time-sensitive', 'critical']).optional(),
+});
 const message = z.strictObject({
   token: z.string().min(1),
   notification: z
@@ -31,6 +47,9 @@ const message = z.strictObject({
             .enum(['PRIORITY_MIN', 'PRIORITY_LOW', 'PRIORITY_DEFAULT', 'PRIORITY_HIGH', 'PRIORITY_MAX'])
             .optional(),
           tag: z.string().optional(),
+          channel_id: z.string().optional(),
+          sound: z.string().optional(),
+          notification_count: z.number().int().nonnegative().optional(),
           vibrate_timings: z.array(duration).optional(),
         })
         .optional(),
@@ -43,7 +62,7 @@ const message = z.strictObject({
         .refine((headers) => /^\d{1,10}$/.test(headers['apns-expiration'] ?? '0'))
         .refine((headers) => Buffer.byteLength(headers['apns-collapse-id'] ?? '') <= 64)
         .optional(),
-      payload: z.looseObject({ aps: z.looseObject({}) }).optional(),
+      payload: z.looseObject({ aps }).optional(),
     })
     .optional(),
 });

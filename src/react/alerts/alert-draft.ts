@@ -1,5 +1,5 @@
+import { localTimeZone } from '../../browser/time-zone.ts';
 import type { Alert, AlertInput } from '../../client/push-client.ts';
-import { localTimeZone } from '../settings/time-zones.ts';
 import type { AlertFault } from '../strings/alert-strings.ts';
 import { intervalMinutes } from './interval-minutes.ts';
 

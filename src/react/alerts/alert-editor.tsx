@@ -1,10 +1,11 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import type { Alert } from '../../client/push-client.ts';
 import { useAlerts } from '../hooks/use-alerts.ts';
-import { useReady, useStatus } from '../hooks/use-push.ts';
+import { useReady, useSignedOut } from '../hooks/use-push.ts';
 import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
 import { OfUser } from '../parts/of-user.tsx';
+import { Skeleton } from '../parts/skeleton.tsx';
 import { useKeptFocus } from '../parts/use-kept-focus.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { AlertEntry } from './alert-entry.tsx';
@@ -30,12 +31,14 @@ export function AlertEditor(props: AlertEditorProps): ReactNode {
 function Editor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
   const { strings, format } = usePushContext();
   const words = strings.alerts;
-  const status = useStatus();
+  const signedOut = useSignedOut();
   const ready = useReady();
-  const { alerts, error, busy, reload, clearError, create, update, remove, quote } = useAlerts();
+  const { alerts, error, loadError, busy, reload, clearError, create, update, remove, quote } = useAlerts();
   /** The id of the alert that the form is for, `new` for one to come; null while there is no form. */
   const [editing, setEditing] = useState<string | null>(null);
   const [said, announce] = useAnnouncement();
+  /** Of which alert that is; null where it is none of the list. */
+  const [saidOf, setSaidOf] = useState<string | null>(null);
   const title = useId();
   const place = useRef<HTMLElement>(null);
   const add = useRef<HTMLButtonElement>(null);
@@ -66,32 +69,35 @@ function Editor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
       busy={busy !== null}
       onCancel={() => open(null)}
       onSave={async (input) => {
-        if (!(await (alert ? update(alert.id, input) : create(input)))) return;
+        if (!(await (alert ? update(alert.id, input) : create(input)))) return false;
         setEditing(null);
+        setSaidOf(alert?.id ?? null);
         announce(words.saved(input.setup ?? input.symbol));
+        return true;
       }}
     />
   );
   return (
     <section ref={place} tabIndex={-1} className="supapush supapush-alerts" aria-labelledby={title}>
-      <header className="supapush-head">
+      <div className="supapush-head">
         <h2 id={title}>{words.title}</h2>
-        {editing !== 'new' && ready && (
+        {editing !== 'new' && !signedOut && (
           <button
             type="button"
             ref={add}
             className="supapush-button supapush-primary"
+            disabled={!ready}
             onClick={() => open('new')}
           >
             {words.add}
           </button>
         )}
-      </header>
-      {status === 'signed-out' && <p className="supapush-empty">{words.signedOut}</p>}
+      </div>
+      <Announcement text={said} shown={saidOf === null} />
+      {signedOut && <p className="supapush-empty">{words.signedOut}</p>}
       {editing === 'new' && form(null)}
-      {/* A form tells its own. */}
-      <ErrorNote error={editing === null ? error : null} {...(alerts === null && { onRetry: reload })} />
-      {ready && alerts === null && !error && <p className="supapush-empty">{words.loading}</p>}
+      <ErrorNote error={loadError} {...(alerts === null && { onRetry: reload })} />
+      {!signedOut && alerts === null && !loadError && <Skeleton label={words.loading} rows={3} />}
       {alerts?.length === 0 && editing !== 'new' && <p className="supapush-empty">{words.empty}</p>}
       {alerts && alerts.length > 0 && (
         <ul className="supapush-alert-list">
@@ -103,17 +109,23 @@ function Editor({ symbols = [], levels = [] }: AlertEditorProps): ReactNode {
                 key={alert.id}
                 alert={alert}
                 busy={busy === alert.id}
+                error={error}
+                note={saidOf === alert.id ? said : ''}
                 onEdit={() => open(alert.id)}
                 onToggle={(enabled) => update(alert.id, { enabled })}
                 onDelete={async () => {
-                  if (await remove(alert.id)) announce(words.deleted(goalOf(alert)));
+                  const removed = await remove(alert.id);
+                  if (removed) {
+                    setSaidOf(null);
+                    announce(words.deleted(goalOf(alert)));
+                  }
+                  return removed;
                 }}
               />
             ),
           )}
         </ul>
       )}
-      <Announcement text={said} shown />
     </section>
   );
 }

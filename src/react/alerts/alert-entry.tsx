@@ -9,13 +9,18 @@ import { alertFacts, alertGoal, alertState } from './alert-words.ts';
 export interface AlertEntryProps {
   alert: Alert;
   busy: boolean;
+  /** Why the last action failed, of whichever alert. */
+  error: Error | null;
+  /** What was said of this alert just now, for those who see it. */
+  note: string;
   onEdit: () => void;
   onToggle: (enabled: boolean) => unknown;
-  onDelete: () => void;
+  onDelete: () => unknown;
 }
 
 /** One alert: what it waits for, how it stands, and what can be done with it. */
-export function AlertEntry({ alert, busy, onEdit, onToggle, onDelete }: AlertEntryProps): ReactNode {
+export function AlertEntry(props: AlertEntryProps): ReactNode {
+  const { alert, busy, error, note, onEdit, onToggle, onDelete } = props;
   const { strings, format } = usePushContext();
   const words = strings.alerts;
   const now = useNow();
@@ -39,6 +44,7 @@ export function AlertEntry({ alert, busy, onEdit, onToggle, onDelete }: AlertEnt
         on={alert.enabled}
         disabled={busy}
         onChange={onToggle}
+        error={error}
       />
       <div className="supapush-alert-actions">
         <button
@@ -57,8 +63,14 @@ export function AlertEntry({ alert, busy, onEdit, onToggle, onDelete }: AlertEnt
           cancelLabel={words.cancel}
           disabled={busy}
           onConfirm={onDelete}
+          error={error}
         />
       </div>
+      {note && (
+        <p className="supapush-status" aria-hidden="true">
+          {note}
+        </p>
+      )}
     </li>
   );
 }

@@ -2,6 +2,7 @@ import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } fr
 import type { Alert, AlertInput } from '../../client/push-client.ts';
 import type { UseAlerts } from '../hooks/use-alerts.ts';
 import { ErrorNote } from '../parts/error-note.tsx';
+import { useFailure } from '../parts/use-failure.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { AlertConditionFields } from './alert-condition-fields.tsx';
 import { type AlertDraft, alertOf, draftOf, faultsOf, newDraft } from './alert-draft.ts';
@@ -14,8 +15,10 @@ export interface AlertFormProps {
   symbols: readonly string[];
   levels: readonly string[];
   quote: UseAlerts['quote'];
+  /** Why the last action failed, of this form or an alert beside it. */
   error: Error | null;
   busy: boolean;
+  /** False: it failed. */
   onSave: (alert: AlertInput) => unknown;
   onCancel: () => void;
 }
@@ -29,7 +32,8 @@ export interface AlertFieldsProps {
 
 /** Makes or changes an alert. Faults show when it is to be saved, and the first of them gets the focus. */
 export function AlertForm(props: AlertFormProps): ReactNode {
-  const { alert, busy, error, onCancel, onSave } = props;
+  const { alert, busy, onCancel, onSave } = props;
+  const [failure, attempt] = useFailure(props.error);
   const { strings } = usePushContext();
   const words = strings.alerts;
   const [draft, setDraft] = useState(() => (alert ? draftOf(alert) : newDraft(props.symbols[0])));
@@ -49,7 +53,7 @@ export function AlertForm(props: AlertFormProps): ReactNode {
     event.preventDefault();
     if (busy) return;
     setTried(tried + 1);
-    if (Object.keys(faultsOf(draft, Date.now())).length === 0) onSave(alertOf(draft));
+    if (Object.keys(faultsOf(draft, Date.now())).length === 0) void attempt(onSave(alertOf(draft)));
   };
   const fields: AlertFieldsProps = {
     draft,
@@ -79,7 +83,7 @@ export function AlertForm(props: AlertFormProps): ReactNode {
         </AlertConditionFields>
       </div>
       <AlertMoreFields {...fields} />
-      <ErrorNote error={error} />
+      <ErrorNote error={failure} />
       <div className="supapush-buttons">
         <button type="submit" className="supapush-button supapush-primary" aria-disabled={busy || undefined}>
           {busy ? words.working : words.save}

@@ -9,7 +9,10 @@ export interface UseAlerts {
   /** Newest first; null until they were loaded. */
   readonly alerts: readonly Alert[] | null;
   readonly loading: boolean;
+  /** Why loading or the last action failed. */
   readonly error: Error | null;
+  /** Why loading failed. */
+  readonly loadError: Error | null;
   /** The id of the alert that is being changed, `new` for one that is being made. */
   readonly busy: string | null;
   readonly reload: () => Promise<void>;
@@ -35,6 +38,7 @@ export function useAlerts(): UseAlerts {
     alerts: data,
     loading,
     error: failed ?? error,
+    loadError: error,
     busy,
     reload,
     clearError,

@@ -13,7 +13,10 @@ export interface UseDevices {
   /** Null until they were loaded. */
   readonly devices: readonly DeviceWithState[] | null;
   readonly loading: boolean;
+  /** Why loading or the last action failed. */
   readonly error: Error | null;
+  /** Why loading failed. */
+  readonly loadError: Error | null;
   readonly busy: string | null;
   readonly reload: () => Promise<void>;
   /** Whether it went well. */
@@ -35,30 +38,31 @@ async function loadDevices(client: PushClient): Promise<readonly DeviceWithState
 /** The devices of the user who is signed in. */
 export function useDevices(): UseDevices {
   const { client } = usePushContext();
-  const { data, loading, error, reload } = useLoaded(loadDevices);
+  const { data, loading, error, reload, change } = useLoaded(loadDevices);
   const { busy, error: failed, run } = useAction();
   return {
     devices: data,
     loading,
     error: failed ?? error,
+    loadError: error,
     busy,
     reload,
     remove: useCallback(
       (id) =>
         run(id, async () => {
           await client?.devices.remove(id);
-          await reload();
+          change((devices) => devices.filter((device) => device.id !== id));
         }),
-      [client, run, reload],
+      [client, run, change],
     ),
     setEnabled: useCallback(
       (id, enabled) =>
         run(id, async () => {
           // Null follows what the user said for all devices, so that one switch still turns off everything.
           await client?.preferences.setDevice(id, { enabled: enabled ? null : false });
-          await reload();
+          change((devices) => devices.map((device) => (device.id === id ? { ...device, enabled } : device)));
         }),
-      [client, run, reload],
+      [client, run, change],
     ),
   };
 }

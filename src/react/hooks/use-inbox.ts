@@ -5,6 +5,7 @@ import { usePushContext } from '../push-provider.tsx';
 import { asError } from './use-action.ts';
 import { useInboxChanges } from './use-inbox-changes.ts';
 import { useReady } from './use-push.ts';
+import { useRecovery } from './use-recovery.ts';
 import { useStateOfUser } from './use-state-of-user.ts';
 
 export interface UseInboxOptions {
@@ -37,13 +38,19 @@ interface State {
   readonly pages: InboxPages | null;
   readonly unread: number;
   readonly loading: boolean;
+  /** Why loading failed. */
   readonly error: Error | null;
+  /** Why marking failed, until something else is marked or the inbox is loaded by hand. */
+  readonly failed: Error | null;
 }
 
-const NOTHING: State = { pages: null, unread: 0, loading: true, error: null };
+const NOTHING: State = { pages: null, unread: 0, loading: true, error: null, failed: null };
 const LARGEST_PAGE = 100;
 
-/** The inbox, kept up to date. What is marked is shown as marked at once. Nothing rejects: what fails is in `error`. */
+/**
+ * The inbox, kept up to date. What is marked is shown as marked at once, and as it was when that fails. Nothing rejects: what
+ * fails is in `error`. What could not be loaded is tried again when the network is back.
+ */
 export function useInbox(options: UseInboxOptions = {}): UseInbox {
   const { limit = 20, unreadOnly = false, category, countOnly = false } = options;
   const { client } = usePushContext();
@@ -78,7 +85,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
     [unreadOnly, category],
   );
 
-  const reload = useCallback(async () => {
+  const load = useCallback(async () => {
     if (!client || !ready) {
       owner.asked++;
       return setState(() => NOTHING);
@@ -98,12 +105,17 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
   useEffect(() => {
     shown.current = null;
     setState((state) => ({ ...state, pages: null }));
-    void reload();
+    void load();
     return () => {
       owner.asked++;
     };
-  }, [reload, setState, owner]);
-  useInboxChanges(client, reload);
+  }, [load, setState, owner]);
+  useInboxChanges(client, load);
+  useRecovery(state.error, load);
+  const reload = useCallback(async () => {
+    setState((state) => ({ ...state, failed: null }));
+    await load();
+  }, [load, setState]);
 
   const loadMore = useCallback(async () => {
     const before = shown.current?.items.at(-1);
@@ -116,28 +128,34 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
 
   const mark = useCallback(
     async (ids: readonly string[], readAt: string | null, work: () => Promise<void> | undefined) => {
-      setState((state) => {
-        const { pages, change } = markItems(state.pages, ids, readAt);
-        return { ...state, pages, unread: Math.max(0, state.unread + change), loading: false, error: null };
-      });
+      const show = (ids: readonly string[], readAt: string | null, failed: Error | null): void =>
+        setState((state) => {
+          const { pages, change } = markItems(state.pages, ids, readAt);
+          const unread = Math.max(0, state.unread + change);
+          return { ...state, pages, unread, loading: false, failed };
+        });
+      const others =
+        shown.current?.items.filter((item) => (item.readAt === null) !== (readAt === null)) ?? [];
+      show(ids, readAt, null);
       // What is being loaded may still say how it was before. Once this is done, the client tells to load anew.
       owner.asked++;
       try {
         await work();
       } catch (error) {
-        // Shows how it stands in truth, and then why.
-        await reload();
-        setState((state) => ({ ...state, error: asError(error) }));
+        // What stood otherwise stands so again, also where nothing can be loaded.
+        const back = others.map(({ id }) => id).filter((id) => ids.includes(id));
+        show(back, readAt === null ? new Date().toISOString() : null, asError(error));
+        await load();
       }
     },
-    [reload, setState, owner],
+    [load, setState, owner],
   );
   return {
     items: state.pages?.items ?? null,
     hasMore: state.pages?.hasMore ?? false,
     unread: state.unread,
     loading: state.loading,
-    error: state.error,
+    error: state.failed ?? state.error,
     reload,
     loadMore,
     markRead: useCallback(

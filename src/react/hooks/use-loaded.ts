@@ -3,6 +3,7 @@ import type { PushClient } from '../../client/push-client.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { asError } from './use-action.ts';
 import { useReady } from './use-push.ts';
+import { useRecovery } from './use-recovery.ts';
 import { useStateOfUser } from './use-state-of-user.ts';
 
 interface State<T> {
@@ -25,7 +26,8 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads something of the user who is signed in, and lets it go as soon as another one is.
+ * Loads something of the user who is signed in, and lets it go as soon as another one is. What failed is tried again when the
+ * network is back, or the page is looked at again.
  *
  * @param load the same function at every render, or it is loaded again and again
  */
@@ -51,6 +53,7 @@ export function useLoaded<T>(load: (client: PushClient) => Promise<T>): Loaded<T
       owner.asked++;
     };
   }, [reload, owner]);
+  useRecovery(state.error, reload);
   const change = useCallback(
     (change: (data: T) => T) => {
       owner.asked++;

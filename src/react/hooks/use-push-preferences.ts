@@ -10,7 +10,10 @@ export interface UsePushPreferences {
   /** What can be muted, as the project describes it. */
   readonly categories: readonly Category[];
   readonly loading: boolean;
+  /** Why loading or the last change failed. */
   readonly error: Error | null;
+  /** Why loading failed. */
+  readonly loadError: Error | null;
   readonly busy: boolean;
   readonly reload: () => Promise<void>;
   /** What is left out stays as it is. Whether it went well. */
@@ -43,6 +46,7 @@ export function usePushPreferences(): UsePushPreferences {
     categories: data?.categories ?? [],
     loading,
     error: failed ?? error,
+    loadError: error,
     busy: busy !== null,
     reload,
     set: useCallback((changes) => save((client) => client.preferences.set(changes)), [save]),

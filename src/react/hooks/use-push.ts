@@ -26,12 +26,17 @@ export function useStatus(): PushStatus {
   );
 }
 
+/** Whether it is known that nobody is signed in. */
+export function useSignedOut(): boolean {
+  const { signedOut } = usePushContext();
+  return useStatus() === 'signed-out' || signedOut;
+}
+
 /** Whether there is somebody to load for: not before it is known who is signed in, unless that failed. */
 export function useReady(): boolean {
-  const { syncError, signedOut } = usePushContext();
-  const status = useStatus();
-  if (signedOut) return false;
-  return status === 'unknown' ? syncError !== null : status !== 'signed-out';
+  const { syncError } = usePushContext();
+  const known = useStatus() !== 'unknown' || syncError !== null;
+  return !useSignedOut() && known;
 }
 
 /** How push stands on this device, and what changes it. Nothing rejects: what fails is in `error`. */

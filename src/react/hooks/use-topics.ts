@@ -8,7 +8,10 @@ export interface UseTopics {
   /** Null until they were loaded. */
   readonly topics: readonly Topic[] | null;
   readonly loading: boolean;
+  /** Why loading or the last action failed. */
   readonly error: Error | null;
+  /** Why loading failed. */
+  readonly loadError: Error | null;
   readonly reload: () => Promise<void>;
   /** Whether it went well. */
   readonly join: (key: string) => Promise<boolean>;
@@ -34,6 +37,7 @@ export function useTopics(): UseTopics {
     topics: data,
     loading,
     error: failed ?? error,
+    loadError: error,
     reload,
     join: useCallback((key) => setJoined(key, true), [setJoined]),
     leave: useCallback((key) => setJoined(key, false), [setJoined]),

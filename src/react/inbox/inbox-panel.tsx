@@ -3,6 +3,7 @@ import type { InboxItem } from '../../client/push-client.ts';
 import type { UseInbox } from '../hooks/use-inbox.ts';
 import { ErrorNote } from '../parts/error-note.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Skeleton } from '../parts/skeleton.tsx';
 import { useKeptFocus } from '../parts/use-kept-focus.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { InboxEntry } from './inbox-entry.tsx';
@@ -35,34 +36,36 @@ export function InboxPanel(props: InboxPanelProps): ReactNode {
       tabIndex={-1}
       className="supapush supapush-panel"
     >
-      <header className="supapush-panel-head">
-        <h2 id={title}>{words.title}</h2>
-        <button
-          type="button"
-          className="supapush-button supapush-quiet"
-          disabled={inbox.unread === 0}
-          onClick={() => void inbox.markAllRead()}
-        >
-          {words.markAllRead}
-        </button>
-        <button type="button" className="supapush-round" aria-label={words.close} onClick={props.onClose}>
-          <Icon name="close" />
-        </button>
-      </header>
-      <fieldset className="supapush-tabs">
-        <legend className="supapush-hidden">{words.filter}</legend>
-        {[false, true].map((only) => (
+      <div className="supapush-panel-top">
+        <div className="supapush-panel-head">
+          <h2 id={title}>{words.title}</h2>
           <button
-            key={String(only)}
             type="button"
-            aria-pressed={unreadOnly === only}
-            onClick={() => props.onUnreadOnly(only)}
+            className="supapush-button supapush-quiet"
+            disabled={inbox.unread === 0}
+            onClick={() => void inbox.markAllRead()}
           >
-            {only ? words.unreadOnly : words.all}
+            {words.markAllRead}
           </button>
-        ))}
-      </fieldset>
-      <ErrorNote error={inbox.error} onRetry={inbox.reload} />
+          <button type="button" className="supapush-round" aria-label={words.close} onClick={props.onClose}>
+            <Icon name="close" />
+          </button>
+        </div>
+        <fieldset className="supapush-tabs">
+          <legend className="supapush-hidden">{words.filter}</legend>
+          {[false, true].map((only) => (
+            <button
+              key={String(only)}
+              type="button"
+              aria-pressed={unreadOnly === only}
+              onClick={() => props.onUnreadOnly(only)}
+            >
+              {only ? words.unreadOnly : words.all}
+            </button>
+          ))}
+        </fieldset>
+        <ErrorNote error={inbox.error} onRetry={inbox.reload} />
+      </div>
       {inbox.items && inbox.items.length > 0 && (
         <ul className="supapush-entries">
           {inbox.items.map((item) => (
@@ -73,7 +76,7 @@ export function InboxPanel(props: InboxPanelProps): ReactNode {
       {inbox.items?.length === 0 && (
         <p className="supapush-empty">{unreadOnly ? words.emptyUnread : words.empty}</p>
       )}
-      {inbox.items === null && !inbox.error && <p className="supapush-empty">{words.loading}</p>}
+      {inbox.items === null && !inbox.error && <Skeleton label={words.loading} rows={4} />}
       {inbox.hasMore && (
         <button
           type="button"

@@ -1,4 +1,6 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { ErrorNote } from './error-note.tsx';
+import { useFailure } from './use-failure.ts';
 
 export interface ConfirmButtonProps {
   /** What the button shows, before and after the question. */
@@ -8,7 +10,10 @@ export interface ConfirmButtonProps {
   question: string;
   cancelLabel: string;
   disabled?: boolean;
+  /** False: it failed. */
   onConfirm: () => unknown;
+  /** Why the last action of the hook failed: shown here where it was this one. */
+  error: Error | null;
 }
 
 /** A button that asks first, in its own place; Escape is no. */
@@ -17,6 +22,7 @@ export function ConfirmButton(props: ConfirmButtonProps): ReactNode {
   const first = useRef<HTMLButtonElement>(null);
   const confirm = useRef<HTMLButtonElement>(null);
   const wasAsking = useRef(false);
+  const [failure, attempt] = useFailure(props.error);
   useEffect(() => {
     // Focus follows to the question, and back from it.
     if (asking) confirm.current?.focus();
@@ -25,16 +31,19 @@ export function ConfirmButton(props: ConfirmButtonProps): ReactNode {
   }, [asking]);
   if (!asking) {
     return (
-      <button
-        type="button"
-        ref={first}
-        className="supapush-button supapush-quiet"
-        aria-label={props.fullLabel}
-        disabled={props.disabled}
-        onClick={() => setAsking(true)}
-      >
-        {props.label}
-      </button>
+      <>
+        <button
+          type="button"
+          ref={first}
+          className="supapush-button supapush-quiet"
+          aria-label={props.fullLabel}
+          disabled={props.disabled}
+          onClick={() => setAsking(true)}
+        >
+          {props.label}
+        </button>
+        <ErrorNote error={failure} />
+      </>
     );
   }
   return (
@@ -56,7 +65,7 @@ export function ConfirmButton(props: ConfirmButtonProps): ReactNode {
         className="supapush-button supapush-danger"
         onClick={() => {
           setAsking(false);
-          props.onConfirm();
+          void attempt(props.onConfirm());
         }}
       >
         {props.label}

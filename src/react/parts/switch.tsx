@@ -1,19 +1,25 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { ErrorNote } from './error-note.tsx';
+import { useFailure } from './use-failure.ts';
 
 export interface SwitchProps {
   on: boolean;
-  /** What comes of it shows once that is settled; until then it shows what was wished. */
+  /** What comes of it shows once that is settled; until then it shows what was wished. False: it failed. */
   onChange: (on: boolean) => unknown;
   /** What it switches; read out, and shown unless `labelHidden`. */
   label: string;
   labelHidden?: boolean;
   hint?: string | null;
   disabled?: boolean;
+  /** Why the last action of the hook that it changes something with failed: shown here where it was this one. */
+  error: Error | null;
 }
 
 /** A setting that takes effect at once. */
-export function Switch({ on, onChange, label, labelHidden, hint, disabled }: SwitchProps): ReactNode {
+export function Switch(props: SwitchProps): ReactNode {
+  const { on, onChange, label, labelHidden, hint, disabled } = props;
   const id = useId();
+  const [failure, attempt] = useFailure(props.error);
   const [wished, setWished] = useState<boolean | null>(null);
   const turn = useRef(0);
   useEffect(
@@ -25,7 +31,7 @@ export function Switch({ on, onChange, label, labelHidden, hint, disabled }: Swi
   const change = async (wish: boolean): Promise<void> => {
     const mine = ++turn.current;
     setWished(wish);
-    await onChange(wish);
+    await attempt(onChange(wish));
     if (mine === turn.current) setWished(null);
   };
   const shown = wished ?? on;
@@ -50,6 +56,7 @@ export function Switch({ on, onChange, label, labelHidden, hint, disabled }: Swi
           {hint}
         </p>
       )}
+      <ErrorNote error={failure} />
     </div>
   );
 }

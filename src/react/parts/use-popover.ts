@@ -1,4 +1,5 @@
 import { type RefObject, useCallback, useEffect, useRef, useState } from 'react';
+import { usePanelPlace } from './use-panel-place.ts';
 
 export interface Popover {
   readonly open: boolean;
@@ -21,9 +22,11 @@ export function usePopover(): Popover {
     setOpen(false);
     if (returnFocus) button.current?.focus();
   }, []);
+  usePanelPlace(open, button, panel);
   useEffect(() => {
     if (!open) return;
-    panel.current?.focus();
+    // The panel is in the window already: scrolling to it would move the page under it.
+    panel.current?.focus({ preventScroll: true });
     const inside = (node: EventTarget | null): boolean =>
       node instanceof Node && Boolean(panel.current?.contains(node) || button.current?.contains(node));
     const onKey = (event: KeyboardEvent): void => {

@@ -1,8 +1,10 @@
 import { type FormEvent, type ReactNode, useRef, useState } from 'react';
 import { useAlerts } from '../hooks/use-alerts.ts';
 import type { UsePushPreferences } from '../hooks/use-push-preferences.ts';
+import { ErrorNote } from '../parts/error-note.tsx';
 import { Field } from '../parts/field.tsx';
 import { Switch } from '../parts/switch.tsx';
+import { useFailure } from '../parts/use-failure.ts';
 import { useKeptFocus } from '../parts/use-kept-focus.ts';
 import { usePushContext } from '../push-provider.tsx';
 import { alertCategory, mutedBy, otherMutes, symbolsToMute } from './muted-categories.ts';
@@ -19,6 +21,8 @@ export function CategorySettings({ settings }: { settings: UsePushPreferences })
   const muted = settings.preferences?.mutedCategories ?? [];
   const symbols = symbolsToMute(muted, alerts ?? []);
   const others = otherMutes(muted, settings.categories);
+  const [symbolFailure, attemptSymbol] = useFailure(settings.error);
+  const [unmuteFailure, attemptUnmute] = useFailure(settings.error);
 
   const row = (key: string, label: string, hint: string | null): ReactNode => {
     const by = mutedBy(muted, key);
@@ -31,13 +35,14 @@ export function CategorySettings({ settings }: { settings: UsePushPreferences })
         // What is muted from above is not turned on here.
         disabled={by !== null && by !== key}
         onChange={(on) => (on ? settings.unmute(key) : settings.mute(key))}
+        error={settings.error}
       />
     );
   };
   const muteSymbol = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     const wanted = symbol.trim();
-    if (wanted && (await settings.mute(alertCategory(wanted)))) setSymbol('');
+    if (wanted && (await attemptSymbol(settings.mute(alertCategory(wanted))))) setSymbol('');
   };
   return (
     <div ref={place} tabIndex={-1} className="supapush-place">
@@ -66,6 +71,7 @@ export function CategorySettings({ settings }: { settings: UsePushPreferences })
             {words.mute}
           </button>
         </form>
+        <ErrorNote error={symbolFailure} />
       </SettingsSection>
       {others.length > 0 && (
         <SettingsSection title={words.otherMutes}>
@@ -77,13 +83,14 @@ export function CategorySettings({ settings }: { settings: UsePushPreferences })
                   type="button"
                   className="supapush-button supapush-quiet"
                   aria-label={words.unmuteCategory(key)}
-                  onClick={() => void settings.unmute(key)}
+                  onClick={() => void attemptUnmute(settings.unmute(key))}
                 >
                   {words.unmute}
                 </button>
               </li>
             ))}
           </ul>
+          <ErrorNote error={unmuteFailure} />
         </SettingsSection>
       )}
     </div>

@@ -1,9 +1,11 @@
 import { type ReactNode, useEffect, useRef } from 'react';
 import { type DeviceWithState, useDevices } from '../hooks/use-devices.ts';
 import { usePush } from '../hooks/use-push.ts';
+import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
 import { ConfirmButton } from '../parts/confirm-button.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Skeleton } from '../parts/skeleton.tsx';
 import { Switch } from '../parts/switch.tsx';
 import { useKeptFocus } from '../parts/use-kept-focus.ts';
 import { useNow } from '../parts/use-now.ts';
@@ -13,11 +15,12 @@ import { SettingsSection } from './settings-section.tsx';
 const ICONS = { desktop: 'computer', mobile: 'phone', tablet: 'tablet', unknown: 'computer' } as const;
 
 /** The devices that are notified: which is this one, whether they are, and their removal. */
-export function DeviceSettings({ announce }: { announce: (text: string) => void }): ReactNode {
+export function DeviceSettings(): ReactNode {
   const { strings } = usePushContext();
   const words = strings.settings;
   const push = usePush();
-  const { devices, error, busy, remove, setEnabled, reload } = useDevices();
+  const { devices, error, loadError, busy, remove, setEnabled, reload } = useDevices();
+  const [said, announce] = useAnnouncement();
   const place = useRef<HTMLDivElement>(null);
   useKeptFocus(place);
   // What this browser's status becomes, here or in another component, changes the list.
@@ -32,7 +35,8 @@ export function DeviceSettings({ announce }: { announce: (text: string) => void 
   return (
     <SettingsSection title={words.devices}>
       <div ref={place} tabIndex={-1} className="supapush-place">
-        <ErrorNote error={push.error ?? error} />
+        <ErrorNote error={loadError} {...(devices === null && { onRetry: reload })} />
+        {devices === null && !loadError && <Skeleton label={words.loading} rows={2} />}
         {devices?.length === 0 && <p className="supapush-empty">{words.noDevices}</p>}
         {devices && devices.length > 0 && (
           <ul className="supapush-devices">
@@ -53,6 +57,7 @@ export function DeviceSettings({ announce }: { announce: (text: string) => void 
                   labelHidden
                   on={device.enabled}
                   onChange={(enabled) => setEnabled(device.id, enabled)}
+                  error={error}
                 />
                 <ConfirmButton
                   label={words.remove}
@@ -61,8 +66,11 @@ export function DeviceSettings({ announce }: { announce: (text: string) => void 
                   cancelLabel={words.cancel}
                   disabled={busy === device.id}
                   onConfirm={async () => {
-                    if (await remove(device.id)) announce(words.deviceRemoved(nameOf(device)));
+                    const removed = await remove(device.id);
+                    if (removed) announce(words.deviceRemoved(nameOf(device)));
+                    return removed;
                   }}
+                  error={error}
                 />
               </li>
             ))}
@@ -92,6 +100,9 @@ export function DeviceSettings({ announce }: { announce: (text: string) => void 
             </button>
           )}
         </div>
+        {/* What kept it from being known how push stands is told above, with the list that it kept away too. */}
+        <ErrorNote error={loadError ? null : push.error} />
+        <Announcement text={said} shown />
       </div>
     </SettingsSection>
   );

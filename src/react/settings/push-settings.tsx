@@ -1,9 +1,9 @@
 import { type ReactNode, useId } from 'react';
-import { useReady, useStatus } from '../hooks/use-push.ts';
+import { useSignedOut } from '../hooks/use-push.ts';
 import { usePushPreferences } from '../hooks/use-push-preferences.ts';
-import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
 import { OfUser } from '../parts/of-user.tsx';
+import { Skeleton } from '../parts/skeleton.tsx';
 import { Switch } from '../parts/switch.tsx';
 import { usePushContext } from '../push-provider.tsx';
 import { CategorySettings } from './category-settings.tsx';
@@ -30,52 +30,57 @@ export function PushSettings(props: PushSettingsProps): ReactNode {
 
 function Settings({ sections = ALL }: PushSettingsProps): ReactNode {
   const { strings } = usePushContext();
-  const status = useStatus();
-  const ready = useReady();
-  const preferences = usePushPreferences();
-  const [said, announce] = useAnnouncement();
+  const signedOut = useSignedOut();
+  const settings = usePushPreferences();
+  const { preferences, loadError } = settings;
   const title = useId();
   const words = strings.settings;
 
+  // Nothing where they could not be loaded: the note above says so.
+  const waiting = !preferences && !loadError && <Skeleton label={words.loading} rows={3} />;
   const body: Record<(typeof ALL)[number], () => ReactNode> = {
-    devices: () => <DeviceSettings key="devices" announce={announce} />,
+    devices: () => <DeviceSettings key="devices" />,
     when: () =>
-      preferences.preferences && (
+      (preferences || waiting) && (
         <SettingsSection key="when" title={words.when}>
-          <Switch
-            label={words.enabled}
-            hint={words.enabledHint}
-            on={preferences.preferences.enabled}
-            onChange={(enabled) => preferences.set({ enabled })}
-          />
-          <QuietHours
-            preferences={preferences.preferences}
-            onSave={async (changes) => {
-              if (await preferences.set(changes)) announce(words.saved);
-            }}
-          />
+          {waiting}
+          {preferences && (
+            <>
+              <Switch
+                label={words.enabled}
+                hint={words.enabledHint}
+                on={preferences.enabled}
+                onChange={(enabled) => settings.set({ enabled })}
+                error={settings.error}
+              />
+              <QuietHours preferences={preferences} onSave={settings.set} error={settings.error} />
+            </>
+          )}
         </SettingsSection>
       ),
-    categories: () => preferences.preferences && <CategorySettings key="categories" settings={preferences} />,
+    categories: () =>
+      preferences ? (
+        <CategorySettings key="categories" settings={settings} />
+      ) : (
+        waiting && (
+          <SettingsSection key="categories" title={words.categories}>
+            {waiting}
+          </SettingsSection>
+        )
+      ),
     topics: () => <TopicSettings key="topics" />,
   };
   return (
     <section className="supapush supapush-settings" aria-labelledby={title}>
       <h2 id={title}>{words.title}</h2>
-      {status === 'signed-out' && <p className="supapush-empty">{words.signedOut}</p>}
-      {ready && (
+      {signedOut ? (
+        <p className="supapush-empty">{words.signedOut}</p>
+      ) : (
         <>
-          <ErrorNote
-            error={preferences.error}
-            {...(preferences.preferences === null && { onRetry: preferences.reload })}
-          />
-          {preferences.loading && preferences.preferences === null && (
-            <p className="supapush-empty">{words.loading}</p>
-          )}
+          <ErrorNote error={loadError} {...(preferences === null && { onRetry: settings.reload })} />
           {sections.map((section) => body[section]())}
         </>
       )}
-      <Announcement text={said} shown />
     </section>
   );
 }

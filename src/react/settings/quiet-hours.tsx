@@ -1,19 +1,26 @@
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { localTimeZone } from '../../browser/time-zone.ts';
 import type { Preferences } from '../../client/push-client.ts';
+import { Announcement, useAnnouncement } from '../parts/announcement.tsx';
+import { ErrorNote } from '../parts/error-note.tsx';
 import { Field } from '../parts/field.tsx';
 import { Switch } from '../parts/switch.tsx';
+import { useFailure } from '../parts/use-failure.ts';
 import { usePushContext } from '../push-provider.tsx';
-import { localTimeZone, timeZones } from './time-zones.ts';
+import { timeZones } from './time-zones.ts';
 
 export interface QuietHoursProps {
   preferences: Preferences;
-  onSave: (changes: Partial<Preferences>) => unknown;
+  /** Whether it went well. */
+  onSave: (changes: Partial<Preferences>) => Promise<boolean>;
+  /** Why the last change of preferences failed. */
+  error: Error | null;
 }
 
 const NIGHT = { from: '22:00', until: '07:00' };
 
 /** A daily time without notifications, by the clock of a time zone. Other hours of some weekdays stay as they are. */
-export function QuietHours({ preferences, onSave }: QuietHoursProps): ReactNode {
+export function QuietHours({ preferences, onSave, error }: QuietHoursProps): ReactNode {
   const { strings } = usePushContext();
   const words = strings.settings;
   const saved = {
@@ -24,16 +31,25 @@ export function QuietHours({ preferences, onSave }: QuietHoursProps): ReactNode 
   };
   const [draft, setDraft] = useState(saved);
   const [fault, setFault] = useState<string | undefined>();
+  const [failure, attempt] = useFailure(error);
+  const [said, announce] = useAnnouncement();
   const until = useRef<HTMLInputElement>(null);
   const { on, from, timezone } = saved;
   // What was saved is what stands, here or on another device.
   useEffect(() => setDraft({ on, from, until: saved.until, timezone }), [on, from, saved.until, timezone]);
 
-  const toggle = (on: boolean): void => {
+  const save = async (changes: Partial<Preferences>): Promise<boolean> => {
+    const went = await onSave(changes);
+    if (went) announce(words.saved);
+    return went;
+  };
+  const hours = { quietFrom: draft.from, quietUntil: draft.until, timezone: draft.timezone };
+  const toggle = async (on: boolean): Promise<boolean> => {
     setDraft({ ...draft, on });
     setFault(undefined);
-    if (!on) onSave({ quietFrom: null, quietUntil: null });
-    else onSave({ quietFrom: draft.from, quietUntil: draft.until, timezone: draft.timezone });
+    const went = await save(on ? hours : { quietFrom: null, quietUntil: null });
+    if (!went) setDraft((draft) => ({ ...draft, on: !on }));
+    return went;
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -43,12 +59,12 @@ export function QuietHours({ preferences, onSave }: QuietHoursProps): ReactNode 
       return;
     }
     setFault(undefined);
-    onSave({ quietFrom: draft.from, quietUntil: draft.until, timezone: draft.timezone });
+    void attempt(save(hours));
   };
   const changed = (['from', 'until', 'timezone'] as const).some((field) => draft[field] !== saved[field]);
   return (
     <form className="supapush-quiet-hours" onSubmit={submit} noValidate>
-      <Switch label={words.quietHours} hint={words.quietHint} on={draft.on} onChange={toggle} />
+      <Switch label={words.quietHours} hint={words.quietHint} on={draft.on} onChange={toggle} error={error} />
       {draft.on && (
         <div className="supapush-fields">
           <Field label={words.quietFrom}>
@@ -96,6 +112,8 @@ export function QuietHours({ preferences, onSave }: QuietHoursProps): ReactNode 
           )}
         </div>
       )}
+      <ErrorNote error={failure} />
+      <Announcement text={said} shown />
     </form>
   );
 }

@@ -1,11 +1,7 @@
-/** The browser's time zone, an IANA name. */
-export function localTimeZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
-}
-
-/** IANA names to choose from, in order, with those that have to be among them. */
+/** IANA names to choose from, in order, with those that have to be among them; these alone where a browser has no list. */
 export function timeZones(...wanted: (string | null)[]): string[] {
-  const known = new Set(Intl.supportedValuesOf('timeZone'));
+  const { supportedValuesOf }: Partial<typeof Intl> = Intl;
+  const known = new Set(['UTC', ...(supportedValuesOf?.('timeZone') ?? [])]);
   for (const zone of wanted) if (zone) known.add(zone);
   return [...known].sort();
 }

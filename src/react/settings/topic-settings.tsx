@@ -8,11 +8,11 @@ import { SettingsSection } from './settings-section.tsx';
 /** The topics that the user may follow; nothing where the project has none. */
 export function TopicSettings(): ReactNode {
   const { strings } = usePushContext();
-  const { topics, error, join, leave } = useTopics();
-  if (!error && !topics?.length) return null;
+  const { topics, error, loadError, reload, join, leave } = useTopics();
+  if (!loadError && !topics?.length) return null;
   return (
     <SettingsSection title={strings.settings.topics} hint={strings.settings.topicsHint}>
-      <ErrorNote error={error} />
+      <ErrorNote error={loadError} {...(topics === null && { onRetry: reload })} />
       {topics?.map(({ key, title, description, joined }) => (
         <Switch
           key={key}
@@ -20,6 +20,7 @@ export function TopicSettings(): ReactNode {
           hint={description}
           on={joined}
           onChange={(on) => (on ? join(key) : leave(key))}
+          error={error}
         />
       ))}
     </SettingsSection>

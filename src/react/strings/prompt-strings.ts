@@ -1,30 +1,30 @@
 /** What `PushPrompt` says. */
 export const promptStrings = {
-  title: 'Hear of it right away',
-  why: 'Get a notification on this device when something happens that concerns you, even while this page is closed. You choose what about, and can turn it off at any time.',
+  title: 'Get notified right away',
+  why: 'Get a notification on this device when something important happens, even when this page is closed. You choose what you are notified about, and you can turn it off at any time.',
   allow: 'Turn on notifications',
   notNow: 'Not now',
   grantedTitle: 'Notifications are off on this device',
-  grantedWhy: 'You have allowed them in this browser already: one click turns them on.',
+  grantedWhy: 'This browser already allows notifications. Turn them on with one click.',
   turnOn: 'Turn on',
   working: 'One moment…',
   doneTitle: 'Notifications are on',
-  doneText: 'This device will tell you from now on.',
-  sendTest: 'Send me one to try',
-  testSent: 'It is on its way.',
+  doneText: 'You will get notifications on this device.',
+  sendTest: 'Send a test',
+  testSent: 'A test notification is on its way.',
   close: 'Close',
   deniedTitle: 'Notifications are blocked',
   deniedText:
-    'This browser was told not to show them. Open the settings of this site, by the icon next to its address, set notifications to “Allow”, and load the page again.',
+    'This browser blocks notifications from this site. Click the icon next to the address, set notifications to “Allow”, and reload the page.',
   installTitle: 'Add this app to your Home Screen',
-  installText: 'On iPhone and iPad, only apps on the Home Screen may send notifications.',
+  installText: 'On iPhone and iPad, only apps on the Home Screen can send notifications.',
   /** In the order in which they are done. */
   installSteps: [
-    'Tap the Share button of your browser.',
+    'Tap the Share button in your browser.',
     'Choose “Add to Home Screen”.',
-    'Open the app from there, and turn on notifications.',
+    'Open the app from your Home Screen and turn on notifications.',
   ],
-  unsupportedTitle: 'No notifications here',
+  unsupportedTitle: 'Notifications are not available',
   unsupportedText:
-    'This browser cannot receive them. A current version of Firefox, Chrome, Edge or Safari can, outside of private windows.',
+    'This browser cannot receive notifications. Use a current version of Firefox, Chrome, Edge or Safari, and not a private window.',
 };

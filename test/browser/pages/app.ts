@@ -1,5 +1,5 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
-import { createPushClient, type PushClient } from '../../../src/client/index.ts';
+import { createPushClient, type PushClient, type PushClientOptions } from '../../../src/client/index.ts';
 import type { PageConfig } from '../support/page-server.ts';
 
 declare global {
@@ -11,6 +11,8 @@ declare global {
 
 interface App {
   push: PushClient;
+  /** Another client of the same user, in place of `push`. */
+  makePush(options: PushClientOptions): PushClient;
   /** Signs somebody up, and returns the user's id. */
   signUp(email: string): Promise<string>;
   signIn(email: string): Promise<string>;
@@ -28,6 +30,11 @@ async function start(): Promise<App> {
   const push = createPushClient(supabase);
   globalThis.app = {
     push,
+    makePush(options) {
+      globalThis.app.push.dispose();
+      globalThis.app.push = createPushClient(supabase, options);
+      return globalThis.app.push;
+    },
     async signUp(email) {
       const { data, error } = await supabase.auth.signUp({ email, password: PASSWORD });
       if (error) throw error;

@@ -42,6 +42,15 @@ const COMPONENTS = {
     </>
   ),
   alerts: () => <AlertEditor symbols={['DAX', 'BTC']} levels={['yesterday_high']} />,
+  /** As in the README, one below the other. */
+  together: () => (
+    <>
+      <InboxBell />
+      <PushPrompt always />
+      <PushSettings />
+      <AlertEditor symbols={['DAX', 'BTC']} />
+    </>
+  ),
 } satisfies Record<string, () => ReactNode>;
 
 let root = createRoot(document.querySelector('#root') as Element);

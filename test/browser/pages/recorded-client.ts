@@ -123,6 +123,7 @@ export function recordedClient(first: RecordedState = {}): Recorded {
     },
     onStatusChange: (listener) => listen(statusListeners, listener),
     onUserChange: (listener) => listen(userListeners, listener),
+    onOpen: () => () => undefined,
     isSupported: () => status !== 'unsupported',
     sync: () => answer('sync', () => setStatus(state.status ?? 'subscribed')),
     subscribe: () =>
@@ -142,6 +143,11 @@ export function recordedClient(first: RecordedState = {}): Recorded {
         return device;
       }),
     unsubscribe: (options) => change('unsubscribe', [options], () => void setStatus('granted')),
+    signOut: (options) =>
+      change('signOut', [options], () => {
+        setStatus('signed-out');
+        return true;
+      }),
     sendTest: () => change('sendTest', [], () => 'test'),
     devices: {
       list: () => answer('devices.list', () => devices),

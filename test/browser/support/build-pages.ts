@@ -19,6 +19,8 @@ const PAGES = fileURLToPath(new URL('../pages/', import.meta.url));
 /** Pages by their names in `test/browser/pages`, without `.html`. */
 const DOCUMENTS = ['plain', 'app', 'react'];
 
+const WORKERS = ['plain-sw.js', 'empty-sw.js', 'importing-sw.js'];
+
 let directory: string | undefined;
 
 /** Builds the pages once for the whole run, as an app would: browsers then load a file or two, and nothing reloads them. */
@@ -36,7 +38,7 @@ export async function setup(project: TestProject): Promise<void> {
       rolldownOptions: { input: DOCUMENTS.map((name) => join(PAGES, `${name}.html`)) },
     },
   });
-  await copyFile(join(PAGES, 'plain-sw.js'), join(directory, 'plain-sw.js'));
+  for (const worker of WORKERS) await copyFile(join(PAGES, worker), join(directory, worker));
   // The very file that the package brings along.
   await buildServiceWorker(PROJECT, directory);
   project.provide('pages', directory);

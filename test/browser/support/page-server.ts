@@ -23,7 +23,8 @@ const TYPES: Record<string, string> = {
 };
 
 /**
- * Serves a folder of built pages on a free port. Every path that is no file is `document`, as in a single-page app.
+ * Serves a folder of built pages on a free port. Every path that is no file is `document`, as in a single-page app; `?csp=…` is
+ * the policy that its page is under.
  */
 export async function startPageServer(
   directory: string,
@@ -31,7 +32,8 @@ export async function startPageServer(
   config: PageConfig,
 ): Promise<PageServer> {
   const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const policy = searchParams.get('csp');
     if (pathname === '/config.json') {
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(config));
       return;
@@ -43,7 +45,11 @@ export async function startPageServer(
       return;
     }
     response
-      .writeHead(200, { 'Content-Type': TYPES[extname(file)] ?? '', 'Cache-Control': 'no-store' })
+      .writeHead(200, {
+        'Content-Type': TYPES[extname(file)] ?? '',
+        'Cache-Control': 'no-store',
+        ...(policy && { 'Content-Security-Policy': policy }),
+      })
       .end(content);
   });
   await new Promise<void>((resolve, reject) => {

@@ -73,7 +73,7 @@ export async function buildQuickStartApp(
   for (const installed of INSTALLED) {
     await symlink(join(PROJECT, 'node_modules', installed), join(app, 'node_modules', installed));
   }
-  for (const command of commands.filter((line) => line.startsWith('cp '))) {
+  for (const command of commands.filter((line) => /^npm (pkg|run) /.test(line))) {
     await runIn(home, 'sh', ['-c', command], app);
   }
   const { resolve } = createRequire(import.meta.url);

@@ -53,6 +53,15 @@ test.each([
   'https://example.com/\n',
   'https://example.com/\tx',
   `/${'x'.repeat(2048)}`,
+  'https://a..b',
+  'https://a..b/deals',
+  'https://.example.com/',
+  'https://example.com:65536/',
+  'https://example.com:99999',
+  'https://example.com:0/',
+  'https://example.com:/x',
+  'https://user@example.com/',
+  'https://exa%20mple.com/',
 ])('%j is refused', async (url) => {
   expect(
     await refusalOf(db().sql`select push.notify(${user}::uuid, 'Hello', p_url => ${url})`),
@@ -77,6 +86,10 @@ test.each([
   'https://app.example',
   'https://app.example/deals/7?x=1#y',
   'https://app.example:8443/',
+  'https://app.example:65535?a=1:99999',
+  'https://localhost:3000/x',
+  'https://münchen.example/x@y..z',
+  'https://app.example.',
   `/${'x'.repeat(2047)}`,
 ])('%j is accepted', async (url) => {
   const [row] = await db().sql`select push.notify(${user}::uuid, 'Hello', p_url => ${url}) as id`;

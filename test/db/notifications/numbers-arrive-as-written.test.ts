@@ -186,7 +186,7 @@ test('browsers, apps and the inbox get the same digits', async () => {
     urgency: 'normal',
     ttl: 60,
   };
-  const { data } = await fcmMessage(delivery, 0);
+  const { data } = await fcmMessage(delivery, LONGEST_RECEIPT, 0);
   expect(JSON.parse(data.params ?? '')).toEqual(expected);
   expect((await readInbox(sql, user)).map(({ params }) => params)).toEqual([expected]);
 });

@@ -27,6 +27,11 @@ const EVERYTHING = {
   silent: false,
   vibrate: [200, 100, 200],
   renotify: true,
+  app_badge: 3,
+  sound: 'chime.caf',
+  channel: 'Trades & orders',
+  thread: 'deal:7',
+  interruption_level: 'time-sensitive',
 };
 
 function insert(presentation: unknown) {
@@ -48,6 +53,10 @@ test.each<[string, unknown]>([
   ],
   ['the longest vibration', { vibrate: Array.from({ length: 32 }, () => 10_000) }],
   ['silence', { silent: true }],
+  ['the default sound', { sound: 'default' }],
+  ['a badge of 0', { app_badge: 0 }],
+  ['the lowest level', { interruption_level: 'passive' }],
+  ['the highest level', { interruption_level: 'critical' }],
 ])('%s is accepted, and a dispatcher gets it', async (_what, presentation) => {
   await insert(presentation);
   expect((await claimOne(db().sql, startOfClock())).presentation).toEqual(presentation);
@@ -58,7 +67,33 @@ const action = { action: 'a', title: 'x' };
 test.each<[string, unknown, string]>([
   ['text', 'x', 'object'],
   ['a list', [], 'object'],
-  ['an unknown member', { sound: 'x' }, 'sound'],
+  ['an unknown member', { noise: 'x' }, 'noise'],
+  ['a sound that is a path', { sound: '/chime.mp3' }, 'sound'],
+  ['a sound of another folder', { sound: '../chime' }, 'sound'],
+  ['a sound that is an object', { sound: { name: 'x' } }, 'sound'],
+  ['an empty sound', { sound: '' }, 'sound'],
+  ['silence with a sound', { silent: true, sound: 'chime' }, 'silent'],
+  ['a badge of text', { app_badge: '3' }, 'app_badge'],
+  ['a negative badge', { app_badge: -1 }, 'app_badge'],
+  ['half a badge', { app_badge: 1.5 }, 'app_badge'],
+  ['a badge of a million', { app_badge: 1_000_000 }, 'app_badge'],
+  ['a badge that is null', { app_badge: null }, 'app_badge'],
+  ['an empty channel', { channel: '' }, 'channel'],
+  ['a channel of 101 bytes', { channel: 'x'.repeat(101) }, 'channel'],
+  ['a channel that is a number', { channel: 1 }, 'channel'],
+  ['a thread with a line break', { thread: 'a\nb' }, 'thread'],
+  ['an unknown level', { interruption_level: 'loud' }, 'interruption_level'],
+  ['a level that is null', { interruption_level: null }, 'interruption_level'],
+  [
+    'two actions of one key',
+    {
+      actions: [
+        { action: 'a', title: 'x' },
+        { action: 'a', title: 'y' },
+      ],
+    },
+    'action',
+  ],
   ['the browser’s name of a member', { requireInteraction: true }, 'requireInteraction'],
   ['an icon that is no text', { icon: 1 }, 'icon'],
   ['an icon elsewhere', { icon: '//evil.example/x.png' }, 'icon'],

@@ -25,6 +25,10 @@ function randomNotification(random: (limit: number) => number, userId: string): 
       `/${of(20)}`,
       'https://a',
       'https:///a',
+      'https://a..b',
+      'https://a.b:99999/',
+      'https://a.b?..',
+      'https://%61.b',
       'javascript:1',
       '',
       `/${'x'.repeat(pick(100, 2000, 2047, 2048, 3300))}`,
@@ -33,7 +37,9 @@ function randomNotification(random: (limit: number) => number, userId: string): 
     params: mostly<unknown>({}, () =>
       pick<unknown>(1, [], 'x', { a: of(pick(100, 3000, 4000)) }, { a: 'x'.repeat(3200 + random(800)) }),
     ),
-    category: mostly<string | null>(null, () => pick(of(100), '"'.repeat(100), 'x'.repeat(101), '')),
+    category: mostly<string | null>(null, () =>
+      pick(of(100), '"'.repeat(100), 'x'.repeat(101), '', ':', 'a::b', 'a:b'),
+    ),
     // None and the empty one become normal before anybody looks; no params become {}.
     urgency: mostly('normal', () => pick('high', 'urgent')),
     presentation: mostly<unknown>(null, () =>

@@ -65,11 +65,11 @@ test.each<[string, Scope]>([
 
 test('resuming something else is refused with what is paused', async () => {
   const { sql } = db();
-  expect((await refusalOf(resume(sql, now))).hint).toBe('Nothing is.');
+  expect((await refusalOf(resume(sql, now))).hint).toBe('Nothing is paused.');
   await pause(sql, now, { category: 'alerts' });
   await pause(sql, now, { host: FCM });
   const { code, hint } = await refusalOf(resume(sql, now));
-  expect([code, hint]).toEqual(['not_paused', `Paused is: category alerts, ${FCM}`]);
+  expect([code, hint]).toEqual(['not_paused', `Currently paused: category alerts, ${FCM}`]);
 });
 
 test('to discard what is to come is refused', async () => {

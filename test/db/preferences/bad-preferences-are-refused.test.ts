@@ -124,13 +124,13 @@ describe.each(TABLES)('of %s', (_, put) => {
 
 test.each([
   'd',
-  'de_AT',
   'de-',
   'german language',
   'de-AT-toolongsubtag',
   'x'.repeat(9),
   `de${'-abcdefgh'.repeat(5)}`,
-  '',
+  'C-',
+  'en US@posix',
 ])('the locale %j', async (locale) => {
   const refusal = await refusalOf(asUser(db().sql, user, (t) => prefer(t, user, { locale })));
   expect(refusal).toMatchObject({ sqlstate: 'PT400', code: 'locale_malformed' });

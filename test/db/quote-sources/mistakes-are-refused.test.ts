@@ -28,6 +28,8 @@ describe('a source is refused', () => {
     ['with a user', { url: 'https://a:b@api.example.com/q?s={symbols}' }, 'quote_url_invalid'],
     ['whose host depends on the symbol', { url: 'https://{symbol}.example.com/q' }, 'quote_url_invalid'],
     ['whose port depends on it', { url: 'https://api.example.com:{symbol}/q' }, 'quote_url_invalid'],
+    ['at a port past 65535', { url: 'https://api.example.com:99999/q?s={symbols}' }, 'quote_url_invalid'],
+    ['at a name with an empty part', { url: 'https://api..com/q?s={symbols}' }, 'quote_url_invalid'],
     ['without a path', { url: 'https://api.example.com?s={symbols}' }, 'quote_url_invalid'],
     [
       'with an unknown placeholder',

@@ -62,6 +62,20 @@ test('several offsets, each at its moment, before and after', async () => {
   expect(await readReminderErrors(sql)).toEqual([]);
 });
 
+test('links and presentation are made of the row: a name with a space in it costs nobody the message', async () => {
+  const { sql } = db();
+  await remind(sql, {
+    url: `'/guests/' || new.note`,
+    presentation: `jsonb_build_object('thread', 'booking:' || new.id, 'interruption_level', 'time-sensitive')`,
+  });
+  await book({ id: 7, starts_at: NOON, note: 'Anna\tB.' });
+  expect(await sendReminders(sql, '2031-05-10T11:00:00Z')).toBe(1);
+  const rows = await sql`select url, presentation from public.push_notifications`;
+  expect([...rows]).toEqual([
+    { url: '/guests/Anna%09B.', presentation: { thread: 'booking:7', interruption_level: 'time-sensitive' } },
+  ]);
+});
+
 test('the message is what the expressions say', async () => {
   const { sql } = db();
   await sql`select push.define_digest('bookings', '1 hour')`;

@@ -3,7 +3,7 @@ import { plus } from '../../support/queue.ts';
 import { readMoments, readStates, remind, sendReminders, useBookings } from '../../support/reminders.ts';
 import { readTitles } from '../../support/rules.ts';
 
-const { db, book } = useBookings();
+const { db, guest, book } = useBookings();
 
 const NOON = '2031-05-10T12:00:00Z';
 
@@ -43,15 +43,56 @@ test('after a long pause, what is in its grace is sent although more lapsed than
   expect(await states()).toBe(19);
 });
 
-test('a row made when its moment is past: within the grace at once, later not at all', async () => {
+const HOUR = 3600;
+
+test('a row made when its moment is past is not told of it: 71.9 hours are not three days', async () => {
   const { sql } = db();
-  await remind(sql, { before: ['1 hour', '1 day'] });
+  await remind(sql, { before: ['3 days', '1 day'] });
   const now = new Date();
-  await book({ id: 1, starts_at: plus(now, 50 * 60) });
-  await book({ id: 2, starts_at: plus(now, 30 * 60) });
-  await book({ id: 3, starts_at: plus(now, -30 * 60) });
-  expect(await readMoments(sql)).toMatchObject([{ row_key: { id: 1 }, before: '01:00:00' }]);
-  expect(await sendReminders(sql, now)).toBe(1);
+  await book({ id: 1, starts_at: plus(now, 71.9 * HOUR) });
+  await book({ id: 2, starts_at: plus(now, 72.1 * HOUR) });
+  await book({ id: 3, starts_at: plus(now, -0.5 * HOUR) });
+  expect(await readMoments(sql)).toMatchObject([
+    { row_key: { id: 2 }, before: '3 days' },
+    { row_key: { id: 1 }, before: '1 day' },
+    { row_key: { id: 2 }, before: '1 day' },
+  ]);
+  expect(await sendReminders(sql, plus(now, 1))).toBe(0);
+});
+
+test('nor is one that moves to there', async () => {
+  const { sql } = db();
+  await remind(sql, { before: ['3 days'] });
+  await book({ starts_at: NOON });
+  await sql`update public.bookings set starts_at = ${plus(new Date(), 71.9 * HOUR)}`;
+  expect(await readMoments(sql)).toEqual([]);
+});
+
+test('nor is a good row that is written together with a bad one', async () => {
+  const { sql } = db();
+  await remind(sql, { at: `new.starts_at + interval '1 hour' * (1 / new.amount - 1)` });
+  const at = plus(new Date(), 0.9 * HOUR);
+  await sql`
+    insert into public.bookings (id, guest_id, starts_at, amount)
+    values (1, ${guest()}, ${at}, 1), (2, ${guest()}, ${at}, 0), (3, ${guest()}, ${plus(at, HOUR)}, 1)`;
+  expect(await readMoments(sql)).toMatchObject([{ row_key: { id: 3 } }]);
+});
+
+test('what is about the time itself or comes after it is still true a little later, and is sent', async () => {
+  const { sql } = db();
+  await remind(sql, { before: ['0', '-1 hour'] });
+  const now = new Date();
+  await book({ id: 1, starts_at: plus(now, -60) });
+  await book({ id: 2, starts_at: plus(now, -HOUR - 60) });
+  expect(await sendReminders(sql, plus(now, 1))).toBe(2);
+});
+
+test('rows that are there when it is declared are told within the grace', async () => {
+  const { sql } = db();
+  const now = new Date();
+  await book({ starts_at: plus(now, 50 * 60) });
+  await remind(sql, { now });
+  expect(await sendReminders(sql, plus(now, 1))).toBe(1);
 });
 
 test('a row moved to where its moment is long past has none', async () => {

@@ -49,9 +49,43 @@ test('why it is broken, and its last error', async () => {
   await sql`alter table public.deals disable trigger user`;
   await sql`select push.check_rules()`;
   expect(await explain('deal_rule')).toMatch(
-    /: broken\n-- Broken: its trigger on insert of .*deals is missing or switched off\n/,
+    /: broken\n-- Broken: its trigger on insert of .*deals is missing or disabled\n/,
   );
   await sql`alter table public.deals enable trigger user`;
+});
+
+test.each([
+  'disable trigger user',
+  'disable trigger push_rule_deal_rule_insert',
+  'enable replica trigger push_rule_deal_rule_insert',
+])('a rule whose trigger does not fire is not intact, before anybody has looked: %s', async (change) => {
+  const { sql } = db();
+  await watch(sql, { events: ['insert', 'delete'] });
+  const status = async () =>
+    (await sql`select state, broken from push.rule_status where name = 'deal_rule'`)[0];
+  expect(await status()).toEqual({ state: 'intact', broken: null });
+  await sql.unsafe(`alter table public.deals ${change}`);
+  expect(await status()).toMatchObject({
+    state: 'broken',
+    broken: expect.stringMatching(/^its trigger on .*insert of .*deals is missing or disabled$/),
+  });
+  expect(await explain('deal_rule')).toMatch(/: broken\n[\s\S]*-- This trigger is disabled\./);
+  await sql`alter table public.deals enable trigger user`;
+  expect(await status()).toEqual({ state: 'intact', broken: null });
+});
+
+test('nor one whose trigger or table is gone', async () => {
+  const { sql } = db();
+  await sql`create table public.short_lived (id int primary key, owner_id uuid)`;
+  await watch(sql, { name: 'short', table: 'public.short_lived' });
+  await watch(sql);
+  await sql`drop trigger push_rule_deal_rule_insert on public.deals`;
+  await sql`drop table public.short_lived`;
+  const rows = await sql`select name, state, broken from push.rule_status order by name`;
+  expect([...rows]).toEqual([
+    { name: 'deal_rule', state: 'broken', broken: expect.stringContaining('missing') },
+    { name: 'short', state: 'broken', broken: 'its table public.short_lived was dropped' },
+  ]);
 });
 
 test('a rule that is not there is refused', async () => {

@@ -80,6 +80,14 @@ test.each<[string, Rule]>([
   ['a ttl of more than 28 days', { ttl: 2_419_201 }],
   ['a malformed topic', { topic: 'a b' }],
   ['a category of 10 kB', { category: 'x'.repeat(10_000) }],
+  ['a category of a colon', { category: ':' }],
+  ['a url that leads elsewhere', { url: `'//evil.tld'` }],
+  ['a url with an empty label', { url: `'https://a..b'` }],
+  ['an unknown member of the presentation', { presentation: `'{"noise": 1}'` }],
+  [
+    'two actions of one key',
+    { presentation: `'{"actions": [{"action": "a", "title": "x"}, {"action": "a", "title": "y"}]}'` },
+  ],
   ['no recipients', { recipients: null }],
   ['no title', { title: null }],
 ])('%s, which would fail at every firing', async (_what, rule) => {
@@ -137,7 +145,7 @@ test.each(['public.push_notifications', 'push.rule_errors', 'push.deliveries'])(
     expect(await refusalOf(watch(sql, { table, recipients: 'null::uuid' }))).toMatchObject({
       sqlstate: 'PT400',
       code: 'rule_table_unsuitable',
-      message: expect.stringContaining('set itself off'),
+      message: expect.stringContaining('trigger itself'),
     });
   },
 );

@@ -132,13 +132,13 @@ const BREAKS: [string, string, RegExp, string][] = [
   [
     'its trigger is switched off',
     'alter table public.orders disable trigger user',
-    /trigger on update of .*orders is missing or switched off/,
+    /trigger on update of .*orders is missing or disabled/,
     'alter table public.orders enable trigger user',
   ],
   [
     'its trigger is dropped',
     'drop trigger push_rule_order_stage_update on public.orders',
-    /trigger on update of .*orders is missing or switched off/,
+    /trigger on update of .*orders is missing or disabled/,
     `create trigger push_rule_order_stage_update after update on public.orders
       referencing old table as push_old_rows new table as push_new_rows
       for each statement execute function push.rule_order_stage_update()`,

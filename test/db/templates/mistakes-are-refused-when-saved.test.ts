@@ -102,9 +102,9 @@ test.each<[string, TemplateValues, string, string]>([
   ['a url to another host', { url: '//evil.example' }, 'template_url_malformed', 'url'],
   [
     'an unknown member of the presentation',
-    { presentation: { sound: 'x' } },
+    { presentation: { noise: 'x' } },
     'presentation_malformed',
-    'sound',
+    'noise',
   ],
   [
     'a link in the presentation that is a value',

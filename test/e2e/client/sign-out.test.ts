@@ -232,3 +232,69 @@ test('a subscription that the browser does not end keeps nothing on the screen',
   await becomes(push, 'signed-out');
   expect(browser.toldWorker).toContainEqual(CLEAR);
 });
+
+const isSignedIn = async () => (await browser.supabase.auth.getSession()).data.session !== null;
+
+test('supabase-js alone keeps whom it cannot sign out at the server; the client signs them out here in any case', async () => {
+  const push = open();
+  await push.subscribe();
+  const expected = proof();
+  browser.online = false;
+  // Why the client does it itself: this is what an app's own sign-out ends with.
+  expect((await browser.supabase.auth.signOut()).error?.name).toBe('AuthRetryableFetchError');
+  expect([await isSignedIn(), push.status]).toEqual([true, 'subscribed']);
+
+  expect(await push.signOut()).toBe(false);
+  expect([await isSignedIn(), push.status, browser.subscription]).toEqual([false, 'signed-out', null]);
+  expect(browser.toldWorker).toContainEqual(CLEAR);
+  browser.comeOnline();
+  await eventually(
+    () => recorder.bodies,
+    (bodies) => bodies.length === 1,
+  );
+  expect(recorder.bodies).toEqual([expected]);
+});
+
+test('online, the session ends at the server too, and the device is released by the time it says so', async () => {
+  const other = createBrowser(stack());
+  await signIn(other.supabase, user.email);
+  const push = open();
+  await push.subscribe();
+  const expected = proof();
+  const { data } = await browser.supabase.auth.getSession();
+  expect(await push.signOut()).toBe(true);
+  expect([await isSignedIn(), push.status]).toEqual([false, 'signed-out']);
+  expect(recorder.bodies).toEqual([expected]);
+  // On other devices as well, as supabase-js does it unless told otherwise.
+  const refreshed = await browser.supabase.auth.refreshSession({
+    refresh_token: data.session?.refresh_token ?? '',
+  });
+  expect(refreshed.error).not.toBeNull();
+  expect((await other.supabase.auth.refreshSession()).error).not.toBeNull();
+});
+
+test('the scope local leaves the user signed in elsewhere', async () => {
+  const other = createBrowser(stack());
+  await signIn(other.supabase, user.email);
+  expect(await open().signOut({ scope: 'local' })).toBe(true);
+  expect(await isSignedIn()).toBe(false);
+  expect((await other.supabase.auth.refreshSession()).error).toBeNull();
+});
+
+test('a session that earlier versions of supabase-js keep is ended all the same', async () => {
+  const push = open();
+  await push.subscribe();
+  browser.online = false;
+  const { auth } = browser.supabase;
+  // Until 2.10x, `local` asked the server first as well.
+  const error = Object.assign(new Error('fetch failed'), { name: 'AuthRetryableFetchError' });
+  auth.signOut = (async () => ({ error })) as never;
+  expect(await push.signOut()).toBe(false);
+  expect([await isSignedIn(), push.status]).toEqual([false, 'signed-out']);
+});
+
+test('who is not signed in signs out without an error', async () => {
+  const push = browser.open({ functionsUrl: recorder.url }, browser.createSupabase());
+  expect(await push.signOut()).toBe(true);
+  expect(push.status).toBe('signed-out');
+});

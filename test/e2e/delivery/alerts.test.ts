@@ -109,7 +109,7 @@ describe('while one source fails, the alert of another rings, and no value of it
     expect(bad).toMatchObject({ state: 'failing', last_error_code: code });
     expect(await unhealthyBecause()).toContainEqual({
       code: 'quote_source_failing',
-      message: `The source bad gives no quotes, and the last ones are kept. ${bad.last_error}`,
+      message: `The source bad returns no quotes, so its last ones are kept. ${bad.last_error}`,
     });
     expect(await sourceState(sql, 'good')).toMatchObject({ state: 'ok', failures: 0 });
     expect(await recordedQuotes(sql)).toEqual({ BTC: 93_500, DAX: 23_500.5 });

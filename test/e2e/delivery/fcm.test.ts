@@ -10,9 +10,11 @@ import {
 import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
 import type { Stack } from '../../../src/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
+import { tell } from '../../support/push-events.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';
 import { startMigratedStack } from '../../support/stack.ts';
+import { readProgress } from '../../support/topics.ts';
 
 let stack: Stack;
 let sql: postgres.Sql;
@@ -138,6 +140,43 @@ test('a number of 64 bits has the same digits in browser, app and inbox', async 
     params: expected,
   });
   expect((await client.rpc('push_inbox')).data).toMatchObject([{ params: expected }]);
+});
+
+test('an app says with the token in its data what became of it, without a session', async () => {
+  const { userId, device } = await registerApp();
+  const [notified] = await sql<{ id: string }[]>`select push.notify(${userId}::uuid, 'Acme is won') as id`;
+  const id = notified?.id ?? '';
+  const { data } = await device.next();
+  expect(data).toMatchObject({ notification_id: id, receipt: expect.stringMatching(/^\d+\.[\w-]{22}$/) });
+  const receipt = data?.receipt ?? '';
+  expect((await tell(stack, { receipts: [{ receipt, event: 'displayed' }] })).body).toMatchObject({
+    accepted: 1,
+  });
+  await tell(stack, { receipts: [{ receipt, event: 'clicked', at: new Date().toISOString() }] });
+  expect(
+    (await tell(stack, { receipts: [{ receipt: `${receipt.slice(0, -1)}!`, event: 'dismissed' }] })).body,
+  ).toMatchObject({ accepted: 0, refused: 1 });
+  const progress = await eventually(
+    () => readProgress(sql, id),
+    ({ sent }) => sent === 1,
+  );
+  expect(progress).toMatchObject({ total: 1, displayed: 1, clicked: 1, dismissed: 0 });
+  const [row] = await sql`select read_at from public.push_notifications where id = ${id}`;
+  expect(row?.read_at).not.toBeNull();
+});
+
+test('sound, badge, channel and thread are said once, in a rule too, and reach the app', async () => {
+  const { userId, device } = await registerApp();
+  await sql.unsafe(`
+    create table public.orders (id int primary key, buyer_id uuid not null);
+    select push.watch('order_made', 'public.orders', 'new.buyer_id', $$ 'Order ' || new.id $$, p_category => 'orders:new',
+      p_presentation => $$ jsonb_build_object('sound', 'chime.caf', 'app_badge', 'unread', 'thread', 'order:' || new.id) $$);
+  `);
+  await sql`insert into public.orders values (7, ${userId})`;
+  expect(await device.next()).toMatchObject({
+    android: { notification: { channel_id: 'orders', sound: 'chime', notification_count: 1 } },
+    apns: { payload: { aps: { sound: 'chime.caf', badge: 1, 'thread-id': 'order:7' } } },
+  });
 });
 
 test('devices of both kinds of one user get one message each', async () => {

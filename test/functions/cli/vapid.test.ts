@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +59,28 @@ describe('rotate', () => {
     await node('vapid', 'rotate');
     expect(await entries()).toMatchObject({ OTHER: '1', PUSH_BELL_SECRET });
     expect(await readFile(file, 'utf8')).toContain('# mine\n');
+  });
+
+  test('keeps a pair that another library wrote in PEM, as the pair it is', async () => {
+    const made = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { x, y, d } = made.privateKey.export({ format: 'jwk' });
+    const point = [Buffer.from([4]), Buffer.from(x ?? '', 'base64url'), Buffer.from(y ?? '', 'base64url')];
+    const known = Buffer.concat(point).toString('base64url');
+    const { PUSH_BELL_SECRET, VAPID_SUBJECT } = await entries();
+    await writeFile(
+      file,
+      `VAPID_SUBJECT=${VAPID_SUBJECT}\nVAPID_PUBLIC_KEY="${made.publicKey.export({ type: 'spki', format: 'pem' })}"\n` +
+        `VAPID_PRIVATE_KEY="${made.privateKey.export({ type: 'pkcs8', format: 'pem' })}"\nPUSH_BELL_SECRET=${PUSH_BELL_SECRET}\n`,
+    );
+    expect(await pairsOfTheFunction()).toEqual([known]);
+    const { stdout } = await node('secrets');
+    expect(stdout).not.toContain('PRIVATE');
+    await node('vapid', 'rotate');
+    expect(await pairsOfTheFunction()).toEqual([await publicKey(), known]);
+    const { VAPID_PREVIOUS_KEYS, ...others } = await entries();
+    expect(JSON.parse(VAPID_PREVIOUS_KEYS as string)).toEqual([{ publicKey: known, privateKey: d }]);
+    expect(others).toMatchObject({ PUSH_BELL_SECRET, VAPID_SUBJECT });
+    expect(await readFile(file, 'utf8')).not.toContain('-----');
   });
 
   test('never prints a private key', async () => {

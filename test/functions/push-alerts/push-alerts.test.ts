@@ -156,7 +156,7 @@ describe('a source that fails tells why in health, keeps the last quotes, and ta
     expect(health.status).toBe(503);
     expect(reasons).toContainEqual({
       code: 'quote_source_failing',
-      message: `The source bad gives no quotes, and the last ones are kept. ${bad.last_error}`,
+      message: `The source bad returns no quotes, so its last ones are kept. ${bad.last_error}`,
     });
   });
 });

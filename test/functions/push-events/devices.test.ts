@@ -37,6 +37,20 @@ test('a device that proves its old keys gets its new subscription, without a ses
   expect([...(await devices())]).toEqual([{ id, ...renewed }]);
 });
 
+test('keys in padded or standard base64 are the same keys', async () => {
+  const standard = (text: string) => Buffer.from(text, 'base64url').toString('base64');
+  const spelled = ({ endpoint, p256dh, auth }: SubscriptionInput) => ({
+    endpoint,
+    p256dh: standard(p256dh),
+    auth: standard(auth),
+  });
+  const renewed = createSubscription();
+  const to = { ...spelled(renewed), vapid_key: standard(stack().vapidPublicKey) };
+  expect(await resubscribe(spelled(old), to)).toMatchObject({ status: 200, body: { subscription_id: id } });
+  expect([...(await devices())]).toEqual([{ id, ...renewed, vapid_key: stack().vapidPublicKey }]);
+  expect(await tell(stack(), { release: spelled(renewed) })).toMatchObject({ body: { released: true } });
+});
+
 test('without a VAPID key, or with null, it is the one of the project', async () => {
   for (const without of [{}, { vapid_key: null }]) {
     const renewed = createSubscription();

@@ -148,7 +148,7 @@ test('a database that does not answer is a 503 that names and logs nothing of wh
     expect(answer.headers.get('retry-after')).toBe('5');
     expect(await answer.json()).toEqual({
       code: 'queue_unreachable',
-      message: 'The database did not answer. Ask again in a few seconds.',
+      message: 'The database did not answer. Try again in a few seconds.',
     });
   }
   const line = {

@@ -5,7 +5,6 @@ import { createVapidAuthorization } from '../../../src/channels/webpush/vapid-au
 import {
   importAllVapidKeys,
   importVapidKeys,
-  isVapidSubject,
   signVapid,
   type VapidKeys,
   type VapidSigner,
@@ -195,37 +194,5 @@ describe('the error names the variable', () => {
     const error = await importAllVapidKeys(pairs).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'vapid_keys_invalid', message: expect.stringContaining(words) });
     if (words.includes('PREVIOUS')) expect((error as Error).message).not.toContain('VAPID_PUBLIC_KEY');
-  });
-});
-
-describe('the contact', () => {
-  test.each([
-    'mailto:push@example.com',
-    'https://example.com',
-    'https://example.com/contact',
-    'https://localhost.example.com',
-  ])('may be %s', (subject) => {
-    expect(isVapidSubject(subject)).toBe(true);
-  });
-
-  test.each([
-    '',
-    'push@example.com',
-    'mailto:',
-    'mailto:push',
-    'mailto:push@localhost',
-    'http://example.com',
-    'https://',
-    'https://localhost',
-    'https://localhost:3000/x',
-    'https://LOCALHOST',
-    'https://app.localhost',
-    'https://exa mple.com',
-    'mailto:a b@example.com',
-    ' mailto:push@example.com',
-    'mailto:push@example.com\n',
-    'javascript:alert(1)',
-  ])('may not be %j', (subject) => {
-    expect(isVapidSubject(subject)).toBe(false);
   });
 });

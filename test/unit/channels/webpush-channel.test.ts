@@ -192,7 +192,13 @@ describe('a push service', () => {
 
   test('that cannot be reached is tried again later', async () => {
     await service.stop();
-    expect(await send()).toMatchObject({ outcome: 'retry', status: null, code: 'network_error' });
+    expect(await send()).toMatchObject({
+      outcome: 'retry',
+      status: null,
+      code: 'network_error',
+      // Why, and not only that it failed.
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
   });
 
   test.each([

@@ -84,11 +84,14 @@ describe('an outcome never contains what must stay secret', () => {
 
   test('when the runtime quotes it', async () => {
     const failing = `error sending request for url (${device.endpoint})`;
-    vi.stubGlobal('fetch', () => Promise.reject(new TypeError(failing)));
+    const cause = new Error(`no route to ${device.endpoint}`, { cause: new Error('host is down') });
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError(failing, { cause })));
     onTestFinished(() => void vi.unstubAllGlobals());
     const outcome = await send();
     expect(outcome).toMatchObject({ outcome: 'retry', code: 'network_error' });
-    expect('message' in outcome && outcome.message).toContain('error sending request for url');
+    expect('message' in outcome && outcome.message).toMatch(
+      /error sending request for url.*no route.*host is down/,
+    );
     expect(JSON.stringify(outcome)).not.toContain(new URL(device.endpoint).pathname.split('/').at(-1));
   });
 });

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -187,6 +188,45 @@ describe('npm run connect', () => {
     expect(stderr).toContain(said);
     expect(stderr).not.toContain(env.PUSH_BELL_SECRET);
     expect(await vault()).toEqual({});
+  });
+
+  test.each([
+    ['with a percent sign', '50%off'],
+    ['with what looks like half an encoding', '%e4%zz'],
+    ['with what ends a URL', 'p#a?s/s'],
+    ['with an at', 'p@ss@word'],
+    ['with digits before a slash', '5432/x'],
+    ['that is encoded', 'p%40ss%25'],
+  ])('a password %s is no reason to fail: nobody answers, and it is not shown', async (_, password) => {
+    const { code, stderr } = await connect(
+      [
+        '--database-url',
+        `postgresql://postgres:${password}@127.0.0.1:1/postgres`,
+        '--project-url',
+        PROJECT_URL,
+      ],
+      { PUSH_BELL_SECRET: BELL_SECRET },
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain('ECONNREFUSED 127.0.0.1:1');
+    expect(stderr).not.toContain(password);
+  });
+
+  test('a VAPID key in PEM is noted as browsers need it', async () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    await writeEnv(`PUSH_BELL_SECRET=${BELL_SECRET}\nVAPID_PUBLIC_KEY="${pem}"\n`);
+    const { code, stderr } = await connect(['--database-url', db().url, '--project-url', PROJECT_URL]);
+    expect([code, stderr]).toEqual([0, '']);
+    const { x, y } = publicKey.export({ format: 'jwk' });
+    const [row] = await db().sql`select vapid_public_key from push.settings`;
+    expect(row?.vapid_public_key).toBe(
+      Buffer.concat([
+        Buffer.from([4]),
+        Buffer.from(x ?? '', 'base64url'),
+        Buffer.from(y ?? '', 'base64url'),
+      ]).toString('base64url'),
+    );
   });
 
   test('to where nobody answers says so without the password, exit code 1', async () => {

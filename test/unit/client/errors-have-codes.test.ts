@@ -6,11 +6,12 @@ import { fromRow, toRow } from '../../../src/client/rows.ts';
 import { projectOf } from '../../../src/client/supabase.ts';
 import type { Database } from '../../../src/database/types.generated.ts';
 
-const project = projectOf({
+const supabase = {
   auth: { getSession: () => undefined, onAuthStateChange: () => undefined },
   from: () => undefined,
   rpc: () => undefined,
-});
+};
+const project = projectOf(supabase);
 const answer = (status: number, error: Record<string, unknown>) =>
   Promise.resolve({ data: null, status, error: { message: 'Said by the server.', ...error } });
 
@@ -77,9 +78,9 @@ test('tables are those of schema public, whatever the default of the client', ()
 });
 
 test('functions answer where the project is, unless the app says otherwise', () => {
-  const client = { ...project, supabaseUrl: 'https://x.supabase.co' } as never;
+  const client = { ...supabase, supabaseUrl: 'https://x.supabase.co' } as never;
   expect(projectOf(client).functionsUrl).toBe('https://x.supabase.co/functions/v1');
-  expect(projectOf(client, 'https://fn.example/').functionsUrl).toBe('https://fn.example');
+  expect(projectOf(client, { functionsUrl: 'https://fn.example/' }).functionsUrl).toBe('https://fn.example');
 });
 
 test('clients of every database type are accepted', () => {

@@ -43,3 +43,32 @@ test('renotify needs a tag or a topic: with neither, a repeat of the message wou
 test('a presentation of nothing adds nothing', () => {
   expect(notification({ presentation: {} })).toEqual(notification({ presentation: null }));
 });
+
+test('the number on the icon stands beside the notification, as Declarative Web Push has it', () => {
+  const message = (appBadge: number) =>
+    JSON.parse(
+      new TextDecoder().decode(encodePayload(content({ presentation: { appBadge } }), LONGEST_RECEIPT)),
+    );
+  expect(message(3)).toMatchObject({ app_badge: 3, notification: { title: expect.any(String) } });
+  expect(message(0).app_badge).toBe(0);
+  expect(message(3).notification).not.toHaveProperty('appBadge');
+});
+
+test('what only apps have does not travel to browsers', () => {
+  const presentation = {
+    sound: 'chime.caf',
+    channel: 'trades',
+    thread: 'deal:7',
+    interruptionLevel: 'active' as const,
+  };
+  expect(notification({ presentation })).toEqual(notification({ presentation: null }));
+});
+
+test('what is passive is silent in browsers, unless it says more', () => {
+  const interruptionLevel = 'passive' as const;
+  expect(notification({ presentation: { interruptionLevel } })).toMatchObject({ silent: true });
+  expect(notification({ presentation: { interruptionLevel, silent: false } })).toMatchObject({
+    silent: false,
+  });
+  expect(notification({ presentation: { interruptionLevel, vibrate: [100] } })).not.toHaveProperty('silent');
+});

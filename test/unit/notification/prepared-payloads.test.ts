@@ -39,6 +39,7 @@ test.each<Partial<NotificationContent>>([
   { topic: 'dax' },
   { tag: 'deal:7' },
   { presentation: { silent: true } },
+  { presentation: { appBadge: 3 } },
   { appUrl: 'https://app.example.com' },
 ])('a text of its own, or one that was changed since, is prepared anew: %j', (change) => {
   const { prepare, count } = counted();

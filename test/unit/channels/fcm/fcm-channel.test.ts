@@ -21,6 +21,7 @@ let channel: Channel<'fcm'>;
 async function channelOf(options: { timeoutMs?: number } = {}): Promise<Channel<'fcm'>> {
   return createFcmChannel({
     account: await importServiceAccount(JSON.stringify(fcm.serviceAccount)),
+    receipts: { sign: async (deliveryId) => `${deliveryId}.abcdefghijklmnopqrstuv` },
     ...options,
   });
 }
@@ -54,12 +55,29 @@ test('FCM takes what a message shows besides its text', async () => {
     image: 'https://cdn.example/i.jpg',
     vibrate: [200, 100],
     actions: [{ action: 'open', title: 'Open' }],
+    sound: 'chime.caf',
+    appBadge: 3,
+    channel: 'trades',
+    thread: 'deal:7',
+    interruptionLevel: 'critical' as const,
   };
   expect(await send({ content: { presentation } })).toMatchObject({ outcome: 'sent' });
   expect(await device.next()).toMatchObject({
     notification: { image: presentation.image },
-    data: { actions: JSON.stringify(presentation.actions) },
-    android: { notification: { vibrate_timings: ['0s', '0.2s', '0.1s'] } },
+    data: { actions: JSON.stringify(presentation.actions), receipt: '1.abcdefghijklmnopqrstuv' },
+    android: {
+      notification: {
+        vibrate_timings: ['0s', '0.2s', '0.1s'],
+        channel_id: 'trades',
+        sound: 'chime',
+        notification_count: 3,
+      },
+    },
+    apns: {
+      payload: {
+        aps: { sound: { critical: 1, name: 'chime.caf', volume: 1 }, badge: 3, 'thread-id': 'deal:7' },
+      },
+    },
   });
 });
 
@@ -163,16 +181,24 @@ test('an account is used nowhere but where it belongs', async () => {
   expect(fcm.received).toEqual([]);
 });
 
-test('a message of 4096 bytes arrives, and one more is not even tried', async () => {
-  await send({ content: { title: 'x' } });
-  const room = 4096 - ('titlex'.length + 'notification_id'.length + 36) - 'body'.length;
+const RECEIPT_BYTES = 'receipt'.length + '1.abcdefghijklmnopqrstuv'.length;
+
+test('a text is shortened to 4096 bytes of message, and arrives', async () => {
+  const room = 4096 - ('titlex'.length + 'notification_id'.length + 36) - RECEIPT_BYTES - 'body'.length;
   expect(await send({ content: { title: 'x', body: 'y'.repeat(room) } })).toMatchObject({ outcome: 'sent' });
+  expect((await device.next()).notification?.body).toBe('y'.repeat(room));
+  expect(await send({ content: { title: 'x', body: 'y'.repeat(8000) } })).toMatchObject({ outcome: 'sent' });
+  expect((await device.next()).notification?.body).toBe(`${'y'.repeat(room - 3)}…`);
+});
+
+test('data of more than 4096 bytes is not even tried', async () => {
+  await send();
   const before = fcm.received.length;
-  expect(await send({ content: { title: 'x', body: 'y'.repeat(room + 1) } })).toMatchObject({
+  expect(await send({ content: { title: 'x', params: { text: 'y'.repeat(5000) } } })).toMatchObject({
     outcome: 'failed',
     status: null,
     code: 'payload_too_large',
-    message: 'The message has 4097 bytes, 4096 are possible.',
+    message: expect.stringMatching(/^The message has 5\d\d\d bytes\. The limit is 4096\.$/),
   });
   expect(fcm.received).toHaveLength(before);
 });

@@ -81,6 +81,7 @@ test.each<[string, Record<string, string>, RegExp]>([
     /token_uri is not an https URL of Google/,
   ],
   ['a token_uri without TLS', { token_uri: 'http://oauth2.googleapis.com/token' }, /token_uri/],
+  ['a token_uri at a port past 65535', { token_uri: 'http://127.0.0.1:99999/token' }, /token_uri/],
   ['a token_uri with a user', { token_uri: 'http://127.0.0.1:80@evil.example/token' }, /token_uri/],
 ])('%s is refused, naming the field and showing no key', async (_what, changes, message) => {
   const problem = await problemOf(JSON.stringify({ ...FILE, ...changes }));
