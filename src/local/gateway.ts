@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { readIncomingBody } from './incoming-body.ts';
 
 /** What stands behind the gateway's prefixes. */
 export interface GatewayRoutes {
@@ -60,15 +61,22 @@ async function route(
   routes: GatewayRoutes | undefined,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-  if (!routes) return answer(response, 503, 'starting', 'The local stack is still starting.');
+  if (!routes) {
+    request.resume();
+    return answer(response, 503, 'starting', 'The local stack is still starting.');
+  }
   // A function answers its own preflight on the platform, and its own CORS fields are what a browser would see.
   if (within(path, '/functions/v1') && routes.functions) return routes.functions(request, response);
   if (request.method === 'OPTIONS' && request.headers['access-control-request-method']) {
     return answerPreflight(request, response);
   }
   if (within(path, '/rest/v1') || within(path, '/auth/v1')) {
-    return answerWith(await routes.api(toRequest(request, response)), response);
+    const body = readIncomingBody(request);
+    // Refused before it was read, a large body still has to be let in.
+    response.once('finish', body.discard);
+    return answerWith(await routes.api(toRequest(request, response, body.stream)), response);
   }
+  request.resume();
   answer(response, 404, 'not_found', `Nothing is served at ${path}`);
 }
 
@@ -92,7 +100,7 @@ function answerPreflight(request: IncomingMessage, response: ServerResponse): vo
   response.end();
 }
 
-function toRequest(incoming: IncomingMessage, response: ServerResponse): Request {
+function toRequest(incoming: IncomingMessage, response: ServerResponse, body: BodyInit): Request {
   const abandoned = new AbortController();
   response.once('close', () => abandoned.abort());
   const hasBody = incoming.method !== 'GET' && incoming.method !== 'HEAD';
@@ -104,10 +112,7 @@ function toRequest(incoming: IncomingMessage, response: ServerResponse): Request
     method: incoming.method ?? 'GET',
     headers,
     signal: abandoned.signal,
-    ...(hasBody && {
-      body: Readable.toWeb(incoming) as ReadableStream<Uint8Array> as BodyInit,
-      duplex: 'half',
-    }),
+    ...(hasBody && { body, duplex: 'half' }),
   });
 }
 

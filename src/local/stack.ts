@@ -236,8 +236,7 @@ async function compose(
     const [, { startApiServer }] = await modules;
     const api = await startApiServer({
       config,
-      requestUrl: server.url({ role: 'authenticator' }),
-      adminUrl: address.superuserDatabaseUrl,
+      database: server,
       jwtSecret: state.jwtSecret,
       publishableKey: state.publishableKey,
       secretKey: state.secretKey,

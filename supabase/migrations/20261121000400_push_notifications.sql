@@ -233,6 +233,11 @@ begin
     v_params := new.params::text;
   end if;
   if tg_op = 'INSERT' then
+    -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+    new.title := coalesce(new.title, '');
+    new.params := coalesce(new.params, '{}');
+    new.urgency := coalesce(new.urgency, '');
+    new.inbox := coalesce(new.inbox, true);
     if new.template is not null and new.locale is null then
       new := push.fill_from_template(new, case when new.user_id is not null then push.locale_of(new.user_id) end);
     else

@@ -206,16 +206,22 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform push.check_digest_key(new.throttle_overflow);
+  -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+  new.critical := coalesce(new.critical, false);
+  new.quiet_hours := coalesce(new.quiet_hours, 'defer');
+  if new.throttle_overflow is not null
+    and (tg_op = 'INSERT' or new.throttle_overflow is distinct from old.throttle_overflow) then
+    perform push.check_digest_key(new.throttle_overflow);
+  end if;
   return new;
 end;
 $$;
-comment on function push.check_category() is 'Refuses a throttle that would overflow into a digest that does not exist.';
+comment on function push.check_category() is
+  'Sets what was left open; refuses a throttle that would overflow into a digest that does not exist.';
 
 create trigger push_categories_check
-before insert or update of throttle_overflow on public.push_categories
-for each row when (new.throttle_overflow is not null)
-execute function push.check_category();
+before insert or update of critical, quiet_hours, throttle_overflow on public.push_categories
+for each row execute function push.check_category();
 
 -- in -----------------------------------------------------------------------------------------------------------
 

@@ -2,17 +2,16 @@ import { once } from 'node:events';
 import { App, type HonoContext, type ServerOptions } from '@supabase/lite';
 import { createPostgresConnection, type PostgresConnection } from '@supabase/lite/postgres';
 import type { LocalConfig } from '../local-config.ts';
+import type { PostgresServer } from '../postgres/postgres-server.ts';
 import { startSession, type Worker } from '../workers/worker-session.ts';
-import { passJsonAsGiven } from './json-parameters.ts';
+import { readBodiesAsPostgrest } from './body-values.ts';
 import { toPostgrestError } from './postgrest-error.ts';
 import { postgrestTypes } from './postgrest-types.ts';
+import { onBehalfOf, retryConflicts } from './retried-conflicts.ts';
 
 export interface ApiServerOptions {
   config: LocalConfig;
-  /** As `authenticator`: may only become anon, authenticated or service_role, as PostgREST connects. */
-  requestUrl: string;
-  /** As superuser: reads the catalog, and the tables of schema auth as the auth server does. */
-  adminUrl: string;
+  database: Pick<PostgresServer, 'url'>;
   /** Signs user sessions (HS256). */
   jwtSecret: string;
   publishableKey: string;
@@ -28,13 +27,20 @@ export interface ApiServer {
 
 /** Serves a prepared database (`prepareSupabase`). */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { config } = options;
+  const { config, database } = options;
+  // Reads the catalog.
   const admin = createPostgresConnection({
-    url: options.adminUrl,
+    url: database.url({ role: 'supabase_admin' }),
+    postgresOptions: { max: 2, onnotice: () => undefined },
+  });
+  // Owns the tables of schema auth and is no superuser, as GoTrue connects.
+  const authTables = createPostgresConnection({
+    url: database.url({ role: 'supabase_auth_admin' }),
     postgresOptions: { max: 4, onnotice: () => undefined },
   });
+  // May only become anon, authenticated or service_role, as PostgREST connects.
   const requests = createPostgresConnection({
-    url: options.requestUrl,
+    url: database.url({ role: 'authenticator' }),
     postgresOptions: {
       max: 10,
       types: postgrestTypes,
@@ -47,7 +53,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   });
   keepGrants(requests);
   const { listener, forget } = await readCatalogAs(admin, requests, options);
-  passJsonAsGiven(requests);
+  readBodiesAsPostgrest(requests);
+  retryConflicts(requests);
   answerAsPostgrest(requests, options.log);
 
   const settings = {
@@ -56,6 +63,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       schemas: config.api.schemas,
       max_rows: config.api.maxRows,
       anonymous_enabled: false,
+      // As hosted projects, whose API sessions load safeupdate.
+      pg_safe_update: true,
     },
     auth: {
       enabled: true,
@@ -77,23 +86,25 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     connection: requests,
     options: { server: { ...server, middlewares: [believeSignedTokens] } },
   });
-  const auth = new App({ ...settings, connection: admin, options: { server } });
+  const auth = new App({ ...settings, connection: authTables, options: { server } });
   await Promise.all([rest.init(), auth.init()]);
 
   return {
     async fetch(request) {
       if (new URL(request.url).pathname.startsWith('/auth/')) return await auth.fetch(request);
       const again = request.clone();
-      const response = await rest.fetch(request);
-      if (response.ok || !(await isUnknown(response.clone()))) return response;
-      // What was made a moment ago: the notice of it may come after the request that counts on it.
-      forget();
-      return await rest.fetch(again);
+      return await onBehalfOf(request, async () => {
+        const response = await rest.fetch(request);
+        if (response.ok || !(await isUnknown(response.clone()))) return response;
+        // What was made a moment ago: the notice of it may come after the request that counts on it.
+        forget();
+        return await rest.fetch(again);
+      });
     },
     async stop() {
       await listener.stop();
       // What a slow query still does after this is cut off: a stop must not wait for it.
-      await Promise.all([requests, admin].map(({ driver }) => driver.end({ timeout: 1 })));
+      await Promise.all([requests, authTables, admin].map(({ driver }) => driver.end({ timeout: 1 })));
     },
   };
 }
@@ -126,7 +137,7 @@ function keepGrants(connection: PostgresConnection): void {
 async function readCatalogAs(
   admin: PostgresConnection,
   requests: PostgresConnection,
-  { adminUrl: databaseUrl, log = () => undefined }: ApiServerOptions,
+  { database, log = () => undefined }: ApiServerOptions,
 ): Promise<{ listener: Worker; forget: () => void }> {
   let catalog: ReturnType<PostgresConnection['introspect']> | undefined;
   const read = async () => {
@@ -149,7 +160,7 @@ async function readCatalogAs(
   };
   const listener = await startSession({
     name: 'postgrest listener',
-    databaseUrl,
+    databaseUrl: database.url({ role: 'supabase_admin' }),
     channel: 'pgrst',
     onNotify: forget,
     work: async (_, signal) => {

@@ -13,12 +13,16 @@ export interface AnsweredError {
   detail: string;
 }
 
-// By class or code, the longer first: https://docs.postgrest.org/en/stable/references/errors.html#status-codes
-// Those @supabase/lite already maps by itself (42…, 22…, 21…, 23502, 25006, PTnnn, PGRST) are not listed.
+// By class or code, the longer first; 400 for every other: https://docs.postgrest.org/en/stable/references/errors.html#status-codes
 const STATUS: [prefix: string, status: number][] = [
+  ['21000', 500],
   ['23503', 409],
   ['23505', 409],
+  ['25006', 405],
+  ['42P01', 404],
+  ['42P17', 500],
   ['53400', 500],
+  ['57P01', 503],
   ['P0001', 400],
   ['08', 503],
   ['09', 500],
@@ -42,22 +46,29 @@ const STATUS: [prefix: string, status: number][] = [
   ['XX', 500],
 ];
 
-const LEFT_TO_LITE = /^(42|22|21|23502|25006|PT|PGRST)/;
+/** Its own answers hang on who asks (42501) or are worded anew (42703, 42883), or are PostgREST's codes for raising a status. */
+const LEFT_TO_LITE = /^(42501|42703|42883|PT|PGRST)/;
 
 /**
- * Turns an error that @supabase/lite would answer with a bare 500 `SUP` (raised exceptions, own SQLSTATEs, check
- * constraints and the rest) into PostgREST's answer: the status of its table, 400 for any other code, and the
- * error's own code, message, detail and hint. Undefined for one that needs no help.
+ * Turns an error of the database into PostgREST's answer: the status of its table and the error's own code, message,
+ * detail and hint. @supabase/lite knows few of them and answers the rest with a bare 500 `SUP`. Undefined for one that
+ * needs no help.
  */
 export function toPostgrestError(error: unknown): AnsweredError | undefined {
   if (!isDatabaseError(error) || LEFT_TO_LITE.test(error.code)) return undefined;
-  const status = STATUS.find(([prefix]) => error.code.startsWith(prefix))?.[1] ?? 400;
   const { code, message, detail, hint } = error;
   return {
     code: 'PGRST',
     message: JSON.stringify({ code, message, details: detail ?? null, hint: hint ?? null }),
-    detail: JSON.stringify({ status, headers: {} }),
+    detail: JSON.stringify({ status: statusOf(error), headers: {} }),
   };
+}
+
+function statusOf({ code, message }: DatabaseError): number {
+  // What safeupdate says is the client's fault; any other row too many is the function's.
+  if (code === '21000' && message.endsWith('requires a WHERE clause')) return 400;
+  if (code === '22023' && /^role .* does not exist$/s.test(message)) return 401;
+  return STATUS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 400;
 }
 
 function isDatabaseError(error: unknown): error is DatabaseError {

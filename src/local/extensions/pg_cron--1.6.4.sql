@@ -1,9 +1,9 @@
 -- A stand-in for pg_cron 1.6.4 in plain SQL: the same tables, functions, errors and, for `postgres`, the grants that
 -- Supabase issues. The jobs are run by src/local/workers/pg-cron-worker.ts.
 --
--- Different from the real one: schedules are checked more strictly (no @daily, no '1 second', no trailing words: what
--- passes here passes there), schedule_in_database is missing, and the C code's knowledge of who calls is replaced by
--- an argument that a caller with USAGE on `cron` could forge.
+-- Different from the real one: a range that runs backwards (`9-5`) is refused, which there passes and runs at other times
+-- than it says; schedule_in_database is missing; and the C code's knowledge of who calls is replaced by an argument that
+-- a caller with USAGE on `cron` could forge.
 
 create schema cron;
 
@@ -60,55 +60,67 @@ create trigger cron_job_cache_invalidate
 after insert or update or delete or truncate on cron.job
 for each statement execute function cron.job_cache_invalidate();
 
--- One field: `*`, a number or name, a range, steps of `*` or of a range, and lists of these.
+-- One field: `*`, a number or name, a range, steps of `*` or of a range, and lists of these. As in the real one, what
+-- stands behind a complete item, up to the next blank, is not looked at.
 create function cron._field_is_valid(field text, low integer, high integer, names text[]) returns boolean
 language plpgsql immutable
 as $$
 declare
-  item text;
+  rest text := pg_catalog.lower(field);
   parts text[];
   bounds integer[];
 begin
-  foreach item in array pg_catalog.string_to_array(pg_catalog.lower(field), ',') loop
-    parts := pg_catalog.regexp_match(item, '^(?:(\*)|([a-z]+|\d{1,2})(?:-([a-z]+|\d{1,2}))?)(?:/(\d{1,2}))?$');
+  loop
+    -- The whole, `*`, from, to, step.
+    parts := pg_catalog.regexp_match(rest, '^((?:(\*)|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:/([0-9a-z]+))?)');
     if parts is null then
       return false;
     end if;
+    rest := pg_catalog.substr(rest, pg_catalog.length(parts[1]) + 1);
     bounds := array(
-      select case when word ~ '^\d' then word::integer else pg_catalog.array_position(names, word) + low - 1 end
-      from pg_catalog.unnest(parts[2:3]) with ordinality as bound (word, place)
+      select case
+        when word ~ '^\d{1,9}$' then word::integer else pg_catalog.array_position(names, word) + low - 1
+      end
+      from pg_catalog.unnest(parts[3:4]) with ordinality as bound (word, place)
       where word is not null
       order by place
     );
-    if pg_catalog.array_position(bounds, null) is not null or not coalesce(bounds[1] between low and high, true)
+    if pg_catalog.array_position(bounds, null) is not null
+      or not coalesce(bounds[1] between low and high, true)
       or not coalesce(bounds[2] between bounds[1] and high, true)
-      or not coalesce(parts[4]::integer between 1 and high, true)
-      or (parts[4] is not null and parts[1] is null and parts[3] is null)
+      or not coalesce(parts[5] ~ '^\d{1,9}$' and parts[5]::integer > 0, true)
+      -- A step needs something to step through, and what was begun has to be complete.
+      or (parts[3] is not null and parts[4] is null and (parts[5] is not null or rest like '-%'))
+      or (parts[5] is null and rest like '/%')
     then
       return false;
     end if;
+    exit when rest not like ',%';
+    rest := pg_catalog.substr(rest, 2);
   end loop;
   return true;
 end
 $$;
 
+-- Blanks, empty lines and comments may stand before a schedule, and anything behind it: there it was a crontab's line.
 create function cron._schedule_is_valid(schedule text) returns boolean
 language plpgsql immutable
 as $$
 declare
-  fields text[] := pg_catalog.regexp_split_to_array(schedule, '[ \t]+');
+  line text := pg_catalog.regexp_replace(schedule, '^([ \t]*(#[^\n]*)?\n)*[ \t]*', '');
+  fields text[] := pg_catalog.regexp_match(line, '^([^ \t\n]+)' || pg_catalog.repeat('[ \t]+([^ \t\n]+)', 4));
 begin
-  if schedule ~ '^[1-9]\d? seconds$' then
-    return pg_catalog.split_part(schedule, ' ', 1)::integer < 60;
-  end if;
-  return schedule !~ '[\n\r]' and pg_catalog.array_length(fields, 1) = 5
-    and cron._field_is_valid(fields[1], 0, 59, null)
-    and cron._field_is_valid(fields[2], 0, 23, null)
-    and (fields[3] = '$' or cron._field_is_valid(fields[3], 1, 31, null))
-    and cron._field_is_valid(
-      fields[4], 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}'::text[]
-    )
-    and cron._field_is_valid(fields[5], 0, 7, '{sun,mon,tue,wed,thu,fri,sat}'::text[]);
+  return schedule ~* '^\s*\+?0*([1-9]|[1-5][0-9])\s*second(s\s*)?$'
+    or pg_catalog.octet_length(schedule) < 1000 and (
+      line ~ '^@(reboot|restart|yearly|annually|monthly|weekly|daily|midnight|hourly)([ \t\n]|$)'
+      or cron._field_is_valid(fields[1], 0, 59, null)
+      and cron._field_is_valid(fields[2], 0, 23, null)
+      and (fields[3] = '$' or cron._field_is_valid(fields[3], 1, 31, null))
+      and cron._field_is_valid(
+        fields[4], 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}'::text[]
+      )
+      and cron._field_is_valid(fields[5], 0, 7, '{sun,mon,tue,wed,thu,fri,sat}'::text[])
+    );
 end
 $$;
 
@@ -116,7 +128,7 @@ create function cron._require_valid_schedule(schedule text) returns void
 language plpgsql immutable
 as $$
 begin
-  if not cron._schedule_is_valid(schedule) then
+  if cron._schedule_is_valid(schedule) is not true then
     raise exception using
       errcode = 'invalid_parameter_value',
       message = pg_catalog.format('invalid schedule: %s', schedule),
@@ -260,3 +272,5 @@ grant usage on schema cron to postgres with grant option;
 grant all on all functions in schema cron to postgres with grant option;
 grant select on cron.job to postgres with grant option;
 grant all on cron.job_run_details to postgres with grant option;
+-- Kept back by Supabase's images since August 2026 (supabase/postgres#2334).
+revoke trigger on cron.job_run_details from postgres cascade;

@@ -2,8 +2,7 @@
 -- src/local/workers/pg-net-worker.ts. It is `trusted`, so whoever creates it, the superuser owns what it makes:
 -- as on hosted Supabase, `postgres` can use `net` but not index, alter or configure it.
 --
--- Different from the real one: no _await_response and the deprecated http_collect_response, and the URL parser
--- knows http and https alone (curl's knows schemes that pg_net then refuses to send).
+-- Different from the real one: no _await_response and the deprecated http_collect_response.
 
 create schema net;
 
@@ -83,23 +82,26 @@ as $$
 $$;
 
 -- Raises what curl's parser refuses, and like it writes an empty path as `/`. A NULL URL stays NULL and then
--- violates the queue's NOT NULL: either way the caller's transaction is aborted.
+-- violates the queue's NOT NULL: either way the caller's transaction is aborted. The parser takes every scheme that curl
+-- was built with; that pg_net sends http and https alone shows when it comes to sending.
 create function net._encode_url_with_params_array(url text, params_array text[]) returns text
 language plpgsql immutable
 as $$
 declare
+  scheme constant text :=
+    '(?:https?|wss?|ftps?|file|dict|gophers?|imaps?|ldaps?|mqtt|pop3s?|rtsp|scp|sftp|smbs?|smtps?|telnet|tftp)://';
   parts text[];
   encoded text;
 begin
   if url is null then
     return null;
   end if;
-  if url !~* '^https?://' then
+  if url !~* ('^' || scheme) then
     raise exception using errcode = 'XX000', message = pg_catalog.format('invalid URL "%s": unsupported scheme', url);
   end if;
   parts := pg_catalog.regexp_match(
     url,
-    '^(https?://)((?:[^\s/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]<>"''`{}|\\^%]+)(?::(\d{1,5}))?)([^\s?#]*)(\?[^\s#]*)?(#\S*)?$',
+    '^(' || scheme || ')((?<=file://)|(?:[^\s/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]<>"''`{}|\\^%]+)(?::(\d{1,5}))?)([^\s?#]*)(\?[^\s#]*)?(#\S*)?$',
     'i'
   );
   if parts is null or url ~ '[[:cntrl:]]' or parts[3]::integer > 65535 then

@@ -1,11 +1,19 @@
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Hop-by-hop fields (RFC 9110 section 7.6.1): they end at this proxy. */
 const HOP_BY_HOP = new Set([
   'connection',
+  // Not one of them, but answered by this server and asked anew.
+  'expect',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
@@ -39,6 +47,9 @@ export async function proxyRequest(
   target: { path: string; port(): Promise<number> },
 ): Promise<void> {
   const socket = await connectWhenServing(target.port);
+  const hasBody =
+    incoming.headers['transfer-encoding'] !== undefined ||
+    Number(incoming.headers['content-length'] ?? 0) > 0;
   const upstream = httpRequest({
     createConnection: () => socket,
     method: incoming.method,
@@ -48,10 +59,16 @@ export async function proxyRequest(
       ['x-forwarded-host', incoming.headers.host ?? ''],
       ['x-forwarded-proto', 'http'],
       ['connection', 'close'],
+      // The body is sent when the function reads it. A server that answers without reading resets the connection, and
+      // the answer would be lost in that.
+      ...(hasBody ? [['expect', '100-continue']] : []),
     ].flat(),
   });
   outgoing.once('close', () => upstream.destroy());
-  incoming.pipe(upstream);
+  // What the function does not read has to be let in all the same, or its client would be reset.
+  outgoing.once('finish', () => incoming.unpipe().resume());
+  if (hasBody) upstream.once('continue', () => sendBody(incoming, upstream)).flushHeaders();
+  else upstream.end();
   let answer: IncomingMessage;
   try {
     answer = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -68,6 +85,14 @@ export async function proxyRequest(
   );
   // A body cut short on one side is cut short on the other; there is nobody left to tell.
   await pipeline(answer, outgoing).catch(() => outgoing.destroy());
+}
+
+/** Lets an answer come in between two writes: a write to a connection that was reset takes what was not yet read along. */
+function sendBody(incoming: IncomingMessage, upstream: ClientRequest): void {
+  const paced = new Transform({
+    transform: (chunk, _, done) => void setImmediate(done, null, chunk),
+  });
+  incoming.pipe(paced).pipe(upstream);
 }
 
 async function connectWhenServing(port: () => Promise<number>): Promise<Socket> {

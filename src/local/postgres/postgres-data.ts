@@ -11,6 +11,7 @@ export interface Passwords {
   supabase_admin: string;
   postgres: string;
   authenticator: string;
+  supabase_auth_admin: string;
 }
 
 /**
@@ -31,7 +32,12 @@ export async function openDataDirectory(
   );
   if (exists) {
     try {
-      return JSON.parse(await readFile(passwordFile, 'utf8')) as Passwords;
+      const kept = JSON.parse(await readFile(passwordFile, 'utf8')) as Passwords;
+      // State of a version that had fewer roles.
+      const passwords = { ...newPasswords(), ...kept };
+      if (Object.keys(passwords).length > Object.keys(kept).length)
+        await savePasswords(passwordFile, passwords);
+      return passwords;
     } catch (cause) {
       throw new LocalStackError(
         'postgres_failed',
@@ -41,14 +47,23 @@ export async function openDataDirectory(
       );
     }
   }
-  const passwords: Passwords = {
+  const passwords = newPasswords();
+  await savePasswords(passwordFile, passwords);
+  await makeCluster({ directory, initdb, account, password: passwords.supabase_admin });
+  return passwords;
+}
+
+function newPasswords(): Passwords {
+  return {
     supabase_admin: randomPassword(),
     postgres: randomPassword(),
     authenticator: randomPassword(),
+    supabase_auth_admin: randomPassword(),
   };
-  await writeFile(passwordFile, `${JSON.stringify(passwords)}\n`, { mode: 0o600 });
-  await makeCluster({ directory, initdb, account, password: passwords.supabase_admin });
-  return passwords;
+}
+
+async function savePasswords(file: string, passwords: Passwords): Promise<void> {
+  await writeFile(file, `${JSON.stringify(passwords)}\n`, { mode: 0o600 });
 }
 
 function randomPassword(): string {

@@ -11,7 +11,7 @@ import { installPostgres } from './postgres-install.ts';
 import { endOrphan } from './postgres-orphan.ts';
 import { endProcess, isRunning, stopAtExit } from './server-process.ts';
 
-export type DatabaseRole = 'supabase_admin' | 'postgres' | 'authenticator';
+export type DatabaseRole = keyof Passwords;
 
 export interface PostgresOptions {
   /** Where everything of this server lives: binaries, data, log, passwords. Made if missing; reopened if not. */

@@ -1,17 +1,17 @@
 -- What a Supabase project brings along before its first migration: roles, schemas, extensions. Run by the superuser
--- `supabase_admin` in the database concerned, any number of times. The passwords of the two roles that log in come
+-- `supabase_admin` in the database concerned, any number of times. The passwords of the three roles that log in come
 -- as settings, so that they are part of no statement.
 
 do $$
 declare
   role_name text;
 begin
-  foreach role_name in array '{anon, authenticated, service_role, authenticator, postgres}'::text[] loop
+  foreach role_name in array '{anon, authenticated, service_role, authenticator, supabase_auth_admin, postgres}'::text[] loop
     if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
       execute pg_catalog.format('create role %I', role_name);
     end if;
   end loop;
-  foreach role_name in array '{authenticator, postgres}'::text[] loop
+  foreach role_name in array '{authenticator, supabase_auth_admin, postgres}'::text[] loop
     execute pg_catalog.format(
       'alter role %I login password %L', role_name, pg_catalog.current_setting('supapush.password_' || role_name)
     );
@@ -24,6 +24,8 @@ alter role anon nologin noinherit;
 alter role authenticated nologin noinherit;
 alter role service_role nologin noinherit bypassrls;
 alter role authenticator noinherit;
+-- The auth server's, and no superuser: what a deleted user takes along runs our triggers as this role.
+alter role supabase_auth_admin nosuperuser noinherit createrole noreplication;
 -- The owner of everything a project makes, and no superuser.
 alter role postgres nosuperuser createdb createrole bypassrls replication;
 
@@ -31,6 +33,8 @@ alter role anon set statement_timeout = '3s';
 alter role authenticated set statement_timeout = '8s';
 alter role authenticator set statement_timeout = '8s';
 alter role authenticator set lock_timeout = '8s';
+alter role supabase_auth_admin set search_path = auth;
+alter role supabase_auth_admin set idle_in_transaction_session_timeout = 60000;
 alter role postgres set search_path = "$user", public, extensions;
 
 grant anon, authenticated, service_role to authenticator;

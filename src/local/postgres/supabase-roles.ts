@@ -18,7 +18,7 @@ export async function prepareSupabase(server: PostgresServer, database = 'postgr
     const auth = await readFile(new URL('./supabase-auth.sql', import.meta.url), 'utf8');
     await sql.begin(async (transaction) => {
       await transaction`select pg_advisory_xact_lock(${PREPARING})`;
-      for (const role of ['postgres', 'authenticator'] as const) {
+      for (const role of ['postgres', 'authenticator', 'supabase_auth_admin'] as const) {
         const { password } = new URL(server.url({ role }));
         await transaction`select set_config(${`supapush.password_${role}`}, ${password}, true)`;
       }

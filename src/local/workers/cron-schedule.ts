@@ -1,6 +1,7 @@
-/** When a job of pg_cron runs: every so many seconds, or in the minutes that match five fields. */
+/** When a job of pg_cron runs: every so many seconds, when the launcher starts, or in the minutes that match five fields. */
 export type Schedule =
   | { kind: 'interval'; seconds: number }
+  | { kind: 'reboot' }
   | {
       kind: 'cron';
       minutes: ReadonlySet<number>;
@@ -17,21 +18,46 @@ export type Schedule =
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-const ITEM = /^(?:(?<all>\*)|(?<from>[a-z]+|\d{1,2})(?:-(?<to>[a-z]+|\d{1,2}))?)(?:\/(?<step>\d{1,2}))?$/;
+const ITEM = /^(?:\*|(?<from>[0-9a-z]+)(?:-(?<to>[0-9a-z]+))?)(?:\/(?<step>[0-9a-z]+))?/;
+const INTERVAL = /^\s*\+?0*([1-9]|[1-5]\d)\s*second(?:s\s*)?$/i;
+const BEFORE_SCHEDULE = /^(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*/;
+const FIELDS = /^([^ \t\n]+)[ \t]+([^ \t\n]+)[ \t]+([^ \t\n]+)[ \t]+([^ \t\n]+)[ \t]+([^ \t\n]+)/;
+/** A schedule is copied into a buffer of this many bytes there. */
+const MAX_LENGTH = 1000;
+
+const NICKNAMES: Record<string, string> = {
+  daily: '0 0 * * *',
+  midnight: '0 0 * * *',
+  hourly: '0 * * * *',
+  weekly: '0 0 * * 0',
+  monthly: '0 0 1 * *',
+  yearly: '0 0 1 1 *',
+  annually: '0 0 1 1 *',
+};
 
 /**
- * Reads `'N seconds'` (1 to 59, exactly that spelling) or five cron fields as crontab(5) has them, with `$` for the
- * last day of a month; undefined if it is neither. The same rules stand in pg_cron--1.6.4.sql.
+ * Reads what pg_cron 1.6 takes: `'N seconds'` (1 to 59), a nickname such as `@daily`, or five cron fields as crontab(5) has
+ * them, with `$` for the last day of a month; undefined if it is none. The same rules stand in pg_cron--1.6.4.sql.
  */
 export function parseSchedule(text: string): Schedule | undefined {
-  const interval = /^([1-9]\d?) seconds$/.exec(text);
-  if (interval) {
-    const seconds = Number(interval[1]);
-    return seconds < 60 ? { kind: 'interval', seconds } : undefined;
-  }
-  const fields = text.split(/[ \t]+/);
-  if (fields.length !== 5) return undefined;
-  const [minute = '', hour = '', day = '', month = '', weekday = ''] = fields;
+  const interval = INTERVAL.exec(text);
+  if (interval) return { kind: 'interval', seconds: Number(interval[1]) };
+  if (Buffer.byteLength(text) >= MAX_LENGTH) return undefined;
+  const line = text.replace(BEFORE_SCHEDULE, '');
+  return line.startsWith('@') ? parseNickname(/^@([^ \t\n]*)/.exec(line)?.[1] ?? '') : parseFields(line);
+}
+
+function parseNickname(name: string): Schedule | undefined {
+  if (name === 'reboot' || name === 'restart') return { kind: 'reboot' };
+  const fields = Object.hasOwn(NICKNAMES, name) ? NICKNAMES[name] : undefined;
+  const schedule = fields === undefined ? undefined : parseFields(fields);
+  if (schedule?.kind !== 'cron') return undefined;
+  // pg_cron takes these two and never runs them: it asks for a month 0.
+  return name === 'yearly' || name === 'annually' ? { ...schedule, months: new Set() } : schedule;
+}
+
+function parseFields(line: string): Schedule | undefined {
+  const [, minute = '', hour = '', day = '', month = '', weekday = ''] = FIELDS.exec(line) ?? [];
   const minutes = parseField(minute, 0, 59);
   const hours = parseField(hour, 0, 23);
   const daysOfMonth = day === '$' ? new Set<number>() : parseField(day, 1, 31);
@@ -53,28 +79,31 @@ export function parseSchedule(text: string): Schedule | undefined {
   };
 }
 
+/** As pg_cron, does not look at what stands behind a complete item. */
 function parseField(field: string, low: number, high: number, names: string[] = []): Set<number> | undefined {
   const numbers = new Set<number>();
-  for (const item of field.toLowerCase().split(',')) {
-    const groups = ITEM.exec(item)?.groups;
-    if (!groups) return undefined;
-    const { all, from, to, step } = groups;
-    // A step needs something to step through.
-    if (step !== undefined && all === undefined && to === undefined) return undefined;
-    const first = all ? low : numberOf(from, low, names);
-    const last = all ? high : to === undefined ? first : numberOf(to, low, names);
-    const increment = step === undefined ? 1 : Number(step);
-    const isValid = first >= low && last <= high && first <= last && increment >= 1 && increment <= high;
-    if (!isValid) return undefined;
+  for (let rest = field.toLowerCase(); ; rest = rest.slice(1)) {
+    const item = ITEM.exec(rest);
+    if (!item?.groups) return undefined;
+    rest = rest.slice(item[0].length);
+    const { from, to, step } = item.groups;
+    const isSingle = from !== undefined && to === undefined;
+    // A step needs something to step through, and what was begun has to be complete.
+    if (isSingle && (step !== undefined || rest.startsWith('-'))) return undefined;
+    if (step === undefined && rest.startsWith('/')) return undefined;
+    const first = from === undefined ? low : numberOf(from, low, names);
+    const last = from === undefined ? high : to === undefined ? first : numberOf(to, low, names);
+    const increment = step === undefined ? 1 : numberOf(step, 0, []);
+    if (!(first >= low && last <= high && first <= last && increment >= 1)) return undefined;
     for (let value = first; value <= last; value += increment) numbers.add(value);
+    if (!rest.startsWith(',')) return numbers;
   }
-  return numbers;
 }
 
 /** NaN, which no comparison accepts, for a name that is none. */
-function numberOf(word: string | undefined, low: number, names: string[]): number {
-  if (word !== undefined && /^\d/.test(word)) return Number(word);
-  const index = names.indexOf(word ?? '');
+function numberOf(word: string, low: number, names: string[]): number {
+  if (/^\d{1,9}$/.test(word)) return Number(word);
+  const index = names.indexOf(word);
   return index < 0 ? Number.NaN : index + low;
 }
 

@@ -53,6 +53,7 @@ export async function startPgCronWorker(options: {
       const tasks = new Map<string, Task>();
       const runs = new Set<Promise<void>>();
       let lastMinute = minuteOf(clock.now());
+      let hasStarted = false;
       jobsChanged = true;
       try {
         await failUnfinishedRuns(sql);
@@ -64,6 +65,8 @@ export async function startPgCronWorker(options: {
           const now = clock.now();
           countDueRuns(tasks, lastMinute, now);
           lastMinute = Math.max(lastMinute, minuteOf(now));
+          if (!hasStarted) countRebootRuns(tasks);
+          hasStarted = true;
           for (const task of tasks.values()) {
             if (task.running || task.pending === 0 || !task.isActive || runs.size >= MAX_RUNNING) continue;
             task.pending -= 1;
@@ -133,10 +136,15 @@ function countDueRuns(tasks: Map<string, Task>, lastMinute: number, now: Date): 
   for (const task of tasks.values()) {
     if (task.schedule?.kind === 'cron') {
       task.pending += dueRuns(task.schedule, lastMinute, minuteOf(now));
-    } else if (task.schedule && task.pending === 0) {
+    } else if (task.schedule?.kind === 'interval' && task.pending === 0) {
       if (now.getTime() - task.lastStart >= task.schedule.seconds * 1000) task.pending = 1;
     }
   }
+}
+
+/** Once for each start of the launcher: a job that is made later waits for the next. */
+function countRebootRuns(tasks: Map<string, Task>): void {
+  for (const task of tasks.values()) if (task.schedule?.kind === 'reboot') task.pending += 1;
 }
 
 /** Milliseconds until the next thing can fall due, a second at most: the clock may be set. */

@@ -20,7 +20,7 @@ export interface NetResponse {
 }
 
 /**
- * Sends one request as pg_net does with curl: redirects followed, the timeout (0: none) covers everything up to the
+ * Sends one request as pg_net does with curl: http and https alone, redirects followed, the timeout (0: none) covers everything up to the
  * last byte, every status is a success. Undefined if `signal` aborted it: then there is nothing to record.
  */
 export async function sendRequest(
@@ -28,6 +28,7 @@ export async function sendRequest(
   signal: AbortSignal,
 ): Promise<NetResponse | undefined> {
   const { id, timeoutMs } = request;
+  if (!/^https?:/i.test(request.url)) return failed(id, 'Unsupported protocol');
   const started = performance.now();
   const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : undefined;
   try {
@@ -58,16 +59,22 @@ export async function sendRequest(
     if (signal.aborted) return undefined;
     const timedOut = timeout?.aborted ?? false;
     const total = (performance.now() - started).toFixed(6);
-    return {
-      id,
-      status_code: null,
-      content_type: null,
-      headers: null,
-      content: null,
-      timed_out: timedOut,
-      error_msg: timedOut ? `Timeout of ${timeoutMs} ms reached. Total time: ${total} ms` : describe(error),
-    };
+    return timedOut
+      ? { ...failed(id, `Timeout of ${timeoutMs} ms reached. Total time: ${total} ms`), timed_out: true }
+      : failed(id, describe(error));
   }
+}
+
+function failed(id: string, message: string): NetResponse {
+  return {
+    id,
+    status_code: null,
+    content_type: null,
+    headers: null,
+    content: null,
+    timed_out: false,
+    error_msg: message,
+  };
 }
 
 /** curl's words for what happens most, so that what is written against pg_net's table finds them here too. */

@@ -1,8 +1,8 @@
-import postgres from 'postgres';
 import { beforeEach, expect, test } from 'vitest';
 import { BELL_SECRET, connectBell, PROJECT_URL } from '../../support/bell.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { useDatabase } from '../../support/use-database.ts';
+import { writeUnderAnotherKey } from '../../support/vault.ts';
 
 const db = useDatabase();
 beforeEach(async () => {
@@ -34,11 +34,10 @@ test('connecting again replaces them, and leaves other entries alone', async () 
 });
 
 test('entries of a restored project, which cannot be read, are replaced as well', async () => {
-  const { sql, superuserUrl } = db();
+  const { sql } = db();
   await connectBell(sql);
-  const admin = postgres(superuserUrl, { max: 1 });
-  await admin`update vault.secrets set secret = '*'`;
-  await admin.end();
+  await writeUnderAnotherKey(db());
+  await expect(readVault()).rejects.toMatchObject({ code: '22000' });
   await connectBell(sql);
   expect(await readVault()).toEqual({ push_bell_secret: BELL_SECRET, push_project_url: PROJECT_URL });
 });

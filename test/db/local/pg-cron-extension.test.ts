@@ -72,8 +72,18 @@ test.each([
   'delete from cron.job',
   'create index on cron.job_run_details (start_time)',
   'create table cron.own (id int)',
+  `create trigger own before update on cron.job_run_details
+    for each row execute function suppress_redundant_updates_trigger()`,
 ])('postgres may not: %s', async (statement) => {
   await expect(database.sql.unsafe(statement)).rejects.toMatchObject({ code: '42501' });
+});
+
+test('a refused schedule is answered with the spellings that there are', async () => {
+  await expect(database.sql`select cron.schedule('often', 'select 1')`).rejects.toMatchObject({
+    code: '22023',
+    message: 'invalid schedule: often',
+    hint: "Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'",
+  });
 });
 
 test('postgres may read the jobs and write and purge the run details', async () => {

@@ -78,6 +78,17 @@ async function holdJobs(): Promise<() => Promise<void>> {
 
 const starts = async () => (await runs()).map((row) => row.start_time.toISOString().slice(11, 19));
 
+test('a @reboot schedule runs once for each start of the launcher, and not when it is made', async () => {
+  await schedule('reboot', '@reboot', 'select 1');
+  await clock.pass(60_000);
+  expect(await runs()).toHaveLength(0);
+  await worker.stop();
+  worker = await startPgCronWorker({ databaseUrl: database.superuserUrl, clock });
+  await runsBecome('succeeded', 1);
+  await clock.pass(60_000);
+  expect(await runs()).toHaveLength(1);
+});
+
 test('a seconds schedule runs for the first time after its interval, then once per interval', async () => {
   await schedule('often', '5 seconds', 'select 1');
   await clock.pass(4999);

@@ -14,7 +14,8 @@ test.each([
   ['a NULL URL', 'select net.http_post(null)', '23502'],
   ['an empty URL', `select net.http_post('')`, 'XX000'],
   ['a URL without a scheme', `select net.http_post('example.com/x')`, 'XX000'],
-  ['another scheme', `select net.http_post('file:///etc/passwd')`, 'XX000'],
+  ['a scheme that curl does not know', `select net.http_post('javascript:alert(1)')`, 'XX000'],
+  ['no host behind another scheme', `select net.http_post('ftp:///x')`, 'XX000'],
   ['a URL without a host', `select net.http_post('http:///x')`, 'XX000'],
   ['a space in the URL', `select net.http_get('http://example.com/a b')`, 'XX000'],
   ['a port out of range', `select net.http_delete('http://example.com:65536/')`, 'XX000'],
@@ -39,6 +40,9 @@ test.each([
   ['http://[::1]:8080/a', '{}', 'http://[::1]:8080/a'],
   ['https://u:p@example.com/a?x=1', '{"y": "ü&"}', 'https://u:p@example.com/a?x=1&y=%C3%BC%26'],
   ['https://example.com', '{"a": 1, "b": null}', 'https://example.com/?a=1'],
+  ['ftp://example.com/x', '{}', 'ftp://example.com/x'],
+  ['FTPS://example.com', '{}', 'FTPS://example.com/'],
+  ['file:///etc/passwd', '{}', 'file:///etc/passwd'],
 ])('the URL %s with the parameters %s is queued as %s', async (url, params, expected) => {
   const [row] = await database.sql`
     with request as (select net.http_get(${url}, ${params}::text::jsonb) as id) select id::text as id from request

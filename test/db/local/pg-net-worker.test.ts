@@ -101,6 +101,19 @@ test('GET and DELETE are sent with their method, DELETE with a body if it has on
   expect(seen).toContainEqual({ method: 'DELETE', path: '/delete', body: '[1]' });
 });
 
+test.each(['ftp://127.0.0.1/x', 'file:///etc/passwd'])(
+  '%s is queued like any other request, and fails when it comes to sending',
+  async (url) => {
+    const [row] = await sql`select net.http_get(${url})::text as id`;
+    expect(await response(row?.id)).toMatchObject({
+      status_code: null,
+      content: null,
+      timed_out: false,
+      error_msg: 'Unsupported protocol',
+    });
+  },
+);
+
 test('nothing is sent before commit', async () => {
   let release = (): void => {};
   const released = new Promise<void>((resolve) => {

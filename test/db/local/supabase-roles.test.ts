@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   asAnon,
@@ -19,7 +21,8 @@ test('the roles have the attributes Supabase gives them', async () => {
     select rolname as role, rolsuper as super, rolcanlogin as login, rolinherit as inherit, rolbypassrls as bypass,
       rolcreaterole as createrole, rolcreatedb as createdb
     from pg_roles where rolname in
-      ('supabase_admin', 'postgres', 'anon', 'authenticated', 'service_role', 'authenticator')
+      ('supabase_admin', 'supabase_auth_admin', 'postgres', 'anon', 'authenticated', 'service_role',
+        'authenticator')
     order by rolname
   `;
   const none = {
@@ -45,7 +48,37 @@ test('the roles have the attributes Supabase gives them', async () => {
       createrole: true,
       createdb: true,
     },
+    { ...none, role: 'supabase_auth_admin', login: true, createrole: true },
   ]);
+});
+
+test('the auth server owns its tables, runs triggers of a project as its own role, and reaches nothing else', async () => {
+  await database.sql.unsafe(`
+    create table public.greetings (name text);
+    create function public.greet() returns trigger language plpgsql as
+      $$ begin insert into public.greetings values (current_user); return new; end $$;
+    create trigger greet after insert on auth.users for each row execute function public.greet();
+  `);
+  const admin = postgres(database.superuserUrl, { max: 1 });
+  const id = randomUUID();
+  const signUp = () =>
+    admin.begin(async (sql) => {
+      await sql`set local session authorization supabase_auth_admin`;
+      await sql`insert into auth.users (id) values (${id})`;
+    });
+  await expect(signUp()).rejects.toMatchObject({
+    code: '42501',
+    message: 'permission denied for table greetings',
+  });
+  await database.sql`alter function public.greet() security definer`;
+  await signUp();
+  expect(await database.sql`select name from public.greetings`).toEqual([{ name: 'postgres' }]);
+  const [owners] = await database.sql`
+    select array_agg(distinct tableowner) as of_tables from pg_tables where schemaname = 'auth'`;
+  expect(owners?.of_tables).toEqual(['supabase_auth_admin']);
+  await admin`drop trigger greet on auth.users`;
+  await admin`delete from auth.users where id = ${id}`;
+  await admin.end();
 });
 
 test('anon has 3 s and authenticated 8 s for a statement', async () => {

@@ -1,6 +1,7 @@
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { asAnon, asService, asUser, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { writeUnderAnotherKey } from '../../support/vault.ts';
 
 const USER = '00000000-0000-4000-8000-000000000001';
 let database: TestDatabase;
@@ -28,15 +29,62 @@ test('a secret is created, read by its name, changed in part and deleted', async
   expect(await read()).toEqual([]);
 });
 
-test('a secret that another key has written can be deleted, and neither read nor changed', async () => {
-  const [row] = await database.sql<{ id: string }[]>`select vault.create_secret('old', 'restored') as id`;
-  const id = (row as { id: string }).id;
-  const admin = postgres(database.superuserUrl, { max: 1 });
-  await admin`update vault.secrets set secret = '*' where id = ${id}`;
-  await admin.end();
-  await expect(database.sql`select decrypted_secret from vault.decrypted_secrets`).rejects.toThrow();
-  await expect(database.sql`select vault.update_secret(${id}, 'new')`).rejects.toThrow();
-  await database.sql`delete from vault.secrets where id = ${id}`;
+describe('an entry that another key has written', () => {
+  const UNREADABLE = {
+    code: '22000',
+    message: 'pgsodium_crypto_aead_det_decrypt_by_id: invalid ciphertext',
+  };
+  const restored = async (name: string): Promise<string> => {
+    const [row] = await database.sql<{ id: string }[]>`select vault.create_secret('old', ${name}) as id`;
+    const { id } = row as { id: string };
+    await writeUnderAnotherKey(database, name);
+    return id;
+  };
+  afterEach(() => database.sql`delete from vault.secrets`);
+
+  test('can be deleted and created anew, and neither read nor changed', async () => {
+    const id = await restored('restored');
+    const { sql } = database;
+    await expect(sql`select decrypted_secret from vault.decrypted_secrets`).rejects.toMatchObject(UNREADABLE);
+    await expect(sql`select vault.update_secret(${id}, 'new')`).rejects.toMatchObject(UNREADABLE);
+    await expect(sql`select vault.update_secret(${id}, new_name := 'x')`).rejects.toMatchObject(UNREADABLE);
+    await sql`delete from vault.secrets where id = ${id}`;
+    await sql`select vault.create_secret('new', 'restored')`;
+    expect(await sql`select decrypted_secret as secret from vault.decrypted_secrets`).toEqual([
+      { secret: 'new' },
+    ]);
+  });
+
+  test('hides no other entry from who asks for that one alone', async () => {
+    await restored('restored');
+    await database.sql`select vault.create_secret('mine', 'own')`;
+    const read = await database.sql`
+      select decrypted_secret as secret from vault.decrypted_secrets where name = 'own'`;
+    expect(read).toEqual([{ secret: 'mine' }]);
+    expect(await database.sql`select name from vault.decrypted_secrets order by name`).toHaveLength(2);
+  });
+
+  test('is what an entry becomes that is moved to another row', async () => {
+    const admin = postgres(database.superuserUrl, { max: 1 });
+    await database.sql`select vault.create_secret('a', 'from'), vault.create_secret('b', 'to')`;
+    await admin`update vault.secrets set secret = (select secret from vault.secrets where name = 'from')
+      where name = 'to'`;
+    await admin.end();
+    await expect(
+      database.sql`select decrypted_secret from vault.decrypted_secrets where name = 'to'`,
+    ).rejects.toMatchObject(UNREADABLE);
+  });
+});
+
+test('an empty secret is written and never read', async () => {
+  await database.sql`select vault.create_secret('', 'empty')`;
+  await expect(
+    database.sql`select decrypted_secret from vault.decrypted_secrets where name = 'empty'`,
+  ).rejects.toMatchObject({
+    code: '22000',
+    message: 'pgsodium_crypto_aead_det_decrypt_by_id: invalid message',
+  });
+  await database.sql`delete from vault.secrets where name = 'empty'`;
 });
 
 test('a name is given only once, no name any number of times', async () => {
@@ -69,6 +117,7 @@ test.each([
     'select * from vault.decrypted_secrets',
     `select vault.create_secret('x')`,
     `select vault.update_secret(gen_random_uuid(), 'x')`,
+    `select vault._crypto_aead_det_decrypt('x', 'y', 0)`,
   ]) {
     await expect(as(database.sql, (sql) => sql.unsafe(statement))).rejects.toMatchObject({ code: '42501' });
   }

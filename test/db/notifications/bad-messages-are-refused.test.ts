@@ -25,7 +25,6 @@ test.each<[string, Record<string, unknown>, string, string]>([
   ['an empty title', { title: '' }, 'PT400', 'title_missing'],
   ['a title of spaces', { title: '   ' }, 'PT400', 'title_missing'],
   ['an unknown urgency', { urgency: 'urgent' }, 'PT400', 'urgency_unknown'],
-  ['no urgency', { urgency: null }, 'PT400', 'urgency_unknown'],
   ['a negative ttl', { ttl: -1 }, 'PT400', 'ttl_out_of_range'],
   ['a ttl of more than 28 days', { ttl: 2_419_201 }, 'PT400', 'ttl_out_of_range'],
   ['an empty topic', { topic: '' }, 'PT400', 'topic_malformed'],

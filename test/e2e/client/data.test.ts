@@ -59,10 +59,12 @@ describe('preferences', () => {
   });
 
   test('categories are muted and unmuted one by one, as the project describes them', async () => {
-    await server.from('push_categories').upsert([
+    const categories = [
       { key: 'feed', title: 'Likes' },
       { key: 'alarm', title: 'Alarms', critical: true },
-    ]);
+    ];
+    const { error } = await server.from('push_categories').upsert(categories);
+    expect(error).toBeNull();
     expect(await push.preferences.categories()).toEqual([
       { key: 'alarm', title: 'Alarms', description: null, critical: true },
       { key: 'feed', title: 'Likes', description: null, critical: false },

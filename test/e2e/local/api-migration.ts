@@ -29,6 +29,25 @@ create table public.kinds (
 );
 grant select, insert, update on public.kinds to service_role;
 
+create sequence public.attempts;
+grant usage, select on public.attempts to service_role;
+create function public.clash(p_times int, p_code text) returns bigint language plpgsql as $$
+declare
+  attempt bigint := nextval('public.attempts');
+begin
+  if attempt < p_times then
+    raise exception using errcode = p_code, message = 'could not serialize access';
+  end if;
+  return attempt;
+end $$;
+
+create table public.defaults (
+  id int primary key,
+  note text default 'none',
+  level int not null default 7
+);
+grant all on public.defaults to service_role;
+
 create function public.kind_of(p jsonb) returns text language sql immutable as $$ select jsonb_typeof(p) $$;
 create function public.echo(p_doc jsonb, p_ids uuid[], p_at timestamptz, p_name text) returns jsonb
   language sql immutable as $$ select jsonb_build_object('doc', p_doc, 'ids', p_ids, 'at', p_at, 'name', p_name) $$;

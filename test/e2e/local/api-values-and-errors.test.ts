@@ -105,7 +105,14 @@ describe('errors', () => {
     ['ZZ001', 400],
     ['55P03', 500],
     ['57014', 500],
-    ['40001', 500],
+    ['40002', 500],
+    ['21000', 500],
+    ['22P02', 400],
+    ['23502', 400],
+    ['25006', 405],
+    ['42P01', 404],
+    ['42601', 400],
+    ['54001', 500],
     ['53300', 503],
   ])('answers SQLSTATE %s with %i, its code, message, details and hint', async (code, status) => {
     const answer = await service().rpc('fail', { p_code: code });
