@@ -132,7 +132,7 @@ const claimAnswer = z.object({
 });
 
 /**
- * The delivery queue over supabase-js with the secret key (see `supabase/migrations/…_push_deliveries.sql`).
+ * The delivery queue over supabase-js with the secret key (see `supabase/schemas/50_queue`).
  *
  * @param projectUrl what the platform calls this project: the queue gives nothing to one that it was not connected to
  */

@@ -41,7 +41,7 @@ const counts = z.object({
   refused: z.number().int(),
 });
 
-/** Device events over supabase-js with the secret key (see `supabase/migrations/…_push_receipts.sql`). */
+/** Device events over supabase-js with the secret key (see `supabase/schemas/75_receipts`). */
 export function createDeviceEvents(client: SupabaseClient<Database>): DeviceEvents {
   return {
     async prove(devices) {

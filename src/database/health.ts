@@ -9,7 +9,7 @@ const report = z.looseObject({
   reasons: z.array(z.object({ code: z.string(), message: z.string() })),
 });
 
-/** What `push_health` tells: see `supabase/migrations/…_push_health.sql` for the other values. */
+/** What `push_health` tells: see `supabase/schemas/90_operations/health.sql` for the other values. */
 export type HealthReport = z.infer<typeof report>;
 
 /** Reads the project's health. Throws what `databaseError()` says when that fails. */

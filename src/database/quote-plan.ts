@@ -81,7 +81,7 @@ export interface QuotePlan {
   report(report: SourceReport): Promise<number>;
 }
 
-/** The plan over supabase-js with the secret key (see `supabase/migrations/…_push_quote_plan.sql` and `…_push_quote_report.sql`). */
+/** The plan over supabase-js with the secret key (see `supabase/schemas/88_quote_sources`). */
 export function createQuotePlan(client: SupabaseClient<Database>): QuotePlan {
   return {
     async due() {

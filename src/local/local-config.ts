@@ -22,6 +22,8 @@ export interface LocalConfig {
   auth: { enableSignup: boolean; jwtExpiry: number; minimumPasswordLength: number; siteUrl: string };
   /** Absolute paths in the order in which they are to run. */
   seedFiles: string[];
+  /** As they are written, in the order in which they are to run. */
+  schemaPaths: string[];
   functions: Record<string, FunctionConfig>;
 }
 
@@ -50,6 +52,7 @@ const configFile = z.object({
     .prefault({}),
   db: z
     .object({
+      migrations: z.object({ schema_paths: z.array(z.string()).default([]) }).prefault({}),
       seed: z
         .object({
           enabled: z.boolean().default(true),
@@ -99,6 +102,7 @@ export async function readLocalConfig(projectDirectory: string): Promise<LocalCo
       siteUrl: parsed.auth.site_url,
     },
     seedFiles,
+    schemaPaths: parsed.db.migrations.schema_paths,
     functions: Object.fromEntries(
       Object.entries(parsed.functions).map(([name, settings]) => [
         name,

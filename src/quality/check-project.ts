@@ -4,6 +4,8 @@ import { checkGeneratedTypes } from './database-types.ts';
 import { checkFunctionsWithDeno } from './deno-check.ts';
 import { checkEntrypointLength, checkSourceLength } from './file-length.ts';
 import { checkFunctionVersions } from './function-versions.ts';
+import { checkSchema } from './schema/schema-gate.ts';
+import { checkSchemaOrder } from './schema/schema-order.ts';
 import { runStep, SILENT, type StepListener, type StepResult } from './steps.ts';
 import { checkTypes } from './type-check.ts';
 
@@ -14,10 +16,12 @@ type Gate = (project: string) => Promise<string[]>;
 const GATES: [name: string, gate: Gate][] = [
   ['generated types are up to date', checkGeneratedTypes],
   ['supabase db advisors has no findings', checkAdvisors],
+  ['the schema and the migrations make the same database', checkSchema],
   ['deno check of the functions', checkFunctionsWithDeno],
   ['tsc', checkTypes],
   ['biome ci', checkWithBiome],
   ['versions in deno.json are those of package-lock.json', checkFunctionVersions],
+  ['the schema uses nothing before it is defined', checkSchemaOrder],
   ['entrypoints are short', checkEntrypointLength],
   ['source files are short', checkSourceLength],
 ];

@@ -16,7 +16,7 @@ export async function checkEntrypointLength(project: string): Promise<string[]> 
 /** A source file has one reason to exist and fits in the head; generated ones aside. */
 export async function checkSourceLength(project: string): Promise<string[]> {
   const files: string[] = [];
-  for await (const file of glob('{src,test,demo}/**/*.{ts,tsx}', { cwd: project })) {
+  for await (const file of glob('{src,test,demo,supabase/schemas}/**/*.{ts,tsx,sql}', { cwd: project })) {
     if (!/\.generated\.tsx?$/.test(file)) files.push(file);
   }
   return await longerThan(project, files.sort(), MAX_SOURCE_LINES);

@@ -73,8 +73,13 @@ async function withChangedFiles(
     const now = splitStatements(await readFile(join(directory, file), 'utf8')).map(({ text }) => text);
     if (now.join(';') !== before.join(';')) changed.push(file);
   }
-  if (changed.length === 0) return error;
-  const more = `\n  Changed since they were applied here: ${changed.join(', ')}\n  To start over with an empty database: npm run dev -- --reset`;
+  const gone = [...applied.keys()].filter((version) => !files.some((file) => versionOf(file) === version));
+  if (changed.length + gone.length === 0) return error;
+  const more = [
+    ...(changed.length > 0 ? [`\n  Changed since they were applied here: ${changed.join(', ')}`] : []),
+    ...(gone.length > 0 ? [`\n  Applied here, and no longer among the files: ${gone.join(', ')}`] : []),
+    '\n  To start over with an empty database: npm run dev -- --reset',
+  ].join('');
   return new LocalStackError(error.code, error.message + more, { cause: error.cause });
 }
 

@@ -66,6 +66,16 @@ test('a migration that fails upon others that have changed since says so, and ho
   });
 });
 
+test('a migration that makes what a file that is gone has made says so', async () => {
+  await write('20260101000002_second.sql', 'create table public.c (id int);');
+  await apply();
+  await rm(join(directory, '20260101000002_second.sql'));
+  await write('20260101000003_third.sql', 'create table public.c (id int);');
+  await expect(apply()).rejects.toMatchObject({
+    message: expect.stringMatching(/already exists.*no longer among the files: 20260101000002\n.* --reset$/s),
+  });
+});
+
 test('migrations are applied in order, as postgres, and only once', async () => {
   await write('20260101000002_second.sql', 'insert into public.a values (1);');
   await write('20260101000001_first.sql', FIRST);

@@ -62,7 +62,7 @@ test('the archive holds what runs and deploys the project, and nothing of its te
     'src/functions/push-dispatch.ts',
     'supabase/config.toml',
     'supabase/functions/push-dispatch/deno.json',
-    'supabase/migrations/20261121000100_push_schema.sql',
+    'supabase/migrations/20261121000000_supapush.sql',
     'examples/crm/README.md',
   ]) {
     expect(files).toContain(needed);

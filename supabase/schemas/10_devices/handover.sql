@@ -1,0 +1,122 @@
+-- Registering the same devices at once, and taking them over. Part of push.check_subscription().
+--
+-- Statements that write several devices meet others that write the same ones in another order. Locks are waited for in
+-- ascending order alone; who has one and needs a lower one that is taken is refused with a code. Rows cannot be ordered so:
+-- who holds some waits half a second for others.
+
+create function push.refuse_busy()
+returns void
+language sql
+set search_path = ''
+as $$
+  select push.refuse(409, 'device_busy', 'Another request is changing the same devices.', 'Try again.');
+$$;
+comment on function push.refuse_busy() is 'Refuses a statement that could be part of a circle of such that wait for each other.';
+
+create function push.wait_briefly(p_lock bigint)
+returns void
+language plpgsql
+set search_path = ''
+-- Shorter than deadlock_timeout: in a circle it is this statement that ends, with a code, and not somebody else's.
+set lock_timeout = '500ms'
+as $$
+begin
+  perform pg_advisory_xact_lock(p_lock);
+exception when lock_not_available or deadlock_detected then
+  perform push.refuse_busy();
+end;
+$$;
+comment on function push.wait_briefly(bigint) is 'Takes an advisory lock for a statement that holds others; refuses after half a second.';
+
+create function push.lock_device(p_row public.push_subscriptions, p_holding boolean)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- The highest lock that this transaction holds: waiting for higher ones alone, nobody waits in a circle.
+  v_held bigint := nullif(current_setting('push.device_lock', true), '')::bigint;
+  v_lock bigint;
+begin
+  -- One at a time per user and per device: the count of devices and the hand-over must not race. Who changes a device they
+  -- have is not counted.
+  foreach v_lock in array array_remove(array[
+    case when not p_holding then hashtextextended('supapush.user.' || p_row.user_id::text, 0) end,
+    hashtextextended('supapush.' || coalesce('endpoint.' || p_row.endpoint, 'fcm_token.' || p_row.fcm_token), 0)
+  ], null) loop
+    if not pg_try_advisory_xact_lock(v_lock) then
+      if v_held > v_lock then
+        perform push.refuse_busy();
+      elsif v_held is not null or p_holding then
+        perform push.wait_briefly(v_lock);
+      else
+        perform pg_advisory_xact_lock(v_lock);
+      end if;
+    end if;
+  end loop;
+  perform set_config('push.device_lock', greatest(v_held, v_lock)::text, true);
+end;
+$$;
+comment on function push.lock_device(public.push_subscriptions, boolean) is
+  'Keeps others from registering a device until the end of the transaction. p_holding: the caller has locked a row of devices already.';
+
+create function push.take_device(p_row public.push_subscriptions, p_keep uuid)
+returns boolean
+language plpgsql
+set search_path = ''
+-- See push.wait_briefly().
+set lock_timeout = '500ms'
+as $$
+declare
+  v_other public.push_subscriptions;
+  v_written_now boolean;
+begin
+  -- Two look-ups by key: an OR of the two columns would be none.
+  if p_row.channel = 'webpush' then
+    select s.* into v_other from public.push_subscriptions as s
+    where s.endpoint = p_row.endpoint and s.id is distinct from p_keep;
+  else
+    select s.* into v_other from public.push_subscriptions as s
+    where s.fcm_token = p_row.fcm_token and s.id is distinct from p_keep;
+  end if;
+  if not found then
+    return false;
+  end if;
+  if v_other.user_id is distinct from p_row.user_id then
+    -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
+    if v_other.p256dh <> p_row.p256dh or v_other.auth <> p_row.auth then
+      perform push.refuse(409, 'endpoint_taken',
+        'This endpoint is registered to another user with different keys.',
+        'Unsubscribe in the browser and subscribe again to get a new endpoint.');
+    end if;
+    -- A shared device changed hands. Its old owner's row goes, and with it every message still waiting for it.
+    delete from public.push_subscriptions as s where s.id = v_other.id;
+    return false;
+  end if;
+  if p_keep is null then
+    -- An upsert is about to change it.
+    perform from public.push_subscriptions as s where s.id = v_other.id for no key update;
+    return true;
+  end if;
+  select s.xmin = pg_current_xact_id()::xid into v_written_now from public.push_subscriptions as s where s.id = v_other.id;
+  if v_written_now then
+    perform push.refuse(409, 'endpoint_taken', 'Several devices would get the same address.',
+      'Change one device at a time: filter by its id or endpoint.');
+  end if;
+  -- The same device, registered beside its old row: the two become one, which keeps id and preferences of the one that changes.
+  delete from public.push_subscriptions as s where s.id = v_other.id;
+  return true;
+exception when lock_not_available or deadlock_detected then
+  perform push.refuse_busy();
+  return null;
+end;
+$$;
+comment on function push.take_device(public.push_subscriptions, uuid) is
+  'Takes a device that is registered under another row (than p_keep) from there, or refuses that; true when that was its user''s own. '
+  'The caller holds the lock of the device.';
+
+create trigger push_subscriptions_turns
+before insert or delete or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, user_id,
+  expires_at
+on public.push_subscriptions
+for each statement when (current_user = 'authenticated') execute function push.take_turns();

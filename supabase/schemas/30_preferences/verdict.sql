@@ -1,0 +1,86 @@
+-- The verdict: whether one message may go to one device now, later, or not at all.
+
+create function push.category_of(p_category text)
+returns public.push_categories
+language sql
+stable
+set search_path = ''
+as $$
+  select c.* from public.push_categories as c
+  where p_category = c.key or starts_with(p_category, c.key || ':')
+  order by length(c.key) desc
+  limit 1;
+$$;
+comment on function push.category_of(text) is
+  'The row that applies to a category: its own, or that of the longest category above it; null when there is none.';
+
+create type push.verdict as (state text, due_at timestamptz, finished_at timestamptz, code text);
+comment on type push.verdict is 'What becomes of a delivery instead of being sent, when (null: as it was), and why: push.deliveries.last_code.';
+
+create function push.judge(
+  p_user public.push_preferences,
+  p_device public.push_device_preferences,
+  p_category text,
+  p_urgency text,
+  p_expires_at timestamptz,
+  p_at timestamptz,
+  p_banned_until timestamptz default null,
+  p_deleted_at timestamptz default null
+)
+returns push.verdict
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_until timestamptz;
+  v_category public.push_categories;
+  v_pass text[];
+begin
+  -- Who may not sign in is told nothing, and does not find it all on the screen when a ban ends: it is in the inbox.
+  if p_deleted_at is not null then
+    return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
+  end if;
+  if p_banned_until > p_at then
+    return row('suppressed', null, p_at, 'user_banned')::push.verdict;
+  end if;
+  if not coalesce(p_device.enabled, p_user.enabled, true) then
+    return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
+  end if;
+  -- What a user muted stays mute, however critical the project takes it.
+  if exists (
+    select from unnest(coalesce(p_device.muted_categories, p_user.muted_categories)) as m (key)
+    where p_category = m.key or starts_with(p_category, m.key || ':')
+  ) then
+    return row('suppressed', null, p_at, case when p_device.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
+  end if;
+
+  p_user.timezone := coalesce(p_device.timezone, p_user.timezone);
+  if p_device.quiet_from is not null or p_device.quiet_by_weekday is not null then
+    p_user.quiet_from := p_device.quiet_from;
+    p_user.quiet_until := p_device.quiet_until;
+    p_user.quiet_by_weekday := p_device.quiet_by_weekday;
+  end if;
+  v_until := push.quiet_until(p_user, p_at);
+  if v_until is null then
+    return null;
+  end if;
+
+  select s.quiet_hours_pass into v_pass from push.settings as s;
+  v_category := push.category_of(p_category);
+  if (p_urgency = 'high' and 'high' = any (v_pass)) or (v_category.critical and 'critical' = any (v_pass)) then
+    return null;
+  end if;
+  if v_category.quiet_hours = 'drop' then
+    return row('suppressed', null, p_at, 'quiet_hours')::push.verdict;
+  end if;
+  if v_until >= p_expires_at then
+    return row('expired', null, p_at, 'quiet_hours')::push.verdict;
+  end if;
+  return row('queued', v_until, null, 'quiet_hours')::push.verdict;
+end;
+$$;
+comment on function push.judge(
+  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz, timestamptz, timestamptz
+) is 'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
+  'device at this moment; null: it may ring.';

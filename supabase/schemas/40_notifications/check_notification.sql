@@ -1,0 +1,96 @@
+-- What a notification must be before it is stored.
+
+create function push.check_notification()
+returns trigger
+language plpgsql
+-- Definer: reads push.settings, which the service role that inserts may not.
+security definer
+set search_path = ''
+as $$
+declare
+  v_params text := new.params::text;
+begin
+  -- Hardly any params have sixteen digits in a row, and only those are read number by number. What is too long is refused.
+  if v_params ~ '[[ ][-0-9.]{16}' and octet_length(v_params) <= 3993 then
+    new.params := push.exact_numbers(new.params);
+    v_params := new.params::text;
+  end if;
+  if tg_op = 'INSERT' then
+    -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
+    new.title := coalesce(new.title, '');
+    new.params := coalesce(new.params, '{}');
+    new.urgency := coalesce(new.urgency, '');
+    new.inbox := coalesce(new.inbox, true);
+    if new.template is not null and new.locale is null then
+      new := push.fill_from_template(new, case when new.user_id is not null then push.locale_of(new.user_id) end);
+    else
+      -- Other languages come from a template alone, and were looked at as this text is.
+      new.localized := null;
+      if new.urgency = '' then
+        new.urgency := 'normal';
+      end if;
+    end if;
+  elsif (new.title, new.body, new.url, new.localized) is distinct from (old.title, old.body, old.url, old.localized) then
+    -- Whoever writes the text of a topic's message anew has written it for all.
+    new.localized := null;
+  end if;
+  if new.digest_key is not null and (tg_op = 'INSERT' or new.digest_key is distinct from old.digest_key) then
+    perform push.check_digest_key(new.digest_key, new.audience_topic);
+  end if;
+  new.send_at := coalesce(new.send_at, now());
+  if new.expires_at is null then
+    -- A TTL of 0 means "now or never" at the push service; we still try for a minute to reach that service.
+    new.expires_at := new.send_at + make_interval(
+      secs => greatest(coalesce(new.ttl, (select s.default_ttl from push.settings as s)), 60)
+    );
+  end if;
+  if tg_op = 'INSERT' then
+    new.status := case
+      -- A summary is made at its moment, by the clock of who makes it.
+      when new.send_at > now() and (new.inbox or new.digest_id is null) then 'scheduled'
+      when new.audience_topic is not null then 'expanding'
+      else 'queued'
+    end;
+  end if;
+  -- In one expression what push.refuse_notification() looks at one by one: every step costs as much as this whole line,
+  -- and an application's commit waits for it. Whoever fails here is told there what is wrong.
+  if (
+    num_nonnulls(new.user_id, new.audience_topic) = 1
+    and btrim(new.title) <> '' and octet_length(new.title) <= 1000
+    and (new.body is null or octet_length(new.body) <= 8000)
+    and new.urgency in ('very-low', 'low', 'normal', 'high')
+    and jsonb_typeof(new.params) = 'object'
+    and (new.ttl is null or new.ttl between 0 and 2419200)
+    and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
+    and (new.tag is null or octet_length(new.tag) between 1 and 100)
+    and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
+    and new.presentation is null
+    and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
+    -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
+    and (new.url is null or 
+      new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
+    )
+    -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
+    -- becomes six bytes of JSON at most, and one of such a url stays one.
+    and octet_length(v_params) + octet_length(coalesce(new.url, ''))
+      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
+    and octet_length(coalesce(new.url, '')) <= 2048
+    and new.expires_at > new.send_at
+  ) is not true then
+    perform push.refuse_notification(new);
+  end if;
+  return new;
+end;
+$$;
+comment on function push.check_notification() is
+  'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
+
+create trigger push_notifications_check
+before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
+  digest_key, user_id, audience_topic, presentation, localized
+on public.push_notifications
+for each row execute function push.check_notification();
+
+create trigger push_notifications_turns
+before update of read_at on public.push_notifications
+for each statement when (current_user = 'authenticated') execute function push.take_turns();

@@ -1,0 +1,203 @@
+-- The bell. pg_net only rings it; what is to be done stands in push.deliveries.
+--
+-- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
+-- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot
+-- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
+-- without leaving is left to the tick.
+
+create function push.vapid_key_usage()
+returns table (vapid_key text, subscriptions bigint)
+language sql
+stable
+set search_path = ''
+as $$
+  select s.vapid_key, count(*) from public.push_subscriptions as s
+  where s.channel = 'webpush'
+  group by s.vapid_key
+  order by count(*) desc;
+$$;
+comment on function push.vapid_key_usage() is
+  'How many subscriptions need each VAPID key: one that none needs can be retired.';
+
+create function push.read_bell(out url text, out secret text, out fault text, out message text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  select max(s.decrypted_secret) filter (where s.name = 'push_project_url'),
+    max(s.decrypted_secret) filter (where s.name = 'push_bell_secret')
+  into url, secret
+  from vault.decrypted_secrets as s
+  where s.name in ('push_project_url', 'push_bell_secret');
+  if url is null or secret is null then
+    fault := 'bell_not_connected';
+    message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
+      || 'push-alerts. Run: npm run connect';
+  end if;
+exception when others then
+  fault := 'vault_unreadable';
+  message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
+    || 'push-alerts cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+end;
+$$;
+comment on function push.read_bell() is
+  'What push.connect() wrote into the Vault; or, where that is missing or cannot be read, the code of the alarm, and what it says.';
+
+create function push.call_function(p_function text, p_body jsonb, p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_bell record;
+begin
+  select b.* into v_bell from push.read_bell() as b;
+  if v_bell.fault is not null then
+    perform push.raise_alarm(v_bell.fault, '', v_bell.message, p_now);
+    return false;
+  end if;
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
+  perform net.http_post(
+    url => v_bell.url || '/functions/v1/' || p_function,
+    body => p_body,
+    headers => jsonb_build_object('Content-Type', 'application/json', 'x-push-bell', v_bell.secret),
+    timeout_milliseconds => 5000
+  );
+  return true;
+exception when others then
+  -- A call may fail; the work on whose way it is made may not. The next tick calls again.
+  perform push.raise_alarm('bell_failed', '', format('Calling %s failed: %s. Run: npm run connect', p_function, sqlerrm), p_now);
+  return false;
+end;
+$$;
+comment on function push.call_function(text, jsonb, timestamptz) is
+  'Calls an Edge Function of this project with the bell''s secret, after commit. False when that is not possible: then an alarm says why and what to do.';
+
+create function push.ring(p_now timestamptz default clock_timestamp())
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_dispatcher uuid := gen_random_uuid();
+begin
+  -- What is paused rings nothing, for whatever reason it is asked.
+  if push.is_held(p_now)
+    or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
+    return null;
+  end if;
+  insert into push.dispatchers (id, started_at, lease_until)
+  select v_dispatcher, p_now, p_now + s.call_lease from push.settings as s;
+  return v_dispatcher;
+exception when others then
+  -- The bell may fail; the application's write that rang it may not. The tick rings again.
+  perform push.raise_alarm('bell_failed', '', 'Calling push-dispatch failed: ' || sqlerrm, p_now);
+  return null;
+end;
+$$;
+comment on function push.ring(timestamptz) is
+  'Calls a dispatcher, after commit; returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
+
+create function push.call_for_backlog(p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_settings push.settings;
+  v_live integer;
+  v_waiting integer;
+begin
+  select s.* into v_settings from push.settings as s;
+  -- Those that were called and have not come yet count: one call at a time, whoever notices first.
+  select count(*) into v_live from push.dispatchers as w where w.lease_until > p_now;
+  if v_live >= v_settings.max_dispatchers then
+    return;
+  end if;
+  -- Counted only as far as it matters, along the index by which it is claimed.
+  select count(*) into v_waiting
+  from (
+    select from push.hosts as h
+    cross join lateral (
+      select from push.deliveries as d
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit v_settings.backlog_per_dispatcher * v_live + 1
+    ) as w
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    limit v_settings.backlog_per_dispatcher * v_live + 1
+  ) as due;
+  if v_waiting > v_settings.backlog_per_dispatcher * v_live then
+    perform push.ring(p_now);
+  end if;
+end;
+$$;
+comment on function push.call_for_backlog(timestamptz) is
+  'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
+
+create function push.wake(p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_live boolean := false;
+begin
+  begin
+    perform from push.dispatchers as w
+    -- What this very transaction called comes after its commit, even if the lease is over by then. One that goes on for
+    -- longer than any lease was made before the clock was set back.
+    where (w.lease_until > p_now and w.lease_until <= p_now + (
+      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+    )) or w.called_in = pg_current_xact_id_if_assigned()
+    order by w.lease_until desc
+    limit 1
+    for key share skip locked;
+    v_live := found;
+  exception when serialization_failure then
+    -- In repeatable read a heartbeat since our snapshot reads as a conflict. Ring: one request too many is harmless.
+    v_live := false;
+  end;
+  if not v_live then
+    perform push.ring(p_now);
+  end if;
+end;
+$$;
+comment on function push.wake(timestamptz) is
+  'Makes sure that a dispatcher sees what this transaction queues: one is held in place until commit, or one is called.';
+
+create function push.wake_for_deliveries()
+returns trigger
+language plpgsql
+-- Definer: fires for whoever queued; reads the Vault and writes the dispatchers, which they may not.
+security definer
+set search_path = ''
+as $$
+begin
+  -- What preferences hold back or suppress, and what is paused, is no work now.
+  if exists (
+    select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+  ) and (
+    not exists (select from push.pauses as p where p.resumed_at is null) or exists (
+      select from push_new_deliveries as d
+      where d.state = 'queued' and d.due_at <= clock_timestamp()
+        and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
+    )
+  ) then
+    perform push.wake();
+  end if;
+  return null;
+end;
+$$;
+comment on function push.wake_for_deliveries() is 'Rings for new deliveries, once per statement and at most once per burst.';
+
+create trigger deliveries_wake
+after insert on push.deliveries
+referencing new table as push_new_deliveries
+for each statement execute function push.wake_for_deliveries();

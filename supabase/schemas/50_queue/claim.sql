@@ -1,0 +1,122 @@
+-- push_claim() hands out deliveries under a lease, push_heartbeat() keeps it.
+
+create function public.push_claim(
+  p_dispatcher uuid,
+  p_limit integer default 200,
+  p_now timestamptz default clock_timestamp(),
+  p_busy_hosts text[] default '{}',
+  p_busy_users uuid[] default '{}',
+  p_protocol integer default 1,
+  p_project text default null
+)
+returns json
+language plpgsql
+-- Definer: the service role works the queue through these functions alone and may not touch its tables.
+security definer
+set search_path = ''
+-- The planner knows the queue as it was when the table was last analysed: empty, most likely. Left to itself it then
+-- reads and sorts a whole backlog for every claim. This leaves it the index in whose order the claim reads; jit would
+-- take the price of the sorts that remain at its word.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  -- What one dispatcher holds at most. The answer is one value: the Data API cuts rows off where a project's Max rows
+  -- says so, and a delivery that was claimed and not seen waits for its lease.
+  c_most constant integer := 1000;
+  -- So many deliveries are looked through for those that may go, of one push service.
+  c_looks constant integer[] := array[least(greatest(p_limit, 0), 200), 6000];
+  v_look integer;
+  v_settings push.settings;
+  v_limit constant integer := least(greatest(p_limit, 0), c_most);
+  v_found json[] := array[]::json[];
+  v_busy_hosts text[];
+  v_sifted text[];
+  v_served uuid[] := array[]::uuid[];
+  v_probed jsonb := '{}'::jsonb;
+  v_round push.claim_round;
+begin
+  if p_protocol is distinct from 1 then
+    perform push.refuse(400, 'protocol_unknown',
+      format('This database does not know protocol %s of push_claim.', p_protocol),
+      'The function is newer than the database. Run: supabase db push');
+  end if;
+  select s.* into v_settings from push.settings as s;
+  -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
+  insert into push.dispatchers as w (id, started_at, lease_until)
+  values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
+  on conflict (id) do update set lease_until = excluded.lease_until;
+
+  -- That somebody claims proves that the bell rings again.
+  update push.alarms as a set resolved_at = p_now
+  where (a.code, a.subject) in (
+    select o.code, o.subject from push.alarms as o
+    where o.code in ('bell_not_connected', 'bell_failed', 'vault_unreadable') and o.resolved_at is null
+    for update skip locked
+  );
+
+  -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
+  perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
+  perform push.recognise_project(p_project, p_now);
+  perform push.settle_pauses(p_now => p_now);
+  v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
+  v_sifted := push.sifted_categories();
+  -- A second, longer look only where what may not go may hide what may.
+  foreach v_look in array c_looks loop
+    v_round := push.claim_some(
+      p_dispatcher, v_limit - cardinality(v_found), v_look, v_busy_hosts, p_busy_users || v_served, v_sifted, v_settings,
+      v_look = c_looks[array_upper(c_looks, 1)], p_now
+    );
+    v_found := v_found || v_round.found;
+    v_served := v_served || v_round.served_users;
+    v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
+    exit when not v_round.hides or cardinality(v_found) >= v_limit;
+    v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
+  end loop;
+  if v_probed <> '{}' then
+    update push.hosts as h
+    set probe_at = p_now + v_settings.probe_every,
+        -- Enough to tell apart those who come again and again.
+        probed_users = (array(select u.id::uuid from jsonb_array_elements_text(v_probed -> h.origin) as u (id)) || h.probed_users)[1:100]
+    where v_probed ? h.origin and h.paused_at is not null;
+  end if;
+  -- Only a full hand lets one suspect that there is more than this dispatcher will manage.
+  if cardinality(v_found) >= v_limit then
+    perform push.call_for_backlog(p_now);
+  end if;
+  return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found));
+end;
+$$;
+comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) is
+  'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts or p_busy_users, to a dispatcher of p_project (its URL) under a '
+  'lease, with all it needs to send them: {protocol, deliveries: [...]}. Service role only.';
+
+create function public.push_heartbeat(
+  p_dispatcher uuid,
+  p_deliveries bigint[] default '{}',
+  p_now timestamptz default clock_timestamp()
+)
+returns void
+language sql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+  update push.dispatchers set lease_until = p_now + s.dispatcher_lease
+  from push.settings as s
+  where dispatchers.id = p_dispatcher;
+  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  from push.settings as s
+  where d.id = any (p_deliveries) and d.state = 'sending' and d.dispatcher_id = p_dispatcher;
+$$;
+comment on function public.push_heartbeat(uuid, bigint[], timestamptz) is
+  'Says that a dispatcher is alive and still works on these deliveries. Service role only.';
+
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) from public, anon, authenticated;
+
+revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) to service_role;
+
+grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

@@ -1,0 +1,41 @@
+-- Whether anything is due, and who is at work on it.
+
+create function push.has_due(p_now timestamptz default clock_timestamp())
+returns boolean
+language sql
+stable
+set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+  select exists (
+    select from push.hosts as h
+    cross join lateral (
+      select from push.deliveries as d
+      -- Within a second: what a claim put off to make way for others comes back then, and nobody would ring for it.
+      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now + interval '1 second' and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit 1
+    ) as first
+    where (h.paused_at is null or h.probe_at <= p_now + interval '1 second')
+      and h.origin <> all ((select push.held_hosts(p_now))::text[])
+  );
+$$;
+comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
+
+-- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
+create table push.dispatchers (
+  id uuid not null,
+  called_in xid8 not null default pg_current_xact_id(),
+  started_at timestamptz not null,
+  lease_until timestamptz not null,
+  constraint dispatchers_pkey primary key (id)
+);
+comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
+comment on column push.dispatchers.called_in is 'The transaction that called it: its request leaves at commit, however long that takes.';
+
+alter table push.dispatchers enable row level security;
+create policy dispatchers_nobody on push.dispatchers for all to public using (false);

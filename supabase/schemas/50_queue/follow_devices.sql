@@ -1,0 +1,94 @@
+-- What waits follows its device: to another endpoint, another user, another push service.
+
+create function push.follow_host()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- What is finished keeps the name under which it was sent.
+  update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
+  return null;
+end;
+$$;
+comment on function push.follow_host() is 'Keeps what waits under its push service when that is renamed.';
+
+create trigger hosts_follow
+after update of origin on push.hosts
+for each row when (old.origin <> new.origin)
+execute function push.follow_host();
+
+create function push.end_hostless(p_limit integer, p_now timestamptz default clock_timestamp())
+returns bigint
+language plpgsql
+set search_path = ''
+-- See push_claim.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_count bigint;
+begin
+  -- From one push service to the next along the claim's index. What was under way when its row was deleted, or written at
+  -- that moment, comes back to a queue that no claim reads.
+  with recursive waiting (host) as (
+    (select d.host from push.deliveries as d where d.state = 'queued' order by d.host limit 1)
+    union all
+    select (select d.host from push.deliveries as d where d.state = 'queued' and d.host > w.host order by d.host limit 1)
+    from waiting as w
+    where w.host is not null
+  )
+  update push.deliveries as d set state = 'cancelled', finished_at = p_now, last_code = 'host_removed'
+  where d.id in (
+    select q.id from waiting as w
+    cross join lateral (
+      select o.id from push.deliveries as o
+      where o.host = w.host and o.state = 'queued'
+        and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
+      order by o.due_at, o.id
+      limit p_limit
+      for update skip locked
+    ) as q
+    where not exists (select from push.hosts as h where h.origin = w.host)
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.end_hostless(integer, timestamptz) is
+  'Ends what waits for devices that are gone at push services that have no row any more; returns how many.';
+
+create function push.follow_subscription()
+returns trigger
+language plpgsql
+-- Definer: the owner who updates a subscription has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  if new.user_id is distinct from old.user_id then
+    update push.deliveries as d
+    set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_handed_over'
+    where d.subscription_id = new.id and d.state = 'queued';
+  else
+    update push.deliveries as d
+    set host = new.host,
+        -- What waited for the old address to work again is tried at the new one.
+        due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+    where d.subscription_id = new.id and d.state = 'queued';
+  end if;
+  return null;
+end;
+$$;
+comment on function push.follow_subscription() is
+  'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
+
+create trigger push_subscriptions_follow
+after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
+for each row when (
+  old.host is distinct from new.host or old.user_id is distinct from new.user_id
+  or (old.retry_at is not null and (old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
+)
+execute function push.follow_subscription();

@@ -1,0 +1,73 @@
+-- What waits for the end of quiet hours is judged anew when its user wants something else.
+
+create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_due integer;
+begin
+  with judged as (
+    select d.id, v.verdict
+    from public.push_subscriptions as s
+    cross join lateral (
+      -- Skip locked: whoever holds such a row is claiming, and so judging it.
+      select q.id, q.notification_id from push.deliveries as q
+      where q.subscription_id = s.id and q.state = 'queued' and q.last_code = 'quiet_hours'
+      for update skip locked
+    ) as d
+    join public.push_notifications as n on n.id = d.notification_id
+    left join public.push_preferences as p on p.user_id = s.user_id
+    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+    left join auth.users as u on u.id = s.user_id
+    cross join lateral (
+      select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at) offset 0
+    ) as v (verdict)
+    where s.user_id = p_user_id
+  ), decided as (
+    update push.deliveries as d
+    set state = coalesce((j.verdict).state, 'queued'),
+        due_at = coalesce((j.verdict).due_at, p_now),
+        finished_at = (j.verdict).finished_at,
+        last_code = (j.verdict).code
+    from judged as j
+    where d.id = j.id
+    returning d.last_code
+  )
+  select count(*) filter (where k.last_code is null) into v_due from decided as k;
+  if v_due > 0 then
+    perform push.wake(p_now);
+  end if;
+  return v_due;
+end;
+$$;
+comment on function push.judge_again(uuid, timestamptz) is
+  'Judges anew what waits for the end of a user''s quiet hours; returns how many deliveries are due at once now.';
+
+create function push.follow_preferences()
+returns trigger
+language plpgsql
+-- Definer: the user who changes preferences has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  if tg_op <> 'INSERT' then
+    perform push.judge_again(old.user_id);
+  end if;
+  if tg_op = 'INSERT' or (tg_op = 'UPDATE' and new.user_id <> old.user_id) then
+    perform push.judge_again(new.user_id);
+  end if;
+  return null;
+end;
+$$;
+comment on function push.follow_preferences() is 'Has changed preferences count for what waits already.';
+
+create trigger push_preferences_follow
+after insert or update or delete on public.push_preferences
+for each row execute function push.follow_preferences();
+
+create trigger push_device_preferences_follow
+after insert or update or delete on public.push_device_preferences
+for each row execute function push.follow_preferences();

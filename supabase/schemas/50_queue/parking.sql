@@ -1,0 +1,284 @@
+-- What pauses do with what waits, in chunks.
+--
+-- A paused project or push service costs nothing, however much waits for it: the claim does not read it. A category stands
+-- in the same queues as all others, so what is due of it is parked: `due_at` becomes infinity, which is behind everything that
+-- a claim reads, and `parked_due_at` keeps the moment. New deliveries are parked as they are made, older ones in chunks when
+-- they come to the front of a queue. After the pause, chunks return what is parked, and cancel what is to be discarded.
+
+alter table push.deliveries
+  add column parked_by bigint,
+  add column parked_due_at timestamptz;
+comment on column push.deliveries.parked_by is 'The pause of a category that put it aside. Means nothing once it is no longer queued.';
+comment on column push.deliveries.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
+
+create index deliveries_parked_idx on push.deliveries (parked_by, parked_due_at, id) where state = 'queued' and parked_by is not null;
+
+create function push.is_parked(p_delivery_id bigint)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
+as $$
+begin
+  return exists (select from push.deliveries as d where d.id = p_delivery_id and d.parked_by is not null);
+end;
+$$;
+comment on function push.is_parked(bigint) is 'Whether the pause of a category has put this delivery aside.';
+
+create function push.park(p_delivery_id bigint, p_notification_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+-- A look-up by key, however empty the planner believes the table to be.
+set enable_seqscan = off
+as $$
+declare
+  v_category text;
+begin
+  select n.category into v_category from public.push_notifications as n where n.id = p_notification_id;
+  if push.is_category_paused(v_category) then
+    update push.deliveries as d
+    set due_at = 'infinity',
+        parked_by = push.pause_on(d.host, v_category, d.due_at, d.created_at),
+        parked_due_at = d.due_at,
+        last_code = 'paused'
+    where d.id = p_delivery_id;
+  end if;
+end;
+$$;
+comment on function push.park(bigint, uuid) is 'Puts a delivery that has just been made aside if its category is paused.';
+
+create function push.park_new_deliveries()
+returns trigger
+language plpgsql
+-- Definer: fires for every role that queues, and they have no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  -- Asked by every insert; the rest runs in a pause alone. One by one, by key: no plan is left to the planner.
+  if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
+    perform push.park(d.id, d.notification_id)
+    from push_new_deliveries as d
+    -- What waits for the end of quiet hours waits for that first.
+    where d.state = 'queued' and d.due_at <= clock_timestamp();
+  end if;
+  return null;
+end;
+$$;
+comment on function push.park_new_deliveries() is
+  'Puts new deliveries of a paused category aside, so that they ring no bell and stand in front of no others.';
+
+-- Its name comes before deliveries_wake, and so does it: triggers of a statement fire in the order of their names.
+create trigger deliveries_park
+after insert on push.deliveries
+referencing new table as push_new_deliveries
+for each statement execute function push.park_new_deliveries();
+
+create function push.sift_queue(p_limit integer, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+-- See push_claim; and a look-up by key for each, as everywhere.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  -- The first few of a queue stand for those behind them. So a claim that meets nothing of a paused category pays for a look
+  -- at these, and one that meets a backlog of it puts as much aside as it can.
+  c_sample constant integer := 20;
+  v_sifted constant text[] := push.sifted_categories();
+  v_origin text;
+  v_hits integer;
+  v_left integer := p_limit;
+begin
+  if v_sifted = '{}' then
+    return;
+  end if;
+  for v_origin in select h.origin from push.hosts as h
+  loop
+    select count(*) into v_hits
+    from (
+      select d.notification_id, d.due_at, d.created_at from push.deliveries as d
+      where d.host = v_origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit c_sample
+    ) as f
+    join public.push_notifications as n on n.id = f.notification_id
+    where coalesce(n.category, '') like any (v_sifted)
+      and push.pause_on(v_origin, n.category, f.due_at, f.created_at) is not null;
+    continue when v_hits = 0;
+
+    with front as (
+      select d.id, d.notification_id, d.due_at, d.created_at from push.deliveries as d
+      where d.host = v_origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit greatest(v_hits * v_left / c_sample, 1)
+      for update skip locked
+    ), found as (
+      select f.id, push.pause_on(v_origin, n.category, f.due_at, f.created_at) as pause_id
+      from front as f
+      join public.push_notifications as n on n.id = f.notification_id
+      where coalesce(n.category, '') like any (v_sifted)
+      offset 0
+    ), sifted as (
+      update push.deliveries as d
+      set state = case when p.resumed_at is null then d.state else 'cancelled' end,
+          finished_at = case when p.resumed_at is not null then p_now end,
+          due_at = case when p.resumed_at is null then 'infinity' else d.due_at end,
+          parked_by = case when p.resumed_at is null then p.id end,
+          parked_due_at = case when p.resumed_at is null then d.due_at end,
+          last_code = case
+            when p.resumed_at is not null then 'discarded'
+            -- The dispatcher that lost it may still report that it was sent, which counts by this code.
+            when d.last_code = 'lease_lost' then d.last_code
+            else 'paused'
+          end
+      from found as f
+      join push.pauses as p on p.id = f.pause_id
+      where d.id = f.id
+      returning p.id as pause_id, p.resumed_at is not null as is_discarded
+    ), counted as (
+      update push.pauses as p set discarded = p.discarded + c.n
+      from (select s.pause_id, count(*) as n from sifted as s where s.is_discarded group by s.pause_id) as c
+      where p.id = c.pause_id
+    )
+    select v_left - count(*) into v_left from sifted;
+    exit when v_left <= 0;
+  end loop;
+end;
+$$;
+comment on function push.sift_queue(integer, timestamptz) is
+  'Takes from the front of the queues what is not to be handed out: parks what is due of paused categories, cancels what was discarded at '
+  'the end of a pause.';
+
+create function push.pause_to_return()
+returns bigint
+language sql
+stable
+set search_path = ''
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+  -- One look-up for each pause that has something parked, in the order of the index, and not one for each delivery.
+  with recursive parked (id) as (
+    (
+      select d.parked_by from push.deliveries as d
+      where d.state = 'queued' and d.parked_by is not null
+      order by d.parked_by
+      limit 1
+    )
+    union all
+    select (
+      select d.parked_by from push.deliveries as d
+      where d.state = 'queued' and d.parked_by > k.id
+      order by d.parked_by
+      limit 1
+    )
+    from parked as k
+    where k.id is not null
+  )
+  select k.id from parked as k
+  where k.id is not null and not exists (select from push.pauses as p where p.id = k.id and p.resumed_at is null)
+  limit 1;
+$$;
+comment on function push.pause_to_return() is 'A pause that is over and still has deliveries parked; null when there is none.';
+
+create function push.return_parked(p_pause_id bigint, p_limit integer, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+  with parked as (
+    select d.id, d.parked_due_at < p.discard_before as is_discarded
+    from push.deliveries as d
+    left join push.pauses as p on p.id = p_pause_id
+    where d.state = 'queued' and d.parked_by = p_pause_id
+    order by d.parked_due_at, d.id
+    limit p_limit
+    for update of d skip locked
+  ), returned as (
+    update push.deliveries as d
+    set state = case when k.is_discarded then 'cancelled' else d.state end,
+        finished_at = case when k.is_discarded then p_now end,
+        due_at = d.parked_due_at,
+        parked_by = null,
+        parked_due_at = null,
+        last_code = case when k.is_discarded then 'discarded' else nullif(d.last_code, 'paused') end
+    from parked as k
+    where d.id = k.id
+    returning k.is_discarded
+  )
+  update push.pauses as p set discarded = p.discarded + c.n
+  from (select count(*) as n from returned as r where r.is_discarded) as c
+  where p.id = p_pause_id and c.n > 0;
+$$;
+comment on function push.return_parked(bigint, integer, timestamptz) is
+  'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
+
+create function push.note_settled(p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+begin
+  update push.pauses as p set settled_at = p_now
+  where p.resumed_at is not null and p.settled_at is null
+    and not exists (
+      select from push.deliveries as d
+      where d.state = 'queued' and d.parked_by = p.id and d.parked_due_at < p.discard_before
+    )
+    and not exists (
+      select from push.hosts as h
+      cross join lateral (
+        select from push.deliveries as d
+        where d.host = h.origin and d.state = 'queued' and d.due_at < p.discard_before
+          and d.expires_at > p_now and d.created_at <= p.resumed_at
+        order by d.due_at, d.id
+        limit 1
+      ) as w
+      where p.host is null or p.host = h.origin
+    );
+end;
+$$;
+comment on function push.note_settled(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
+
+create function push.settle_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ended bigint;
+begin
+  -- A project that never paused pays for this question alone.
+  if not exists (select from push.pauses)
+    -- One at a time, and without waiting: a tick may take long, and a claim must not.
+    or not pg_try_advisory_xact_lock(hashtextextended('supapush.pauses', 0))
+  then
+    return;
+  end if;
+  perform push.sift_queue(p_limit, p_now);
+  v_ended := push.pause_to_return();
+  if v_ended is not null then
+    perform push.return_parked(v_ended, p_limit, p_now);
+  end if;
+  perform push.note_settled(p_now);
+end;
+$$;
+comment on function push.settle_pauses(integer, timestamptz) is
+  'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
+  'ends.';

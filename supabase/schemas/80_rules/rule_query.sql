@@ -1,0 +1,290 @@
+-- The text that a rule is compiled to.
+
+create function push.key_columns(p_table regclass)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array_agg(a.attname::text order by k.place)
+  from pg_catalog.pg_index as i
+  -- The first indnkeyatts columns are the key; after them come those of an INCLUDE clause.
+  join pg_catalog.unnest(i.indkey::smallint[]) with ordinality as k (attnum, place) on k.place <= i.indnkeyatts
+  join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where i.indrelid = p_table and i.indisprimary;
+$$;
+comment on function push.key_columns(regclass) is 'The columns of a table''s primary key, in its order; null when it has none.';
+
+create function push.key_object(p_columns text[], p_row text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('pg_catalog.jsonb_build_object(%s)', string_agg(format('%L, %s.%I', k.name, p_row, k.name), ', ' order by k.place))
+  from unnest(p_columns) with ordinality as k (name, place);
+$$;
+comment on function push.key_object(text[], text) is
+  'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
+
+create function push.has_equality(p_table regclass, p_column text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Of one null, so that nothing is read. The first fails where no equality is right for all that the type is made of: a
+  -- row with json in it, a list of points, a box (whose = compares areas). The second where = is not found by this path.
+  execute format(
+    'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
+    from (select) as one left join %2$s as t on false',
+    p_column, p_table);
+  return true;
+exception when undefined_function then
+  return false;
+end;
+$$;
+comment on function push.has_equality(regclass, text) is 'Whether `is distinct from` tells any two values of a column apart.';
+
+create function push.rule_comparisons(p_rule push.rules)
+returns table (name text, differs text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_missing text;
+begin
+  select string_agg(c.name, ', ') into v_missing
+  from unnest(p_rule.columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+  if v_missing is not null then
+    raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
+  end if;
+  return query
+  select a.attname::text,
+    -- json and others have no equality: of those the bytes are compared, which no value can make fail.
+    format(
+      case when push.has_equality(p_rule.watched, a.attname) then 'new.%1$I is distinct from old.%1$I'
+      else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
+      a.attname)
+  from pg_catalog.pg_attribute as a
+  where a.attrelid = p_rule.watched and a.attname = any (p_rule.columns) and a.attnum > 0 and not a.attisdropped
+  order by a.attnum;
+end;
+$$;
+comment on function push.rule_comparisons(push.rules) is 'The columns that a rule watches, each with the expression that says whether it changed.';
+
+create function push.rule_changes(p_rule push.rules, p_event text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(string_agg(
+    format('case when %s then pg_catalog.jsonb_build_object(%L, pg_catalog.jsonb_build_object(''old'', old.%3$I, ''new'', new.%3$I)) else ''{}'' end',
+      c.differs, c.name, c.name), ' || '), '''{}''::jsonb')
+  from push.rule_comparisons(p_rule) as c
+  where p_event = 'update';
+$$;
+comment on function push.rule_changes(push.rules, text) is
+  'The expression behind rule.changes: {"stage": {"old": …, "new": …}} of the watched columns that changed; {} on insert and delete.';
+
+create function push.rule_source(p_rule push.rules, p_event text, p_new text, p_old text, p_condition text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_key text[] := push.key_columns(p_rule.watched);
+  v_same text;
+  v_changed text;
+  v_more text;
+  -- The condition may end in a comment.
+  v_condition text := coalesce(E'(' || p_condition || E'\n    )', 'true');
+begin
+  -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
+  -- The rows as values have names of their own: the table may have a column `new`.
+  v_more := format(
+    E'\n    cross join lateral (select %s as changes) as rule'
+    '\n    cross join lateral (select new.*) as push_new_row cross join lateral (select old.*) as push_old_row',
+    push.rule_changes(p_rule, p_event));
+  if p_event = 'insert' then
+    return format(E'%1$s as new left join %1$s as old on false%2$s\n    where %3$s', p_new, v_more, v_condition);
+  elsif p_event = 'delete' then
+    return format(E'%1$s as old left join %1$s as new on false%2$s\n    where %3$s', p_old, v_more, v_condition);
+  end if;
+
+  if v_key is null then
+    raise exception using errcode = 'undefined_object',
+      message = format('%s has no primary key, which is needed to match old and new rows on update', p_rule.watched);
+  end if;
+  select string_agg(format('new.%1$I = old.%1$I', k.name), ' and ' order by k.place) into v_same
+  from unnest(v_key) with ordinality as k (name, place);
+  select string_agg(c.differs, ' or ') into v_changed from push.rule_comparisons(p_rule) as c;
+  -- A session plans this once, perhaps for one row, and keeps the plan for a statement that changes a hundred thousand: a
+  -- nested loop would then compare each with each. There is none for a full join, and behind `case` the planner does not
+  -- see that an inner join would do.
+  return format(
+    E'%s as new full join %s as old on %s%s\n    where case when %s and (%s) then %s else false end',
+    p_new, p_old, v_same, v_more, v_same, coalesce(v_changed, 'true'), v_condition);
+end;
+$$;
+comment on function push.rule_source(push.rules, text, text, text, text) is
+  'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations.';
+
+create function push.recipients_kind(p_table regclass, p_recipients text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_type regtype;
+begin
+  if p_recipients ~* '^\s*(select|with|values|table)\s' then
+    return 'query';
+  end if;
+  -- The type alone: random() is never below 0, and so nothing is worked out.
+  execute format(
+    E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%1$s\n) end)
+    from (select ''{}''::jsonb as changes) as rule left join %2$s as new on false left join %2$s as old on false',
+    p_recipients, p_table) into v_type;
+  return case v_type when 'uuid'::regtype then 'user' when 'uuid[]'::regtype then 'users' else 'rows' end;
+exception when feature_not_supported then
+  -- A function that returns a set cannot stand within `case`.
+  return 'rows';
+end;
+$$;
+comment on function push.recipients_kind(regclass, text) is
+  'Whether recipients are written as a query, or as an expression for one user, an array of users, or rows (a function that returns a set).';
+
+create function push.recipients_query(p_table regclass, p_recipients text)
+returns text
+language sql
+set search_path = ''
+as $$
+  -- A user id is looked up one by one: left to itself the planner, which knows nothing of how many there will be, reads all
+  -- users for each changed row.
+  select case k.kind
+    when 'user' then format(
+      E'select named.value as user_id from (select (%s\n    ) offset 0) as named (value)\n    where (select true from auth.users as a where a.id = named.value)',
+      p_recipients)
+    when 'users' then format(
+      E'select distinct u.user_id from pg_catalog.unnest((%s\n    )) as u (user_id)\n    where (select true from auth.users as a where a.id = u.user_id)',
+      p_recipients)
+    else format(
+      E'select distinct u.user_id from (%s\n    ) as named (value)\n    cross join lateral pg_catalog.unnest(push.user_ids(named.value)) as u (user_id)\n    where (select true from auth.users as a where a.id = u.user_id)',
+      case k.kind when 'query' then p_recipients else format(E'select (%s\n    )', p_recipients) end)
+  end
+  from (select push.recipients_kind(p_table, p_recipients) as kind) as k;
+$$;
+comment on function push.recipients_query(regclass, text) is
+  'The select of user_id that recipients stand for: each user once, and nobody who is not in auth.users.';
+
+create function push.refuse_constants(p_url text, p_presentation text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_url text;
+  v_fault text;
+begin
+  -- What names no row is the same in every message; what names one fails here, and is looked at when there is one. Whatever
+  -- the expressions do is taken back.
+  begin
+    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  begin
+    execute format(E'select push.presentation_fault((%s\n)::jsonb)', coalesce(p_presentation, 'null')) into v_fault;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  if not push.is_link(v_url) then
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
+  end if;
+  if v_fault is not null then
+    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
+      'Give an SQL expression that makes JSON, such as ''{"sound": "chime.caf"}'' in quotes.');
+  end if;
+end;
+$$;
+comment on function push.refuse_constants(text, text) is
+  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
+
+create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
+returns text
+language sql
+set search_path = ''
+as $$
+  -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
+  select format(
+    $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
+    message.digest_key, message.presentation, %L, %L, %L, %s::integer, %L, %L
+  from (
+    select push_new_row as new_row, push_old_row as old_row from %s
+    offset 0
+  ) as changed
+  %s
+  cross join lateral (select %s as changes offset 0) as rule
+  cross join lateral (
+    select (%s
+    )::text as title, (%s
+    )::text as body, push.encode_spaces((%s
+    )::text) as url, coalesce((%s
+    )::jsonb, '{}') as params, (%s
+    )::text as idempotency_key, (%s
+    )::text as tag, push.encode_spaces((%s
+    )::text) as digest_key, (%s
+    )::jsonb as presentation
+  ) as message
+  cross join lateral (
+    %s
+  ) as recipient$query$,
+    -- An empty urgency is for the template to say.
+    p_rule.template, p_rule.category, coalesce(p_rule.urgency, case when p_rule.template is null then 'normal' else '' end),
+    coalesce(p_rule.ttl::text, 'null'), p_rule.topic, p_rule.name,
+    push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
+    case p_event
+      when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
+      when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
+      else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
+    end,
+    push.rule_changes(p_rule, p_event),
+    coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
+    coalesce(
+      p_rule.params,
+      -- What nobody asked for must not be why a message does not fit.
+      case when p_event = 'update' and p_rule.columns is not null then
+        'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
+      end,
+      'null'
+    ),
+    coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'), coalesce(p_rule.digest_key, 'null'),
+    coalesce(p_rule.presentation, 'null'),
+    push.recipients_query(p_rule.watched, p_rule.recipients)
+  );
+$$;
+comment on function push.rule_query(push.rules, text, text, text) is
+  'The select that turns changed rows into notifications; p_new and p_old name the rows'' relations.';
+
+create function push.rule_insert(p_rule push.rules, p_event text, p_new text, p_old text)
+returns text
+language sql
+set search_path = ''
+as $$
+  select format(
+    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, presentation, template, category, urgency, ttl, topic, rule)\n  %s%s',
+    push.rule_query(p_rule, p_event, p_new, p_old),
+    -- Being ready for a conflict costs every row; without a key there is none.
+    case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
+$$;
+comment on function push.rule_insert(push.rules, text, text, text) is 'The statement that makes the notifications of changed rows.';

@@ -1,0 +1,193 @@
+-- How rules are doing. A table that a rule watches changes in some later migration; push.check_rules() notices.
+
+create function push.rule_stopped(p_rule push.rules)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_missing text;
+begin
+  if not exists (select from pg_catalog.pg_class as c where c.oid = p_rule.watched) then
+    return format('its table %I.%I was dropped', p_rule.table_schema, p_rule.table_name);
+  end if;
+  select string_agg(distinct e.name, ', ') into v_missing
+  from unnest(p_rule.events) as e (name)
+  where not exists (
+    select from pg_catalog.pg_trigger as t
+    where t.tgrelid = p_rule.watched and t.tgname = 'push_rule_' || p_rule.name || '_' || e.name and t.tgenabled in ('O', 'A')
+  );
+  if v_missing is not null then
+    return format('its trigger on %s of %s is missing or disabled', v_missing, p_rule.watched);
+  end if;
+  return null;
+end;
+$$;
+comment on function push.rule_stopped(push.rules) is
+  'Why nothing calls a rule any more: its table is gone, or a trigger is; null while something does. A look into the catalog.';
+
+create function push.rule_misfit(p_rule push.rules)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_stopped constant text := push.rule_stopped(p_rule);
+begin
+  if v_stopped is not null then
+    return v_stopped;
+  end if;
+  perform push.compile_rule(p_rule);
+  return null;
+exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
+  return sqlerrm;
+end;
+$$;
+comment on function push.rule_misfit(push.rules) is
+  'Why a rule does not fit its table any more, null when it does; makes its functions anew where that is all it takes.';
+
+create function push.check_rules(p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+-- A table that is just being changed is looked at the next time.
+set lock_timeout = '100ms'
+as $$
+declare
+  v_rule push.rules;
+  v_misfit text;
+  v_broken integer := 0;
+begin
+  for v_rule in select r.* from push.rules as r order by r.name loop
+    begin
+      v_misfit := push.rule_misfit(v_rule);
+    exception when others then
+      -- Locks and resources: nothing is known about the rule.
+      continue;
+    end;
+    if v_misfit is not null then
+      v_broken := v_broken + 1;
+      perform push.raise_alarm('rule_broken', v_rule.name,
+        format('Rule %s no longer works: %s. Declare it again, or remove it with push.unwatch().', v_rule.name, v_misfit), p_now);
+    else
+      perform push.resolve_alarm('rule_broken', v_rule.name, p_now);
+    end if;
+    update push.rules as r
+    set broken = v_misfit,
+        broken_since = case when v_misfit is not null then coalesce(r.broken_since, p_now) end,
+        table_schema = coalesce(t.nspname, r.table_schema),
+        table_name = coalesce(t.relname, r.table_name)
+    from (select) as one
+    left join (
+      select n.nspname, c.relname from pg_catalog.pg_class as c
+      join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+      where c.oid = v_rule.watched
+    ) as t on true
+    where r.name = v_rule.name
+      and (r.broken, r.table_schema, r.table_name) is distinct from
+        (v_misfit, coalesce(t.nspname, r.table_schema), coalesce(t.relname, r.table_name));
+  end loop;
+
+  perform push.resolve_alarm(a.code, a.subject, p_now)
+  from push.alarms as a
+  where a.code = 'rule_failed' and a.resolved_at is null and not exists (
+    select from push.rule_errors as e where e.rule = a.subject and e.occurred_at > p_now - interval '1 hour'
+  );
+  return v_broken;
+end;
+$$;
+comment on function push.check_rules(timestamptz) is
+  'Looks whether each rule still fits its table, and raises or resolves the alarm rule_broken; resolves rule_failed an hour after the '
+  'last error. Returns how many rules are broken. Run by pg_cron.';
+
+create view push.rule_status
+with (security_invoker = true)
+as
+select
+  r.name,
+  r.table_schema,
+  r.table_name,
+  r.events,
+  r.columns,
+  case when s.broken is not null then 'broken' when e.errors > 0 then 'failing' else 'intact' end as state,
+  s.broken,
+  r.broken_since,
+  e.errors as errors_last_hour,
+  l.message as last_error,
+  l.row_key as last_error_row,
+  l.occurred_at as last_error_at
+from push.rules as r
+-- What nothing calls is broken at once, and not when push.check_rules() comes by.
+cross join lateral (select coalesce(push.rule_stopped(r), r.broken) as broken) as s
+cross join lateral (
+  select count(*) as errors from push.rule_errors as e where e.rule = r.name and e.occurred_at > now() - interval '1 hour'
+) as e
+left join lateral (
+  select o.message, o.row_key, o.occurred_at from push.rule_errors as o where o.rule = r.name order by o.occurred_at desc limit 1
+) as l on true;
+comment on view push.rule_status is
+  'Each rule with its state: intact, failing (errors within the last hour) or broken (does not fit its table), and its last error.';
+
+create function push.rule_error_counts(p_now timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'rule', c.rule, 'count', c.errors, 'last_error', l.message, 'last_error_at', l.occurred_at
+  ) order by c.errors desc, c.rule), '[]')
+  from (
+    select r.name as rule, e.errors
+    from push.rules as r
+    cross join lateral (
+      -- Counted up to a limit, along the index.
+      select count(*) as errors from (
+        select from push.rule_errors as o
+        where o.rule = r.name and o.occurred_at > p_now - interval '1 hour' and o.occurred_at <= p_now
+        limit 10000
+      ) as w
+    ) as e
+    where e.errors > 0
+  ) as c
+  cross join lateral (
+    select o.message, o.occurred_at from push.rule_errors as o
+    where o.rule = c.rule and o.occurred_at <= p_now order by o.occurred_at desc limit 1
+  ) as l;
+$$;
+comment on function push.rule_error_counts(timestamptz) is 'Errors of the last hour by rule, with the last of each; for health.';
+
+create function push.explain_rule(p_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_status push.rule_status;
+  v_text text;
+begin
+  select s.* into v_status from push.rule_status as s where s.name = p_name;
+  if v_status.name is null then
+    perform push.refuse(404, 'rule_unknown', format('There is no rule %s.', p_name), 'List the rules with: select name from push.rules');
+  end if;
+  select string_agg(
+    concat_ws(E'\n',
+      pg_catalog.pg_get_functiondef(p.oid) || ';',
+      coalesce(pg_catalog.pg_get_triggerdef(t.oid) || ';', format('-- There is no trigger on %s.', e.name)),
+      case when t.tgenabled not in ('O', 'A') then '-- This trigger is disabled.' end),
+    E'\n\n' order by e.place)
+  into v_text
+  from unnest(v_status.events) with ordinality as e (name, place)
+  join pg_catalog.pg_proc as p on p.pronamespace = 'push'::regnamespace and p.proname = 'rule_' || p_name || '_' || e.name
+  left join pg_catalog.pg_trigger as t on t.tgfoid = p.oid;
+  return concat_ws(E'\n',
+    format('-- Rule %s on %I.%I: %s', p_name, v_status.table_schema, v_status.table_name, v_status.state),
+    '-- Broken: ' || v_status.broken,
+    '-- Last error (' || v_status.last_error_at || '): ' || v_status.last_error,
+    '', v_text);
+end;
+$$;
+comment on function push.explain_rule(text) is
+  'What push.watch() has made of a rule: its state, the generated trigger functions and their triggers, as SQL.';

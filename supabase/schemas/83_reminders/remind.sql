@@ -1,0 +1,200 @@
+-- push.remind() and push.unremind(), which make and remove a reminder.
+
+create function push.unremind(p_name text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_found boolean := false;
+begin
+  -- The triggers first: dropping them waits for those who are writing, so no moment is noted after this.
+  perform push.drop_reminder_triggers(p_name);
+  delete from push.reminders as r where r.name = p_name;
+  v_found := found;
+  delete from push.reminder_moments as m where m.reminder = p_name;
+  perform push.resolve_alarm('reminder_broken', p_name);
+  return v_found;
+end;
+$$;
+comment on function push.unremind(text) is
+  'Removes a reminder with its triggers and moments; false when there was none of that name.';
+
+create function push.check_reminder_expressions(p_reminder push.reminders)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  v_rows constant text := format('(select * from %s where false)', p_reminder.watched);
+  v_type regtype;
+begin
+  begin
+    -- Over no rows: a misspelt column or a wrong type is an error here, in the migration, not in the night.
+    execute format(E'select pg_catalog.pg_typeof((select (%s\n) from %s as new))', p_reminder.at, v_rows) into v_type;
+    v_type := (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+    if v_type = 'timestamptz'::regtype then
+      perform push.try_reminder(p_reminder, clock_timestamp());
+    end if;
+  exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported or cardinality_violation then
+    perform push.refuse(400, 'reminder_does_not_compile',
+      format('Reminder %s does not compile: %s', p_reminder.name, sqlerrm),
+      'Expressions are SQL over new (and moment, the time it reminds of); name every table and function with its schema.');
+  end;
+  if v_type <> 'timestamptz'::regtype then
+    perform push.refuse(400, 'reminder_time_without_zone',
+      format('The time of reminder %s is a %s, which has no time zone.', p_reminder.name, v_type),
+      'Use a timestamptz, such as: new.starts_at at time zone ''Europe/Berlin'' '
+      'or, of a date: (new.day + time ''09:00'') at time zone ''Europe/Berlin''.');
+  end if;
+  begin
+    -- The condition of a trigger may look at its row alone, and so must the time: nothing would tell when another table's
+    -- changes. Made to be refused, and never kept.
+    execute format(
+      E'create trigger push_reminder_check after update on %s for each row when (((%s\n)::text || (%s\n)::text) is null) '
+      'execute function push.check_notification()',
+      p_reminder.watched, p_reminder.at, coalesce(p_reminder.timezone, 'null'));
+    raise exception using errcode = 'PT200', message = 'The trigger can be made, and is taken back.';
+  exception
+    when sqlstate 'PT200' then
+      return;
+    when syntax_error_or_access_rule_violation or feature_not_supported then
+      perform push.refuse(400, 'reminder_time_not_of_its_row',
+        format('The time of reminder %s must depend only on its row: %s', p_reminder.name, sqlerrm),
+        'Watch the table that has the time, and use a query for the recipients.');
+  end;
+end;
+$$;
+comment on function push.check_reminder_expressions(push.reminders) is
+  'Refuses a reminder whose expressions do not compile, or whose time is none that triggers could keep up with.';
+
+create function push.remind(
+  p_name text,
+  p_table regclass,
+  p_at text,
+  p_before interval[],
+  p_recipients text,
+  p_title text default null,
+  p_body text default null,
+  p_url text default null,
+  p_params text default null,
+  p_condition text default null,
+  p_category text default null,
+  p_urgency text default null,
+  p_ttl integer default null,
+  p_tag text default null,
+  p_template text default null,
+  p_digest_key text default null,
+  p_timezone text default null,
+  p_grace interval default '15 minutes',
+  p_presentation text default null,
+  p_now timestamptz default clock_timestamp()
+)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  v_reminder push.reminders;
+  v_kind "char";
+  v_keys constant text[] := push.key_columns(p_table);
+  v_part_errors integer;
+  v_errors integer := 0;
+begin
+  if p_table is null then
+    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
+  end if;
+  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'reminder_name_malformed',
+      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  select c.relkind into v_kind from pg_catalog.pg_class as c where c.oid = p_table;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
+  end if;
+  if p_at is null or p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
+    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
+      'Give time, recipients and title as SQL expressions.');
+  end if;
+  if coalesce(cardinality(p_before), 0) not between 1 and 20 or array_position(p_before, null) is not null
+    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_before) as o (before)) then
+    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
+      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
+  end if;
+  if p_grace is null or p_grace < interval '1 minute' or p_grace > interval '1 year' then
+    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
+      'Leave it out to use 15 minutes.');
+  end if;
+  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
+  end if;
+  if p_ttl not between 0 and 2419200 then
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
+  end if;
+  perform push.refuse_category(p_category);
+  if v_keys is null then
+    perform push.refuse(400, 'reminder_needs_primary_key',
+      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
+  end if;
+  if exists (
+    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
+  ) then
+    -- What JSON makes of them is not read back as what they were.
+    perform push.refuse(400, 'reminder_key_unsuitable',
+      format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
+  end if;
+
+  perform push.drop_reminder_triggers(p_name);
+  delete from push.reminder_moments as m where m.reminder = p_name and m.state = 'waiting';
+  delete from push.reminders as r where r.name = p_name;
+  insert into push.reminders as r (
+    name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,
+    template, category, urgency, ttl, tag, digest_key, presentation
+  )
+  values (
+    p_name, p_table, p_table::text, v_keys, p_at, p_before, p_timezone, p_grace, p_condition, p_recipients, p_title, p_body,
+    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key, p_presentation
+  )
+  returning r.* into v_reminder;
+  perform push.check_reminder_expressions(v_reminder);
+  perform push.refuse_constants(p_url, p_presentation);
+  -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
+  perform push.create_reminder_triggers(v_reminder);
+  begin
+    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1', false) using p_now;
+  exception
+    when serialization_failure or deadlock_detected then
+      raise;
+    when others then
+      -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
+      for v_part_errors in
+        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
+          push.reminder_parts(v_reminder, p_table::text))
+        using v_reminder, p_now
+      loop
+        v_errors := v_errors + v_part_errors;
+        exit when v_errors > 100;
+      end loop;
+      if v_errors > 100 then
+        -- Not bad rows, but a time that does not suit the table.
+        perform push.refuse(400, 'reminder_time_unusable',
+          format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_table, e.row_key, e.message),
+          'Correct the rows, or use a time that is null for rows without one.')
+        from push.reminder_errors as e
+        where e.reminder = p_name and e.row_key is not null
+        order by e.id desc
+        limit 1;
+      end if;
+  end;
+  perform push.resolve_alarm('reminder_broken', p_name, p_now);
+end;
+$$;
+comment on function push.remind(
+  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, timestamptz
+) is
+  'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
+  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
+  'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent.';

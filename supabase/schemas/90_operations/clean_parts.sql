@@ -1,0 +1,133 @@
+-- Subscriptions, runs of cron and errors that are old enough to go.
+
+create table push.cleaning (
+  id boolean not null default true,
+  next_subscription_id uuid not null default '00000000-0000-0000-0000-000000000000',
+  last_cron_run bigint not null default 0,
+  constraint cleaning_pkey primary key (id),
+  constraint cleaning_one_row check (id)
+);
+comment on table push.cleaning is 'Where the next batch of push.clean() goes on.';
+comment on column push.cleaning.next_subscription_id is
+  'Subscriptions are walked round and round: an index on last_used_at would cost every single delivery an update of it.';
+comment on column push.cleaning.last_cron_run is
+  'The last run of cron.job_run_details that was looked at; that table has no index but on runid, and may be huge with other jobs'' runs.';
+
+insert into push.cleaning default values;
+
+alter table push.cleaning enable row level security;
+create policy cleaning_nobody on push.cleaning for all to public using (false);
+
+create function push.clean_subscriptions(p_limit integer, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_from uuid;
+  v_next uuid;
+  v_count bigint;
+begin
+  select c.next_subscription_id into v_from from push.cleaning as c;
+  with page as (
+    select w.id, row_number() over (order by w.id) as place
+    from (
+      select s.id from public.push_subscriptions as s where s.id >= v_from order by s.id limit p_limit + 1
+    ) as w
+  ), deleted as (
+    delete from public.push_subscriptions as s
+    where s.id in (
+      select o.id from public.push_subscriptions as o
+      join page as p on p.id = o.id and p.place <= p_limit
+      cross join push.settings as t
+      where o.expires_at <= p_now
+        or (
+          greatest(o.last_used_at, o.created_at, o.updated_at) <= p_now - t.keep_unused_subscriptions
+          and not exists (select from push.deliveries as d where d.subscription_id = o.id and d.state = 'queued')
+        )
+      for update of o skip locked
+    )
+    returning 1
+  )
+  select (select p.id from page as p where p.place > p_limit), (select count(*) from deleted) into v_next, v_count;
+  update push.cleaning as c set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000') where c.id;
+  return v_count;
+end;
+$$;
+comment on function push.clean_subscriptions(integer, timestamptz) is
+  'Looks at the next p_limit devices, and removes those that have lapsed or were not used for long; returns how many.';
+
+create function push.clean_cron_runs(p_limit integer, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_from bigint;
+  v_found boolean;
+  v_last bigint;
+  v_count bigint;
+begin
+  select c.last_cron_run into v_from from push.cleaning as c;
+  with page as (
+    select r.runid, r.jobid, r.command, coalesce(r.end_time, r.start_time, '-infinity') as ended_at
+    from cron.job_run_details as r
+    where r.runid > v_from
+    order by r.runid
+    limit p_limit
+  ), old as (
+    -- Up to the first one that has to stay.
+    select p.runid, p.jobid, p.command from page as p cross join push.settings as s
+    where p.runid < coalesce(
+      (select min(k.runid) from page as k where k.ended_at > p_now - s.keep_cron_runs), 9223372036854775807
+    )
+  ), deleted as (
+    -- The history of other jobs is not ours to delete. Of a job that is gone, the command tells that it was ours.
+    delete from cron.job_run_details as r
+    where r.runid in (
+      select o.runid from old as o
+      where o.command in (select w.command from push.jobs() as w) or o.jobid in (
+        select j.jobid from cron.job as j join push.jobs() as w on w.name = j.jobname
+      )
+    )
+    returning 1
+  )
+  select exists (select from page), (select max(o.runid) from old as o), (select count(*) from deleted)
+  into v_found, v_last, v_count;
+  -- Nothing beyond the last one: a pg_cron that was installed anew counts from 1 again.
+  update push.cleaning as c set last_cron_run = case when v_found then coalesce(v_last, c.last_cron_run) else 0 end where c.id;
+  return v_count;
+end;
+$$;
+comment on function push.clean_cron_runs(integer, timestamptz) is
+  'Removes old runs of our own jobs, also of those that are gone, from pg_cron''s history, looking at p_limit of them; returns how many.';
+
+create function push.trim_errors(p_keep integer, p_limit integer, out rule_errors bigint, out reminder_errors bigint)
+language plpgsql
+set search_path = ''
+-- By index, from the newest of each on.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+begin
+  delete from push.rule_errors as r
+  where r.id in (
+    select o.id from push.rules as u
+    cross join lateral (
+      select e.id from push.rule_errors as e where e.rule = u.name order by e.occurred_at desc offset p_keep limit p_limit
+    ) as o
+  );
+  get diagnostics rule_errors = row_count;
+  delete from push.reminder_errors as r
+  where r.id in (
+    select o.id from push.reminders as u
+    cross join lateral (
+      select e.id from push.reminder_errors as e where e.reminder = u.name order by e.occurred_at desc offset p_keep limit p_limit
+    ) as o
+  );
+  get diagnostics reminder_errors = row_count;
+end;
+$$;
+comment on function push.trim_errors(integer, integer) is
+  'Keeps so many errors of each rule and reminder, the newest: one user may write what breaks them again and again. Returns how many went.';

@@ -1,0 +1,163 @@
+-- Health, one look that tells an operator whether messages arrive, and if not, why.
+
+alter table push.settings
+  add column health_oldest_waiting interval not null default '5 minutes',
+  add column health_success_rate numeric not null default 0.9,
+  add constraint settings_health check (
+    health_oldest_waiting > interval '0' and health_success_rate between 0 and 1
+  );
+comment on column push.settings.health_oldest_waiting is 'A delivery that is due for longer than this makes the project unhealthy.';
+comment on column push.settings.health_success_rate is 'Less than this share of recent deliveries sent makes the project unhealthy.';
+
+create function public.push_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
+  c_sample constant integer := 10000;
+  c_window constant interval := interval '15 minutes';
+  v_settings push.settings;
+  v_held constant text[] := push.held_hosts(p_now);
+  v_waiting bigint;
+  v_oldest numeric;
+  v_recent jsonb;
+  v_errors jsonb;
+  v_finished bigint;
+  v_sent bigint;
+  v_users_reached boolean;
+  v_hosts jsonb;
+  v_alarms jsonb;
+  v_reminders constant jsonb := push.reminder_health(p_now);
+  v_pauses constant jsonb := push.pause_health(p_now);
+  v_jobs constant jsonb := push.job_health(p_now);
+  v_bell constant record := push.read_bell();
+  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
+  v_reasons jsonb;
+begin
+  select s.* into v_settings from push.settings as s;
+
+  -- Counted up to a limit, along the index by which it is claimed.
+  select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
+  from push.hosts as h
+  cross join lateral (
+    select d.due_at from push.deliveries as d
+    where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+    order by d.due_at, d.id
+    limit 100000
+  ) as w;
+
+  with recent as (
+    select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
+    where d.finished_at > p_now - c_window and d.finished_at <= p_now
+    order by d.finished_at desc
+    limit c_sample
+  ), tried as (
+    -- That a message did not outlast its user's quiet hours, or a pause, is no fault of anything.
+    select r.state, r.last_code, r.host, r.subscription_id from recent as r
+    where r.state in ('sent', 'failed')
+      or (r.state = 'expired' and coalesce(r.last_code, '') not in ('quiet_hours', 'paused'))
+  )
+  select
+    coalesce((select jsonb_object_agg(c.state, c.n) from (
+      select r.state, count(*) as n from recent as r group by r.state) as c), '{}'),
+    coalesce((select jsonb_agg(jsonb_build_object('code', e.last_code, 'host', e.host, 'count', e.n) order by e.n desc) from (
+      select t.last_code, t.host, count(*) as n from tried as t
+      where t.state <> 'sent' group by t.last_code, t.host order by n desc limit 10) as e), '[]'),
+    (select count(*) from tried),
+    (select count(*) from tried as t where t.state = 'sent'),
+    (
+      select count(*) filter (where u.reached) >= count(*) * v_settings.health_success_rate
+      from (
+        select bool_or(t.state = 'sent') as reached
+        from tried as t
+        join public.push_subscriptions as s on s.id = t.subscription_id
+        group by s.user_id
+      ) as u
+    )
+  into v_recent, v_errors, v_finished, v_sent, v_users_reached;
+
+  -- What is normal is left out: a row here is something to read.
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'origin', h.origin,
+    'circuit', case
+      when h.paused_at is not null then 'open'
+      when h.slowed_to is not null then 'slowed'
+      else 'closed'
+    end,
+    'paused_at', h.paused_at,
+    'last_success_at', h.last_success_at,
+    'last_error_at', h.last_error_at,
+    'last_error', h.last_error
+  ) order by h.origin), '[]')
+  into v_hosts
+  from push.hosts as h
+  where h.last_success_at is not null or h.last_error_at is not null;
+
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'code', a.code, 'subject', a.subject, 'message', a.message, 'raised_at', a.raised_at
+  ) order by a.raised_at), '[]')
+  into v_alarms
+  from push.alarms as a
+  where a.resolved_at is null;
+
+  select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
+  into v_reasons
+  from jsonb_array_elements(v_alarms) as a (value);
+  v_reasons := v_reasons || coalesce((
+    select jsonb_agg(jsonb_build_object('code', 'paused', 'message', format(
+      'Paused since %s: %s (%s). %s deliveries wait. push.resume() ends it.', p.value ->> 'paused_at',
+      coalesce('category ' || (p.value ->> 'category'), p.value ->> 'host', 'the whole project'),
+      p.value ->> 'reason', p.value ->> 'waiting'
+    )))
+    from jsonb_array_elements(v_pauses) as p (value)
+    where p.value ->> 'resumed_at' is null
+  ), '[]');
+  if v_oldest > extract(epoch from v_settings.health_oldest_waiting) then
+    v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
+      'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
+  end if;
+  -- Of users, too: the devices of a few that never answer are no fault of the project's.
+  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
+    v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
+      'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
+  end if;
+  if (v_reminders ->> 'overdue')::integer > 0 and v_last_tick >= p_now - interval '2 minutes' then
+    v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
+      'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
+  end if;
+  v_reasons := v_reasons || (v_jobs -> 'reasons');
+  -- Before the first message finds it out.
+  if v_bell.fault is not null and not jsonb_path_exists(v_reasons, '$[*] ? (@.code == $code)', jsonb_build_object('code', v_bell.fault)) then
+    v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
+  end if;
+
+  return jsonb_build_object(
+    'healthy', v_reasons = '[]',
+    'reasons', v_reasons,
+    'waiting', v_waiting,
+    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
+    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'recent', v_recent,
+    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
+    'errors', v_errors,
+    'rule_errors', push.rule_error_counts(p_now),
+    'hosts', v_hosts,
+    'pauses', v_pauses,
+    'reminders', v_reminders,
+    'receipts', push.receipt_health(p_now),
+    'alarms', v_alarms,
+    'quote_sources', push.quote_source_health(p_now),
+    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
+    'last_tick_at', v_last_tick
+  );
+end;
+$$;
+comment on function public.push_health(timestamptz) is
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+
+revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
+grant execute on function public.push_health(timestamptz) to service_role;
