@@ -168,9 +168,9 @@ describe('the flags of npm run dev', () => {
 
   it.each([
     ['--bogus', 'bogus'],
-    ['--port=many', '--port wants a port'],
-    ['--push-port=70000', '--push-port wants a port'],
-    ['--page-port=0', '--page-port wants a port'],
+    ['--port=many', '--port needs a port'],
+    ['--push-port=70000', '--push-port needs a port'],
+    ['--page-port=0', '--page-port needs a port'],
     ['stray', 'stray'],
   ])('are refused with usage and exit code 2 when wrong: %s', async (flag, said) => {
     const started = dev(flag);

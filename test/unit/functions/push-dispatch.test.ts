@@ -189,7 +189,7 @@ describe('the health probe', () => {
     ],
     [
       'has a private key that is none',
-      { ...GOOD, VAPID_PRIVATE_KEY: `${keys.privateKey}=` },
+      { ...GOOD, VAPID_PRIVATE_KEY: `${keys.privateKey}!` },
       'vapid_keys_invalid',
       ['VAPID_PRIVATE_KEY'],
     ],
