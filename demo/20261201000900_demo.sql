@@ -25,8 +25,8 @@ revoke all on function public.demo_welcome() from public, anon, authenticated;
 create trigger demo_welcome after insert on auth.users for each row execute function public.demo_welcome();
 
 insert into public.push_categories (key, title, description) values
-  ('crm', 'Deals and contacts', 'When one of yours changes.'),
-  ('alerts', 'Alerts', 'When a value gets where you said.');
+  ('crm', 'Deals and contacts', 'When one of your deals or contacts changes.'),
+  ('alerts', 'Alerts', 'When a value reaches your threshold.');
 insert into public.push_topics (key, title, description) values
   ('news', 'Product news', 'About once a month.');
 select public.push_record_quotes('[{"symbol": "DAX", "value": 18000}, {"symbol": "BTC", "value": 64000}]');
