@@ -6,7 +6,7 @@ insert into public.organisations (name) values ('Acme');
 create function public.demo_welcome()
 returns trigger
 language plpgsql
--- Definer: whoever signs up has no rights yet.
+-- Definer: a user who signs up has no rights yet.
 security definer
 set search_path = ''
 as $$

@@ -1,4 +1,4 @@
--- Events: organisers publish them, people hold tickets, and whoever holds a valid one hears of changes.
+-- Events: organisers publish them, people hold tickets, and the holders of valid ones are told of changes.
 
 create table public.events (
   id bigint not null generated always as identity,

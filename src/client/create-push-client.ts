@@ -88,7 +88,7 @@ export function createPushClientIn(
       actions.userId = userId;
       if (!changed) return;
       users++;
-      // What the browser cannot do, it can do for nobody.
+      // A browser without push cannot do it for any user, so its status stays.
       if (isSupported()) setStatus('unknown');
       userChanged.tell(userId);
     },

@@ -10,7 +10,7 @@ export interface Happenings {
   readonly opened: Signal<string>;
   /** The device may stand otherwise than it did. */
   sync(): void;
-  /** Who is signed in now, as soon as it is known, and whether it was somebody else before, or nobody. */
+  /** Who is signed in now, as soon as it is known, and whether it was another user before, or none. */
   user(userId: string | null, changed: boolean): void;
   /** Who it was, as far as this page knows. */
   signedOut(userId: string | null): Promise<void>;
@@ -23,7 +23,7 @@ export function listenToBrowser(
 ): {
   /** Tells other tabs that the device or the inbox changed here. */
   tellTabs(what: 'device' | 'inbox'): void;
-  /** Whether it is known that nobody is signed in. */
+  /** Whether it is known that no user is signed in. */
   isSignedOut(): boolean;
   dispose(): void;
 } {

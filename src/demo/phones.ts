@@ -4,7 +4,7 @@ import type { Stack } from '../local/stack.ts';
 import { type DemoUser, register, settled, signUp } from './demo-user.ts';
 import type { Narrator } from './narrator.ts';
 
-/** Somebody in a demo, with one phone. */
+/** A user in a demo, with one phone. */
 export interface Person<Tables> extends DemoUser<Tables> {
   phone: VirtualDevice;
 }

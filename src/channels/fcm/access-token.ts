@@ -78,7 +78,7 @@ export function createAccessTokens(
   return {
     get,
     async replace(refused) {
-      // Somebody else may have replaced it meanwhile.
+      // Another delivery may have replaced it meanwhile.
       if (current !== undefined && 'token' in current.result && current.result.token === refused) {
         const time = now();
         if (time >= replacedAt && time - replacedAt < RENEWAL_PAUSE_MS) return null;

@@ -137,7 +137,7 @@ begin
 end
 $$;
 
--- Definer: nobody but the owner may write cron.job. The caller's name is handed in because in here it is the owner's.
+-- Definer: only the owner may write cron.job. The caller's name is a parameter because current_user is the owner in here.
 create function cron._save_job(job_name text, schedule text, command text, caller name) returns bigint
 language plpgsql security definer set search_path = ''
 as $$
