@@ -60,8 +60,8 @@ begin
   if public.push_user_id() is null then
     return new;
   end if;
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
-  -- learns from the other answers below how many topics a stranger is in.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that a user
+  -- cannot learn from the other answers below how many topics another user is in.
   if new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_topic_members"';

@@ -166,7 +166,7 @@ begin
     where w.closes_at <= p_now and d.closed_at is null
     order by w.closes_at, w.digest_id
     limit p_limit
-    -- Somebody who joined has not committed yet, or somebody else closes it.
+    -- A transaction that joined has not committed yet, or another one closes it.
     for update skip locked
   );
   if v_ids = '{}' then

@@ -1,10 +1,10 @@
--- The inbox, what a user finds in the app: own messages and those of the topics they are in, what of it is
--- unread, and marking it.
+-- The inbox, what a user finds in the app: their own messages and those of the topics they are in, which of them are
+-- unread, and marking them.
 --
 -- Everything here runs with the rights of the user who calls it: row-level security decides what is theirs.
 
--- A message to one user carries its read_at. Of a topic's message that is known per member, and costs nothing until
--- somebody reads: one moment per membership up to which all is read, and a row for each message that differs from it.
+-- A message to one user carries its read_at. For a topic's message that is known per member, and costs nothing until
+-- a member reads: one moment per membership up to which all is read, and a row for each message that differs from it.
 alter table public.push_topic_members add column read_until timestamptz;
 comment on column public.push_topic_members.read_until is
   'The topic''s messages sent until then are read, except where push_reads says otherwise. Moved by push_mark_all_read().';

@@ -1,9 +1,9 @@
--- The bell. pg_net only rings it; what is to be done stands in push.deliveries.
+-- The bell. pg_net only rings it; the work to do is in push.deliveries.
 --
--- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
--- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot
--- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
--- without leaving is left to the tick.
+-- A transaction that needs a dispatcher looks for a live one first and holds its row with a key-share lock until commit.
+-- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
+-- cannot leave before every transaction that counts on it has committed, and its last look then sees their rows. The tick
+-- finds only what is left by dispatchers that die without leaving.
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -115,7 +115,7 @@ declare
   v_waiting integer;
 begin
   select s.* into v_settings from push.settings as s;
-  -- Those that were called and have not come yet count: one call at a time, whoever notices first.
+  -- Those that were called and have not come yet count, so only the first transaction that notices calls one.
   select count(*) into v_live from push.dispatchers as w where w.lease_until > p_now;
   if v_live >= v_settings.max_dispatchers then
     return;
@@ -175,7 +175,7 @@ comment on function push.wake(timestamptz) is
 create function push.wake_for_deliveries()
 returns trigger
 language plpgsql
--- Definer: fires for whoever queued; reads the Vault and writes the dispatchers, which they may not.
+-- Definer: fires for every role that queues; reads the Vault and writes the dispatchers, which that role may not.
 security definer
 set search_path = ''
 as $$

@@ -108,7 +108,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- A pause that ends by itself within this time is a connection that broke, and nobody has to be told.
+  -- A pause that ends by itself within this time is a connection that broke, and the operator need not know.
   c_patience constant interval := interval '10 seconds';
   v_settings push.settings;
   v_host push.hosts;

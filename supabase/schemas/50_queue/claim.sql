@@ -49,7 +49,7 @@ begin
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
   on conflict (id) do update set lease_until = excluded.lease_until;
 
-  -- That somebody claims proves that the bell rings again.
+  -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o

@@ -43,7 +43,7 @@ begin
         when r.outcome = 'retry' and r.status in (429, 503, 406) then 'throttled'
         when r.outcome = 'retry' and coalesce(r.code, '') not in ('channel_failed', 'delivery_unreadable') then 'unreachable'
       end as evidence,
-      -- Without a status nobody was asked: our side has no credentials that it could try.
+      -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
@@ -125,7 +125,7 @@ begin
         end as new_state
       from judged as j
     ) as k
-    -- Said again, because this is looked at once more when somebody else has changed the row since.
+    -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
     where d.id = k.id and d.attempts = k.attempts and (
       d.state = 'sending'
       or (
@@ -137,7 +137,7 @@ begin
       k.device_rests_until,
       d.host, d.subscription_id, k.claimed_at
   ), used as (
-    -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
+    -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
     update public.push_subscriptions as s
     set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null

@@ -3,7 +3,7 @@
 create function push.queue_new_notifications()
 returns trigger
 language plpgsql
--- Definer: whoever inserts a notification (the service, a rule) has no access to the queue.
+-- Definer: the role that inserts a notification (the service, a rule) has no access to the queue.
 security definer
 set search_path = ''
 as $$
@@ -59,7 +59,7 @@ for each statement execute function push.queue_new_notifications();
 create function push.delete_deliveries()
 returns trigger
 language plpgsql
--- Definer: whoever deletes a notification has no access to the queue.
+-- Definer: the role that deletes a notification has no access to the queue.
 security definer
 set search_path = ''
 -- A look-up by index for each, however empty the planner believes the queue to be.

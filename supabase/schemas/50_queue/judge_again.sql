@@ -12,7 +12,7 @@ begin
     select d.id, v.verdict
     from public.push_subscriptions as s
     cross join lateral (
-      -- Skip locked: whoever holds such a row is claiming, and so judging it.
+      -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
       select q.id, q.notification_id from push.deliveries as q
       where q.subscription_id = s.id and q.state = 'queued' and q.last_code = 'quiet_hours'
       for update skip locked

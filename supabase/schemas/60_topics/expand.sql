@@ -8,7 +8,7 @@
 create function push.begin_expansion()
 returns trigger
 language plpgsql
--- Definer: whoever inserts a notification has no access to the queue.
+-- Definer: the role that inserts a notification has no access to the queue.
 security definer
 set search_path = ''
 as $$
@@ -186,7 +186,7 @@ begin
     return false;
   end if;
   if exists (select from push.expansions as e where e.notification_id = v_id and e.finished_at is not null) then
-    -- Somebody finished it between our snapshot and our lock.
+    -- Another transaction finished it between our snapshot and our lock.
     return true;
   end if;
 
@@ -200,11 +200,11 @@ begin
       update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
     end if;
   exception when lock_not_available then
-    -- A member's limit is in somebody's hands: this one goes to the end of the line.
+    -- Another transaction holds a member's limit: this expansion goes to the end of the line.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     return false;
   when others then
-    -- The tick and the dispatchers have other work: this one goes to the end of the line, and somebody has to look.
+    -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
     return false;

@@ -10,7 +10,7 @@ create function public.push_vapid_key()
 returns text
 language sql
 stable
--- Definer: reads one public value out of the settings, which nobody else may read.
+-- Definer: reads one public value out of the settings, which API roles may not read.
 security definer
 set search_path = ''
 as $$
@@ -19,9 +19,9 @@ $$;
 comment on function public.push_vapid_key() is
   'The public VAPID key that browsers subscribe with, base64url; null until push.connect() was called.';
 
--- A browser whose row is gone registers anew by itself, for rows get lost. What its user has removed must stay removed.
+-- A browser whose row is gone registers anew by itself, since rows get lost. A device that its user removed must stay removed.
 create table push.removed_devices (
-  -- Whoever reads this table learns no endpoint.
+  -- A digest, so that a reader of this table learns no endpoint.
   address_digest bytea not null,
   user_id uuid not null,
   removed_at timestamptz not null default clock_timestamp(),
@@ -62,7 +62,7 @@ begin
   insert into push.removed_devices as r (address_digest, user_id)
   select push.address_digest(coalesce(d.endpoint, d.fcm_token)), d.user_id
   from push_deleted_subscriptions as d
-  -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
+  -- Deleting an account deletes its devices; then there is no user left to remember them for.
   where d.user_id = public.push_user_id() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
   if found then
@@ -193,7 +193,7 @@ begin
   returning push_notifications.id into v_id;
 
   if p_subscription_id is not null then
-    -- Nobody has seen them yet.
+    -- No dispatcher has seen them yet.
     delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
   select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),

@@ -51,7 +51,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-  -- Only for whose device it still is: what is left on a shared screen after its user signed out is nobody's to read.
+  -- Only while it is the user's device: a click on a shared screen after they signed out must not mark it as read.
   update public.push_notifications as n set read_at = w.occurred_at
   from (
     select o.id, r.occurred_at

@@ -183,7 +183,7 @@ as $$
   from (select push.recipients_kind(p_table, p_recipients) as kind) as k;
 $$;
 comment on function push.recipients_query(regclass, text) is
-  'The select of user_id that recipients stand for: each user once, and nobody who is not in auth.users.';
+  'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
 create function push.refuse_constants(p_url text, p_presentation text)
 returns void
@@ -262,7 +262,7 @@ as $$
     coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
     coalesce(
       p_rule.params,
-      -- What nobody asked for must not be why a message does not fit.
+      -- These params are added by default, so they must not make a message too large.
       case when p_event = 'update' and p_rule.columns is not null then
         'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
       end,

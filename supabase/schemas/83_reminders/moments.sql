@@ -71,7 +71,7 @@ as $$
     p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows);
 $$;
 comment on function push.reminder_delete(push.reminders, text) is
-  'The statement that takes back the moments to come of rows; p_rows is a select of their keys. Waits for nobody.';
+  'The statement that deletes the future moments of rows; p_rows is a select of their keys. Waits for no lock.';
 
 create function push.try_reminder(p_reminder push.reminders, p_now timestamptz)
 returns void

@@ -63,7 +63,7 @@ language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 set intervalstyle = 'postgres'
--- Whoever changes the table, or removes a user, for long: everybody else's messages do not wait for that.
+-- A transaction that changes the table, or removes a user, may take long: messages to other users do not wait for it.
 set lock_timeout = '1s'
 as $$
 declare

@@ -143,7 +143,7 @@ create policy push_alerts_delete on public.push_alerts for delete to authenticat
 
 revoke all on public.push_alerts from anon, authenticated, service_role;
 grant select, delete on public.push_alerts to authenticated, service_role;
--- How it stands is nobody's to write: a generation that went back would be a firing that is never told.
+-- No role may write the state of an alert: if its generation went back, a firing would never be sent.
 grant insert (
   user_id, symbol, condition, threshold, window_minutes, direction, level, level_condition, hysteresis, hysteresis_unit, cooldown,
   recurring, expires_at, active_from, active_until, timezone, setup, title, body, urgency, enabled

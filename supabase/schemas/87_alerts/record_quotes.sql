@@ -99,7 +99,7 @@ begin
   perform set_config('push.alerts_fired', '{}', true), set_config('push.writing_at', p_now::text, true);
 
   -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
-  -- whoever records the same ones at the same time waits there, and nobody for each other.
+  -- transactions that record the same ones at the same time wait there, in one order and so without a deadlock.
   for v_round in 1 .. coalesce((select max(r.round) from unnest(v_rounds) as r (round)), 0) loop
     with written as (
       insert into public.push_quotes as q (symbol, value, quoted_at, source, lasting)

@@ -98,7 +98,7 @@ begin
     v_alert.disabled_reason := 'expired';
     return push.with_lines(v_alert);
   elsif v_alert.last_side is null or p_level_price is distinct from v_alert.level_price then
-    -- The level has moved while somebody was changing the alert, and takes it along now.
+    -- The level moved while its user was changing the alert; the alert follows it now.
     return push.begin_alert(v_alert, p_level_price, p_value);
   end if;
 

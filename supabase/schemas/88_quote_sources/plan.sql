@@ -97,7 +97,7 @@ as $$
   on conflict do nothing;
 $$;
 comment on function push.note_watched_symbols(push.quote_sources, text[], timestamptz) is
-  'Notes which watched symbols a source serves, and forgets those that nobody watches any more.';
+  'Notes which watched symbols a source serves, and forgets those that no alert watches any more.';
 
 create function push.lease_quote_sources(p_now timestamptz)
 returns jsonb

@@ -1,4 +1,4 @@
--- The cleaning: what is old enough goes, a bounded batch at a time, and waits for nobody.
+-- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
 
 -- Its order is that of its growth, so that keeping it costs an append.
 create index deliveries_finished_idx on push.deliveries (finished_at) where finished_at is not null;
