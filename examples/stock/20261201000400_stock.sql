@@ -10,7 +10,7 @@ create table public.products (
   constraint products_name check (octet_length(name) between 1 and 200),
   constraint products_stock check (stock >= 0)
 );
-comment on table public.products is 'What is in stock. The shop''s server writes it; everybody who signs in may read it.';
+comment on table public.products is 'What is in stock. The shop''s server writes it; every user who is signed in may read it.';
 
 -- access -------------------------------------------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ class SourceRun {
 
   report(): SourceReport {
     const { source, lease } = this.#planned;
-    // Who refuses everything has something against the request, not against the symbols.
+    // A source that refuses everything refuses the request itself, not the symbols.
     const error = this.#error ?? (this.#answers === 0 ? this.#refusal : undefined);
     return {
       source,

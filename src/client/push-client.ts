@@ -46,7 +46,7 @@ export type QuietByWeekday = {
   } | null;
 };
 
-/** What a user wants to get, and when. Who never said anything gets everything at once. */
+/** What a user wants to get, and when. A user without preferences gets everything at once. */
 export interface Preferences {
   readonly enabled: boolean;
   /** IANA name. Filled in from the browser where quiet hours are set without one. */

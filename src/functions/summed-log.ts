@@ -1,6 +1,6 @@
 import type { Platform } from './platform.ts';
 
-/** A log of what strangers can bring about as often as they like. */
+/** A log of events that an attacker can cause as often as they like. */
 export interface SummedLog {
   /** Notes what happened. `entry` has nothing in it that differs from one request to the next. */
   note(entry: Record<string, unknown>): void;

@@ -83,7 +83,7 @@ begin
     return false;
   end if;
   if v_other.user_id is distinct from p_row.user_id then
-    -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
+    -- An FCM token proves that its user has the device. An endpoint does not, since it may be known without its keys.
     if v_other.p256dh <> p_row.p256dh or v_other.auth <> p_row.auth then
       perform push.refuse(409, 'endpoint_taken',
         'This endpoint is registered to another user with different keys.',

@@ -1,6 +1,7 @@
 -- The push services that may be called, and the checks of what a browser sends us.
 --
--- An endpoint is a URL from a stranger that our servers will call. Only what is listed here is ever called.
+-- An endpoint is a URL that a client sends, possibly an attacker, and that our servers will call. Only push services that
+-- are listed here are ever called.
 
 create table push.hosts (
   origin text not null,
@@ -100,7 +101,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- What goes on under another name is raised again under that.
+  -- A fault that goes on under the new name is raised again under that name.
   update push.alarms as a set resolved_at = clock_timestamp() where a.subject = old.origin and a.resolved_at is null;
   return null;
 end;

@@ -13,7 +13,7 @@ create function push.timezone_named(p_name text)
 returns text
 language plpgsql
 set search_path = ''
--- What is set below ends with this function.
+-- The setting below ends with this function.
 set timezone = 'UTC'
 as $$
 begin
@@ -153,8 +153,8 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
-  -- answers do not tell whether a stranger has preferences.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers do not tell whether another user has preferences.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
@@ -189,13 +189,13 @@ for each row execute function push.check_preferences();
 create function push.check_device_preferences()
 returns trigger
 language plpgsql
--- Definer: reads push.settings, and the devices of whomever the service role writes for.
+-- Definer: reads push.settings, and the devices of any user the service role writes for.
 security definer
 set search_path = ''
 as $$
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
-  -- answers say nothing about a stranger's devices.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers say nothing about another user's devices.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_device_preferences"';

@@ -66,12 +66,12 @@ begin
     and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
-    -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
+    -- Only plain paths and addresses pass here: push.refuse_notification() checks the others.
     and (new.url is null or 
       new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
     )
-    -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
-    -- becomes six bytes of JSON at most, and one of such a url stays one.
+    -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
+    -- at most, and a character of such a url stays one byte.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
       + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048

@@ -53,7 +53,7 @@ begin
     join push.digest_windows as w on w.digest_id = d.id
     where d.id = any (p_ids)
   ), items as (
-    -- Of what was taken back, was read meanwhile or matters no more there is nothing to say.
+    -- Messages that were cancelled, read meanwhile or have expired are left out.
     select n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.expires_at, u.last_id as digest_id,
       row_number() over (partition by u.last_id order by n.send_at desc, n.created_at desc, n.id) as place
     from due as u

@@ -123,7 +123,7 @@ begin
         end
     from items as i
     where n.id = i.id and i.leads is not true
-      -- Whose chosen end comes before the summary would never be told of.
+      -- A message whose chosen expiry comes before the summary would never be sent.
       and (i.expires_at > i.closes_at or i.expires_at = i.send_at + i.lifetime)
     returning n.id
   )

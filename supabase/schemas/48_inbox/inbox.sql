@@ -114,7 +114,7 @@ begin
       limit v_page
     )
     union all
-    -- From joining on: who joins a topic has not missed what was said before.
+    -- Only messages sent since the user joined: earlier ones are not unread for them.
     select t.* from public.push_topic_members as m
     cross join lateral (
       select n.id, n.send_at, case when r.user_id is null then s.read_until else r.read_at end as read_at
@@ -131,7 +131,7 @@ begin
     ) as t
     where m.user_id = v_user
     union all
-    -- What was marked as unread after all had been read.
+    -- Messages that were marked as unread after all had been read.
     (
       select n.id, n.send_at, r.read_at
       from public.push_reads as r
@@ -157,7 +157,7 @@ begin
     n.category, n.tag, n.audience_topic, p.send_at, p.read_at
   from page as p
   join public.push_notifications as n on n.id = p.id
-  -- What a topic's message says in the user's language, or in the one nearest to it.
+  -- The text of a topic's message in the user's language, or in the one nearest to it.
   left join lateral (
     select l.text from jsonb_each(n.localized) as l (locale, text)
     where v_locale = lower(l.locale) or starts_with(v_locale, lower(l.locale) || '-')

@@ -57,7 +57,7 @@ begin
     perform push.raise_alarm(v_bell.fault, '', v_bell.message, p_now);
     return false;
   end if;
-  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up all other requests of the project.
   perform net.http_post(
     url => v_bell.url || '/functions/v1/' || p_function,
     body => p_body,
@@ -82,7 +82,7 @@ as $$
 declare
   v_dispatcher uuid := gen_random_uuid();
 begin
-  -- What is paused rings nothing, for whatever reason it is asked.
+  -- A paused project rings no bell, whatever the call is for.
   if push.is_held(p_now)
     or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
     return null;
@@ -151,8 +151,8 @@ declare
 begin
   begin
     perform from push.dispatchers as w
-    -- What this very transaction called comes after its commit, even if the lease is over by then. One that goes on for
-    -- longer than any lease was made before the clock was set back.
+    -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
+    -- ends later than any lease can was made before the clock was set back.
     where (w.lease_until > p_now and w.lease_until <= p_now + (
       select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
     )) or w.called_in = pg_current_xact_id_if_assigned()
@@ -180,7 +180,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- What preferences hold back or suppress, and what is paused, is no work now.
+  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
   if exists (
     select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
   ) and (

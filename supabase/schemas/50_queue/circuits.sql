@@ -12,7 +12,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- What throttling took comes back by doubling, as slowly as it is taken.
+  -- The room that throttling took comes back by doubling, as slowly as it was taken.
   c_step constant interval := interval '2 seconds';
 begin
   -- Written at most every few seconds: this row is shared by every dispatcher.
@@ -127,7 +127,7 @@ begin
     )
   );
   if cardinality(v_known_users) < 2 and cardinality(v_host.known_users) > cardinality(v_known_users) then
-    -- Others take their places, or the last ones could leave the word to a stranger. Bounded: this row waits for it.
+    -- Others take their places, or an attacker could soon be the only evidence. Bounded: the lock of this row lasts as long.
     v_known_users := v_known_users || array(
       select distinct o.user_id
       from (
@@ -142,7 +142,7 @@ begin
   end if;
   v_known := cardinality(v_known_users);
   if v_known = 0 then
-    -- The service has never taken a message of ours: then everybody who was asked speaks for it.
+    -- The service has never taken a message of ours: then the devices of all users count as evidence.
     v_count := p_count;
     v_users := p_users;
   end if;

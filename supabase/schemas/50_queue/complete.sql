@@ -36,8 +36,8 @@ begin
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
-      -- What the answer says of the push service, unless it is that of one device. What our side could not even make a
-      -- request of says nothing.
+      -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
+      -- make a request of says nothing of the service.
       case
         when r.outcome = 'misconfigured' then 'refused'
         when r.outcome = 'retry' and r.status in (429, 503, 406) then 'throttled'
@@ -74,7 +74,7 @@ begin
     ) as x on true
   ), judged as (
     select k.*,
-      -- What fails while its push service is paused, or because of our key, uses up no attempt.
+      -- A failure while the push service is paused, or because of our key, uses up no attempt.
       (k.outcome = 'retry' and not k.paused)::integer as counts,
       (k.outcome = 'retry' and not k.paused and k.code is not distinct from 'timed_out')::integer as counts_unanswered,
       case

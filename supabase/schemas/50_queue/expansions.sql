@@ -23,7 +23,7 @@ comment on column push.expansions.next_id is
   'Where the next chunk starts: at a member''s user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Members walked so far.';
 comment on column push.expansions.deliveries is 'Deliveries made so far.';
-comment on column push.expansions.started_at is 'Members of this moment are notified; who joins later is not.';
+comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
 comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that topics take turns.';
 
 create index expansions_open_idx on push.expansions (worked_at, notification_id) where finished_at is null;

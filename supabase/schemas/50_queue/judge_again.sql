@@ -1,4 +1,4 @@
--- What waits for the end of quiet hours is judged anew when its user wants something else.
+-- Deliveries that wait for the end of quiet hours are judged anew when their user changes preferences.
 
 create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
 returns integer

@@ -75,7 +75,7 @@ as $$
 declare
   v_count integer;
 begin
-  -- The clock was set back: who holds these may live, and has as long as any other to say so.
+  -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.deliveries as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id in (

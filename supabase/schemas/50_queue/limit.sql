@@ -157,7 +157,7 @@ declare
   v_folded uuid[] := array[]::uuid[];
   v_suppressed uuid[];
 begin
-  -- What was to lead a digest waits in it.
+  -- A message that was to lead a digest waits in it instead.
   select array_agg(i.id order by i.place),
     array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
   into v_ids, v_keys

@@ -2,8 +2,8 @@
 --
 -- A message to a topic is one row. Dispatchers that find little to send, and the tick, then walk its members by
 -- user id, a chunk per transaction: where the next one starts is written with the deliveries of the one before, so a
--- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million never stands
--- in the queue as a million rows in front of everybody else's.
+-- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million members
+-- is never a million rows in the queue in front of the messages of other users.
 
 create function push.begin_expansion()
 returns trigger
@@ -52,7 +52,7 @@ begin
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
     if push.is_limited(v_notification.category) then
-      -- Whom it does not reach anyway, for want of a device or as preferences have it, it takes no place.
+      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
       select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
       from (
         select t.user_id, t.created_at from public.push_topic_members as t

@@ -66,7 +66,7 @@ begin
   where d.user_id = public.push_user_id() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
   if found then
-    -- Who registers devices and deletes them again and again would otherwise leave a row of each for 400 days.
+    -- A user who registers and deletes devices again and again would otherwise leave a row of each for 400 days.
     delete from push.removed_devices as r
     where r.address_digest in (
       select o.address_digest

@@ -17,7 +17,7 @@ returns uuid
 language plpgsql
 stable
 set search_path = ''
--- Strangers may ask: by the index, whatever the planner believed of the table when it was small.
+-- An attacker may call it, so it must use the index, whatever the planner believed of the table when it was small.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off

@@ -123,7 +123,7 @@ begin
     perform push.read_clicked(v_clicked);
   end if;
   if v_deliveries <> '{}' then
-    -- What a device has shown has arrived, though its push service did not say so: it is not sent again.
+    -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
     update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
     where d.id in (
       select w.id from push.deliveries as w

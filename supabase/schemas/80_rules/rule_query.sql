@@ -33,7 +33,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Of one null, so that nothing is read. The first fails where no equality is right for all that the type is made of: a
+  -- Compares one null, so that no row is read. The first comparison fails where no equality is right for all that the type is made of: a
   -- row with json in it, a list of points, a box (whose = compares areas). The second where = is not found by this path.
   execute format(
     'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
@@ -194,8 +194,8 @@ declare
   v_url text;
   v_fault text;
 begin
-  -- What names no row is the same in every message; what names one fails here, and is looked at when there is one. Whatever
-  -- the expressions do is taken back.
+  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
+  -- is a row. Whatever the expressions do is rolled back.
   begin
     execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
     raise exception using errcode = 'PT200';

@@ -122,13 +122,13 @@ comment on column public.push_alerts.lower_line is 'Something happens to it when
 comment on column public.push_alerts.lower_edge is 'As upper_edge: 1 just above the value, so that reaching it is enough, or 0 just below it.';
 
 create index push_alerts_user_id_idx on public.push_alerts (user_id);
--- What a new value crosses: from the lowest upper line up to it, and from it up to the highest lower line.
+-- Finds the lines that a new value crosses: from the lowest upper line up to it, and from it up to the highest lower line.
 create index push_alerts_upper_idx on public.push_alerts (symbol, window_minutes, upper_line, upper_edge)
 where upper_line is not null;
 create index push_alerts_lower_idx on public.push_alerts (symbol, window_minutes, lower_line, lower_edge)
 where lower_line is not null;
 create index push_alerts_watched_idx on public.push_alerts (symbol) where enabled;
--- Who follows a level and stands elsewhere.
+-- Finds the alerts that follow a level but have an older price of it.
 create index push_alerts_level_idx on public.push_alerts (symbol, level, level_price) where enabled and level is not null;
 create index push_alerts_windows_idx on public.push_alerts (symbol, window_minutes) where enabled and window_minutes > 0;
 create index push_alerts_expires_idx on public.push_alerts (expires_at) where enabled and expires_at is not null;
@@ -192,7 +192,7 @@ begin
     perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis must be finite numbers, and hysteresis must not be negative.',
       'Use numbers, and absolute or percent as hysteresis_unit.');
   end if;
-  -- With nothing to be taken away in it: see the constraint. What fails while a value is written fails for everybody.
+  -- No negative parts: see the constraint. An alert that fails while a value is written fails that value for all users.
   if p_alert.cooldown not between interval '0' and interval '366 days' or least(
     extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
     extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
@@ -217,7 +217,7 @@ begin
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
   end if;
-  -- They are read while a value is written, and everybody waits for that: each of these characters takes its time.
+  -- They are read while a value is written, and the alerts of all users wait for that: each of these characters takes time.
   if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
     perform push.refuse(400, 'text_too_complex', 'Title and body can each have at most 60 braces and line breaks.',
       'Use fewer variables.');

@@ -51,7 +51,7 @@ as $$
     where g.symbol ~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' and octet_length(g.symbol) <= 64
       and g.value is not null and g.quoted_at <= p_now + interval '1 minute'
   )
-  -- Of several for one moment the first counts. The others are in no round, and so ignored.
+  -- If there are several quotes for one moment, the first counts. The others are in no round, and so ignored.
   select v.symbol, v.value, v.quoted_at, v.source, v.lasting,
     case when v.same = 1 then
       (count(*) filter (where v.same = 1) over (partition by v.symbol order by v.quoted_at rows unbounded preceding))::integer
@@ -121,7 +121,7 @@ begin
   end loop;
 
   if v_all_written < v_valid then
-    -- What was written is in the history by now, so only what came too late is new to it.
+    -- The history has the quotes that were written by now, so only those that came too late are new to it.
     insert into push.quote_history (symbol, quoted_at, value)
     select g.symbol, g.quoted_at, g.value
     from unnest(v_symbols, v_values, v_times, v_rounds) as g (symbol, value, quoted_at, round)
@@ -172,9 +172,9 @@ begin
 end;
 $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
-  'Says what a symbol''s value is from now on until the next is said, from a trigger of your own: of two transactions, the one that '
-  'commits last has said the last. '
-  'Null, NaN and the infinities say nothing.';
+  'Records a symbol''s value, which holds until the next one, from a trigger of your own. Of two transactions, the one that '
+  'commits last has recorded the last value. '
+  'Null, NaN and the infinities are ignored.';
 
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_record_quotes(jsonb, timestamptz) to service_role;

@@ -1,8 +1,8 @@
--- What one value makes of an alert. An alert and a value go in, the alert as it then stands comes out.
+-- How one value changes an alert. An alert and a value go in, the changed alert comes out.
 --
 --   armed ──the value gets to the threshold──► fires (or is held back) ──► waits ──it is back by the hysteresis──► armed
 --
--- What crosses both ways (crosses) is armed again once the value has left the threshold by the hysteresis, on either side.
+-- An alert that crosses both ways (crosses) is armed again once the value has left the threshold by the hysteresis, on either side.
 
 create function push.opens_at(p_alert public.push_alerts, p_now timestamptz)
 returns timestamptz
@@ -23,7 +23,7 @@ begin
   begin
     v_local := p_now at time zone p_alert.timezone;
   exception when invalid_parameter_value then
-    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of everybody else.
+    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of other users.
     v_zone := 'UTC';
     v_local := p_now at time zone v_zone;
   end;
@@ -120,7 +120,7 @@ begin
   v_alert.last_side := case when v_rises then 'above' else 'below' end;
   v_alert.armed := false;
   if v_kind = 'both' then
-    -- What has gone through beyond the hysteresis waits for the way back at once.
+    -- If the value has gone past the hysteresis already, the alert is armed at once for the way back.
     v_next := push.with_lines(v_alert);
     v_alert.armed := coalesce(
       (v_next.upper_line, v_next.upper_edge) <= (p_value, 0::smallint) or (v_next.lower_line, v_next.lower_edge) >= (p_value, 1::smallint),

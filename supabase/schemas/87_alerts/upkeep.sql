@@ -1,4 +1,4 @@
--- What happens to alerts without a new value: levels move, alerts expire, what was held back may be told, and the
+-- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
 create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
@@ -268,7 +268,7 @@ begin
       select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
       where t.key is not null
     );
-  -- What was not told stays untold; an hour without another is taken for the cause being gone.
+  -- Messages that failed are not sent later. After an hour without another failure the cause counts as gone.
   update push.alarms as a set resolved_at = p_now
   where a.code in ('alert_not_told', 'alert_failed') and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 hour';
   return jsonb_build_object(

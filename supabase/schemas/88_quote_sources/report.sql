@@ -60,7 +60,7 @@ as $$
     group by m.symbol
   ), judged as materialized (
     select q.symbol, m.refused, coalesce(q.missing_since, p_now) as missing_since,
-      -- What it gave it may give again at any moment: markets close for holidays.
+      -- A symbol that the source has given may come again at any moment: markets close for holidays.
       q.has_given and not m.refused and coalesce(q.missing_since, p_now) > p_now - interval '30 days' as has_given
     from missed as m
     join push.quote_source_symbols as q on q.source = p_source.name and q.symbol = m.symbol

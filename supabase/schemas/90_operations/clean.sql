@@ -45,7 +45,7 @@ begin
   );
   get diagnostics v_deliveries = row_count;
 
-  -- Of a message to a topic, what its members have read goes first: that may be a million rows.
+  -- The read marks of a message to a topic are deleted first: they may be a million rows.
   delete from public.push_reads as r
   where (r.user_id, r.notification_id) in (
     select k.user_id, k.notification_id
