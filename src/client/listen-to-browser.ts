@@ -8,7 +8,7 @@ export interface Happenings {
   readonly inboxChanged: Signal<void>;
   /** A notification was clicked, and this page is to show its path. */
   readonly opened: Signal<string>;
-  /** The device may stand otherwise than it did. */
+  /** The status of the device may have changed. */
   sync(): void;
   /** Who is signed in now, as soon as it is known, and whether it was another user before, or none. */
   user(userId: string | null, changed: boolean): void;
@@ -43,7 +43,7 @@ export function listenToBrowser(
   endings.push(endSession);
 
   const tabs = environment?.BroadcastChannel && new environment.BroadcastChannel('supapush');
-  // Inbox changes that other tabs told of are not told on.
+  // Inbox changes that come from other tabs are not passed on.
   let fromTab = false;
   const tellTabs = (what: 'device' | 'inbox') => tabs?.postMessage(what);
   if (tabs) {

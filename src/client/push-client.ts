@@ -230,7 +230,7 @@ export interface PushInbox {
   markUnread(ids: readonly string[]): Promise<void>;
   /** Until this item, the newest that was shown; until now unless given. */
   markAllRead(newest?: InboxItem): Promise<void>;
-  /** Speaks when a page or the count may have changed; the function returned ends that. */
+  /** Calls the listener when a page or the count may have changed; the function returned ends that. */
   onChange(listener: () => void): () => void;
 }
 

@@ -12,7 +12,7 @@ const UUID = /^([\da-f]{4}-?){7}[\da-f]{4}$/i;
 export interface Session {
   /** The user who is signed in, or null. Rejects with `offline` where that cannot be known without a network. */
   userId(): Promise<string | null>;
-  /** Speaks of who is signed in, first of whom the page finds; events are those of supabase-js. */
+  /** Calls the listener with the user who is signed in, first with the one the page finds; events are those of supabase-js. */
   listen(listener: (event: string, userId: string | null) => void): () => void;
   /** Ends the session here, whatever the server says; whether it was told. */
   signOut(scope: NonNullable<SignOutOptions['scope']>): Promise<boolean>;

@@ -65,7 +65,7 @@ export function createAccessTokens(
 
   const get = (): Promise<AccessTokenResult> => {
     const time = now();
-    // What comes from the future was kept by a clock that has been set back: it says nothing about how long ago that was.
+    // A token from the future was kept before the clock was set back: its age is unknown.
     if (current !== undefined && time >= current.usableFrom && time < current.usableUntil) {
       return Promise.resolve(current.result);
     }

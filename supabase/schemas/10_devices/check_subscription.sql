@@ -133,7 +133,7 @@ begin
     if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
       is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
       new.updated_at := clock_timestamp();
-      -- Another address or other keys: what is known of the old ones says nothing of these.
+      -- Another address or other keys: failures of the old ones say nothing of the new ones.
       new.failures := 0;
       new.failed_at := null;
       new.retry_at := null;

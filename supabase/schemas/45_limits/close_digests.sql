@@ -45,7 +45,7 @@ set search_path = ''
 as $$
 begin
   with due as (
-    -- Those of a user and key that ended in quiet hours are all told of by the summary of the last.
+    -- Digests of one user and key that ended in quiet hours share the summary of the last one.
     select d.id, first_value(d.id) over (
       partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
     ) as last_id
@@ -59,7 +59,7 @@ begin
     from due as u
     join public.push_notifications as n on n.digest_id = u.id
     where n.status = 'digested' and n.read_at is null and n.expires_at > p_now
-      -- Nor of what its user muted since: it would be told of, or take the summary of the others along.
+      -- So are those that their user has muted since: they would be listed, or would mute the summary of the others.
       and (n.category is null or (
         push.is_wanted(n.user_id, n.category, p_now) and not push.was_dropped(n.user_id, n.category, n.urgency, n.send_at)
       ))

@@ -57,7 +57,7 @@ begin
     perform push.raise_alarm(v_bell.fault, '', v_bell.message, p_now);
     return false;
   end if;
-  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up all other requests of the project.
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up all other requests.
   perform net.http_post(
     url => v_bell.url || '/functions/v1/' || p_function,
     body => p_body,

@@ -85,8 +85,8 @@ returns void
 language sql
 set search_path = ''
 as $$
-  -- Once every two seconds: all that was under way when the service had enough is told the same. Not below ten, or one
-  -- user's few places in flight would be all there are.
+  -- Once every two seconds, since all requests under way when the service throttles get the same answer. Not below ten, or
+  -- one user's few places in flight would be all there are.
   update push.hosts as h
   set slowed_to = greatest(coalesce(h.slowed_to, h.max_in_flight) / 2, least(10, h.max_in_flight)), slowed_at = p_now
   where h.origin = p_origin and (h.slowed_at is null or h.slowed_at <= p_now - interval '2 seconds');

@@ -32,7 +32,7 @@ begin
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
   -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
-  -- judgement for users without preferences who are not banned. Offset 0 keeps it from judging once for each field that is read.
+  -- judgement for users without preferences who are not banned. Offset 0 keeps it from judging once for each field.
   cross join lateral (
     select (
       select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)

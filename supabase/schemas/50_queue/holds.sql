@@ -143,7 +143,7 @@ begin
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null
-        -- Not what was written since, even if it says that it was due long ago.
+        -- Not deliveries written since, even if their due_at is long ago.
         else p_due_at < p.discard_before and p_created_at <= p.resumed_at
       end
       and (p.host is null or p.host = p_host)

@@ -135,7 +135,7 @@ create function public.push_device_removed(p_address text)
 returns boolean
 language sql
 stable
--- Definer: users may not use schema push; they are told of their own devices alone.
+-- Definer: users may not use schema push; the answer is only about their own devices.
 security definer
 set search_path = ''
 as $$
@@ -217,7 +217,7 @@ comment on function push.send_test(uuid, uuid, timestamptz) is
 create function public.push_send_test(p_subscription_id uuid default null)
 returns uuid
 language sql
--- Definer: users may not write notifications. Whom it is for, and the time by which calls are counted, are not theirs to say.
+-- Definer: users may not write notifications. They choose neither the recipient nor the time by which calls are counted.
 security definer
 set search_path = ''
 as $$

@@ -33,8 +33,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Compares one null, so that no row is read. The first comparison fails where no equality is right for all that the type is made of: a
-  -- row with json in it, a list of points, a box (whose = compares areas). The second where = is not found by this path.
+  -- Compares one null, so that no row is read. The first comparison fails for types whose parts have no right equality: a row
+  -- with json in it, a list of points, a box (whose = compares areas). The second fails where = is not found by this path.
   execute format(
     'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
     from (select) as one left join %2$s as t on false',

@@ -24,7 +24,7 @@ begin
       message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
 
-  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with those who are told.
+  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return format(
     $query$with told as materialized (

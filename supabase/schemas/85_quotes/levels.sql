@@ -59,7 +59,7 @@ create table push.sessions (
   applied_at timestamptz,
   constraint sessions_pkey primary key (symbol, session_date)
 );
-comment on table push.sessions is 'Days of trading, as push_record_session() was told of them.';
+comment on table push.sessions is 'Days of trading, as recorded by push_record_session().';
 comment on column push.sessions.counts_from is 'The midnight after it, at the exchange: from then on it is yesterday.';
 comment on column push.sessions.applied_at is 'When its levels were written, or a later session''s were there already. Null: it waits for that.';
 

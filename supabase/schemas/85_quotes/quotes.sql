@@ -179,7 +179,7 @@ set search_path = ''
 as $$
 begin
   if old.quoted_at > push.writing_at() + interval '2 minutes' then
-    -- The clock was set back: what is said now is the newest.
+    -- The clock was set back: the value recorded now is the newest.
     return new;
   end if;
   insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
@@ -190,7 +190,7 @@ $$;
 comment on function push.keep_late_quote() is
   'Lets only a later quote replace an earlier one; a late one goes only into the history, and one that is there already is ignored.';
 
--- Before the other one, by name; only for those who say when.
+-- Its name sorts before that of the other trigger. Only for updates that give a time.
 create trigger push_quotes_arrive_late
 before update of quoted_at on public.push_quotes
 for each row when (new.quoted_at <= old.quoted_at)

@@ -87,7 +87,7 @@ create table public.push_alerts (
   constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off', 'failed'))
 );
 comment on table public.push_alerts is
-  'What users want to be told of a symbol''s value. The owner writes what it waits for; how it stands is written by the database alone.';
+  'What users want to be told of a symbol''s value. The owner writes what it waits for; only the database writes its state.';
 comment on column public.push_alerts.condition is
   'crosses_above, crosses_below, crosses: the value gets to the threshold from the other side. above, below: so too, and what is held back by '
   'cooldown or active hours is told after them if it still holds. percent_change: so much within a window. level: as level_condition says, of a level.';

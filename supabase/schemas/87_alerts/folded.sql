@@ -1,4 +1,4 @@
--- Alerts beyond the limit of a minute are told of in one message when it is over.
+-- Alerts beyond the limit of a minute are summed up in one message when the minute is over.
 
 alter table push.settings
   add column alerts_per_minute integer default 10,

@@ -100,8 +100,8 @@ exception
       perform push.raise_alarm('alert_template_failed', v_template, format('Alerts are sent without template %s: %s', v_template, sqlerrm));
       return push.write_alerts(p_firings, true);
     elsif v_half > 0 then
-      -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from
-      -- being told nor quotes from being recorded.
+      -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
+      -- messages or the recording of quotes.
       return push.write_alerts(p_firings[:v_half], true) + push.write_alerts(p_firings[v_half + 1:], true);
     end if;
     perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings[1].id, sqlerrm));

@@ -68,8 +68,8 @@ language plpgsql
 -- Definer: reads settings and writes the history, which the service may not.
 security definer
 set search_path = ''
--- PostgREST takes this over for the request. A crash through the alerts of a hundred thousand users is told in one piece, and
--- a batch that is cut off after the API's 8 seconds would be cut off again and again.
+-- PostgREST takes this over for the request. A crash that fires the alerts of 100,000 users is one transaction, and a batch
+-- that is cut off after the API's 8 seconds would be cut off again and again.
 set statement_timeout = '2min'
 as $$
 declare

@@ -2,7 +2,7 @@
 --
 --   armed ──the value gets to the threshold──► fires (or is held back) ──► waits ──it is back by the hysteresis──► armed
 --
--- An alert that crosses both ways (crosses) is armed again once the value has left the threshold by the hysteresis, on either side.
+-- An alert with the condition crosses is armed again once the value has left the threshold by the hysteresis, on either side.
 
 create function push.opens_at(p_alert public.push_alerts, p_now timestamptz)
 returns timestamptz
@@ -104,7 +104,8 @@ begin
 
   if not (v_rises or v_falls) then
     if v_alert.held_until <= p_now then
-      -- Still there: told now. Come back within the hysteresis: it was never told, so it is armed.
+      -- If the value is still there, the alert fires now. If it is back within the hysteresis, no message was ever sent, so the
+      -- alert is armed again.
       v_next := push.begin_alert(v_alert, v_alert.level_price, p_value);
       return case when v_next.armed then v_next else push.ring_alert(v_alert, p_now) end;
     end if;

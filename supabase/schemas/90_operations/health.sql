@@ -80,7 +80,7 @@ begin
     )
   into v_recent, v_errors, v_finished, v_sent, v_users_reached;
 
-  -- Push services in a normal state are left out, so each row needs attention.
+  -- Push services that were never tried are left out.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
     'circuit', case
