@@ -1,4 +1,4 @@
--- What the demo page needs beside the example of a CRM: a team that everybody joins who signs up, values to change, and a
+-- What the demo page needs beside the example of a CRM: a team that each new user joins, values to change, and a
 -- look at what became of one's messages. It is for a database to play with, and for no other.
 
 insert into public.organisations (name) values ('Acme');
@@ -6,7 +6,7 @@ insert into public.organisations (name) values ('Acme');
 create function public.demo_welcome()
 returns trigger
 language plpgsql
--- Definer: whoever signs up has no rights yet.
+-- Definer: a user who signs up has no rights yet.
 security definer
 set search_path = ''
 as $$
@@ -20,7 +20,7 @@ begin
   return new;
 end;
 $$;
-comment on function public.demo_welcome() is 'Lets everybody who signs up into the team, with three deals.';
+comment on function public.demo_welcome() is 'Adds each user who signs up to the team, with three deals.';
 revoke all on function public.demo_welcome() from public, anon, authenticated;
 create trigger demo_welcome after insert on auth.users for each row execute function public.demo_welcome();
 
@@ -35,7 +35,7 @@ insert into public.push_levels (symbol, level, value) values ('DAX', 'yesterday_
 create function public.demo_set_quote(p_symbol text, p_value double precision)
 returns void
 language sql
--- Definer: quotes are written by the service alone. Here everybody may move the market.
+-- Definer: only the service may write quotes. In the demo every user may.
 security definer
 set search_path = ''
 as $$

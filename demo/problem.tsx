@@ -7,7 +7,7 @@ export interface Problem {
   note: ReactNode;
 }
 
-/** What a part of the page could not do, for whoever uses it. */
+/** What a part of the page could not do, as a message to the user. */
 export function useProblem(): Problem {
   const [message, setMessage] = useState<string | null>(null);
   const run = useCallback(async (work: () => Promise<unknown>): Promise<void> => {

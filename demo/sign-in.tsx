@@ -1,7 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { type FormEvent, type ReactNode, useState } from 'react';
 
-/** Signs in, or up who was never here: there is nobody to write to on a machine of one's own. */
+/** Signs a user in, or up if they are new: a local stack sends no mail to confirm an address. */
 export function SignIn({ supabase }: { supabase: SupabaseClient }): ReactNode {
   const [email, setEmail] = useState('anna@example.com');
   const [password, setPassword] = useState('correct horse battery staple');

@@ -10,7 +10,7 @@ create table public.studios (
   constraint studios_name check (octet_length(name) between 1 and 200),
   constraint studios_timezone check (timestamptz '2000-01-01 00:00:00+00' at time zone timezone is not null)
 );
-comment on table public.studios is 'What can be booked. Everybody who signs in sees them.';
+comment on table public.studios is 'What can be booked. Every user who is signed in sees them.';
 comment on column public.studios.timezone is 'Messages tell the time of a booking as the clocks there show it.';
 create index studios_owner_id_idx on public.studios (owner_id);
 
@@ -25,7 +25,7 @@ create table public.bookings (
   constraint bookings_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint bookings_status check (status in ('requested', 'confirmed', 'cancelled'))
 );
-comment on table public.bookings is 'Who comes when. Guests see their own, studios those that are theirs.';
+comment on table public.bookings is 'Which guest comes when. Guests see their own bookings, owners those of their studios.';
 create index bookings_studio_id_idx on public.bookings (studio_id);
 create index bookings_user_id_idx on public.bookings (user_id);
 

@@ -27,7 +27,7 @@ create table public.contacts (
   constraint contacts_pkey primary key (id),
   constraint contacts_organisation_id_fkey foreign key (organisation_id)
     references public.organisations (id) on delete cascade,
-  -- Only a member can be told: nobody may be sent messages by naming them.
+  -- The owner gets messages, so it must be a member: otherwise a user could send messages to any user id.
   constraint contacts_owner_id_fkey foreign key (organisation_id, owner_id)
     references public.organisation_members (organisation_id, user_id) on delete set null (owner_id),
   constraint contacts_name check (octet_length(name) between 1 and 200)
@@ -45,7 +45,7 @@ create table public.deals (
   constraint deals_pkey primary key (id),
   constraint deals_organisation_id_fkey foreign key (organisation_id)
     references public.organisations (id) on delete cascade,
-  -- Only a member can be told: nobody may be sent messages by naming them.
+  -- The owner gets messages, so it must be a member: otherwise a user could send messages to any user id.
   constraint deals_owner_id_fkey foreign key (organisation_id, owner_id)
     references public.organisation_members (organisation_id, user_id) on delete set null (owner_id),
   constraint deals_name check (octet_length(name) between 1 and 200),
@@ -117,7 +117,7 @@ to service_role;
 
 -- notifications ------------------------------------------------------------------------------------------------
 
--- Whoever gets a contact to look after hears of it, unless they made it themselves.
+-- The owner of a new contact is told, unless they made it themselves.
 select push.watch(
   'crm_contact_created', 'public.contacts',
   p_condition  => $$ new.owner_id is distinct from new.created_by $$,

@@ -1,4 +1,4 @@
--- Events: organisers publish them, people hold tickets, and whoever holds a valid one hears of changes.
+-- Events: organisers publish them, people hold tickets, and the holders of valid ones are told of changes.
 
 create table public.events (
   id bigint not null generated always as identity,
@@ -15,7 +15,7 @@ create table public.events (
   constraint events_timezone check (timestamptz '2000-01-01 00:00:00+00' at time zone timezone is not null),
   constraint events_status check (status in ('draft', 'published', 'cancelled'))
 );
-comment on table public.events is 'What takes place where and when. Everybody who signs in sees those that are no drafts.';
+comment on table public.events is 'What takes place where and when. Every user who is signed in sees those that are no drafts.';
 comment on column public.events.timezone is 'Where the event takes place: messages tell its time as the clocks there show it.';
 create index events_organiser_id_idx on public.events (organiser_id);
 
@@ -84,8 +84,8 @@ select push.watch(
   p_tag        => $$ 'event:' || new.id $$
 );
 
--- A new one is news for everybody who wants to hear of new ones: those join this topic. Its members may be very many,
--- so they are not the recipients of a rule: a message to a topic is one row here, and finds its members later.
+-- Users who want to be told of new events join this topic. It may have very many members, so they are not the
+-- recipients of a rule: a message to a topic is one row here, and finds its members later.
 insert into public.push_topics (key, title) values ('events', 'New events');
 
 create function public.announce_event()

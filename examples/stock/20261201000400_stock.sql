@@ -1,4 +1,4 @@
--- Stock: products, and an alert for whoever wants to hear when one runs low.
+-- Stock: products, and an alert for users who want to know when one runs low.
 
 create table public.products (
   sku text not null,
@@ -10,7 +10,7 @@ create table public.products (
   constraint products_name check (octet_length(name) between 1 and 200),
   constraint products_stock check (stock >= 0)
 );
-comment on table public.products is 'What is in stock. The shop''s server writes it; everybody who signs in may read it.';
+comment on table public.products is 'What is in stock. The shop''s server writes it; every user who is signed in may read it.';
 
 -- access -------------------------------------------------------------------------------------------------------
 
@@ -26,7 +26,7 @@ grant select, insert, update, delete on public.products to service_role;
 create function public.quote_stock()
 returns trigger
 language plpgsql
--- Definer: whoever sells something has no access to schema push.
+-- Definer: a user who sells something has no access to schema push.
 security definer
 set search_path = ''
 as $$

@@ -13,9 +13,9 @@ export interface FetchSummary {
 }
 
 /**
- * Asks every source that is due, all at a time, and reports each as soon as it is done: one that hangs holds up nobody
- * else's quotes. What is on trial at a source is asked for once its other quotes are reported. Throws `queue_unreachable`
- * when the plan cannot be had.
+ * Asks every source that is due, all at a time, and reports each as soon as it is done: one that hangs does not delay
+ * the quotes of the others. Symbols on trial at a source are asked for once its other quotes are reported. Throws
+ * `queue_unreachable` when the plan cannot be had.
  */
 export async function fetchQuotes(plan: QuotePlan, options: FetchOptions): Promise<FetchSummary> {
   const due = await plan.due();

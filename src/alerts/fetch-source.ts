@@ -34,9 +34,9 @@ const MAX_REJECTED = 20;
  * Asks one source for all it was planned for, in batches, and judges what it answers. Never throws: what went wrong is
  * the report's `error`, beside what came all the same.
  *
- * A batch that is refused (400, 404, 422) is halved until the symbols are found that it is refused for. Anybody may
- * watch any symbol, and one that the source does not know must not take the others with it. Of symbols on trial that holds
- * for whatever it answers, or does not: there may be one that it stumbles over.
+ * A batch that is refused (400, 404, 422) is halved until the symbols are found that it is refused for. Users may
+ * watch any symbol, and one that the source does not know must not fail the others. A batch of symbols on trial is halved
+ * after every other failure, too, such as a timeout: one of them may be what the source fails on.
  */
 export async function fetchSource(planned: PlannedSource, options: FetchOptions): Promise<SourceReport> {
   const run = new SourceRun(planned, options);
@@ -133,7 +133,7 @@ class SourceRun {
 
   report(): SourceReport {
     const { source, lease } = this.#planned;
-    // Who refuses everything has something against the request, not against the symbols.
+    // A source that refuses everything refuses the request itself, not the symbols.
     const error = this.#error ?? (this.#answers === 0 ? this.#refusal : undefined);
     return {
       source,

@@ -5,7 +5,7 @@ import { QuoteSourceError } from './quote-source.ts';
 /**
  * One GET to a source of quotes: the text of its answer. Throws `QuoteSourceError`, whose code says what went wrong.
  *
- * Redirects are not followed: nobody checked where they lead. The body is counted as it arrives, after decompression,
+ * Redirects are not followed: their targets were not checked. The body is counted as it arrives, after decompression,
  * and cut off at `maxBytes`, so that an answer of any size costs no more memory than that.
  *
  * @param request.secrets what must not be repeated from an error of the HTTP client
@@ -71,7 +71,7 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
     if (!part || part.done) return text + decoder.decode();
     length += part.value.length;
     if (length > maxBytes) {
-      // Nobody waits for it: a server that does not stop may not even take the news.
+      // Not awaited: a server that does not stop sending may never notice the cancellation.
       reader?.cancel().catch(() => undefined);
       throw tooLarge(maxBytes);
     }

@@ -39,7 +39,7 @@ export function walkJson(value: unknown, steps: readonly JsonStep[], symbol: str
       continue;
     }
     const key = step.kind === 'key' ? step.key : symbol;
-    // Own keys alone: `constructor` is not what anybody means.
+    // Only own keys: a path never means the inherited `constructor`.
     if (step.kind === 'each' || !Object.hasOwn(here, key)) return undefined;
     here = (here as Record<string, unknown>)[key];
   }

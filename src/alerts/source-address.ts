@@ -16,8 +16,8 @@ const NOT_PUBLIC_NAMES = /(^|\.)(localhost|local|localdomain|internal|intranet|l
  * address. `localOrigin` is the one exception, the quote server of a local stack. Throws `QuoteSourceError`
  * `address_refused`, or `network_error` where the name does not exist.
  *
- * The request resolves the name once more by itself, so that whoever controls the name of a declared source could still
- * answer differently the second time; the database's owner chooses the sources, and answers are only read as quotes.
+ * The request resolves the name once more by itself, so an attacker who controls the name of a declared source could still
+ * answer differently the second time. The database's owner chooses the sources, and answers are only read as quotes.
  */
 export async function checkSourceAddress(
   address: string,

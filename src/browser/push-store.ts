@@ -61,7 +61,7 @@ export async function openPushStore(factory: IDBFactory = indexedDB): Promise<Pu
       opening.result.createObjectStore(queue, { autoIncrement: true });
   };
   const database = await resultOf(opening);
-  // A newer version that another tab has loaded waits for this until everybody else has let go.
+  // A newer version in another tab can open the database only once all others have closed it.
   database.onversionchange = () => database.close();
   return storeOf(database);
 }

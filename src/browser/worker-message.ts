@@ -1,7 +1,7 @@
 /** What a page tells the service worker. With a port, the worker answers there with a `WorkerAnswer`. */
 export interface PageMessage {
   type: 'supapush';
-  /** `hello`: who are you? `flush`: send what waits. `clear`: take from the screen what is shown, it was for somebody else. */
+  /** `hello`: asks for the version. `flush`: send what waits. `clear`: close what is shown, it was for another user. */
   event: 'hello' | 'flush' | 'clear';
 }
 
@@ -22,7 +22,7 @@ export interface OpenQuestion {
   url: string;
 }
 
-/** Whether the page goes there by itself. If not, it wants to stay as it is: somebody may be writing in it. */
+/** Whether the page goes there by itself. If not, it stays as it is, since the user may be typing in it. */
 export interface OpenAnswer {
   opens: boolean;
 }

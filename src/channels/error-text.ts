@@ -1,4 +1,4 @@
-/** More causes than this are nobody's help. */
+/** More causes than this do not help a reader of the log. */
 const MAX_DEPTH = 4;
 
 /**

@@ -15,7 +15,7 @@ const MAX_ANSWER_BYTES = 16_384;
  * have been taken; over HTTP/2 it repeats only what the service says it did not process.
  */
 const http1 = new Set<string>();
-// Names below a wildcard of `push.hosts` are for anybody to invent.
+// Bounded, because a user can invent any number of names below a wildcard of `push.hosts`.
 const MAX_ORIGINS = 1000;
 
 /**
@@ -28,7 +28,7 @@ export function timeoutOf({ attempt }: { attempt: number }, timeoutMs: number): 
 
 /**
  * One POST to a push service, made once; never throws. Redirects are answers: following one would take the message, or our
- * credentials, to an address that nobody checked.
+ * credentials, to an address that was not checked.
  *
  * @param timeoutMs from connecting to the last byte of the answer
  * @param secrets what must not be repeated from an error of the HTTP client

@@ -49,7 +49,7 @@ export async function createReceiptTokens(
       const [, digits, given] = TOKEN.exec(token) ?? [];
       if (digits === undefined || given === undefined) return null;
       const id = BigInt(digits);
-      // Not kept: which ids are asked about is a stranger's choice.
+      // Not kept, because an attacker can ask about any number of ids.
       const derived = await Promise.all(keys.map((key) => deriveBlock(key, salt, id / BigInt(BLOCK))));
       // All of them, whichever it is.
       return derived.map((block) => isSame(given, macIn(block, id))).includes(true) ? digits : null;

@@ -14,7 +14,7 @@ import { runCommand } from './run-command.ts';
 
 const USAGE = `Usage: npm run secrets -- --subject mailto:you@example.com [--file .env]
 
-Makes what push-dispatch must know and nobody else may: a VAPID key pair and the secret of its bell. Writes them into
+Makes the secrets that only push-dispatch may know: a VAPID key pair and the secret of its bell. Writes them into
 .env, which git ignores; entries that exist are kept. Then: npx supabase secrets set --env-file .env
 
   --subject   how a push service can reach you: a mailto: or https: URL

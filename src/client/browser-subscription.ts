@@ -38,7 +38,7 @@ export async function ensureRegistration(
     return registration;
   } catch (cause) {
     if (isRegistration(serviceWorker)) throw new PushClientError('service_worker_failed', { cause });
-    // Consoles show no hint of what nobody caught, and this is the first thing to go wrong in a new app.
+    // Consoles show no cause of an uncaught error, and this is the first thing to go wrong in a new app.
     const message = `${serviceWorker} could not be registered. Is node_modules/supapush/dist/sw.js served there?`;
     throw new PushClientError('service_worker_failed', { message, cause });
   }

@@ -13,7 +13,7 @@ export interface ClientContext {
   store(): Promise<PushStore>;
   /** One at a time, in all tabs. Not to be called within itself for the same name. */
   alone<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** Tells of an error that nobody waits for. */
+  /** Reports an error of background work, which no caller waits for. */
   report(error: unknown): void;
 }
 

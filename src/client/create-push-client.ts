@@ -45,11 +45,11 @@ export function createPushClientIn(
     return now;
   };
 
-  /** How many users there were: what began for one of them says nothing of the next. */
+  /** How many users there were: work that began for one of them must not change the status of the next. */
   let users = 0;
   const isSupported = (): boolean => environment !== undefined && obstacleOf(environment) === undefined;
 
-  // One that has not begun yet serves everybody who asks; one that has may have looked before what it is asked about.
+  // A sync that has not begun yet serves all callers; one that has begun may miss what changed before a later call.
   let waiting: Promise<PushStatus> | undefined;
   const sync = (): Promise<PushStatus> => {
     waiting ??= context
@@ -88,7 +88,7 @@ export function createPushClientIn(
       actions.userId = userId;
       if (!changed) return;
       users++;
-      // What the browser cannot do, it can do for nobody.
+      // A browser without push cannot do it for any user, so its status stays.
       if (isSupported()) setStatus('unknown');
       userChanged.tell(userId);
     },

@@ -35,7 +35,7 @@ export interface PushEnvironment {
   readonly trustedTypes?: TrustedTypes;
   readonly addEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
   readonly removeEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
-  /** Whether somebody may be looking at the page. */
+  /** Whether the user may be looking at the page. */
   readonly isVisible: () => boolean;
   readonly fetch: typeof fetch;
   /** What page and service worker share. */

@@ -33,7 +33,7 @@ export function createInbox(
     unreadCount: async () => (await project.rpc('push_unread_count')) as number,
     markRead: mark('push_mark_read', ofIds),
     markUnread: mark('push_mark_unread', ofIds),
-    // The moment is fixed now: what comes until this is made good has been seen by nobody.
+    // The moment is fixed now: the user has not seen what arrives between this call and a later replay of it.
     markAllRead: (newest) => markUntil(newest?.sendAt ?? new Date().toISOString()),
     onChange(listener) {
       const end = changed.listen(listener);

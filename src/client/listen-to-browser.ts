@@ -8,9 +8,9 @@ export interface Happenings {
   readonly inboxChanged: Signal<void>;
   /** A notification was clicked, and this page is to show its path. */
   readonly opened: Signal<string>;
-  /** The device may stand otherwise than it did. */
+  /** The status of the device may have changed. */
   sync(): void;
-  /** Who is signed in now, as soon as it is known, and whether it was somebody else before, or nobody. */
+  /** Who is signed in now, as soon as it is known, and whether it was another user before, or none. */
   user(userId: string | null, changed: boolean): void;
   /** Who it was, as far as this page knows. */
   signedOut(userId: string | null): Promise<void>;
@@ -23,7 +23,7 @@ export function listenToBrowser(
 ): {
   /** Tells other tabs that the device or the inbox changed here. */
   tellTabs(what: 'device' | 'inbox'): void;
-  /** Whether it is known that nobody is signed in. */
+  /** Whether it is known that no user is signed in. */
   isSignedOut(): boolean;
   dispose(): void;
 } {
@@ -43,7 +43,7 @@ export function listenToBrowser(
   endings.push(endSession);
 
   const tabs = environment?.BroadcastChannel && new environment.BroadcastChannel('supapush');
-  // Inbox changes that other tabs told of are not told on.
+  // Inbox changes that come from other tabs are not passed on.
   let fromTab = false;
   const tellTabs = (what: 'device' | 'inbox') => tabs?.postMessage(what);
   if (tabs) {

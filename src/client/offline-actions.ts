@@ -45,11 +45,11 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
     }
   };
 
-  /** Whether somebody else is signed in by now. */
+  /** Whether another user is signed in by now. */
   const hasChanged = (before: string | null): boolean =>
     before !== null && actions.userId !== null && actions.userId !== before;
 
-  // A session that ran out cannot be renewed offline: then it is whoever the device is registered for.
+  // A session that ran out cannot be renewed offline: then it is the user the device is registered for.
   const whose = async (): Promise<string | null | undefined> => {
     if (actions.userId) return actions.userId;
     try {
@@ -70,7 +70,7 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
           try {
             // What was done before comes first.
             await replay();
-            // It has waited for its turn, and whoever is signed in now did not ask for it.
+            // It has waited for its turn, and the user who is signed in now did not ask for it.
             if (hasChanged(by)) throw new PushClientError('not_signed_in');
             await run(...args);
             return true;

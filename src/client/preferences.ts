@@ -46,7 +46,7 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   // What was last seen, with what was changed since, for answers while offline.
   const seen = new Map<string, Preferences | DevicePreferences>();
   let seenBy: string | null = null;
-  /** What the user who is signed in has seen: nobody is answered with what the one before had muted. */
+  /** What the user who is signed in has seen: what the user before had muted must not answer them. */
   const memory = (): typeof seen => {
     if (seenBy && seenBy !== actions.userId) seen.clear();
     seenBy = actions.userId;

@@ -5,7 +5,7 @@
  * - `unsupported`: this browser cannot, or the page is not on https
  * - `needs-install`: iOS and iPadOS can, once the page was added to the Home Screen
  * - `denied`: the user refused, and only the browser's own settings can change that
- * - `signed-out`: it can, and nobody is signed in
+ * - `signed-out`: it can, but no user is signed in
  * - `default`: the user was not asked yet
  * - `granted`: the user has allowed it, and this device is not registered
  * - `subscribed`: messages come
@@ -46,7 +46,7 @@ export type QuietByWeekday = {
   } | null;
 };
 
-/** What a user wants to get, and when. Who never said anything gets everything at once. */
+/** What a user wants to get, and when. A user without preferences gets everything at once. */
 export interface Preferences {
   readonly enabled: boolean;
   /** IANA name. Filled in from the browser where quiet hours are set without one. */
@@ -179,14 +179,14 @@ export interface PushClientOptions {
   deviceName?: string;
   /** Whether `inbox.onChange` listens to Realtime, for which `push_notifications` must be in its publication. */
   realtime?: boolean;
-  /** What went wrong while nobody was waiting for an answer; `console.warn` unless given. */
+  /** Gets errors of work in the background, which no caller waits for; `console.warn` unless given. */
   onError?: (error: Error) => void;
   /**
    * Who is signed in, where the Supabase client does not know, because it was made with `accessToken`: the id in `auth.users`,
-   * which is the claim `sub`. Null when nobody is.
+   * which is the claim `sub`. Null when no user is signed in.
    */
   userId?: () => string | null | undefined | Promise<string | null | undefined>;
-  /** Goes with `userId`: calls the listener when another user is signed in, or nobody (null); returns what ends that. */
+  /** Goes with `userId`: calls the listener when another user is signed in, or none (null); returns a function that ends that. */
   onUserChange?: (listener: (userId: string | null) => void) => () => void;
 }
 
@@ -230,7 +230,7 @@ export interface PushInbox {
   markUnread(ids: readonly string[]): Promise<void>;
   /** Until this item, the newest that was shown; until now unless given. */
   markAllRead(newest?: InboxItem): Promise<void>;
-  /** Speaks when a page or the count may have changed; the function returned ends that. */
+  /** Calls the listener when a page or the count may have changed; the function returned ends that. */
   onChange(listener: () => void): () => void;
 }
 
@@ -248,17 +248,17 @@ export interface PushAlerts {
 /** Push in the browser, for the user who is signed in. What fails, fails with a `PushClientError`. */
 export interface PushClient {
   readonly status: PushStatus;
-  /** Speaks after each change; the function returned ends that. */
+  /** Calls the listener after each change; the function returned ends that. */
   onStatusChange(listener: (status: PushStatus) => void): () => void;
   /**
-   * Speaks as soon as another user is signed in than before, or nobody (null); not of whom the page finds signed in when it
-   * loads. `status` is `unknown` from then on until a `sync()` has said. The function returned ends that.
+   * Calls the listener as soon as another user is signed in than before, or none (null); not for the user whom the page finds
+   * signed in when it loads. `status` is `unknown` from then on until a `sync()` has ended. The function returned ends that.
    */
   onUserChange(listener: (userId: string | null) => void): () => void;
   /**
-   * Speaks when a notification was clicked that leads to a path of this app (with query and fragment), and this page is to show
-   * it: go there by your router. Without a listener the page is left as it is, for somebody may be writing in it, and the path is
-   * opened in another window. The function returned ends that.
+   * Calls the listener when a notification was clicked that leads to a path of this app (with query and fragment), and this
+   * page is to show it: go there by your router. Without a listener the page stays as it is, since the user may be typing in
+   * it, and the path is opened in another window. The function returned ends that.
    */
   onOpen(listener: (path: string) => void): () => void;
   /** Whether this browser has all that push needs, here and now: false on iOS outside of the Home Screen. */

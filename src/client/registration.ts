@@ -18,13 +18,13 @@ import { requirePushHandler, tellWorker } from './worker-messages.ts';
 
 /** This browser as a device of the user: finding out, making and taking back. None of it may run twice at a time. */
 export interface Registration {
-  /** How things stand, repaired where they can be. */
+  /** The status of this device, after repairing what can be repaired. */
   settle(): Promise<PushStatus>;
-  /** Registers this browser for whoever is signed in; permission has been given. */
+  /** Registers this browser for the user who is signed in; permission has been given. */
   register(): Promise<DeviceRow>;
-  /** Takes this browser back, whoever it is registered for. */
+  /** Removes the registration of this browser, for any user. */
   withdraw(): Promise<void>;
-  /** Takes it back from a user who signed out; not from another one, who may have signed in meanwhile. */
+  /** Removes the registration of a user who signed out; not that of another one, who may have signed in meanwhile. */
   signOut(userId: string | null): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export function createRegistration(context: ClientContext): Registration {
   const subscriptionNow = async (environment: PushEnvironment): Promise<PushSubscription | null> =>
     (await (await findRegistration(environment, options))?.pushManager.getSubscription()) ?? null;
 
-  // The worker takes from the screen what was for somebody else, also when this page is left.
+  // The worker closes the notifications of another user, also when this page is left.
   const clearScreen = (): Promise<void> => tellWorker(context, 'clear');
 
   let checked = false;
@@ -132,7 +132,7 @@ export function createRegistration(context: ClientContext): Registration {
         row = await write(environment, subscription, key, follows);
       } catch (error) {
         if ((error as PushClientError).code !== 'endpoint_taken') throw error;
-        // Somebody else's with other keys: only a new one can be ours.
+        // The endpoint is another user's, with other keys: only a new subscription can be ours.
         await subscription.unsubscribe();
         subscription = await subscribeBrowser(worker, key);
         row = await write(environment, subscription, key, undefined);
@@ -156,7 +156,7 @@ export function createRegistration(context: ClientContext): Registration {
       return permission === 'denied' ? 'denied' : 'default';
     }
     const existing = await subscriptionNow(environment);
-    // Who signs in again gets the device again; somebody else decides for themselves, unless the device was left to them.
+    // A user who signs in again gets the device again. Another user has to subscribe, unless the device was left to them.
     if (!existing && !known && (await store.get('user_id')) !== userId) return 'granted';
     try {
       return (await registerAs(environment, userId, false)) ? 'subscribed' : 'granted';

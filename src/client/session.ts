@@ -3,16 +3,16 @@ import { within } from '../browser/time-limit.ts';
 import type { PushClientOptions, SignOutOptions } from './push-client.ts';
 import { PushClientError } from './push-client-error.ts';
 
-/** Milliseconds after which a server that does not answer keeps nobody signed in. */
+/** Milliseconds after which the user is signed out although the server does not answer. */
 const ANSWER_LIMIT = 4000;
 
 const UUID = /^([\da-f]{4}-?){7}[\da-f]{4}$/i;
 
 /** Who uses the app here. */
 export interface Session {
-  /** Who is signed in; null when nobody is. Rejects with `offline` where that cannot be said without a network. */
+  /** The user who is signed in, or null. Rejects with `offline` where that cannot be known without a network. */
   userId(): Promise<string | null>;
-  /** Speaks of who is signed in, first of whom the page finds; events are those of supabase-js. */
+  /** Calls the listener with the user who is signed in, first with the one the page finds; events are those of supabase-js. */
   listen(listener: (event: string, userId: string | null) => void): () => void;
   /** Ends the session here, whatever the server says; whether it was told. */
   signOut(scope: NonNullable<SignOutOptions['scope']>): Promise<boolean>;
@@ -30,7 +30,7 @@ export function sessionOf(client: SupabaseClient, options: PushClientOptions): S
 function sessionOfAuth(auth: SupabaseClient['auth']): Session {
   const session = async (): Promise<AuthSession | null> => {
     const { data, error } = await auth.getSession();
-    // A session that cannot be renewed without a network is none at the moment, and nobody has signed out.
+    // A session that cannot be renewed without a network cannot be used now, but the user has not signed out.
     if (error?.name === 'AuthRetryableFetchError') throw new PushClientError('offline', { cause: error });
     return data.session;
   };

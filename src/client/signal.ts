@@ -1,4 +1,4 @@
-/** Something that listeners are told of. */
+/** An event with listeners. */
 export interface Signal<T> {
   listen(listener: (value: T) => void): () => void;
   /** Whether there was a listener. */

@@ -20,7 +20,7 @@ interface Answer {
 /** A column to sort by; `-` before it for the newest first. Together they must tell any two rows apart. */
 type Order = string;
 
-/** The project as the client asks it. Everything rejects with a `PushClientError`, `offline` when nobody answered. */
+/** The project as the client asks it. Everything rejects with a `PushClientError`, `offline` when there was no answer. */
 export interface Project {
   readonly session: Session;
   readonly client: SupabaseClient;
@@ -31,7 +31,7 @@ export interface Project {
   list(table: string, columns: string, ...orders: Order[]): Promise<object[]>;
   /** The data of an answer. */
   data(query: PromiseLike<Answer>): Promise<unknown>;
-  /** Who is signed in; null when nobody is. */
+  /** The user who is signed in, or null. */
   userId(): Promise<string | null>;
   /** Where Edge Functions answer, without a slash at the end; undefined where the client does not say. */
   readonly functionsUrl: string | undefined;

@@ -19,9 +19,9 @@ const CODES: [code: RegExp, ErrorCode][] = [
 ];
 
 /**
- * The error for whoever asked a function to make a call that the database failed: one of `refusals` where the database raised
- * that by `push.refuse()`, or what the table above makes of its code. The message says nothing of the database; `cause` names
- * the call and its code, for the log.
+ * The error for the client of a function when a database call fails: one of `refusals` where the database raised that by
+ * `push.refuse()`, otherwise the code that the table above gives. The message says nothing of the database; `cause` names the
+ * call and its code, for the log.
  */
 export function databaseError(
   call: string,
@@ -30,7 +30,7 @@ export function databaseError(
 ): SupapushError {
   const sqlstate = error.code ?? '';
   const refusal = sqlstate.startsWith('PT') && refusals.find((code) => code === error.details);
-  // Without a code it is no database that answered: nobody did, or a gateway, whose 4xx means that we are set up wrongly.
+  // Without a code the database did not answer, or a gateway did, whose 4xx means that our own setup is wrong.
   const unanswered = status >= 400 && status < 500 ? 'internal' : 'queue_unreachable';
   const code = refusal || (CODES.find(([pattern]) => pattern.test(sqlstate))?.[1] ?? unanswered);
   return new SupapushError(code, undefined, { cause: `${call} ${sqlstate || `status ${status}`}` });

@@ -10,8 +10,8 @@ export interface ServerClock {
 const TOLERANCE_MS = 30_000;
 
 /**
- * A clock for what other servers judge: signatures that expire, dates. It is the machine's own, until an answer of the
- * Data API shows that this is off; then it is put right by as much, and followed when somebody sets it.
+ * A clock for what other servers check: signatures that expire, dates. It is the machine's own clock until an answer of the
+ * Data API shows that this is off. Then it is corrected by the difference, and corrected anew when the machine's clock is set.
  */
 export function createServerClock(own: () => number = () => Date.now()): ServerClock {
   let correction = 0;

@@ -25,13 +25,13 @@ export async function fetchOvernightGap<Tables>(
       p_every => '1 second'
     ), push.schedule_quotes('1 seconds')`;
   say(`push.define_quote_source('exchange', 'json', '${server.origin}/json?symbols={symbols}', …)`);
-  say("push.schedule_quotes('1 seconds'), because nobody waits for the next minute here");
+  say("push.schedule_quotes('1 seconds'), because the demo does not wait for the next minute");
 
   const [request] = await server.waitFor(() => true, { timeoutMs: 20_000 });
   const asked = request?.symbols.toSorted().join() ?? '';
   check(
     asked === 'BTC,DAX,EURUSD',
-    `push-alerts asked for ${asked}: not for GOLD, which nobody waits for any more`,
+    `push-alerts asked for ${asked}: not for GOLD, which no alert watches any more`,
   );
   await untilArmed(sql, id);
   say(

@@ -200,7 +200,7 @@ async function showThatAlertsAreTheirOwners(
   const seen = await must(ben.client.from('push_alerts').select('user_id'));
   check(
     seen.length === 2 && seen.every(({ user_id }) => user_id === ben.id),
-    "Ben sees his two alerts and nobody else's",
+    "Ben sees his two alerts and no other user's",
   );
   const armed = await anna.client.from('push_alerts').update({ armed: true }).eq('user_id', anna.id);
   check(

@@ -46,7 +46,7 @@ export async function actBookings(stack: Stack, narrator: Narrator): Promise<voi
     await cast.expectOnPhones({ Gus: { title: 'Your booking is confirmed', body: 'Lotus, 1 June, 10:00' } });
 
     chapter('4. The day comes');
-    say('nobody waits for it here: the reminders are told that it is 1 June 2030, 07:00 UTC');
+    say('the demo does not wait for it: it tells the reminders that it is 1 June 2030, 07:00 UTC');
     await sql`select push.send_reminders(100, '2030-06-01T07:00:00Z')`;
     await cast.expectOnPhones({ Gus: { title: 'Your booking in an hour', body: 'Lotus, 1 June, 10:00' } });
 

@@ -14,7 +14,7 @@ interface Tables {
   team_updates: DemoTable<{ id: number; text: string }, { organisation_id: number; text: string }>;
 }
 
-/** `examples/crm`: three colleagues and somebody of another organisation. */
+/** `examples/crm`: three colleagues and a member of another organisation. */
 export async function actCrm(stack: Stack, narrator: Narrator): Promise<void> {
   const { chapter, say, check } = narrator;
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });

@@ -12,14 +12,14 @@ export type DemoDatabase<Tables> = {
   public: Omit<Database['public'], 'Tables'> & { Tables: Database['public']['Tables'] & Tables };
 };
 
-/** Somebody who signed up; `client` is signed in as that user. */
+/** A user who signed up; `client` is signed in as that user. */
 export interface DemoUser<Tables> {
   name: string;
   id: string;
   client: SupabaseClient<DemoDatabase<Tables>>;
 }
 
-/** Signs somebody up at the stack's API. Throws when that fails. */
+/** Signs a user up at the stack's API. Throws when that fails. */
 export async function signUp<Tables>(stack: Stack, name: string): Promise<DemoUser<Tables>> {
   const client = createClient(stack.url, stack.publishableKey, {
     auth: { persistSession: false, autoRefreshToken: false },

@@ -12,7 +12,7 @@ interface Tables {
   >;
 }
 
-/** `examples/events`: an organiser, a ticket holder, somebody whose ticket was returned, and a curious one. */
+/** `examples/events`: an organiser, a ticket holder, a user whose ticket was returned, and a curious user without one. */
 export async function actEvents(stack: Stack, narrator: Narrator): Promise<void> {
   const { chapter, say, check } = narrator;
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });

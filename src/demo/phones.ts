@@ -4,12 +4,12 @@ import type { Stack } from '../local/stack.ts';
 import { type DemoUser, register, settled, signUp } from './demo-user.ts';
 import type { Narrator } from './narrator.ts';
 
-/** Somebody in a demo, with one phone. */
+/** A user in a demo, with one phone. */
 export interface Person<Tables> extends DemoUser<Tables> {
   phone: VirtualDevice;
 }
 
-/** Whose phone is to show what; everybody else's is to stay silent. */
+/** What the phone of each user named here must show; the phones of all others must stay silent. */
 type Expected = Record<string, { title: string; body?: string | RegExp }>;
 
 /** The people of a demo, by name in lower case, and what their phones show. */

@@ -10,7 +10,7 @@ interface Tables {
   products: DemoTable<{ sku: string; stock: number }, { sku: string; name: string }>;
 }
 
-/** `examples/stock`: somebody who orders in time, somebody who is told when it is nearly too late, and customers. */
+/** `examples/stock`: a buyer who orders in time, a buyer who is told when it is nearly too late, and customers. */
 export async function actStock(stack: Stack, narrator: Narrator): Promise<void> {
   const { chapter, say, check } = narrator;
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });

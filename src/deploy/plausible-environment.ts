@@ -3,7 +3,7 @@ import webpush from 'web-push';
 
 /**
  * The environment of a hosted function whose secrets have been set, with keys made for this one run. The project URL
- * leads to a port of loopback where nobody answers.
+ * leads to a port of loopback where no server listens.
  */
 export function plausibleEnvironment(): Record<string, string> {
   const pair = webpush.generateVAPIDKeys();

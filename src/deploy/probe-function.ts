@@ -66,7 +66,7 @@ interface Answer {
   body: string;
 }
 
-/** Undefined as long as nobody listens. */
+/** Undefined as long as no server listens there. */
 async function ask(url: string): Promise<Answer | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS), redirect: 'manual' });

@@ -22,7 +22,7 @@ export interface DispatcherOptions {
   heartbeatMs?: number;
   /** How long a batch of reports is tried again while the database does not answer. */
   patienceMs?: number;
-  /** Milliseconds of a clock that nobody sets: budget and patience are lengths of time. */
+  /** Milliseconds of a monotonic clock: budget and patience are lengths of time. */
   now?: () => number;
 }
 
@@ -34,13 +34,13 @@ export interface DispatchSummary {
   handedOver: boolean;
 }
 
-/** For a process that nobody cuts off. */
+/** For a process without a time limit. */
 export const UNLIMITED: Budget = {
   deliveries: Number.POSITIVE_INFINITY,
   milliseconds: Number.POSITIVE_INFINITY,
 };
 
-// Between two looks at an empty queue: short enough that nobody notices, long enough to cost nothing.
+// Between two looks at an empty queue: too short for a user to notice, long enough to cost nothing.
 const IDLE_POLL_MS = 100;
 const REPORT_DELAY_MS = 250;
 // All hosts together; a dispatcher holds its deliveries in memory and under leases.

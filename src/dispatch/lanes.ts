@@ -55,7 +55,7 @@ export function createLanes(options: {
     for (const [userId, waiting] of lane.waiting) {
       if ((lane.sending.get(userId) ?? 0) >= most) continue;
       const delivery = waiting.shift();
-      // The next turn is somebody else's.
+      // The next turn is another user's.
       lane.waiting.delete(userId);
       if (waiting.length > 0) lane.waiting.set(userId, waiting);
       return delivery;

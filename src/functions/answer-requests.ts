@@ -4,8 +4,8 @@ import { createSummedLog } from './summed-log.ts';
 
 /**
  * Makes a function's handler of what answers its requests: what that throws is answered as `{ message, code }`. What is the
- * project's fault (5xx) is logged, summed up, with its code and cause alone: anybody can send requests, and nothing of what they
- * send gets into a log.
+ * project's fault (5xx) is logged, summed up, with its code and cause alone: an attacker can send requests, and nothing of
+ * what a request contains gets into a log.
  */
 export function answerRequests(
   { name, log, headers }: { name: string; log: Platform['log']; headers?: HeadersInit },

@@ -11,9 +11,9 @@ const P256DH = /^[\w-]{87}$/;
 const AUTH = /^[\w-]{22}$/;
 
 /**
- * Finds out which device somebody proves by its keys: its id, or null for wrong keys and for devices that are unknown. Anybody
- * may ask, so all who ask at the same time share one look-up, which locks nothing. It asks of nobody where they are: what a
- * request says of its source is a stranger's choice, or the address of everybody behind the same router.
+ * Finds out which device a request proves by its keys: its id, or null for wrong keys and for devices that are unknown. An
+ * attacker may ask, too, so all requests at the same time share one look-up, which locks nothing. There is no limit by source
+ * address: an attacker chooses what a request says of its source, and all users behind one router share an address.
  */
 export function createProvenDevices(
   events: Pick<DeviceEvents, 'prove'>,

@@ -49,7 +49,7 @@ export function createPushDispatch(
       if (problem !== undefined) throw problem;
       return Response.json({ function: 'push-dispatch', status: 'ok' });
     }
-    // Before the body is read: a stranger gets no work done.
+    // Before the body is read: a request without the secret must cost next to nothing.
     await requireBell(request, bellSecret);
     const { dispatcher } = readBell(await readBody(request, MAX_BODY_BYTES));
     platform.waitUntil(run(dispatcher, options, platform.log));

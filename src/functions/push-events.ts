@@ -22,8 +22,8 @@ const CORS = {
   'Access-Control-Max-Age': '86400',
 };
 
-// Four events at most become of a delivery; a worker that got no answer says them again. Whoever says more of one delivery or
-// device that is theirs is kept from the database.
+// A delivery has four events at most; a worker that got no answer sends them again. A worker that sends more about a delivery
+// or device of its own is refused before the database is asked.
 const REPEATS = { limit: 40, windowMs: 60_000 };
 
 /**
@@ -102,7 +102,7 @@ async function answer(said: DeviceMessage, world: World): Promise<object> {
   if ('resubscribe' in said) {
     const { old, new: given } = said.resubscribe;
     const { vapid_key: vapidKey = null, ...keys } = given;
-    // Whoever had no answer to the first try proves the new one.
+    // A worker that got no answer to its first try proves the new subscription instead.
     const [before, after] = await Promise.all([provenDevice(old), provenDevice(keys)]);
     const id = before ?? after;
     if (id === null) throw new SupapushError('subscription_unknown');

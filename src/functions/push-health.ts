@@ -17,7 +17,7 @@ const CORS = {
 };
 
 /**
- * `push-health`: `GET` tells everybody whether push is configured, with the public VAPID key: 200
+ * `push-health`: `GET` tells every client whether push is configured, with the public VAPID key: 200
  * `{ function, status: 'ok', configured: true, vapid_public_key }`, or 503 with `configured: false`.
  *
  * With the project's secret key in `apikey` it tells the operator everything: 200 when healthy, 503 with `reasons` when
@@ -26,7 +26,7 @@ const CORS = {
 export function createPushHealth(
   platform: Pick<Platform, 'environment' | 'log'>,
 ): (request: Request) => Promise<Response> {
-  // Once: an environment does not change, and its keys cost more to look at than the rest of an answer to a stranger.
+  // Once: an environment does not change, and checking its keys costs more than the rest of the public answer.
   const getConfiguration = builtOnce(() => readConfiguration(platform.environment));
 
   return answerRequests({ name: 'push-health', log: platform.log, headers: CORS }, async (request) => {

@@ -3,7 +3,7 @@
  * several workers allows as many times more.
  *
  * @param options.maxKeys how many it remembers; with more it forgets all of them
- * @param options.now milliseconds of a clock that nobody sets
+ * @param options.now milliseconds of a monotonic clock
  */
 export function createRateLimit(options: {
   limit: number;

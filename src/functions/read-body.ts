@@ -32,7 +32,7 @@ export function createBodyReader(
     if (request.body === null) return '';
     const reader = request.body.getReader();
     const slow = Promise.withResolvers<never>();
-    // Most bodies are read to their end, and nobody hears of this one.
+    // Most bodies are read to their end, and then this promise has no reader.
     slow.promise.catch(() => undefined);
     const end = () => slow.reject(new SupapushError('body_too_slow'));
     const timer = setTimeout(end, bodyMs);

@@ -1,14 +1,14 @@
 import { SupapushError } from '../errors.ts';
 
 /**
- * Gathers what many ask at the same time and asks it as one: one round at a time, and none begins sooner than `everyMs` after
- * the one before. So however many ask, what stands behind is asked so many times a second and no more, and they wait for the
- * next round instead of each other. A round that fails fails for all in it: `ask` must not depend on what one of them says.
+ * Gathers the questions of many requests and asks them as one: one round at a time, and none begins sooner than `everyMs`
+ * after the one before. So the database is asked at most that often, however many requests there are, and requests wait for
+ * the next round instead of each other. A round that fails fails for all in it: one question must not be able to fail `ask`.
  *
  * @param options.ask answers the questions of a round, in their order
  * @param options.maxPerRound the others are asked in the next one
- * @param options.maxWaiting beyond, a question is refused with `overloaded`: the one behind does not answer
- * @param options.now milliseconds of a clock that nobody sets
+ * @param options.maxWaiting beyond, a question is refused with `overloaded`: the database does not keep up
+ * @param options.now milliseconds of a monotonic clock
  */
 export function createRounds<Question, Answer>(options: {
   ask: (questions: Question[]) => Promise<Answer[]>;

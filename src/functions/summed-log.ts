@@ -1,6 +1,6 @@
 import type { Platform } from './platform.ts';
 
-/** A log of what strangers can bring about as often as they like. */
+/** A log of events that an attacker can cause as often as they like. */
 export interface SummedLog {
   /** Notes what happened. `entry` has nothing in it that differs from one request to the next. */
   note(entry: Record<string, unknown>): void;
@@ -12,9 +12,9 @@ const EVERY_MS = 60_000;
 
 /**
  * A log that writes entries that are alike once per `everyMs`, with `count`: the first at once, those that follow as one line
- * when the time is over. A hosted project keeps 100 lines per 10 s, and those must not be a stranger's to use up.
+ * when the time is over. A hosted project keeps 100 lines per 10 s, and an attacker must not be able to use them up.
  *
- * @param options.now milliseconds of a clock that nobody sets
+ * @param options.now milliseconds of a monotonic clock
  */
 export function createSummedLog(
   log: Platform['log'],

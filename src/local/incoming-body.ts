@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 export interface IncomingBody {
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * Reads what still comes and forgets it. Whoever answers early calls this: a connection that is closed while its client
+   * Reads what still comes and forgets it. Call this after answering early: a connection that is closed while its client
    * still writes is reset, and the client never sees the answer.
    */
   discard(): void;

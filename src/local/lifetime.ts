@@ -77,7 +77,7 @@ function startReaper(): ChildProcess {
     detached: true,
     env: {},
   });
-  // Whoever kills the reaper as well gets no cleaning; that must not end the stack with EPIPE.
+  // If the reaper is killed as well, nothing is cleaned up; that must not end the stack with EPIPE.
   reaper.stdin?.on('error', () => undefined);
   reaper.on('error', () => undefined);
   reaper.unref();
@@ -87,7 +87,7 @@ function startReaper(): ChildProcess {
 
 /**
  * Ends the process in order on SIGINT, SIGTERM and SIGHUP (exit code 0: for a server that is the normal way to
- * end), and on an error nobody caught (exit code 1). `process.exit` and SIGKILL are the reaper's. A second signal,
+ * end), and on an uncaught error (exit code 1). `process.exit` and SIGKILL are the reaper's. A second signal,
  * half a second later or more, does not wait for the orderly end (npm hands on the terminal's Ctrl-C a second time at once).
  */
 export function endOnSignals(end: () => Promise<void>, say: (line: string) => void): void {

@@ -20,7 +20,7 @@ export async function requireFreePort(port: number): Promise<void> {
   throw new LocalStackError('port_in_use', `Port ${port} on 127.0.0.1 is ${reason}.`, { cause });
 }
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** A port of 127.0.0.1 that no process listens on. */
 export async function freeLoopbackPort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = randomInt(FIRST, LAST + 1);

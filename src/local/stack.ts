@@ -99,7 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       await lifetime.end();
       log('stopped');
     };
-    // Why a program ends is never kept from whoever started it.
+    // The user always learns why the program ended, also without a `log`.
     endOnSignals(end, options.log ?? console.error);
   }
   try {

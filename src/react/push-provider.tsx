@@ -19,9 +19,9 @@ export interface PushContext {
   readonly client: PushClient | null;
   readonly strings: PushStrings;
   readonly format: PushFormat;
-  /** How often the user has changed: what belongs to another turn is another user's. */
+  /** How often the user has changed. Data with another turn belongs to another user. */
   readonly turn: number;
-  /** Whether it is known that nobody is signed in any more. */
+  /** Whether it is known that the user has signed out. */
   readonly signedOut: boolean;
   /** What the last `sync()` for this user failed with; it is tried again when the network is back. */
   readonly syncError: Error | null;

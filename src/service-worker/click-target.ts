@@ -4,7 +4,7 @@ const MAX_URL_LENGTH = 2048;
  * Where a click may lead: an absolute URL of the app's own origin or one of `allowOrigins`, or null.
  *
  * `scope` is the URL of the worker's scope, which paths are resolved against. A push message has passed the database's own
- * check, but whoever holds the VAPID key and an endpoint can send one; what a user clicks must not become their way out.
+ * check, but an attacker who has the VAPID key and an endpoint can send one too; a click must not lead to a URL of theirs.
  */
 export function clickTarget(
   wanted: unknown,

@@ -13,7 +13,7 @@ const COUNT_LIMIT = 2000;
  */
 export class Display {
   readonly #state: WorkerState;
-  /** How often the screen was cleared: what somebody is shown belongs to the time between two. */
+  /** How often the screen was cleared. A message that was read before a clear must not be shown after it. */
   clears = 0;
   #showing = 0;
   /** The last showing of each tag, as long as the worker lives. */
@@ -51,7 +51,7 @@ export class Display {
     return last !== undefined && last !== showing;
   }
 
-  /** Closes all that we show, and takes the number from the app's icon: it is not for whoever sits here next. Never rejects. */
+  /** Closes all that we show and removes the number on the app's icon: the next user must not see them. Never rejects. */
   async clear(): Promise<void> {
     this.clears++;
     // What is on its way to the screen is not listed yet.

@@ -78,9 +78,9 @@ async function openTarget(state: WorkerState, url: string): Promise<string | nul
 }
 
 /**
- * Whether a page of the app has the focus and is to show the URL. To load it there would take away what somebody has written in
- * that page. So the page is asked, and one that has our client and no router for us wants to stay as it is. Only a page that
- * says nothing is navigated, which a worker can do to pages that it controls.
+ * Whether a page of the app has the focus and is to show the URL. Loading the URL there would lose what the user has typed in
+ * that page. So the page is asked first, and a page that has our client but no `onOpen` listener stays as it is. Only a page
+ * that does not answer is navigated, which a worker can do to pages that it controls.
  */
 async function isShownIn(state: WorkerState, page: WorkerWindow, url: string): Promise<boolean> {
   if (state.options.openIn === 'message') return await hasFocused(page);

@@ -83,7 +83,7 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
     const message = event as WorkerEvent & Pick<MessageEvent<unknown>, 'data' | 'ports'>;
     const { data, ports } = message;
     if (!isObject(data) || data.type !== 'supapush') return;
-    // A page that asks with a port wants to know that somebody here shows what it subscribes to.
+    // A page that asks with a port wants to know that this worker shows the messages it subscribes to.
     ports[0]?.postMessage({ type: 'supapush', version: WORKER_VERSION } satisfies WorkerAnswer);
     const what = data.event as PageMessage['event'];
     // Browsers without background sync: a page says that it is online again.

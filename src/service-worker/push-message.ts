@@ -53,7 +53,7 @@ export function contentOf(event: Pick<PushedEvent, 'data' | 'notification' | 'ap
   }
 }
 
-/** Whether a message comes from Supapush, and not from somebody else who pushes to the same app. */
+/** Whether a message comes from Supapush, and not from another service that pushes to the same app. */
 export function isOurs(content: unknown): boolean {
   const { data } = fieldsOf(content);
   return isObject(data) && isObject(data.supapush);
@@ -103,7 +103,7 @@ export function readMessage(
   return { title: title || defaults.title, options: { ...options, data: { ...params, supapush: mark } } };
 }
 
-/** The mark of a notification of ours, or null when somebody else has shown it. */
+/** The mark of a notification of ours, or null when other code has shown it. */
 export function markOf(notification: Notification): NotificationMark | null {
   const data: unknown = notification.data;
   return isObject(data) && isObject(data.supapush) ? data.supapush : null;

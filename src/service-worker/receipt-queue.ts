@@ -49,7 +49,7 @@ export class ReceiptQueue {
     await this.flush();
   }
 
-  /** Sends all that wait, whoever asks how often: one request at a time. False when something had to stay. Never rejects. */
+  /** Sends all receipts that wait; parallel calls share one request. False when a receipt could not be sent. Never rejects. */
   flush(): Promise<boolean> {
     this.#next ??= this.#sending.then(() => {
       this.#next = null;

@@ -24,7 +24,7 @@ export async function followSubscription(state: WorkerState, event: ChangedSubsc
   await state.tellPages({ event: 'subscription-changed', registered }).catch(() => undefined);
 }
 
-/** Tells the project of a change that it could not be told of when it happened. Never rejects; false when it still cannot. */
+/** Reports a change to the project that could not be reported when it happened. Never rejects; false when it still cannot. */
 export async function retryResubscription(state: WorkerState): Promise<boolean> {
   try {
     if (!(await state.storedOr((store) => store.get('pending_resubscribe')))) return true;

@@ -5,8 +5,8 @@ import type { WorkerScope } from './worker-scope.ts';
 // `supapush.installPush(self, { … })`.
 const scope = globalThis as unknown as WorkerScope;
 
-// A worker of its own has no caches and no pages to be careful about, so a new version need not wait; in somebody else's
-// that would be theirs to decide. Only the stack tells which script is running: there is no `document.currentScript` here.
+// When this script is the whole worker, it has no caches and no pages to protect, so a new version need not wait. When an
+// app's worker imports it, the app decides. Only the stack tells which script runs: workers have no `document.currentScript`.
 const running = /https?:\/\/[^\s)]+?(?=:\d+:\d+)/.exec(new Error().stack ?? '')?.[0];
 
 installPush(scope, { claim: running === scope.location.href });

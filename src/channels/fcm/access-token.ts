@@ -12,7 +12,7 @@ const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const ASSERTION_SECONDS = 3600;
 // Tokens live for an hour. One that may end while a message is on its way is not used any more.
 const RENEW_BEFORE_MS = 5 * 60_000;
-// So long a failure is the answer to everybody who asks: two hundred deliveries are not two hundred more requests.
+// For this long a failure answers every caller, so that 200 deliveries do not make 200 more requests.
 const FAILURE_KEPT_MS = 5_000;
 // A token made to replace a refused one is not replaced again so soon: then it is not the token that is wrong.
 const RENEWAL_PAUSE_MS = 60_000;
@@ -20,7 +20,7 @@ const RENEWAL_PAUSE_MS = 60_000;
 /** An OAuth access token, or the outcome of every delivery that needed one. */
 export type AccessTokenResult = { token: string } | { problem: Outcome };
 
-/** The access token of a service account, shared by everybody who sends. */
+/** The access token of a service account, shared by all deliveries. */
 export interface AccessTokens {
   /** The current token; a new one when it is about to expire. */
   get(): Promise<AccessTokenResult>;
@@ -65,7 +65,7 @@ export function createAccessTokens(
 
   const get = (): Promise<AccessTokenResult> => {
     const time = now();
-    // What comes from the future was kept by a clock that has been set back: it says nothing about how long ago that was.
+    // A token from the future was kept before the clock was set back: its age is unknown.
     if (current !== undefined && time >= current.usableFrom && time < current.usableUntil) {
       return Promise.resolve(current.result);
     }
@@ -78,7 +78,7 @@ export function createAccessTokens(
   return {
     get,
     async replace(refused) {
-      // Somebody else may have replaced it meanwhile.
+      // Another delivery may have replaced it meanwhile.
       if (current !== undefined && 'token' in current.result && current.result.token === refused) {
         const time = now();
         if (time >= replacedAt && time - replacedAt < RENEWAL_PAUSE_MS) return null;

@@ -80,7 +80,7 @@ export function outcomeOfFcm(answer: FcmAnswer, now: number, secrets: readonly s
 
 /**
  * Whether a 400 is about the token. FCM says `INVALID_ARGUMENT` of a message that is too large, too, so the code alone
- * deletes nobody: a field, Apple's own status, or as the last resort the text has to say that it was the token.
+ * deletes no device: a field, Apple's own status, or as the last resort the text has to say that it was the token.
  */
 function refusesToken(error: FcmError | undefined): boolean {
   if (error === undefined || codeOf(error) !== 'INVALID_ARGUMENT') return false;

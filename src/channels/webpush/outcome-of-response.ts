@@ -35,7 +35,7 @@ export function pushServiceKind(host: string): PushServiceKind {
  *
  * Only 404 and 410 delete a subscription, and 404 not at Apple, where it means a wrong path. 401 and 403 mean that our
  * VAPID setup is wrong (`vapid_refused`), or that the subscription was made with another key (`vapid_mismatch`): deleting
- * on those is how a wrong key wipes out everybody's subscriptions. Which of the two it is, the database finds out from what
+ * on those is how a wrong key wipes out the subscriptions of all users. Which of the two it is, the database finds out from what
  * several users' devices get. Windows also says 410 when it blocks a sender, and may accept a request and drop its message:
  * it says so in headers.
  *

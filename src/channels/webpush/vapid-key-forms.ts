@@ -1,7 +1,7 @@
 import { asBase64Url, decodeBase64Url, encodeBase64Url } from '../base64url.ts';
 
 // Every subscription is bound to the key pair it was made with. So a pair that another library wrote in its own form is
-// read, and nobody is told to make a new one.
+// read as well, and the operator need not make a new one.
 
 /** SubjectPublicKeyInfo of P-256 (RFC 5480) up to the point, which is the rest of it. */
 const SPKI = bytesOf('3059301306072a8648ce3d020106082a8648ce3d030107034200');

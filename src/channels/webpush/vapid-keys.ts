@@ -30,7 +30,7 @@ const NEWEST: PairNames = {
   publicKey: 'VAPID_PUBLIC_KEY',
   privateKey: 'VAPID_PRIVATE_KEY',
   remedy:
-    'Restore it from where it was made, in any base64, PEM or DER. Only where nobody has subscribed with it, make a pair with: npm run secrets',
+    'Restore it from where it was made, in any base64, PEM or DER. Only if no device uses it, make a pair with: npm run secrets',
 };
 
 /** The names of the older pair at this place in its list. */

@@ -46,7 +46,7 @@ const STATUS: [prefix: string, status: number][] = [
   ['XX', 500],
 ];
 
-/** Its own answers hang on who asks (42501) or are worded anew (42703, 42883), or are PostgREST's codes for raising a status. */
+/** Its own answers that depend on the role (42501) or are reworded (42703, 42883), and PostgREST's codes that raise a status. */
 const LEFT_TO_LITE = /^(42501|42703|42883|PT|PGRST)/;
 
 /**

@@ -137,7 +137,7 @@ begin
 end
 $$;
 
--- Definer: nobody but the owner may write cron.job. The caller's name is handed in because in here it is the owner's.
+-- Definer: only the owner may write cron.job. The caller's name is a parameter because current_user is the owner in here.
 create function cron._save_job(job_name text, schedule text, command text, caller name) returns bigint
 language plpgsql security definer set search_path = ''
 as $$
@@ -263,7 +263,7 @@ as $$ select cron._change_job(job_id, schedule, command, database, username, act
 revoke all on function cron.alter_job(bigint, text, text, text, text, boolean) from public;
 revoke all on function cron._change_job(bigint, text, text, text, text, boolean, name) from public;
 
--- What pg_cron grants everybody; without USAGE on the schema, which only `postgres` has, it is worth nothing.
+-- What pg_cron grants to all roles; without USAGE on the schema, which only `postgres` has, it is worth nothing.
 grant select on cron.job to public;
 grant select, delete on cron.job_run_details to public;
 grant select on sequence cron.jobid_seq, cron.runid_seq to public;

@@ -1,5 +1,5 @@
 -- A stand-in for pg_net 0.20 in plain SQL: the same tables, functions, defaults, errors and grants, worked by
--- src/local/workers/pg-net-worker.ts. It is `trusted`, so whoever creates it, the superuser owns what it makes:
+-- src/local/workers/pg-net-worker.ts. It is `trusted`, so the superuser owns what it makes, for every role that creates it:
 -- as on hosted Supabase, `postgres` can use `net` but not index, alter or configure it.
 --
 -- Different from the real one: no _await_response and the deprecated http_collect_response.
@@ -217,7 +217,7 @@ begin
 end
 $$;
 
--- The real one is as generous: whoever reaches the database can read and empty the queue, headers in plaintext.
+-- As in the real one, every role that reaches the database can read and empty the queue, with headers in plaintext.
 grant usage on schema net to public;
 grant all on all sequences in schema net to public;
 grant all on all tables in schema net to public;

@@ -1,7 +1,7 @@
 -- A stand-in for Supabase Vault 0.3: the same table, view, functions, errors and grants.
 --
 -- Different from the real one: NOTHING IS ENCRYPTED. `vault.secrets.secret` holds base64, so that code which reads the
--- wrong column gets no usable secret here either, but whoever reads the disk reads the secrets. For local data only.
+-- wrong column gets no usable secret here either, but a user who can read the disk can read the secrets. For local data only.
 -- What can be read is decided as by the real one: 32 bytes at the end bind an entry to its id, its nonce and the key of
 -- this server, so that what another server's key has written, or what was moved to another row, does not decrypt.
 

@@ -167,7 +167,7 @@ export function startDenoProcess(options: DenoProcessOptions): DenoProcess {
 
 function newServing(): PromiseWithResolvers<number> {
   const next = Promise.withResolvers<number>();
-  // Nobody may be waiting when it fails; whoever asks later still gets the rejection.
+  // It may fail before any caller awaits it; a caller who asks later still gets the rejection.
   next.promise.catch(() => undefined);
   return next;
 }
@@ -207,7 +207,7 @@ function environmentFor(options: DenoProcessOptions, port: number): Record<strin
 function collectLines(stream: Readable | null, onLine: (line: string) => void): void {
   if (!stream) return;
   createInterface({ input: stream }).on('line', (line) => {
-    // Deno's own greeting, with a port that nobody is to use directly.
+    // Deno's own greeting, with a port that is not to be used directly.
     if (!/^Listening on http:\/\/127\.0\.0\.1:\d+\/? ?/.test(line)) onLine(line);
   });
 }

@@ -26,7 +26,7 @@ const HOP_BY_HOP = new Set([
 
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** Nobody took the request, or the process that took it ended before it answered. */
+/** No process took the request, or the one that took it ended before it answered. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code: 'function_unavailable' | 'function_crashed';
@@ -83,7 +83,7 @@ export async function proxyRequest(
     answer.statusMessage ?? '',
     forwarded(answer.rawHeaders).flat(),
   );
-  // A body cut short on one side is cut short on the other; there is nobody left to tell.
+  // A body cut short on one side is cut short on the other; there is no connection left to report it on.
   await pipeline(answer, outgoing).catch(() => outgoing.destroy());
 }
 

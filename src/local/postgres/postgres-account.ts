@@ -22,7 +22,7 @@ export function serverAccount(): Account | undefined {
   }
   throw new LocalStackError(
     'unsupported_platform',
-    'PostgreSQL does not run as root, and there is neither a user postgres nor nobody to run it as.',
+    'PostgreSQL does not run as root, and the system has neither of the accounts postgres and nobody.',
   );
 }
 

@@ -6,7 +6,7 @@ import { endProcess, isRunning } from './server-process.ts';
 
 /**
  * Makes way for a server in `directory`: ends one whose owner was killed, and removes the pid file of one that is
- * gone (the number may belong to somebody else by now, which Postgres would take for a running server).
+ * gone (the number may belong to another process by now, which Postgres would take for a running server).
  * Throws `LocalStackError` `directory_in_use` if the owner still lives.
  */
 export async function endOrphan(directory: string, install: string): Promise<void> {

@@ -13,7 +13,7 @@ export function isRunning(pid: number): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  // In a container without an init process, nobody collects an orphan: it stays a zombie for ever.
+  // In a container without an init process, no process reaps an orphan: it stays a zombie for ever.
   return !isZombie(pid);
 }
 

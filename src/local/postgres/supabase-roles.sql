@@ -41,8 +41,8 @@ grant anon, authenticated, service_role to authenticator;
 grant anon, authenticated, service_role to postgres with admin option;
 grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
 
--- Schema public belongs to pg_database_owner, which is whoever owns the database: postgres. New tables in it get no
--- grants of their own accord (hosted projects since 2026-10-30): migrations say who may do what.
+-- Schema public belongs to pg_database_owner, which is the owner of the database: postgres. New tables in it get no
+-- grants by default (hosted projects since 2026-10-30): migrations grant what each role may do.
 grant usage on schema public to postgres, anon, authenticated, service_role;
 
 create schema if not exists extensions authorization postgres;

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** What a Postgres process sleeps on: whoever sets it, before or during the wait, ends the wait. */
+/** What a Postgres process sleeps on: setting it, before or during the wait, ends the wait. */
 export class Latch {
   #isSet = false;
   #wake: (() => void) | undefined;

@@ -20,8 +20,8 @@ export interface RunResult {
  * settings (search_path, timeouts) — all of it one implicit transaction, as pg_cron sends it. Never rejects: an error
  * is a failed run. Aborting the signal ends the connection, and `onBackend` tells which process to terminate.
  *
- * Unlike the real one it does not log in as the user, whose password nobody knows: it logs in as superuser and hands
- * over its rights. A command that says `reset session authorization` would have them back.
+ * Unlike the real one it does not log in as the user, whose password is unknown: it logs in as superuser and gives up
+ * its rights. A command that says `reset session authorization` would get them back.
  */
 export async function runJob(options: {
   job: CronJob;

@@ -5,8 +5,8 @@ const NAME = /\b(?:push\.\w+|public\.push_\w+)\b/g;
 const DEFINITION = /^create (?:function|table|view|type) ((?:push|public)\.\w+)/;
 
 /**
- * Whether every file uses only what it or an earlier file defines. Postgres looks into no body of plpgsql before it is
- * called, so an order that is not true works, and nobody can read it. SQL that is text (`execute format(…)`) is not seen.
+ * Checks that every file uses only what it or an earlier file defines. Postgres does not look into a plpgsql body before it
+ * is called, so a wrong order works but misleads the reader. SQL that is text (`execute format(…)`) is not checked.
  */
 export async function checkSchemaOrder(project: string): Promise<string[]> {
   const statements = (await readSchema(project)).flatMap(({ path, text }, rank) =>

@@ -137,12 +137,12 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
       const others =
         shown.current?.items.filter((item) => (item.readAt === null) !== (readAt === null)) ?? [];
       show(ids, readAt, null);
-      // What is being loaded may still say how it was before. Once this is done, the client tells to load anew.
+      // A load under way may still return the state before. Once this is done, the client asks to load anew.
       owner.asked++;
       try {
         await work();
       } catch (error) {
-        // What stood otherwise stands so again, also where nothing can be loaded.
+        // Restores the messages that were in the other state, also where nothing can be loaded.
         const back = others.map(({ id }) => id).filter((id) => ids.includes(id));
         show(back, readAt === null ? new Date().toISOString() : null, asError(error));
         await load();

@@ -26,13 +26,13 @@ export function useStatus(): PushStatus {
   );
 }
 
-/** Whether it is known that nobody is signed in. */
+/** Whether it is known that no user is signed in. */
 export function useSignedOut(): boolean {
   const { signedOut } = usePushContext();
   return useStatus() === 'signed-out' || signedOut;
 }
 
-/** Whether there is somebody to load for: not before it is known who is signed in, unless that failed. */
+/** Whether data can be loaded: once it is known who is signed in, or finding that out has failed. */
 export function useReady(): boolean {
   const { syncError } = usePushContext();
   const known = useStatus() !== 'unknown' || syncError !== null;

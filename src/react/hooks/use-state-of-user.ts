@@ -1,7 +1,7 @@
 import { useCallback, useMemo, useState } from 'react';
 import { usePushContext } from '../push-provider.tsx';
 
-/** Whose a state is: what was begun for one user knows no other's. */
+/** The user a state belongs to: work begun for one user must not change the state of another. */
 export interface Owner {
   readonly turn: number;
   /** How often something was asked for this user: only the answer to the newest question counts. */

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { UseInbox } from '../hooks/use-inbox.ts';
 
-/** How many are unread since there came to be more of them; null until then: what was there before is no news. */
+/** How many are unread, once that number has grown; null before: messages that were there already are no news. */
 export function useArrivals({ unread, loading, error }: UseInbox): number | null {
   const known = useRef<number | null>(null);
   const [arrived, setArrived] = useState<number | null>(null);

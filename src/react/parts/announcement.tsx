@@ -20,6 +20,6 @@ export function useAnnouncement(): [text: string, announce: (text: string) => vo
     const timer = setTimeout(() => setSaid(({ turn }) => ({ text: '', turn })), SHOWN_MS);
     return () => clearTimeout(timer);
   }, [said]);
-  // The same words a second time are a change only if they differ: a space that nobody sees or hears.
+  // A live region announces only a change, so the same words a second time get a space that is neither seen nor heard.
   return [said.text && said.turn % 2 ? `${said.text}\u00a0` : said.text, announce];
 }

@@ -4,7 +4,7 @@ import { useFailure } from './use-failure.ts';
 
 export interface SwitchProps {
   on: boolean;
-  /** What comes of it shows once that is settled; until then it shows what was wished. False: it failed. */
+  /** Until its promise is settled, the switch shows the wanted state, then the real one. False: it failed. */
   onChange: (on: boolean) => unknown;
   /** What it switches; read out, and shown unless `labelHidden`. */
   label: string;

@@ -36,7 +36,7 @@ function Prompt({ declineDays = 14, always = false, onClose }: PushPromptProps):
   const { strings } = usePushContext();
   const { status, busy, error, subscribe, sendTest } = usePush();
   const [done, setDone] = useState(false);
-  // Until the browser was asked whether it remembers: on a server there is nobody to ask.
+  // True until the browser's storage was read: a server has none to read.
   const [declined, setDeclined] = useState(true);
   useEffect(() => {
     setDeclined(!always && wasDeclined(recallNotNow(), declineDays, Date.now()));

@@ -37,7 +37,7 @@ begin
       last_seen_at = excluded.last_seen_at,
       resolved_at = null;
 exception when serialization_failure or lock_not_available or deadlock_detected then
-  -- An alarm is not worth failing the write that noticed it; whoever notices next raises it.
+  -- An alarm is not worth failing the write that noticed it; the next one that notices raises it.
   return;
 end;
 $$;

@@ -1,4 +1,4 @@
--- Who calls: a user by the claim sub of their session.
+-- The calling user, known by the claim sub of their session.
 
 create function public.push_user_id()
 returns uuid
@@ -22,7 +22,7 @@ begin
 end;
 $$;
 comment on function public.push_user_id() is
-  'Who calls: auth.uid(), null without a session; refuses a claim sub that is no uuid, which other providers give, instead of failing.';
+  'The calling user: auth.uid(), null without a session; refuses a claim sub that is no uuid, which other providers give, instead of failing.';
 
 revoke all on function public.push_user_id() from public, anon, authenticated;
 grant execute on function public.push_user_id() to authenticated, service_role;

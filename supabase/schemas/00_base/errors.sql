@@ -23,7 +23,7 @@ declare
   v_holds boolean;
   v_given text;
 begin
-  -- Postgres names the constraint and shows the whole row; who changes one column wants to know what that may be.
+  -- Postgres names the constraint and shows the whole row, but a client that changes one column needs the allowed values.
   for v_check in
     select pg_catalog.pg_get_expr(c.conbin, c.conrelid) as expression, c.conkey,
       pg_catalog.obj_description(c.oid, 'pg_constraint') as hint

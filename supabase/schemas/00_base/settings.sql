@@ -27,7 +27,7 @@ create table push.settings (
     max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100 and max_unanswered between 1 and 100
     and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers between 1 and 100 and backlog_per_dispatcher > 0
   ),
-  -- What is longer stops messages for as long: a dispatcher that died would count as live for years.
+  -- Longer intervals would stop messages for as long: a dead dispatcher would count as live for years.
   constraint settings_intervals check (
     backoff_base > interval '0' and backoff_max between backoff_base and interval '1 day'
     and delivery_lease between interval '1 second' and interval '1 hour'

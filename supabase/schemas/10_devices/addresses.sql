@@ -1,5 +1,5 @@
--- What is often given for the address of a device, and is something else. A push service refuses it, long after
--- the app was told that it is registered; so its developer hears at once what it is, and where the right one comes from.
+-- Values that are often given as the address of a device by mistake. A push service would refuse them only long after the
+-- app was told that it is registered, so the developer is told at once what the value is and where to get the right one.
 
 create function push.mistaken_address(p_column text, p_value text)
 returns table (what text, hint text)

@@ -49,7 +49,7 @@ begin
       'p256dh must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
       'Insert subscription.toJSON().keys.p256dh unchanged.');
   end if;
-  -- Nobody could read what is encrypted for it.
+  -- The device could not decrypt what is encrypted for the VAPID key.
   if p_row.p256dh = coalesce(p_row.vapid_key, (select s.vapid_public_key from push.settings as s)) then
     perform push.refuse(400, 'p256dh_invalid', 'p256dh is the VAPID key, not the P-256 public key of the device.',
       'Insert subscription.toJSON().keys.p256dh as p256dh.');
@@ -82,8 +82,8 @@ as $$
 declare
   v_limit integer;
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
-  -- learns from the other answers below how many devices a stranger has.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that a user
+  -- cannot learn from the other answers below how many devices another user has.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_subscriptions"';
@@ -133,7 +133,7 @@ begin
     if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
       is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
       new.updated_at := clock_timestamp();
-      -- Another address or other keys: what is known of the old ones says nothing of these.
+      -- Another address or other keys: failures of the old ones say nothing of the new ones.
       new.failures := 0;
       new.failed_at := null;
       new.retry_at := null;

@@ -1,8 +1,8 @@
 -- Registering the same devices at once, and taking them over. Part of push.check_subscription().
 --
--- Statements that write several devices meet others that write the same ones in another order. Locks are waited for in
--- ascending order alone; who has one and needs a lower one that is taken is refused with a code. Rows cannot be ordered so:
--- who holds some waits half a second for others.
+-- Statements that write several devices may meet others that write the same ones in another order. A statement waits for
+-- locks only in ascending order; if it holds one and needs a lower one that is taken, it is refused with a code. Rows cannot
+-- be ordered so: a statement that holds some waits half a second for others.
 
 create function push.refuse_busy()
 returns void
@@ -11,13 +11,13 @@ set search_path = ''
 as $$
   select push.refuse(409, 'device_busy', 'Another request is changing the same devices.', 'Try again.');
 $$;
-comment on function push.refuse_busy() is 'Refuses a statement that could be part of a circle of such that wait for each other.';
+comment on function push.refuse_busy() is 'Refuses a statement that could deadlock with others of its kind.';
 
 create function push.wait_briefly(p_lock bigint)
 returns void
 language plpgsql
 set search_path = ''
--- Shorter than deadlock_timeout: in a circle it is this statement that ends, with a code, and not somebody else's.
+-- Shorter than deadlock_timeout: in a deadlock this statement ends, with a code, and not that of another user.
 set lock_timeout = '500ms'
 as $$
 begin
@@ -34,12 +34,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- The highest lock that this transaction holds: waiting for higher ones alone, nobody waits in a circle.
+  -- The highest lock that this transaction holds. If all wait only for higher ones, there is no deadlock.
   v_held bigint := nullif(current_setting('push.device_lock', true), '')::bigint;
   v_lock bigint;
 begin
-  -- One at a time per user and per device: the count of devices and the hand-over must not race. Who changes a device they
-  -- have is not counted.
+  -- One at a time per user and per device: the count of devices and the hand-over must not race. A change of a
+  -- device that the user has already is not counted.
   foreach v_lock in array array_remove(array[
     case when not p_holding then hashtextextended('supapush.user.' || p_row.user_id::text, 0) end,
     hashtextextended('supapush.' || coalesce('endpoint.' || p_row.endpoint, 'fcm_token.' || p_row.fcm_token), 0)
@@ -83,7 +83,7 @@ begin
     return false;
   end if;
   if v_other.user_id is distinct from p_row.user_id then
-    -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
+    -- An FCM token proves that its user has the device. An endpoint does not, since it may be known without its keys.
     if v_other.p256dh <> p_row.p256dh or v_other.auth <> p_row.auth then
       perform push.refuse(409, 'endpoint_taken',
         'This endpoint is registered to another user with different keys.',

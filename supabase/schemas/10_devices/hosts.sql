@@ -1,6 +1,7 @@
 -- The push services that may be called, and the checks of what a browser sends us.
 --
--- An endpoint is a URL from a stranger that our servers will call. Only what is listed here is ever called.
+-- An endpoint is a URL that a client sends, possibly an attacker, and that our servers will call. Only push services that
+-- are listed here are ever called.
 
 create table push.hosts (
   origin text not null,
@@ -38,8 +39,8 @@ create table push.hosts (
     when 'fcm' then origin = 'https://fcm.googleapis.com/v1' or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}/v1$'
     else false
   end and push.has_usable_host(origin)),
-  -- Below these anybody can register a name, which would then be called. No list of them is complete, and a wildcard is the
-  -- database owner's own word: this is for those that look like one organisation's and are not.
+  -- Below these an attacker can register a name, which would then be called. No list of them is complete, and only the
+  -- database owner writes wildcards: this catches those that look like one organisation's and are not.
   constraint hosts_wildcard check (
     origin !~ '^https://\*\.(ac|asn|asso|biz|co|com|csiro|ed|edu|firm|gen|go|gob|gos|gouv|gov|govt|gub|gv|id|in|ind|info|k12|kr|lg|ltd|me|mil|mod|muni|ne|net|nhs|nic|nom|or|org|plc|police|pro|res|sch|school|web)\.[a-z]{2}$'
     and origin !~ '^https://\*\.(amazonaws|appspot|azurewebsites|cloudapp|cloudfront|duckdns|firebaseapp|fly|github|githubusercontent|gitlab|glitch|herokuapp|netlify|ngrok|ngrok-free|onrender|pages|railway|run|supabase|vercel|web|workers)\.(app|co|com|dev|io|me|net|org)$'
@@ -86,7 +87,7 @@ comment on constraint hosts_origin on push.hosts is
   'For channel webpush: https:// and a host name in lower case (an international one as xn--…), with a port from 1 to 65535 unless it is 443, or '
   'https://*. and a domain; without path or slash at the end. For fcm: https://fcm.googleapis.com/v1.';
 comment on constraint hosts_wildcard on push.hosts is
-  'A wildcard below which names belong to one organisation. Below *.co.uk or *.github.io anybody can have one: list the push service''s own name.';
+  'A wildcard below which names belong to one organisation. Below *.co.uk or *.github.io any person can register one: list the push service''s own name.';
 
 create trigger hosts_explain before insert or update of origin, channel, max_in_flight on push.hosts
 for each row execute function push.explain_constraints();
@@ -100,7 +101,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- What goes on under another name is raised again under that.
+  -- A fault that goes on under the new name is raised again under that name.
   update push.alarms as a set resolved_at = clock_timestamp() where a.subject = old.origin and a.resolved_at is null;
   return null;
 end;

@@ -54,7 +54,7 @@ create table public.push_categories (
   )
 );
 comment on table public.push_categories is
-  'What messages are about, as the project treats them and as users mute them. Everybody who signs in may read it.';
+  'What messages are about, as the project treats them and as users mute them. Every user who is signed in may read it.';
 comment on column public.push_categories.key is 'Hierarchical, parts separated by a colon: alerts, alerts:DAX.';
 comment on column public.push_categories.title is 'What users read where they mute categories.';
 comment on column public.push_categories.critical is

@@ -16,7 +16,7 @@ immutable
 set search_path = ''
 as $$
 declare
-  -- A section over a list within itself multiplies; nobody needs more for a few lines of text.
+  -- A section over a list within itself multiplies the work, and a few lines of text need no more levels.
   c_deepest constant integer := 5;
   v_piece record;
   v_text text := '';

@@ -100,7 +100,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  -- Where it leads must not be in anybody's hands: host and first slash are the template's own.
+  -- Params must not decide which host it leads to: host and first slash are the template's own.
   if p_text !~ '^(/($|[^/])|https://[^/?#{}]+($|[/?#]))' then
     perform push.refuse(400, 'template_url_malformed',
       format('%s must start with / or https://host in plain text.', p_field),

@@ -94,7 +94,7 @@ set search_path = ''
 as $$
 declare
   v_value jsonb := push.mustache_value(p_stack, p_section ->> 'name');
-  -- What JavaScript takes for false, and the empty list. What is not there is not so.
+  -- False are the values that JavaScript takes for false, the empty list, and a name without a value.
   v_holds boolean := coalesce(v_value not in ('null', 'false', '0', '""', '[]'), false);
 begin
   if v_holds = (p_section -> 'inverted')::boolean then

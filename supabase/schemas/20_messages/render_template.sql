@@ -76,7 +76,7 @@ as $$
 declare
   v_link text := push.render_mustache(p_nodes, array[p_params], true);
 begin
-  -- What encoding cannot hold back: a browser goes up a folder for .. however it is written.
+  -- Encoding does not prevent this: a browser goes up a folder for .. in every spelling.
   if v_link ~* '^[^?#]*/(\.|%2e){1,2}($|[/?#])' then
     perform push.refuse(400, 'url_malformed', format('With these values the url becomes %s, which leads to another place.', left(v_link, 200)),
       'Do not use . or .. as parts of a path.');

@@ -52,10 +52,10 @@ create table public.push_templates (
   )
 );
 comment on table public.push_templates is
-  'What messages say: Mustache texts by key and locale, with defaults. Written by the service; nobody else reads it.';
+  'What messages say: Mustache texts by key and locale, with defaults. Only the service role reads and writes it.';
 comment on column public.push_templates.key is 'What notifications name it by: 1 to 100 of a-z 0-9 _ . : -';
 comment on column public.push_templates.locale is
-  'Empty: the template itself, which everybody gets who has no translation. Otherwise a translation, such as de or de-AT (BCP 47).';
+  'Empty: the template itself, for users without a translation in their language. Otherwise a translation, such as de or de-AT (BCP 47).';
 comment on column public.push_templates.title is 'Mustache. So are body, tag, and within the presentation channel, thread and the title of an action.';
 comment on column public.push_templates.url is
   'Mustache, each value percent-encoded; begins with / or https://host. A translation without one has that of the default.';

@@ -19,7 +19,7 @@ create table public.push_topics (
   constraint push_topics_description check (octet_length(description) <= 1000)
 );
 comment on table public.push_topics is
-  'Audiences: everybody who signs in may see and join each of them, so what is sent to one is for all users to read.';
+  'Audiences: every user who is signed in may see and join each of them, so all users may read what is sent to one.';
 comment on column public.push_topics.key is 'What notifications and members name it by: 1 to 100 of a-z 0-9 _ . : -';
 comment on column public.push_topics.title is 'What users read where they choose topics.';
 
@@ -42,7 +42,7 @@ create table public.push_topic_members (
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
 comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
 comment on column public.push_topic_members.created_at is
-  'When the user joined. Who joins while a message is on its way to the topic may read it, but is not notified of it.';
+  'When the user joined. A user who joins while a message is on its way to the topic may read it, but is not notified of it.';
 
 create index push_topic_members_user_id_idx on public.push_topic_members (user_id);
 
@@ -60,8 +60,8 @@ begin
   if public.push_user_id() is null then
     return new;
   end if;
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
-  -- learns from the other answers below how many topics a stranger is in.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that a user
+  -- cannot learn from the other answers below how many topics another user is in.
   if new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_topic_members"';

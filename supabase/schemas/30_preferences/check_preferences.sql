@@ -13,7 +13,7 @@ create function push.timezone_named(p_name text)
 returns text
 language plpgsql
 set search_path = ''
--- What is set below ends with this function.
+-- The setting below ends with this function.
 set timezone = 'UTC'
 as $$
 begin
@@ -34,8 +34,8 @@ as $$
 declare
   v_known text;
 begin
-  -- Abbreviations mean several zones or one without daylight saving time, and POSIX rules (ABC+3) are anybody's
-  -- invention. Neither passes: a rule has a digit, and of the names that have one only Etc/GMT+3 and the like are allowed.
+  -- Abbreviations mean several zones or one without daylight saving time, and a POSIX rule (ABC+3) may have any name.
+  -- Neither passes: a rule has a digit, and of the names that have one only Etc/GMT+3 and the like are allowed.
   if p_timezone ~ '^([A-Za-z_-]+(/[A-Za-z_-]+)+|UTC|Etc/GMT([+-][0-9]|-1[0-4]|[+]1[0-2]))$' and octet_length(p_timezone) <= 100 then
     v_known := push.timezone_named(p_timezone);
   end if;
@@ -55,8 +55,8 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- Etc/Unknown is what ICU calls a clock that nobody has set a zone for; it runs by UTC. An offset has the sign of ISO 8601,
-  -- Etc/GMT+5 that of POSIX: five hours behind UTC. What has no whole hours is told to the hour.
+  -- Etc/Unknown is ICU's name for a clock without a zone; it runs by UTC. An offset has the sign of ISO 8601, Etc/GMT+5 that
+  -- of POSIX: five hours behind UTC. An offset that has no whole hours is rounded to the hour.
   select case
     when p_timezone in ('Etc/Unknown', 'GMT', 'undefined') then 'UTC'
     when p_timezone !~ '^[+-][01][0-9]:[0-5][0-9]$' then p_timezone
@@ -153,8 +153,8 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
-  -- answers do not tell whether a stranger has preferences.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers do not tell whether another user has preferences.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
@@ -189,13 +189,13 @@ for each row execute function push.check_preferences();
 create function push.check_device_preferences()
 returns trigger
 language plpgsql
--- Definer: reads push.settings, and the devices of whomever the service role writes for.
+-- Definer: reads push.settings, and the devices of any user the service role writes for.
 security definer
 set search_path = ''
 as $$
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
-  -- answers say nothing about a stranger's devices.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers say nothing about another user's devices.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_device_preferences"';
@@ -231,7 +231,7 @@ for each row execute function push.check_device_preferences();
 create function push.forget_device_preferences()
 returns trigger
 language plpgsql
--- Definer: whoever hands a device over may not touch what its former user said about it.
+-- Definer: the user who takes a device over may not touch its former user's preferences.
 security definer
 set search_path = ''
 as $$

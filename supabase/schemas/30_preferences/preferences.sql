@@ -21,7 +21,7 @@ create table public.push_preferences (
   constraint push_preferences_quiet_by_weekday check (jsonb_typeof(quiet_by_weekday) = 'object')
 );
 comment on table public.push_preferences is
-  'What a user wants to get, and when; who has no row gets everything at once. Messages stand in the inbox whatever is said here.';
+  'What a user wants to get, and when; a user without a row gets everything at once. Messages are in the inbox in any case.';
 comment on column public.push_preferences.enabled is 'False: nothing is sent to this user''s devices.';
 comment on column public.push_preferences.timezone is
   'Where quiet hours are told: an IANA name as Intl.DateTimeFormat().resolvedOptions().timeZone gives it, such as Europe/Vienna.';
@@ -84,7 +84,7 @@ grant select, insert, update, delete on public.push_preferences to service_role;
 alter table public.push_device_preferences enable row level security;
 create policy push_device_preferences_select on public.push_device_preferences
 for select to authenticated using ((select public.push_user_id()) = user_id);
--- The device is looked up under its own policy, so a stranger's is not found.
+-- The device is looked up under its own policy, so another user's is not found.
 create policy push_device_preferences_insert on public.push_device_preferences
 for insert to authenticated with check (
   (select public.push_user_id()) = user_id

@@ -54,7 +54,7 @@ begin
         v_end := v_end + (v_begins - (v_end at time zone v_zone));
         exit when v_end > v_point or v_end at time zone v_zone <> v_begins;
       end if;
-      -- Of a time that comes twice this is the second; one that is left out counts as if the clock had not been set.
+      -- If a time comes twice, this is the second; a time that is skipped counts as if the clock had not been changed.
       v_end := (v_day + v_until + case when v_until <= v_from then interval '1 day' else interval '0' end)
         at time zone v_zone;
       if v_end > v_point then
@@ -69,7 +69,7 @@ begin
   end if;
   return nullif(v_point, p_at);
 exception when invalid_parameter_value then
-  -- A new release of Postgres may have dropped the zone: that must not stop the queue of everybody else.
+  -- A new release of Postgres may have dropped the zone: that must not stop the messages of other users.
   p_preferences.timezone := 'UTC';
   return push.quiet_until(p_preferences, p_at);
 end;

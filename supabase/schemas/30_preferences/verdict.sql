@@ -37,7 +37,7 @@ declare
   v_category public.push_categories;
   v_pass text[];
 begin
-  -- Who may not sign in is told nothing, and does not find it all on the screen when a ban ends: it is in the inbox.
+  -- A user who may not sign in gets no push, and not all of them at once when a ban ends: the messages are in the inbox.
   if p_deleted_at is not null then
     return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
   end if;
@@ -47,7 +47,7 @@ begin
   if not coalesce(p_device.enabled, p_user.enabled, true) then
     return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
-  -- What a user muted stays mute, however critical the project takes it.
+  -- A category that the user muted stays muted, even if the project marks it as critical.
   if exists (
     select from unnest(coalesce(p_device.muted_categories, p_user.muted_categories)) as m (key)
     where p_category = m.key or starts_with(p_category, m.key || ':')

@@ -31,7 +31,7 @@ begin
       end if;
     end if;
   elsif (new.title, new.body, new.url, new.localized) is distinct from (old.title, old.body, old.url, old.localized) then
-    -- Whoever writes the text of a topic's message anew has written it for all.
+    -- A new text of a topic's message is for members of all languages.
     new.localized := null;
   end if;
   if new.digest_key is not null and (tg_op = 'INSERT' or new.digest_key is distinct from old.digest_key) then
@@ -46,14 +46,14 @@ begin
   end if;
   if tg_op = 'INSERT' then
     new.status := case
-      -- A summary is made at its moment, by the clock of who makes it.
+      -- A summary is made when it is due, by the clock of the transaction that makes it.
       when new.send_at > now() and (new.inbox or new.digest_id is null) then 'scheduled'
       when new.audience_topic is not null then 'expanding'
       else 'queued'
     end;
   end if;
-  -- In one expression what push.refuse_notification() looks at one by one: every step costs as much as this whole line,
-  -- and an application's commit waits for it. Whoever fails here is told there what is wrong.
+  -- One expression for what push.refuse_notification() checks one by one: each step there costs as much as all of this,
+  -- and an application's commit waits for it. If this fails, that function says what is wrong.
   if (
     num_nonnulls(new.user_id, new.audience_topic) = 1
     and btrim(new.title) <> '' and octet_length(new.title) <= 1000
@@ -66,12 +66,12 @@ begin
     and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
-    -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
+    -- Only plain paths and addresses pass here: push.refuse_notification() checks the others.
     and (new.url is null or 
       new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
     )
-    -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
-    -- becomes six bytes of JSON at most, and one of such a url stays one.
+    -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
+    -- at most, and a character of such a url stays one byte.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
       + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048

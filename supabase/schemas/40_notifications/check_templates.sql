@@ -15,7 +15,7 @@ begin
   return push.in_words_of(v_example, p_template);
 end;
 $$;
-comment on function push.example_of(public.push_templates, jsonb) is 'What a notification of this template would say to somebody.';
+comment on function push.example_of(public.push_templates, jsonb) is 'What a notification of this template would say to a user.';
 
 create function push.check_template(p_key text)
 returns void

@@ -2,11 +2,11 @@
 --
 --   open ─window over, or enough items─► sealed ─tick─► closed (with a summary, unless nothing was left to say)
 --
--- Who joins a digest holds its row with a key-share lock until commit, so joiners never wait for each other. Who closes it
--- takes the row for update and skips it while somebody joins: a summary is made once, and counts everybody who had joined.
--- Sealing happens in a row beside it. The one that is locked is updated by the closer alone: an update that changes no key
--- may pass those who share it, and once in some 100,000 it loses the lock of one who takes it at that very moment
--- (Postgres 17.10, rows that move to another page).
+-- A transaction that joins a digest holds its row with a key-share lock until commit, so joiners never wait for each other.
+-- The one that closes it takes the row for update and skips it while there is a joiner: a summary is made once, and counts
+-- every message that has joined. Sealing writes a row beside it, and only the closer updates the locked one: an update that
+-- changes no key does not wait for those who share the row, and about once in 100,000 times it loses the lock of a joiner
+-- who takes it at that very moment (Postgres 17.10, rows that move to another page).
 
 create table push.digest_policies (
   key text not null,
@@ -54,13 +54,13 @@ create table push.digests (
   constraint digests_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table push.digests is
-  'One window of one digest key of one user. Its items are the notifications with its id. Whoever adds one shares its key until commit.';
+  'One window of one digest key of one user. Its items are the notifications with its id. A transaction that adds one holds a key-share lock until commit.';
 comment on column push.digests.policy is 'The key of the policy that opened it. No foreign key: it is closed even if that was dropped meanwhile.';
 comment on column push.digests.items is 'Messages that the summary counts.';
 comment on column push.digests.summary_id is 'The notification that summarises it; null when all items were taken back, read or too late by then.';
 
--- Unique so that closing changes a key: whoever joins by an older snapshot then meets the closer, instead of being let
--- through to what is closed already. By this order old ones are cleared away, too.
+-- Unique so that closing changes a key: a transaction that joins by an older snapshot then conflicts with the closer instead
+-- of joining what is closed already. Old digests are also deleted in this order.
 create unique index digests_closed_key on push.digests (closed_at, id);
 create index digests_user_id_idx on push.digests (user_id);
 

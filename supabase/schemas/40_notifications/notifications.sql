@@ -75,7 +75,7 @@ comment on column public.push_notifications.rule is 'The rule that made it, if o
 comment on column public.push_notifications.template is
   'The template (push_templates.key) its text was made from when it was inserted. What the notification said itself was left as it is.';
 comment on column public.push_notifications.locale is
-  'The locale of the template that its text was made in; empty is the default. Whoever gives it has made the text, and nothing is rendered.';
+  'The locale of the template that its text was made in; empty is the default. If it is given, the text counts as made already, and nothing is rendered.';
 comment on column public.push_notifications.presentation is
   'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify; '
   'on the app''s icon app_badge (a number, or "unread" for the count of its user); in apps sound ("default" unless silent, or a file of the app), '
@@ -111,7 +111,7 @@ alter table public.push_notifications enable row level security;
 
 create policy push_notifications_select on public.push_notifications
 for select to authenticated using (
-  -- What is not sent yet, or was taken back, is nobody's to read.
+  -- No user may read what is not sent yet, or was cancelled.
   status not in ('scheduled', 'cancelled')
   and (
     (select public.push_user_id()) = user_id

@@ -29,7 +29,7 @@ as $$
       is not distinct from
     (p_title, p_body, p_url, p_category, coalesce(p_urgency, 'normal'), p_ttl, p_tag, p_presentation)
   else
-    -- What is left to the template is the same, even if the template has changed since.
+    -- A field that is left to the template counts as the same, even if the template has changed since.
     p_first.title = coalesce(p_title, p_first.title)
     and p_first.urgency = coalesce(p_urgency, p_first.urgency)
     and (p_body is null or p_first.body is not distinct from p_body)

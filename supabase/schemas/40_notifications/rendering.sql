@@ -173,7 +173,7 @@ declare
   v_other public.push_notifications;
 begin
   -- Params travel uncut, so what is larger is refused in the end. Not after rendering it: that takes minutes for a long
-  -- list, and a row that somebody else has written would hold up the tick that reminds of it.
+  -- list, and a row that a user has written would hold up the tick that reminds of it.
   if octet_length(p_notification.params::text) > 3993 then
     perform push.refuse(413, 'notification_too_large',
       format('The params of the message have %s bytes. The limit is 3993.', octet_length(p_notification.params::text)),

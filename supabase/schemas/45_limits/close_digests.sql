@@ -45,7 +45,7 @@ set search_path = ''
 as $$
 begin
   with due as (
-    -- Those of a user and key that ended in quiet hours are all told of by the summary of the last.
+    -- Digests of one user and key that ended in quiet hours share the summary of the last one.
     select d.id, first_value(d.id) over (
       partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
     ) as last_id
@@ -53,13 +53,13 @@ begin
     join push.digest_windows as w on w.digest_id = d.id
     where d.id = any (p_ids)
   ), items as (
-    -- Of what was taken back, was read meanwhile or matters no more there is nothing to say.
+    -- Messages that were cancelled, read meanwhile or have expired are left out.
     select n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.expires_at, u.last_id as digest_id,
       row_number() over (partition by u.last_id order by n.send_at desc, n.created_at desc, n.id) as place
     from due as u
     join public.push_notifications as n on n.digest_id = u.id
     where n.status = 'digested' and n.read_at is null and n.expires_at > p_now
-      -- Nor of what its user muted since: it would be told of, or take the summary of the others along.
+      -- So are those that their user has muted since: they would be listed, or would mute the summary of the others.
       and (n.category is null or (
         push.is_wanted(n.user_id, n.category, p_now) and not push.was_dropped(n.user_id, n.category, n.urgency, n.send_at)
       ))
@@ -166,7 +166,7 @@ begin
     where w.closes_at <= p_now and d.closed_at is null
     order by w.closes_at, w.digest_id
     limit p_limit
-    -- Somebody who joined has not committed yet, or somebody else closes it.
+    -- A transaction that joined has not committed yet, or another one closes it.
     for update skip locked
   );
   if v_ids = '{}' then

@@ -116,20 +116,20 @@ begin
     update public.push_notifications as n
     set status = 'digested',
         digest_id = i.digest_id,
-        -- A lifetime that nobody chose is that of a push: it begins with the summary. A chosen end stands.
+        -- A default lifetime is that of a push: it begins with the summary. An expiry that the app chose stands.
         expires_at = case
           when n.expires_at = n.send_at + i.lifetime then greatest(n.expires_at, i.closes_at + i.lifetime)
           else n.expires_at
         end
     from items as i
     where n.id = i.id and i.leads is not true
-      -- Whose chosen end comes before the summary would never be told of.
+      -- A message whose chosen expiry comes before the summary would never be sent.
       and (i.expires_at > i.closes_at or i.expires_at = i.send_at + i.lifetime)
     returning n.id
   )
   select array(select w.id from waiting as w) into v_waiting;
 
-  -- Enough is enough. Those that others add at this very moment are not seen here; whoever joins next sees them.
+  -- A window with max_items closes early. Items that others add at this very moment are not seen here, but by the next joiner.
   update push.digest_windows as w set open = false, closes_at = p_now
   where w.digest_id in (
     select o.digest_id from unnest(v_digests) as h (id)
@@ -167,7 +167,7 @@ begin
     and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
     return true;
   end if;
-  -- Without a device there is nobody to refuse it.
+  -- Without a device no preference can refuse it.
   return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
     select from public.push_subscriptions as s
     left join public.push_preferences as p on p.user_id = s.user_id

@@ -1,7 +1,7 @@
 -- Throttles and the daily ceiling: what they count.
 --
 -- Both count pushes to one user exactly, in a row that writers lock until their commit: two transactions that notify the
--- same user in a throttled category go one after the other. Nobody else pays for it.
+-- same user in a throttled category go one after the other. Messages to other users do not wait.
 
 alter table push.settings
   add column daily_ceiling integer,

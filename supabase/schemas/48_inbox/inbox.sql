@@ -1,10 +1,10 @@
--- The inbox, what a user finds in the app: own messages and those of the topics they are in, what of it is
--- unread, and marking it.
+-- The inbox, what a user finds in the app: their own messages and those of the topics they are in, which of them are
+-- unread, and marking them.
 --
 -- Everything here runs with the rights of the user who calls it: row-level security decides what is theirs.
 
--- A message to one user carries its read_at. Of a topic's message that is known per member, and costs nothing until
--- somebody reads: one moment per membership up to which all is read, and a row for each message that differs from it.
+-- A message to one user carries its read_at. For a topic's message that is known per member, and costs nothing until
+-- a member reads: one moment per membership up to which all is read, and a row for each message that differs from it.
 alter table public.push_topic_members add column read_until timestamptz;
 comment on column public.push_topic_members.read_until is
   'The topic''s messages sent until then are read, except where push_reads says otherwise. Moved by push_mark_all_read().';
@@ -114,7 +114,7 @@ begin
       limit v_page
     )
     union all
-    -- From joining on: who joins a topic has not missed what was said before.
+    -- Only messages sent since the user joined: earlier ones are not unread for them.
     select t.* from public.push_topic_members as m
     cross join lateral (
       select n.id, n.send_at, case when r.user_id is null then s.read_until else r.read_at end as read_at
@@ -131,7 +131,7 @@ begin
     ) as t
     where m.user_id = v_user
     union all
-    -- What was marked as unread after all had been read.
+    -- Messages that were marked as unread after all had been read.
     (
       select n.id, n.send_at, r.read_at
       from public.push_reads as r
@@ -157,7 +157,7 @@ begin
     n.category, n.tag, n.audience_topic, p.send_at, p.read_at
   from page as p
   join public.push_notifications as n on n.id = p.id
-  -- What a topic's message says in the user's language, or in the one nearest to it.
+  -- The text of a topic's message in the user's language, or in the one nearest to it.
   left join lateral (
     select l.text from jsonb_each(n.localized) as l (locale, text)
     where v_locale = lower(l.locale) or starts_with(v_locale, lower(l.locale) || '-')

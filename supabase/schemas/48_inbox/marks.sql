@@ -81,7 +81,7 @@ set search_path = ''
 as $$
 declare
   v_user uuid := public.push_user_id();
-  -- An app whose clock is ahead would otherwise mark what nobody has seen.
+  -- An app whose clock is ahead would otherwise mark what its user has not seen.
   v_until timestamptz := least(p_until, p_now);
 begin
   update public.push_notifications as n set read_at = p_now

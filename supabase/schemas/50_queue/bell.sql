@@ -1,9 +1,9 @@
--- The bell. pg_net only rings it; what is to be done stands in push.deliveries.
+-- The bell. pg_net only rings it; the work to do is in push.deliveries.
 --
--- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
--- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot
--- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
--- without leaving is left to the tick.
+-- A transaction that needs a dispatcher looks for a live one first and holds its row with a key-share lock until commit.
+-- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
+-- cannot leave before every transaction that counts on it has committed, and its last look then sees their rows. The tick
+-- finds only what is left by dispatchers that die without leaving.
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -57,7 +57,7 @@ begin
     perform push.raise_alarm(v_bell.fault, '', v_bell.message, p_now);
     return false;
   end if;
-  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up all other requests.
   perform net.http_post(
     url => v_bell.url || '/functions/v1/' || p_function,
     body => p_body,
@@ -82,7 +82,7 @@ as $$
 declare
   v_dispatcher uuid := gen_random_uuid();
 begin
-  -- What is paused rings nothing, for whatever reason it is asked.
+  -- A paused project rings no bell, whatever the call is for.
   if push.is_held(p_now)
     or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
     return null;
@@ -115,7 +115,7 @@ declare
   v_waiting integer;
 begin
   select s.* into v_settings from push.settings as s;
-  -- Those that were called and have not come yet count: one call at a time, whoever notices first.
+  -- Those that were called and have not come yet count, so only the first transaction that notices calls one.
   select count(*) into v_live from push.dispatchers as w where w.lease_until > p_now;
   if v_live >= v_settings.max_dispatchers then
     return;
@@ -151,8 +151,8 @@ declare
 begin
   begin
     perform from push.dispatchers as w
-    -- What this very transaction called comes after its commit, even if the lease is over by then. One that goes on for
-    -- longer than any lease was made before the clock was set back.
+    -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
+    -- ends later than any lease can was made before the clock was set back.
     where (w.lease_until > p_now and w.lease_until <= p_now + (
       select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
     )) or w.called_in = pg_current_xact_id_if_assigned()
@@ -175,12 +175,12 @@ comment on function push.wake(timestamptz) is
 create function push.wake_for_deliveries()
 returns trigger
 language plpgsql
--- Definer: fires for whoever queued; reads the Vault and writes the dispatchers, which they may not.
+-- Definer: fires for every role that queues; reads the Vault and writes the dispatchers, which that role may not.
 security definer
 set search_path = ''
 as $$
 begin
-  -- What preferences hold back or suppress, and what is paused, is no work now.
+  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
   if exists (
     select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
   ) and (

@@ -12,7 +12,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- What throttling took comes back by doubling, as slowly as it is taken.
+  -- The room that throttling took comes back by doubling, as slowly as it was taken.
   c_step constant interval := interval '2 seconds';
 begin
   -- Written at most every few seconds: this row is shared by every dispatcher.
@@ -85,8 +85,8 @@ returns void
 language sql
 set search_path = ''
 as $$
-  -- Once every two seconds: all that was under way when the service had enough is told the same. Not below ten, or one
-  -- user's few places in flight would be all there are.
+  -- Once every two seconds, since all requests under way when the service throttles get the same answer. Not below ten, or
+  -- one user's few places in flight would be all there are.
   update push.hosts as h
   set slowed_to = greatest(coalesce(h.slowed_to, h.max_in_flight) / 2, least(10, h.max_in_flight)), slowed_at = p_now
   where h.origin = p_origin and (h.slowed_at is null or h.slowed_at <= p_now - interval '2 seconds');
@@ -108,7 +108,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- A pause that ends by itself within this time is a connection that broke, and nobody has to be told.
+  -- A pause that ends by itself within this time is a connection that broke, and the operator need not know.
   c_patience constant interval := interval '10 seconds';
   v_settings push.settings;
   v_host push.hosts;
@@ -127,7 +127,7 @@ begin
     )
   );
   if cardinality(v_known_users) < 2 and cardinality(v_host.known_users) > cardinality(v_known_users) then
-    -- Others take their places, or the last ones could leave the word to a stranger. Bounded: this row waits for it.
+    -- Others take their places, or an attacker could soon be the only evidence. Bounded: the lock of this row lasts as long.
     v_known_users := v_known_users || array(
       select distinct o.user_id
       from (
@@ -142,7 +142,7 @@ begin
   end if;
   v_known := cardinality(v_known_users);
   if v_known = 0 then
-    -- The service has never taken a message of ours: then everybody who was asked speaks for it.
+    -- The service has never taken a message of ours: then the devices of all users count as evidence.
     v_count := p_count;
     v_users := p_users;
   end if;

@@ -23,10 +23,10 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  -- What one dispatcher holds at most. The answer is one value: the Data API cuts rows off where a project's Max rows
-  -- says so, and a delivery that was claimed and not seen waits for its lease.
+  -- What one dispatcher holds at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
+  -- and a delivery that was claimed but cut off would wait for the end of its lease.
   c_most constant integer := 1000;
-  -- So many deliveries are looked through for those that may go, of one push service.
+  -- How many deliveries of one push service are looked through for those that may go.
   c_looks constant integer[] := array[least(greatest(p_limit, 0), 200), 6000];
   v_look integer;
   v_settings push.settings;
@@ -49,7 +49,7 @@ begin
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
   on conflict (id) do update set lease_until = excluded.lease_until;
 
-  -- That somebody claims proves that the bell rings again.
+  -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o

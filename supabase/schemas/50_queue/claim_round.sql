@@ -50,7 +50,7 @@ begin
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
-    -- Half of the places are anybody's, and counting would cost every claim. The other half is shared.
+    -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
     join push.deliveries as d on d.host = h.origin and d.state = 'sending' and d.lease_until > p_now

@@ -36,14 +36,14 @@ begin
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
-      -- What the answer says of the push service, unless it is that of one device. What our side could not even make a
-      -- request of says nothing.
+      -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
+      -- make a request of says nothing of the service.
       case
         when r.outcome = 'misconfigured' then 'refused'
         when r.outcome = 'retry' and r.status in (429, 503, 406) then 'throttled'
         when r.outcome = 'retry' and coalesce(r.code, '') not in ('channel_failed', 'delivery_unreadable') then 'unreachable'
       end as evidence,
-      -- Without a status nobody was asked: our side has no credentials that it could try.
+      -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
@@ -74,7 +74,7 @@ begin
     ) as x on true
   ), judged as (
     select k.*,
-      -- What fails while its push service is paused, or because of our key, uses up no attempt.
+      -- A failure while the push service is paused, or because of our key, uses up no attempt.
       (k.outcome = 'retry' and not k.paused)::integer as counts,
       (k.outcome = 'retry' and not k.paused and k.code is not distinct from 'timed_out')::integer as counts_unanswered,
       case
@@ -125,7 +125,7 @@ begin
         end as new_state
       from judged as j
     ) as k
-    -- Said again, because this is looked at once more when somebody else has changed the row since.
+    -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
     where d.id = k.id and d.attempts = k.attempts and (
       d.state = 'sending'
       or (
@@ -137,7 +137,7 @@ begin
       k.device_rests_until,
       d.host, d.subscription_id, k.claimed_at
   ), used as (
-    -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
+    -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
     update public.push_subscriptions as s
     set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null

@@ -46,7 +46,7 @@ create table push.deliveries (
 comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
 comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
-comment on column push.deliveries.unanswered is 'Those of the failures after which nobody knows whether the message was taken: no answer in time.';
+comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
 comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
 
 -- The claim reads the first index once per host; it holds only what waits, so it stays small.

@@ -15,7 +15,7 @@ as $$
     select from push.hosts as h
     cross join lateral (
       select from push.deliveries as d
-      -- Within a second: what a claim put off to make way for others comes back then, and nobody would ring for it.
+      -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now + interval '1 second' and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
@@ -26,7 +26,7 @@ as $$
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 
--- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
+-- Live dispatchers. The transaction that rings the bell makes the row, so the next one knows that a dispatcher was called.
 create table push.dispatchers (
   id uuid not null,
   called_in xid8 not null default pg_current_xact_id(),

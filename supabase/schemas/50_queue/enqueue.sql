@@ -3,7 +3,7 @@
 create function push.queue_new_notifications()
 returns trigger
 language plpgsql
--- Definer: whoever inserts a notification (the service, a rule) has no access to the queue.
+-- Definer: the role that inserts a notification (the service, a rule) has no access to the queue.
 security definer
 set search_path = ''
 as $$
@@ -32,7 +32,7 @@ begin
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
   -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
-  -- judgement for who said nothing and is not banned. Offset 0 keeps it from judging once for each field that is read.
+  -- judgement for users without preferences who are not banned. Offset 0 keeps it from judging once for each field.
   cross join lateral (
     select (
       select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
@@ -59,7 +59,7 @@ for each statement execute function push.queue_new_notifications();
 create function push.delete_deliveries()
 returns trigger
 language plpgsql
--- Definer: whoever deletes a notification has no access to the queue.
+-- Definer: the role that deletes a notification has no access to the queue.
 security definer
 set search_path = ''
 -- A look-up by index for each, however empty the planner believes the queue to be.

@@ -18,12 +18,12 @@ create table push.expansions (
     references public.push_notifications (id) on delete cascade
 );
 comment on table push.expansions is
-  'How far the message to a topic has got. Its row in push_notifications is the lock: whoever works on it holds that one.';
+  'How far the message to a topic has got. Its row in push_notifications is the lock, held by the transaction that works on it.';
 comment on column push.expansions.next_id is
   'Where the next chunk starts: at a member''s user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Members walked so far.';
 comment on column push.expansions.deliveries is 'Deliveries made so far.';
-comment on column push.expansions.started_at is 'Members of this moment are notified; who joins later is not.';
+comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
 comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that topics take turns.';
 
 create index expansions_open_idx on push.expansions (worked_at, notification_id) where finished_at is null;
@@ -50,7 +50,7 @@ create policy delivery_counts_nobody on push.delivery_counts for all to public u
 create function push.count_finished_deliveries()
 returns trigger
 language plpgsql
--- Definer: fires for whoever ends a delivery, such as a user who deletes a device.
+-- Definer: fires for every role that ends a delivery, such as a user who deletes a device.
 security definer
 set search_path = ''
 as $$

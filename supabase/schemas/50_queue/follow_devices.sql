@@ -1,4 +1,4 @@
--- What waits follows its device: to another endpoint, another user, another push service.
+-- Queued deliveries follow their device: to another endpoint, another user, another push service.
 
 create function push.follow_host()
 returns trigger
@@ -6,12 +6,12 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- What is finished keeps the name under which it was sent.
+  -- A finished delivery keeps the name under which it was sent.
   update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
   return null;
 end;
 $$;
-comment on function push.follow_host() is 'Keeps what waits under its push service when that is renamed.';
+comment on function push.follow_host() is 'Keeps queued deliveries under their push service when that is renamed.';
 
 create trigger hosts_follow
 after update of origin on push.hosts
@@ -75,7 +75,7 @@ begin
   else
     update push.deliveries as d
     set host = new.host,
-        -- What waited for the old address to work again is tried at the new one.
+        -- A delivery that waited for the old address to work again is tried at the new one.
         due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
     where d.subscription_id = new.id and d.state = 'queued';
   end if;

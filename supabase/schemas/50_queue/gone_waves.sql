@@ -15,8 +15,8 @@ begin
   if p_count < 10 then
     return false;
   end if;
-  -- Of the newest thousand, those that this service took. If a thousand do not reach back to the beginning, the rest of
-  -- the time is taken to have been like them.
+  -- How many of the newest thousand this service took. If a thousand do not reach back to the beginning, the rest of the
+  -- time is assumed to be like them.
   select count(*) filter (where n.host = p_origin and n.state = 'sent')
     * case when count(*) < 1000 then 1 else
       extract(epoch from p_now - p_since) / greatest(extract(epoch from p_now - min(n.finished_at)), 0.001)

@@ -1,7 +1,7 @@
--- What holds the queue. Two things do: a pause, which an operator asks for, and a database that was copied.
+-- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
--- Here is what the queue, the bell and the expansion ask; in plpgsql, which plans once a session, because each claim asks all of
--- it. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
+-- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
+-- claim calls all of them. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
 
 create table push.pauses (
   id bigint not null generated always as identity,
@@ -68,7 +68,7 @@ begin
     select from push.pauses as p where p.resumed_at is null and p.category is null and p.host is null
   ) or exists (
     select from push.project as j
-    -- What a claim found holds for a minute. Then a dispatcher is called and asked again, so that one stray function
+    -- What a claim found counts for a minute. Then a dispatcher is called and asked again, so that one stray function
     -- does not stop its project for good.
     where j.connected_url <> j.url or j.found_at > p_now - interval '1 minute'
   );
@@ -143,12 +143,12 @@ begin
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null
-        -- Not what was written since, even if it says that it was due long ago.
+        -- Not deliveries written since, even if their due_at is long ago.
         else p_due_at < p.discard_before and p_created_at <= p.resumed_at
       end
       and (p.host is null or p.host = p_host)
       and (p.category is null or p_category = p.category or starts_with(p_category, p.category || ':'))
-    -- What is to be cancelled is cancelled, even if something else still holds it.
+    -- Cancelling goes first, even if another pause still holds the delivery.
     order by p.resumed_at is null, p.id
     limit 1
   );

@@ -1,4 +1,4 @@
--- What waits for the end of quiet hours is judged anew when its user wants something else.
+-- Deliveries that wait for the end of quiet hours are judged anew when their user changes preferences.
 
 create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
 returns integer
@@ -12,7 +12,7 @@ begin
     select d.id, v.verdict
     from public.push_subscriptions as s
     cross join lateral (
-      -- Skip locked: whoever holds such a row is claiming, and so judging it.
+      -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
       select q.id, q.notification_id from push.deliveries as q
       where q.subscription_id = s.id and q.state = 'queued' and q.last_code = 'quiet_hours'
       for update skip locked

@@ -13,7 +13,7 @@ begin
   delete from push.dispatchers as w
   where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
   if found then
-    -- A look of its own after the lock: everybody who held this row has committed, so their rows are visible now.
+    -- A new look after the lock: every transaction that held this row has committed, so their rows are visible now.
     if not push.has_work(p_now) then
       return true;
     end if;
@@ -26,8 +26,8 @@ begin
     return false;
   end if;
   if exists (select from push.dispatchers as w where w.id = p_dispatcher) then
-    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher comes in our place; should
-    -- it leave before that commit, the tick finds the rows.
+    -- A transaction that counts on us has not committed yet. At the end of our time another dispatcher is called in our
+    -- place; if it leaves before that commit, the tick finds the rows.
     if p_final then
       update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
       perform push.ring(p_now);

@@ -12,8 +12,8 @@ begin
   if not exists (select from push_deleted_subscriptions) then
     return null;
   end if;
-  -- Skip locked: whoever holds such a row is about to send, cancel or expire it. What is left queued after all finds no
-  -- subscription at its claim. Waiting here could be waiting in a circle.
+  -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
+  -- after all finds no subscription at its claim. Waiting here could be a deadlock.
   update push.deliveries as d
   set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
   where d.id in (
@@ -75,7 +75,7 @@ as $$
 declare
   v_count integer;
 begin
-  -- The clock was set back: who holds these may live, and has as long as any other to say so.
+  -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.deliveries as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id in (
@@ -133,4 +133,4 @@ begin
   return v_count;
 end;
 $$;
-comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
+comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that are no longer needed.';

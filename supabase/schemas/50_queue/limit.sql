@@ -157,7 +157,7 @@ declare
   v_folded uuid[] := array[]::uuid[];
   v_suppressed uuid[];
 begin
-  -- What was to lead a digest waits in it.
+  -- A message that was to lead a digest waits in it instead.
   select array_agg(i.id order by i.place),
     array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
   into v_ids, v_keys
@@ -211,8 +211,8 @@ declare
   v_summaries boolean;
   v_held uuid[] := array[]::uuid[];
 begin
-  -- Whoever marks a message as critical does not want it to wait. What its user muted goes on, to be suppressed as such:
-  -- it takes no place of what is wanted.
+  -- A critical message must not wait. A message that its user muted passes here and is suppressed as muted later, so that it
+  -- does not count against the limit.
   select array_agg(i.id order by i.place), array_agg(n.digest_key order by i.place) into v_ids, v_keys
   from unnest(p_ids) with ordinality as i (id, place)
   cross join lateral (

@@ -1,4 +1,4 @@
--- What pauses do with what waits, in chunks.
+-- How pauses park, return and discard queued deliveries, in chunks.
 --
 -- A paused project or push service costs nothing, however much waits for it: the claim does not read it. A category stands
 -- in the same queues as all others, so what is due of it is parked: `due_at` becomes infinity, which is behind everything that
@@ -62,7 +62,7 @@ begin
   if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
     perform push.park(d.id, d.notification_id)
     from push_new_deliveries as d
-    -- What waits for the end of quiet hours waits for that first.
+    -- A delivery that waits for the end of quiet hours waits for that first.
     where d.state = 'queued' and d.due_at <= clock_timestamp();
   end if;
   return null;

@@ -42,7 +42,7 @@ stable
 set search_path = ''
 as $$
 begin
-  -- Everybody may call it, unless a platform has taken that away.
+  -- All roles may call it, unless a platform has revoked that.
   return case when has_function_privilege('pg_catalog.pg_control_system()', 'execute') then (
     select c.system_identifier || '/' || d.oid
     from pg_catalog.pg_control_system() as c

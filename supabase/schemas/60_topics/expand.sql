@@ -2,13 +2,13 @@
 --
 -- A message to a topic is one row. Dispatchers that find little to send, and the tick, then walk its members by
 -- user id, a chunk per transaction: where the next one starts is written with the deliveries of the one before, so a
--- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million never stands
--- in the queue as a million rows in front of everybody else's.
+-- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million members
+-- is never a million rows in the queue in front of the messages of other users.
 
 create function push.begin_expansion()
 returns trigger
 language plpgsql
--- Definer: whoever inserts a notification has no access to the queue.
+-- Definer: the role that inserts a notification has no access to the queue.
 security definer
 set search_path = ''
 as $$
@@ -52,7 +52,7 @@ begin
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
     if push.is_limited(v_notification.category) then
-      -- Whom it does not reach anyway, for want of a device or as preferences have it, it takes no place.
+      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
       select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
       from (
         select t.user_id, t.created_at from public.push_topic_members as t
@@ -186,7 +186,7 @@ begin
     return false;
   end if;
   if exists (select from push.expansions as e where e.notification_id = v_id and e.finished_at is not null) then
-    -- Somebody finished it between our snapshot and our lock.
+    -- Another transaction finished it between our snapshot and our lock.
     return true;
   end if;
 
@@ -200,11 +200,11 @@ begin
       update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
     end if;
   exception when lock_not_available then
-    -- A member's limit is in somebody's hands: this one goes to the end of the line.
+    -- Another transaction holds a member's limit: this expansion goes to the end of the line.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     return false;
   when others then
-    -- The tick and the dispatchers have other work: this one goes to the end of the line, and somebody has to look.
+    -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
     return false;

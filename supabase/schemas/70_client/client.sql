@@ -10,7 +10,7 @@ create function public.push_vapid_key()
 returns text
 language sql
 stable
--- Definer: reads one public value out of the settings, which nobody else may read.
+-- Definer: reads one public value out of the settings, which API roles may not read.
 security definer
 set search_path = ''
 as $$
@@ -19,9 +19,9 @@ $$;
 comment on function public.push_vapid_key() is
   'The public VAPID key that browsers subscribe with, base64url; null until push.connect() was called.';
 
--- A browser whose row is gone registers anew by itself, for rows get lost. What its user has removed must stay removed.
+-- A browser whose row is gone registers anew by itself, since rows get lost. A device that its user removed must stay removed.
 create table push.removed_devices (
-  -- Whoever reads this table learns no endpoint.
+  -- A digest, so that a reader of this table learns no endpoint.
   address_digest bytea not null,
   user_id uuid not null,
   removed_at timestamptz not null default clock_timestamp(),
@@ -62,11 +62,11 @@ begin
   insert into push.removed_devices as r (address_digest, user_id)
   select push.address_digest(coalesce(d.endpoint, d.fcm_token)), d.user_id
   from push_deleted_subscriptions as d
-  -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
+  -- Deleting an account deletes its devices; then there is no user left to remember them for.
   where d.user_id = public.push_user_id() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
   if found then
-    -- Who registers devices and deletes them again and again would otherwise leave a row of each for 400 days.
+    -- A user who registers and deletes devices again and again would otherwise leave a row of each for 400 days.
     delete from push.removed_devices as r
     where r.address_digest in (
       select o.address_digest
@@ -135,7 +135,7 @@ create function public.push_device_removed(p_address text)
 returns boolean
 language sql
 stable
--- Definer: users may not use schema push; they are told of their own devices alone.
+-- Definer: users may not use schema push; the answer is only about their own devices.
 security definer
 set search_path = ''
 as $$
@@ -193,7 +193,7 @@ begin
   returning push_notifications.id into v_id;
 
   if p_subscription_id is not null then
-    -- Nobody has seen them yet.
+    -- No dispatcher has seen them yet.
     delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
   select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
@@ -217,7 +217,7 @@ comment on function push.send_test(uuid, uuid, timestamptz) is
 create function public.push_send_test(p_subscription_id uuid default null)
 returns uuid
 language sql
--- Definer: users may not write notifications. Whom it is for, and the time by which calls are counted, are not theirs to say.
+-- Definer: users may not write notifications. They choose neither the recipient nor the time by which calls are counted.
 security definer
 set search_path = ''
 as $$

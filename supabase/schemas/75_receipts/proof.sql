@@ -17,7 +17,7 @@ returns uuid
 language plpgsql
 stable
 set search_path = ''
--- Strangers may ask: by the index, whatever the planner believed of the table when it was small.
+-- An attacker may call it, so it must use the index, whatever the planner believed of the table when it was small.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
@@ -79,14 +79,14 @@ declare
   v_id uuid := push.proven_device(p_old_endpoint, p_old_p256dh, p_old_auth);
 begin
   if v_id is not null then
-    -- As push.check_subscription() does: nobody else registers the new endpoint meanwhile.
+    -- As push.check_subscription() does: no other transaction registers the new endpoint meanwhile.
     perform pg_advisory_xact_lock(hashtextextended('supapush.endpoint.' || p_endpoint, 0));
     select s.* into v_device from public.push_subscriptions as s
     where s.id = v_id and s.endpoint = p_old_endpoint and s.p256dh = p_old_p256dh and s.auth = p_old_auth
     for update;
   end if;
   if v_device.id is null then
-    -- Whoever has had no answer to the first try is told the same again.
+    -- A worker that got no answer to its first try gets the same answer again.
     v_id := push.proven_device(p_endpoint, p_p256dh, p_auth);
     if v_id is null then
       perform push.refuse(404, 'subscription_unknown', 'No device is registered with this subscription.',

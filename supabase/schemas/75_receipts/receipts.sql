@@ -51,7 +51,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-  -- Only for whose device it still is: what is left on a shared screen after its user signed out is nobody's to read.
+  -- Only while it is the user's device: a click on a shared screen after they signed out must not mark it as read.
   update public.push_notifications as n set read_at = w.occurred_at
   from (
     select o.id, r.occurred_at
@@ -123,7 +123,7 @@ begin
     perform push.read_clicked(v_clicked);
   end if;
   if v_deliveries <> '{}' then
-    -- What a device has shown has arrived, though its push service did not say so: it is not sent again.
+    -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
     update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
     where d.id in (
       select w.id from push.deliveries as w

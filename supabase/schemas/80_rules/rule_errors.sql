@@ -14,7 +14,7 @@ create table push.rule_errors (
 );
 comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same.';
 comment on column push.rule_errors.row_key is
-  'The primary key of the row nobody was told about, numbers beyond 2^53 as text; null when it is about more than one row, or the '
+  'The primary key of the row for which no message was sent, numbers beyond 2^53 as text; null when it is about more than one row, or the '
   'table has no primary key.';
 comment on column push.rule_errors.row_count is
   'How many rows it is about; where the rule itself does not work, all that the statement wrote. Null when that is not known.';

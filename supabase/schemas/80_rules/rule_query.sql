@@ -33,8 +33,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Of one null, so that nothing is read. The first fails where no equality is right for all that the type is made of: a
-  -- row with json in it, a list of points, a box (whose = compares areas). The second where = is not found by this path.
+  -- Compares one null, so that no row is read. The first comparison fails for types whose parts have no right equality: a row
+  -- with json in it, a list of points, a box (whose = compares areas). The second fails where = is not found by this path.
   execute format(
     'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
     from (select) as one left join %2$s as t on false',
@@ -183,7 +183,7 @@ as $$
   from (select push.recipients_kind(p_table, p_recipients) as kind) as k;
 $$;
 comment on function push.recipients_query(regclass, text) is
-  'The select of user_id that recipients stand for: each user once, and nobody who is not in auth.users.';
+  'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
 create function push.refuse_constants(p_url text, p_presentation text)
 returns void
@@ -194,8 +194,8 @@ declare
   v_url text;
   v_fault text;
 begin
-  -- What names no row is the same in every message; what names one fails here, and is looked at when there is one. Whatever
-  -- the expressions do is taken back.
+  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
+  -- is a row. Whatever the expressions do is rolled back.
   begin
     execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
     raise exception using errcode = 'PT200';
@@ -262,7 +262,7 @@ as $$
     coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
     coalesce(
       p_rule.params,
-      -- What nobody asked for must not be why a message does not fit.
+      -- These params are added by default, so they must not make a message too large.
       case when p_event = 'update' and p_rule.columns is not null then
         'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
       end,

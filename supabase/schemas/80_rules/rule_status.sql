@@ -118,7 +118,7 @@ select
   l.row_key as last_error_row,
   l.occurred_at as last_error_at
 from push.rules as r
--- What nothing calls is broken at once, and not when push.check_rules() comes by.
+-- A rule that nothing calls shows as broken at once, and not only after push.check_rules().
 cross join lateral (select coalesce(push.rule_stopped(r), r.broken) as broken) as s
 cross join lateral (
   select count(*) as errors from push.rule_errors as e where e.rule = r.name and e.occurred_at > now() - interval '1 hour'

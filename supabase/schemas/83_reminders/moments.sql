@@ -44,7 +44,7 @@ as $$
         nullif(date_trunc('day', o.before), interval '0'), o.before - date_trunc('day', o.before)),
       ', ' order by o.place),
     p_reminder.grace,
-    -- The grace is for a tick that was late. Who books 71.9 hours ahead is not told at once that it is in three days.
+    -- The grace is for a tick that was late. A user who books 71.9 hours ahead is not told at once that it is in three days.
     case when p_written then 'case when d.due_at < c.push_event_at then d.due_at else l.lapses_at end' else 'l.lapses_at' end,
     p_now)
   from unnest(p_reminder.before) with ordinality as o (before, place);
@@ -71,7 +71,7 @@ as $$
     p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows);
 $$;
 comment on function push.reminder_delete(push.reminders, text) is
-  'The statement that takes back the moments to come of rows; p_rows is a select of their keys. Waits for nobody.';
+  'The statement that deletes the future moments of rows; p_rows is a select of their keys. Waits for no lock.';
 
 create function push.try_reminder(p_reminder push.reminders, p_now timestamptz)
 returns void

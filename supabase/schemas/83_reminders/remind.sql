@@ -142,7 +142,7 @@ begin
     select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
     where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
   ) then
-    -- What JSON makes of them is not read back as what they were.
+    -- Arrays and composite types cannot be read back from JSON as they were.
     perform push.refuse(400, 'reminder_key_unsuitable',
       format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
   end if;

@@ -24,14 +24,14 @@ begin
       message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
 
-  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with those who are told.
+  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return format(
     $query$with told as materialized (
     select moment.id, verdict.reason, recipient.user_id, message.*,
       'reminder:' || %L || ':' || encode(sha256(convert_to(
         concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
-      -- What announces something is of no use once that has begun.
+      -- A message that announces something is of no use once that has begun.
       case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at

@@ -1,8 +1,8 @@
 -- Reminders, "an hour before bookings.starts_at, if it is still confirmed".
 --
 -- push.remind() works out for every row when it is due, and keeps those moments in a table of their own, which triggers
--- on the watched table keep up to date. So the tick finds what is due along an index, however large the table is. What
--- a reminder says, to whom and whether at all is decided when it is due, on the row as it is then. The expressions are
+-- on the watched table keep up to date. So the tick finds what is due along an index, however large the table is. The
+-- text, the recipients and the condition are evaluated when a reminder is due, on the row as it is then. The expressions are
 -- the database owner's own SQL and are trusted as such: no other role may execute push.remind().
 
 create table push.reminders (
@@ -74,7 +74,7 @@ comment on column push.reminder_moments.reason is
 comment on column push.reminder_moments.recipients is 'How many users were told.';
 
 create index reminder_moments_due_idx on push.reminder_moments (try_at, id) where state = 'waiting';
--- Not unique, which would cost every writer more than the rest: what is sent twice is told by its idempotency key.
+-- Not unique, which would cost every writer more than the rest: the idempotency key prevents a second message.
 create index reminder_moments_row_idx on push.reminder_moments (row_key, reminder) where state = 'waiting';
 create index reminder_moments_settled_idx on push.reminder_moments (settled_at) where settled_at is not null;
 

@@ -63,7 +63,7 @@ language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 set intervalstyle = 'postgres'
--- Whoever changes the table, or removes a user, for long: everybody else's messages do not wait for that.
+-- A transaction that changes the table, or removes a user, may take long: messages to other users do not wait for it.
 set lock_timeout = '1s'
 as $$
 declare
@@ -83,8 +83,8 @@ begin
     return v_told;
   exception when query_canceled or others then
     get stacked diagnostics v_detail = pg_exception_detail;
-    -- Of the whole reminder, or of the moment and not of a row (locks, timeouts, resources): later, all of them.
-    -- Neither may end the tick, which has everybody else's messages to see to.
+    -- An error of the whole reminder, or a passing one that is not about a row (locks, timeouts, resources): all moments are
+    -- tried again later. Neither may end the tick, which sends the messages of other users, too.
     v_of_all := left(sqlstate, 2) in ('40', '53', '55', '57');
     if sqlstate like '42%' then
       -- A column is gone; or there is no table of the name that one row has: new.name::regclass.

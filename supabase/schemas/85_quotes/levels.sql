@@ -18,7 +18,7 @@ create table public.push_levels (
   constraint push_levels_timezone check (octet_length(timezone) <= 100)
 );
 comment on table public.push_levels is
-  'Values by name that alerts follow. Everybody who signs in may read them; the service writes its own, push_record_session() those of sessions.';
+  'Values by name that alerts follow. Every user who is signed in may read them; the service writes its own, push_record_session() those of sessions.';
 comment on column public.push_levels.level is 'yesterday_high, pivot_point, or a name of your own: 1 to 50 of a-z 0-9 _';
 comment on column public.push_levels.session_date is 'The session that it is of, by the calendar of the exchange; null when it is of none.';
 
@@ -59,7 +59,7 @@ create table push.sessions (
   applied_at timestamptz,
   constraint sessions_pkey primary key (symbol, session_date)
 );
-comment on table push.sessions is 'Days of trading, as push_record_session() was told of them.';
+comment on table push.sessions is 'Days of trading, as recorded by push_record_session().';
 comment on column push.sessions.counts_from is 'The midnight after it, at the exchange: from then on it is yesterday.';
 comment on column push.sessions.applied_at is 'When its levels were written, or a later session''s were there already. Null: it waits for that.';
 
@@ -125,7 +125,7 @@ begin
   order by n.symbol, v.level collate "C"
   on conflict (symbol, level) do update
   set value = excluded.value, session_date = excluded.session_date, timezone = excluded.timezone
-  -- What was told late, after the session that followed it, is no longer yesterday.
+  -- A session that is recorded late, after the one that followed it, is no longer yesterday.
   where l.session_date is null or l.session_date <= excluded.session_date;
   get diagnostics v_count = row_count;
   perform set_config('push.writing_at', '', true);

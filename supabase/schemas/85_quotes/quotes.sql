@@ -1,7 +1,7 @@
 -- Quotes, the values that alerts watch: prices, and any other number that has a name and changes.
 --
--- Of each symbol the newest is kept in push_quotes, and the course of the last days in push.quote_history, by which
--- changes are measured.
+-- push_quotes keeps the newest quote of each symbol, and push.quote_history those of the last days, by which changes are
+-- measured.
 
 alter table push.settings
   add column quote_stale_after interval not null default '30 minutes',
@@ -29,7 +29,7 @@ create table public.push_quotes (
 -- Room on the page: a new value touches no index.
 with (fillfactor = 50);
 comment on table public.push_quotes is
-  'The newest value of each symbol. Everybody who signs in may read it; the service writes it, and every write is what alerts see.';
+  'The newest value of each symbol. Every user who is signed in may read it; the service writes it, and alerts see every write.';
 comment on column public.push_quotes.symbol is 'What alerts name it by: DAX, BTC/USD, or hierarchical: stock:SKU-7, cpu:web-1.';
 comment on column public.push_quotes.value is
   'Any finite number: zero and less are values like others. What a source must not say, its declaration refuses.';
@@ -106,9 +106,9 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote. Asked for as
-  -- the last of all up to this symbol and moment: only the primary key has that order. Of one symbol, the planner might go
-  -- back through the quotes of all others instead.
+  -- The last quote by then, however long before: after a night, that is yesterday's last quote. It is asked for as the last
+  -- of all quotes up to this symbol and moment, since only the primary key has that order. Asked for one symbol, the planner
+  -- might go back through the quotes of all others instead.
   select case when h.symbol = p_symbol then push.change_between(h.value, p_value) end
   from push.quote_history as h
   where (h.symbol, h.quoted_at) <= (p_symbol collate "C", p_quoted_at - make_interval(mins => p_minutes))
@@ -155,7 +155,7 @@ begin
     if new.symbol <> old.symbol then
       perform push.refuse(409, 'symbol_changed', 'The symbol of a quote cannot be changed.', 'Insert a new row for the other symbol.');
     end if;
-    -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
+    -- An update without a time, such as an upsert of symbol and value, means now, also for a value that has not changed.
     if new.quoted_at = old.quoted_at then
       new.quoted_at := push.after_quote(new.recorded_at, old.quoted_at, new.recorded_at);
     end if;
@@ -179,7 +179,7 @@ set search_path = ''
 as $$
 begin
   if old.quoted_at > push.writing_at() + interval '2 minutes' then
-    -- The clock was set back: what is said now is the newest.
+    -- The clock was set back: the value recorded now is the newest.
     return new;
   end if;
   insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
@@ -188,9 +188,9 @@ begin
 end;
 $$;
 comment on function push.keep_late_quote() is
-  'Lets only a later quote replace an earlier one; what comes late goes into the history, and what came before into nothing.';
+  'Lets only a later quote replace an earlier one; a late one goes only into the history, and one that is there already is ignored.';
 
--- Before the other one, by name; only for those who say when.
+-- Its name sorts before that of the other trigger. Only for updates that give a time.
 create trigger push_quotes_arrive_late
 before update of quoted_at on public.push_quotes
 for each row when (new.quoted_at <= old.quoted_at)

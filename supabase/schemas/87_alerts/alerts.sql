@@ -87,7 +87,7 @@ create table public.push_alerts (
   constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off', 'failed'))
 );
 comment on table public.push_alerts is
-  'What users want to be told of a symbol''s value. The owner writes what it waits for; how it stands is written by the database alone.';
+  'What users want to be told of a symbol''s value. The owner writes what it waits for; only the database writes its state.';
 comment on column public.push_alerts.condition is
   'crosses_above, crosses_below, crosses: the value gets to the threshold from the other side. above, below: so too, and what is held back by '
   'cooldown or active hours is told after them if it still holds. percent_change: so much within a window. level: as level_condition says, of a level.';
@@ -122,13 +122,13 @@ comment on column public.push_alerts.lower_line is 'Something happens to it when
 comment on column public.push_alerts.lower_edge is 'As upper_edge: 1 just above the value, so that reaching it is enough, or 0 just below it.';
 
 create index push_alerts_user_id_idx on public.push_alerts (user_id);
--- What a new value crosses: from the lowest upper line up to it, and from it up to the highest lower line.
+-- Finds the lines that a new value crosses: from the lowest upper line up to it, and from it up to the highest lower line.
 create index push_alerts_upper_idx on public.push_alerts (symbol, window_minutes, upper_line, upper_edge)
 where upper_line is not null;
 create index push_alerts_lower_idx on public.push_alerts (symbol, window_minutes, lower_line, lower_edge)
 where lower_line is not null;
 create index push_alerts_watched_idx on public.push_alerts (symbol) where enabled;
--- Who follows a level and stands elsewhere.
+-- Finds the alerts that follow a level but have an older price of it.
 create index push_alerts_level_idx on public.push_alerts (symbol, level, level_price) where enabled and level is not null;
 create index push_alerts_windows_idx on public.push_alerts (symbol, window_minutes) where enabled and window_minutes > 0;
 create index push_alerts_expires_idx on public.push_alerts (expires_at) where enabled and expires_at is not null;
@@ -143,7 +143,7 @@ create policy push_alerts_delete on public.push_alerts for delete to authenticat
 
 revoke all on public.push_alerts from anon, authenticated, service_role;
 grant select, delete on public.push_alerts to authenticated, service_role;
--- How it stands is nobody's to write: a generation that went back would be a firing that is never told.
+-- No role may write the state of an alert: if its generation went back, a firing would never be sent.
 grant insert (
   user_id, symbol, condition, threshold, window_minutes, direction, level, level_condition, hysteresis, hysteresis_unit, cooldown,
   recurring, expires_at, active_from, active_until, timezone, setup, title, body, urgency, enabled
@@ -192,7 +192,7 @@ begin
     perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis must be finite numbers, and hysteresis must not be negative.',
       'Use numbers, and absolute or percent as hysteresis_unit.');
   end if;
-  -- With nothing to be taken away in it: see the constraint. What fails while a value is written fails for everybody.
+  -- No negative parts: see the constraint. An alert that fails while a value is written fails that value for all users.
   if p_alert.cooldown not between interval '0' and interval '366 days' or least(
     extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
     extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
@@ -217,7 +217,7 @@ begin
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
   end if;
-  -- They are read while a value is written, and everybody waits for that: each of these characters takes its time.
+  -- They are read while a value is written, and the alerts of all users wait for that: each of these characters takes time.
   if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
     perform push.refuse(400, 'text_too_complex', 'Title and body can each have at most 60 braces and line breaks.',
       'Use fewer variables.');

@@ -47,7 +47,7 @@ begin
     old.symbol, old.condition, old.threshold, old.window_minutes, old.direction, old.level, old.level_condition,
     old.hysteresis, old.hysteresis_unit
   ) then
-    -- What it waits for is the same: it goes on from where it stands.
+    -- The alert waits for the same as before, so it keeps its state.
     return new;
   end if;
   new.disabled_reason := case

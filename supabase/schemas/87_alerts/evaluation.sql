@@ -1,10 +1,10 @@
--- Evaluation. A new value finds the lines it crosses, and what it finds is locked, stepped and told in the
+-- Evaluation. A new value finds the lines it crosses, and their alerts are locked, stepped and notified in the
 -- transaction that writes the value.
 --
--- A writer holds the row of the symbol in push_quotes, so that of one symbol the values are looked at one after the
--- other. Users change their alerts without that lock. An alert that is made or changed while a value is written sees the
--- value before, and the value does not wait for it: it hears of a crossing with the next one, or within a minute, when all
--- that was lately quoted is looked at once more (push.look_again()). So nobody can hold up the quotes of everybody.
+-- A writer holds the row of the symbol in push_quotes, so the values of one symbol are evaluated one after the other.
+-- Users change their alerts without that lock. An alert that is made or changed while a value is written sees the value
+-- before, and the value does not wait for it: the alert is evaluated with the next value, or within a minute, when all
+-- symbols quoted lately are evaluated once more (push.look_again()). So no user can hold up the quotes of all others.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
@@ -96,7 +96,7 @@ begin
 end;
 $$;
 comment on function push.lock_alerts(uuid[]) is
-  'Keeps alerts from being changed until the end of the transaction; returns those of them that nobody else is changing.';
+  'Locks alerts until the end of the transaction, except those that another transaction is changing; returns the locked ones.';
 
 create function push.settle_alerts(
   p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
@@ -169,7 +169,7 @@ begin
   return coalesce(v_firings, '{}');
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
-    -- Not about these alerts: whoever writes the quotes writes them again.
+    -- Not about these alerts: the writer of the quotes writes them again.
     raise;
   when others then
     if v_half > 0 then

@@ -1,4 +1,4 @@
--- Alerts beyond the limit of a minute are told of in one message when it is over.
+-- Alerts beyond the limit of a minute are summed up in one message when the minute is over.
 
 alter table push.settings
   add column alerts_per_minute integer default 10,
@@ -91,7 +91,7 @@ begin
     from taken as t
     group by t.user_id, t.symbol
   ), told as (
-    -- What its user has muted is no part of it, unless there is nothing else: then the inbox alone has it.
+    -- Symbols that the user has muted are left out. If all are muted, the message is only in the inbox.
     select s.*, row_number() over (partition by s.user_id order by s.folded desc, s.symbol) as place
     from (select k.*, bool_or(k.wanted) over (partition by k.user_id) as any_wanted from sums as k) as s
     where s.wanted or not s.any_wanted
@@ -116,7 +116,7 @@ begin
   foreach v_summary in array coalesce(v_summaries, '{}') loop
     v_count := v_count + push.write_alert_summary(v_summary, v_template, p_now);
   end loop;
-  -- What was told one by one, and what was counted for users who are gone.
+  -- Deletes the counts of alerts that got a message each, and those of users who are gone.
   delete from push.alert_counts as c
   where (c.minute, c.user_id, c.symbol, c.looked_again) in (
     select o.minute, o.user_id, o.symbol, o.looked_again from push.alert_counts as o

@@ -1,8 +1,8 @@
--- How many alerts of one user are told within a minute. What fires beyond that is counted.
+-- How many alerts of one user are sent one by one within a minute. Those that fire beyond that limit are counted.
 --
--- Everything here is counted per user, by writers of quotes, who must never wait for each other because of it: of one
--- symbol only one writes at a time, since it holds the symbol's row in push_quotes until its commit. So there is a count for
--- each symbol, and the sum of a user's counts is read without a lock.
+-- Everything here is counted per user, by writers of quotes, which must never wait for each other because of it. Only one
+-- transaction at a time writes a symbol, since it holds the symbol's row in push_quotes until its commit. So there is a count
+-- for each symbol, and the sum of a user's counts is read without a lock.
 
 create table push.alert_counts (
   minute timestamptz not null,
@@ -14,17 +14,17 @@ create table push.alert_counts (
   urgency smallint not null,
   constraint alert_counts_pkey primary key (minute, user_id, symbol, looked_again)
 )
--- Room on the page: counting what is told touches no index.
+-- Room on the page: counting messages touches no index.
 with (fillfactor = 70);
 comment on table push.alert_counts is
-  'How many alerts on a symbol a user was told within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
+  'How many alerts on a symbol were sent to a user within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
   'whose check would cost more than the row.';
 comment on column push.alert_counts.looked_again is
   'Counted by push.look_again(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
 comment on column push.alert_counts.folded is 'Alerts that fired beyond the limit: their user is told how many.';
 comment on column push.alert_counts.urgency is 'The highest of those, from 1 (very-low) to 4 (high).';
 
--- By user, what is to be told at the end of the minute.
+-- Finds by user the counts for the message at the end of the minute.
 create index alert_counts_folded_idx on push.alert_counts (user_id, minute) where folded > 0;
 
 alter table push.alert_counts enable row level security;
@@ -53,7 +53,7 @@ begin
     select f.*, row_number() over (partition by f.user_id order by f.place) as turn
     from unnest(p_firings) with ordinality as f (id, user_id, symbol, generation, side, level_price, price, change, place)
   ), judged as materialized (
-    -- Asked once for each user. What others count at this very moment is not seen: a few more may be told then.
+    -- Asked once for each user. Counts that others write at this very moment are not seen, so a few more messages may be sent.
     select f.*, f.turn + max(case when f.turn = 1 then (
       select coalesce(sum(c.told), 0) from push.alert_counts as c where c.minute = v_minute and c.user_id = f.user_id
     ) end) over (partition by f.user_id) > v_limit as is_folded

@@ -92,16 +92,16 @@ begin
   return v_count;
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
-    -- Not about these messages: whoever writes the quotes writes them again.
+    -- Not about these messages: the writer of the quotes writes them again.
     raise;
   when others then
     if v_template is not null then
-      -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
+      -- If the template was deleted, or needs params that alerts do not have, users still get the built-in text.
       perform push.raise_alarm('alert_template_failed', v_template, format('Alerts are sent without template %s: %s', v_template, sqlerrm));
       return push.write_alerts(p_firings, true);
     elsif v_half > 0 then
-      -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from
-      -- being told nor quotes from being recorded.
+      -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
+      -- messages or the recording of quotes.
       return push.write_alerts(p_firings[:v_half], true) + push.write_alerts(p_firings[v_half + 1:], true);
     end if;
     perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings[1].id, sqlerrm));

@@ -51,7 +51,7 @@ as $$
     where g.symbol ~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' and octet_length(g.symbol) <= 64
       and g.value is not null and g.quoted_at <= p_now + interval '1 minute'
   )
-  -- Of several for one moment the first counts. The others are in no round, and so ignored.
+  -- If there are several quotes for one moment, the first counts. The others are in no round, and so ignored.
   select v.symbol, v.value, v.quoted_at, v.source, v.lasting,
     case when v.same = 1 then
       (count(*) filter (where v.same = 1) over (partition by v.symbol order by v.quoted_at rows unbounded preceding))::integer
@@ -68,8 +68,8 @@ language plpgsql
 -- Definer: reads settings and writes the history, which the service may not.
 security definer
 set search_path = ''
--- PostgREST takes this over for the request. A crash through the alerts of a hundred thousand users is told in one piece, and
--- a batch that is cut off after the API's 8 seconds would be cut off again and again.
+-- PostgREST takes this over for the request. A crash that fires the alerts of 100,000 users is one transaction, and a batch
+-- that is cut off after the API's 8 seconds would be cut off again and again.
 set statement_timeout = '2min'
 as $$
 declare
@@ -99,7 +99,7 @@ begin
   perform set_config('push.alerts_fired', '{}', true), set_config('push.writing_at', p_now::text, true);
 
   -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
-  -- whoever records the same ones at the same time waits there, and nobody for each other.
+  -- transactions that record the same ones at the same time wait there, in one order and so without a deadlock.
   for v_round in 1 .. coalesce((select max(r.round) from unnest(v_rounds) as r (round)), 0) loop
     with written as (
       insert into public.push_quotes as q (symbol, value, quoted_at, source, lasting)
@@ -121,7 +121,7 @@ begin
   end loop;
 
   if v_all_written < v_valid then
-    -- What was written is in the history by now, so only what came too late is new to it.
+    -- The history has the quotes that were written by now, so only those that came too late are new to it.
     insert into push.quote_history (symbol, quoted_at, value)
     select g.symbol, g.quoted_at, g.value
     from unnest(v_symbols, v_values, v_times, v_rounds) as g (symbol, value, quoted_at, round)
@@ -172,9 +172,9 @@ begin
 end;
 $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
-  'Says what a symbol''s value is from now on until the next is said, from a trigger of your own: of two transactions, the one that '
-  'commits last has said the last. '
-  'Null, NaN and the infinities say nothing.';
+  'Records a symbol''s value, which holds until the next one, from a trigger of your own. Of two transactions, the one that '
+  'commits last has recorded the last value. '
+  'Null, NaN and the infinities are ignored.';
 
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_record_quotes(jsonb, timestamptz) to service_role;

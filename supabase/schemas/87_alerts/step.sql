@@ -1,8 +1,8 @@
--- What one value makes of an alert. An alert and a value go in, the alert as it then stands comes out.
+-- How one value changes an alert. An alert and a value go in, the changed alert comes out.
 --
 --   armed ──the value gets to the threshold──► fires (or is held back) ──► waits ──it is back by the hysteresis──► armed
 --
--- What crosses both ways (crosses) is armed again once the value has left the threshold by the hysteresis, on either side.
+-- An alert with the condition crosses is armed again once the value has left the threshold by the hysteresis, on either side.
 
 create function push.opens_at(p_alert public.push_alerts, p_now timestamptz)
 returns timestamptz
@@ -23,7 +23,7 @@ begin
   begin
     v_local := p_now at time zone p_alert.timezone;
   exception when invalid_parameter_value then
-    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of everybody else.
+    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of other users.
     v_zone := 'UTC';
     v_local := p_now at time zone v_zone;
   end;
@@ -98,13 +98,14 @@ begin
     v_alert.disabled_reason := 'expired';
     return push.with_lines(v_alert);
   elsif v_alert.last_side is null or p_level_price is distinct from v_alert.level_price then
-    -- The level has moved while somebody was changing the alert, and takes it along now.
+    -- The level moved while its user was changing the alert; the alert follows it now.
     return push.begin_alert(v_alert, p_level_price, p_value);
   end if;
 
   if not (v_rises or v_falls) then
     if v_alert.held_until <= p_now then
-      -- Still there: told now. Come back within the hysteresis: it was never told, so it is armed.
+      -- If the value is still there, the alert fires now. If it is back within the hysteresis, no message was ever sent, so the
+      -- alert is armed again.
       v_next := push.begin_alert(v_alert, v_alert.level_price, p_value);
       return case when v_next.armed then v_next else push.ring_alert(v_alert, p_now) end;
     end if;
@@ -120,7 +121,7 @@ begin
   v_alert.last_side := case when v_rises then 'above' else 'below' end;
   v_alert.armed := false;
   if v_kind = 'both' then
-    -- What has gone through beyond the hysteresis waits for the way back at once.
+    -- If the value has gone past the hysteresis already, the alert is armed at once for the way back.
     v_next := push.with_lines(v_alert);
     v_alert.armed := coalesce(
       (v_next.upper_line, v_next.upper_edge) <= (p_value, 0::smallint) or (v_next.lower_line, v_next.lower_edge) >= (p_value, 1::smallint),

@@ -1,4 +1,4 @@
--- What happens to alerts without a new value: levels move, alerts expire, what was held back may be told, and the
+-- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
 create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
@@ -42,7 +42,7 @@ begin
   if v_ids is null then
     return 0;
   end if;
-  -- One that somebody else is changing follows with its next value, or within a minute.
+  -- An alert that another transaction is changing follows with its next value, or within a minute.
   v_ids := push.lock_alerts(v_ids);
   with begun as materialized (
     select n.*
@@ -155,7 +155,7 @@ begin
     from (
       select array_agg(q.symbol) as symbols, array_agg(q.value) as prices, array_agg(q.quoted_at) as times
       from public.push_quotes as q
-      -- Longer than it takes somebody to change an alert.
+      -- Longer than any transaction takes to change an alert.
       where q.recorded_at > p_now - interval '10 minutes' and q.quoted_at > v_fresh_after
     ) as l
     cross join lateral push.crossed_alerts(l.symbols, l.prices, l.times) as c
@@ -163,7 +163,7 @@ begin
   if v_ids is null then
     return 0;
   end if;
-  -- The last values after the lock: who writes one from now on leaves these alerts alone.
+  -- The last values are read after the lock: a transaction that writes one from now on skips these alerts.
   v_ids := push.lock_alerts(v_ids);
   select push.settle_alerts(
     array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
@@ -181,8 +181,8 @@ begin
 end;
 $$;
 comment on function push.look_again(integer, timestamptz) is
-  'Tells what cooldown or active hours have held back, if it still holds at the last value and that is fresh or lasting, and takes alerts through last '
-  'values that somebody''s change kept from them; returns how many fired.';
+  'Fires alerts that cooldown or active hours have held back, if the condition still holds at the last value and that is fresh or lasting, and '
+  'evaluates last values that alerts have missed because they were being changed; returns how many fired.';
 
 create function push.expire_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
@@ -268,7 +268,7 @@ begin
       select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
       where t.key is not null
     );
-  -- What was not told stays untold; an hour without another is taken for the cause being gone.
+  -- Messages that failed are not sent later. After an hour without another failure the cause counts as gone.
   update push.alarms as a set resolved_at = p_now
   where a.code in ('alert_not_told', 'alert_failed') and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 hour';
   return jsonb_build_object(

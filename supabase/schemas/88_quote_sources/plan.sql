@@ -97,7 +97,7 @@ as $$
   on conflict do nothing;
 $$;
 comment on function push.note_watched_symbols(push.quote_sources, text[], timestamptz) is
-  'Notes which watched symbols a source serves, and forgets those that nobody watches any more.';
+  'Notes which watched symbols a source serves, and forgets those that no alert watches any more.';
 
 create function push.lease_quote_sources(p_now timestamptz)
 returns jsonb
@@ -136,7 +136,7 @@ as $$
     where t.turn <= n.quote_trials_per_user
   ), runs as materialized (
     select d.source, false as trial,
-      -- What waits longest comes first, should a run not get to its end.
+      -- The symbol that waits longest comes first, in case the run does not get to its end.
       jsonb_agg(jsonb_build_array(d.symbol, coalesce(s.symbols ->> d.symbol, d.symbol)) order by d.given_at, d.symbol) as symbols
     from due as d
     join push.quote_sources as s on s.name = d.source
@@ -159,7 +159,7 @@ as $$
         next_trial_at = case when d.tries then p_now + n.quote_lease * 2 else s.next_trial_at end
     from push.settings as n, (
       select o.name,
-        -- Of a source that has never given anything, a trial alone tells whether it works.
+        -- For a source that has never given anything, the trial alone shows whether it works.
         w.has_given or o.last_success_at is null as asks, w.has_trial and (w.has_given or o.last_success_at is not null) as tries
       from push.quote_sources as o
       join (
@@ -188,7 +188,7 @@ as $$
     'batch_size', t.batch_size,
     'max_bytes', t.max_bytes,
     'timeout_ms', (extract(epoch from t.timeout) * 1000)::integer,
-    -- What is left is for the report.
+    -- The rest of the lease is for the report.
     'budget_ms', (extract(epoch from n.quote_lease - interval '20 seconds') * 1000)::integer,
     'local_origin', n.local_quote_server,
     'symbols', r.symbols

@@ -60,7 +60,7 @@ as $$
     group by m.symbol
   ), judged as materialized (
     select q.symbol, m.refused, coalesce(q.missing_since, p_now) as missing_since,
-      -- What it gave it may give again at any moment: markets close for holidays.
+      -- A symbol that the source has given may come again at any moment: markets close for holidays.
       q.has_given and not m.refused and coalesce(q.missing_since, p_now) > p_now - interval '30 days' as has_given
     from missed as m
     join push.quote_source_symbols as q on q.source = p_source.name and q.symbol = m.symbol
@@ -213,7 +213,7 @@ begin
 end;
 $$;
 comment on function push.ring_for_quotes(timestamptz) is
-  'Calls push-alerts when a source of quotes is due and somebody watches a symbol. Run by pg_cron while there are sources.';
+  'Calls push-alerts when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
 
 create function push.quote_source_health(p_now timestamptz)
 returns jsonb

@@ -1,7 +1,7 @@
--- Sources of quotes. The Edge Function push-alerts asks them; what, whom and when is decided here.
+-- Sources of quotes. The Edge Function push-alerts asks them; which source is asked, for what and when is decided here.
 --
 -- A run of the function asks push_quote_plan() what is due. Each source comes with a lease, so that two runs never ask
--- the same one, and is reported on its own with push_quote_report(): one that hangs holds up nobody else's quotes.
+-- the same one, and is reported on its own with push_quote_report(): one that hangs does not delay the others.
 
 alter table push.settings
   add column quote_failures integer not null default 3,

@@ -1,4 +1,4 @@
--- The cleaning: what is old enough goes, a bounded batch at a time, and waits for nobody.
+-- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
 
 -- Its order is that of its growth, so that keeping it costs an append.
 create index deliveries_finished_idx on push.deliveries (finished_at) where finished_at is not null;
@@ -45,7 +45,7 @@ begin
   );
   get diagnostics v_deliveries = row_count;
 
-  -- Of a message to a topic, what its members have read goes first: that may be a million rows.
+  -- The read marks of a message to a topic are deleted first: they may be a million rows.
   delete from public.push_reads as r
   where (r.user_id, r.notification_id) in (
     select k.user_id, k.notification_id

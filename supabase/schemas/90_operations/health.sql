@@ -56,7 +56,7 @@ begin
     order by d.finished_at desc
     limit c_sample
   ), tried as (
-    -- That a message did not outlast its user's quiet hours, or a pause, is no fault of anything.
+    -- A message that expired in its user's quiet hours, or in a pause, is not a failure.
     select r.state, r.last_code, r.host, r.subscription_id from recent as r
     where r.state in ('sent', 'failed')
       or (r.state = 'expired' and coalesce(r.last_code, '') not in ('quiet_hours', 'paused'))
@@ -80,7 +80,7 @@ begin
     )
   into v_recent, v_errors, v_finished, v_sent, v_users_reached;
 
-  -- What is normal is left out: a row here is something to read.
+  -- Push services that were never tried are left out.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
     'circuit', case
@@ -120,7 +120,7 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
       'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
   end if;
-  -- Of users, too: the devices of a few that never answer are no fault of the project's.
+  -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
   if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
     v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
       'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
