@@ -60,7 +60,7 @@ async function main(): Promise<number> {
     narrator.say(`ready: ${stack.url}`);
     await scenario.act(stack, narrator);
     narrator.chapter(
-      `Done in ${narrator.elapsedSeconds().toFixed(1)} s. Next: npm run dev, and read README.md.`,
+      `Done in ${narrator.elapsedSeconds().toFixed(1)} s. Next: npm run dev, and read docs/start/frontend.md.`,
     );
     return 0;
   } catch (error) {

@@ -167,7 +167,7 @@ function describe(stack: Stack, pageUrl: string | undefined): string {
     '  npm run demo                 the whole way of a notification, on a stack of its own',
     '  npm run dev -- --reset       start over with an empty database',
     '',
-    `${style('bold', 'For your frontend')} (README.md: In your frontend), in its .env.local where Vite builds it`,
+    `${style('bold', 'For your frontend')} (docs/start/frontend.md), in its .env.local where Vite builds it`,
     `  VITE_SUPABASE_URL=${stack.url}`,
     `  VITE_SUPABASE_PUBLISHABLE_KEY=${stack.publishableKey}`,
     '',

@@ -13,7 +13,7 @@ const PLAIN = 'main { max-width: none; margin: 0; padding: 0 } .supapush-bell { 
 
 /** What apps do around the bell, as stylesheets. */
 const LAYOUTS: [name: string, css: string][] = [
-  ["the README's example: no layout at all", PLAIN],
+  ["the quick start's example: no layout at all", PLAIN],
   [
     "the centred body of Vite's older templates",
     `${PLAIN} body { margin: 0; display: flex; place-items: center; min-width: 320px; min-height: 100vh }

@@ -10,7 +10,7 @@ import type {} from './pages/plain.ts';
 import { createDealsApp } from './support/deals.ts';
 import { useFirefox } from './support/use-firefox.ts';
 
-// Firefox with nothing but its own Push API: what the README's quick start comes to without the SDK.
+// Firefox with nothing but its own Push API: what the quick start (docs/start/frontend.md) comes to without the SDK.
 
 const vapidKeys = createVapidKeys();
 const stack = useStack({

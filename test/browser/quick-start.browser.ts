@@ -12,7 +12,7 @@ import { type Firefox, startFirefox } from './support/firefox.ts';
 import { type PageServer, startPageServer } from './support/page-server.ts';
 import { buildQuickStartApp, type QuickStart, readQuickStart } from './support/quick-start-app.ts';
 
-// What the README says about a frontend, followed word by word: a new app of Vite's that installs the packed package.
+// What docs/start/frontend.md says, followed word by word: a new app of Vite's that installs the packed package.
 
 const stack = useStack({ workers: { cron: false } });
 const servers: PageServer[] = [];

@@ -10,7 +10,7 @@ import { startChromium } from './support/chromium.ts';
 import { type DemoVisitor, visitDemo } from './support/demo-visitor.ts';
 import { startFirefox } from './support/firefox.ts';
 
-// Takes the README's pictures of the demo page, on a stack of its own: `npm run screenshots`.
+// Takes the pictures of the README and docs/guides/react.md from the demo page, on a stack of its own: `npm run screenshots`.
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const IMAGES = join(PROJECT, 'docs/images');

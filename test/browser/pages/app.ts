@@ -23,7 +23,7 @@ interface App {
 
 const PASSWORD = 'correct horse battery staple';
 
-/** An app as the README says to write one, without a user interface. */
+/** An app as docs/start/frontend.md says to write one, without a user interface. */
 async function start(): Promise<App> {
   const config: PageConfig = await (await fetch('/config.json')).json();
   const supabase: SupabaseClient = createClient(config.supabaseUrl, config.publishableKey);

@@ -13,7 +13,7 @@ const connected: Promise<SupabaseClient> = config.then(({ supabaseUrl, publishab
 
 const PASSWORD = 'correct horse battery staple';
 
-// The steps of the README, by hand.
+// The steps of docs/start/frontend.md, by hand.
 const app = {
   /** Signs somebody up, and returns the user's id. */
   async signUp(email: string): Promise<string> {

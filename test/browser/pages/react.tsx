@@ -42,7 +42,7 @@ const COMPONENTS = {
     </>
   ),
   alerts: () => <AlertEditor symbols={['DAX', 'BTC']} levels={['yesterday_high']} />,
-  /** As in the README, one below the other. */
+  /** As in docs/start/frontend.md, one below the other. */
   together: () => (
     <>
       <InboxBell />

@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 
-/** The table of an app, under row-level security, and the README's rule about it. */
+/** The table of an app, under row-level security, and the rule about it in docs/guides/rules.md. */
 const DEALS = `
   create table public.deals (
     id bigint generated always as identity primary key,

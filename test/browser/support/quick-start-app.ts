@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { runIn } from '../../support/packed-package.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
-const HEADING = '## In your frontend, in five minutes';
+const PAGE = 'docs/start/frontend.md';
+const HEADING = '## In five minutes';
 
 /** What a registry would be asked for. */
 const INSTALLED = ['@supabase', '@types', 'react', 'react-dom', 'vite'];
 
-/** What the README says about a frontend, block by block. */
+/** What the page about frontends says, block by block. */
 export interface QuickStart {
   /** By the path in the comment of their first line. */
   readonly files: ReadonlyMap<string, string>;
@@ -20,8 +21,8 @@ export interface QuickStart {
 }
 
 export async function readQuickStart(): Promise<QuickStart> {
-  const readme = await readFile(join(PROJECT, 'README.md'), 'utf8');
-  const [, section = ''] = readme.split(`\n${HEADING}\n`);
+  const page = await readFile(join(PROJECT, PAGE), 'utf8');
+  const [, section = ''] = page.split(`\n${HEADING}\n`);
   const [chapter = ''] = section.split('\n## ');
   const files = new Map<string, string>();
   const commands: string[] = [];
@@ -40,14 +41,14 @@ export interface QuickStartApp {
   readonly name: string;
   /** What is the template's own. */
   readonly template: Readonly<Record<string, string>>;
-  /** Which of the README's files it has. */
+  /** Which of the page's files it has. */
   readonly files: readonly string[];
   /** The values of `.env.local`, by their names. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
- * Makes an app in `home` as the README says, from the archive that `npm pack` left there and the checkout's packages in place
+ * Makes an app in `home` as the page says, from the archive that `npm pack` left there and the checkout's packages in place
  * of a registry's; checks its types, builds it, and returns the folder to serve.
  */
 export async function buildQuickStartApp(

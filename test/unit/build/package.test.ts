@@ -63,6 +63,7 @@ test('the archive holds what runs and deploys the project, and nothing of its te
     'supabase/config.toml',
     'supabase/functions/push-dispatch/deno.json',
     'supabase/migrations/20261121000000_supapush.sql',
+    'docs/start/frontend.md',
     'examples/crm/README.md',
   ]) {
     expect(files).toContain(needed);
