@@ -61,7 +61,7 @@ declare
   v_holds boolean;
   v_given text;
 begin
-  -- Postgres names the constraint and shows the whole row; who changes one column wants to know what that may be.
+  -- Postgres names the constraint and shows the whole row, but a client that changes one column needs the allowed values.
   for v_check in
     select pg_catalog.pg_get_expr(c.conbin, c.conrelid) as expression, c.conkey,
       pg_catalog.obj_description(c.oid, 'pg_constraint') as hint
@@ -88,7 +88,7 @@ comment on function push.explain_constraints() is
 
 -- schemas/00_base/caller.sql ----------------------------------------------------------------------------------
 
--- Who calls: a user by the claim sub of their session.
+-- The calling user, known by the claim sub of their session.
 
 create function public.push_user_id()
 returns uuid
@@ -112,7 +112,7 @@ begin
 end;
 $$;
 comment on function public.push_user_id() is
-  'Who calls: auth.uid(), null without a session; refuses a claim sub that is no uuid, which other providers give, instead of failing.';
+  'The calling user: auth.uid(), null without a session; refuses a claim sub that is no uuid, which other providers give, instead of failing.';
 
 revoke all on function public.push_user_id() from public, anon, authenticated;
 grant execute on function public.push_user_id() to authenticated, service_role;
@@ -164,7 +164,7 @@ create table push.settings (
     max_subscriptions_per_user > 0 and default_ttl between 0 and 2419200 and max_attempts between 1 and 100 and max_unanswered between 1 and 100
     and circuit_refusals > 0 and circuit_failures > 0 and max_dispatchers between 1 and 100 and backlog_per_dispatcher > 0
   ),
-  -- What is longer stops messages for as long: a dispatcher that died would count as live for years.
+  -- Longer intervals would stop messages for as long: a dead dispatcher would count as live for years.
   constraint settings_intervals check (
     backoff_base > interval '0' and backoff_max between backoff_base and interval '1 day'
     and delivery_lease between interval '1 second' and interval '1 hour'
@@ -277,7 +277,7 @@ begin
       last_seen_at = excluded.last_seen_at,
       resolved_at = null;
 exception when serialization_failure or lock_not_available or deadlock_detected then
-  -- An alarm is not worth failing the write that noticed it; whoever notices next raises it.
+  -- An alarm is not worth failing the write that noticed it; the next one that notices raises it.
   return;
 end;
 $$;
@@ -441,7 +441,8 @@ comment on function push.is_p256_point(bytea) is
 
 -- The push services that may be called, and the checks of what a browser sends us.
 --
--- An endpoint is a URL from a stranger that our servers will call. Only what is listed here is ever called.
+-- An endpoint is a URL that a client sends, possibly an attacker, and that our servers will call. Only push services that
+-- are listed here are ever called.
 
 create table push.hosts (
   origin text not null,
@@ -479,8 +480,8 @@ create table push.hosts (
     when 'fcm' then origin = 'https://fcm.googleapis.com/v1' or origin ~ '^http://127\.0\.0\.1:[0-9]{1,5}/v1$'
     else false
   end and push.has_usable_host(origin)),
-  -- Below these anybody can register a name, which would then be called. No list of them is complete, and a wildcard is the
-  -- database owner's own word: this is for those that look like one organisation's and are not.
+  -- Below these an attacker can register a name, which would then be called. No list of them is complete, and only the
+  -- database owner writes wildcards: this catches those that look like one organisation's and are not.
   constraint hosts_wildcard check (
     origin !~ '^https://\*\.(ac|asn|asso|biz|co|com|csiro|ed|edu|firm|gen|go|gob|gos|gouv|gov|govt|gub|gv|id|in|ind|info|k12|kr|lg|ltd|me|mil|mod|muni|ne|net|nhs|nic|nom|or|org|plc|police|pro|res|sch|school|web)\.[a-z]{2}$'
     and origin !~ '^https://\*\.(amazonaws|appspot|azurewebsites|cloudapp|cloudfront|duckdns|firebaseapp|fly|github|githubusercontent|gitlab|glitch|herokuapp|netlify|ngrok|ngrok-free|onrender|pages|railway|run|supabase|vercel|web|workers)\.(app|co|com|dev|io|me|net|org)$'
@@ -527,7 +528,7 @@ comment on constraint hosts_origin on push.hosts is
   'For channel webpush: https:// and a host name in lower case (an international one as xn--…), with a port from 1 to 65535 unless it is 443, or '
   'https://*. and a domain; without path or slash at the end. For fcm: https://fcm.googleapis.com/v1.';
 comment on constraint hosts_wildcard on push.hosts is
-  'A wildcard below which names belong to one organisation. Below *.co.uk or *.github.io anybody can have one: list the push service''s own name.';
+  'A wildcard below which names belong to one organisation. Below *.co.uk or *.github.io any person can register one: list the push service''s own name.';
 
 create trigger hosts_explain before insert or update of origin, channel, max_in_flight on push.hosts
 for each row execute function push.explain_constraints();
@@ -541,7 +542,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- What goes on under another name is raised again under that.
+  -- A fault that goes on under the new name is raised again under that name.
   update push.alarms as a set resolved_at = clock_timestamp() where a.subject = old.origin and a.resolved_at is null;
   return null;
 end;
@@ -598,8 +599,8 @@ comment on constraint settings_vapid_public_key on push.settings is
 
 -- schemas/10_devices/addresses.sql ----------------------------------------------------------------------------
 
--- What is often given for the address of a device, and is something else. A push service refuses it, long after
--- the app was told that it is registered; so its developer hears at once what it is, and where the right one comes from.
+-- Values that are often given as the address of a device by mistake. A push service would refuse them only long after the
+-- app was told that it is registered, so the developer is told at once what the value is and where to get the right one.
 
 create function push.mistaken_address(p_column text, p_value text)
 returns table (what text, hint text)
@@ -737,9 +738,9 @@ grant select, insert, update, delete on public.push_subscriptions to service_rol
 
 -- Registering the same devices at once, and taking them over. Part of push.check_subscription().
 --
--- Statements that write several devices meet others that write the same ones in another order. Locks are waited for in
--- ascending order alone; who has one and needs a lower one that is taken is refused with a code. Rows cannot be ordered so:
--- who holds some waits half a second for others.
+-- Statements that write several devices may meet others that write the same ones in another order. A statement waits for
+-- locks only in ascending order; if it holds one and needs a lower one that is taken, it is refused with a code. Rows cannot
+-- be ordered so: a statement that holds some waits half a second for others.
 
 create function push.refuse_busy()
 returns void
@@ -748,13 +749,13 @@ set search_path = ''
 as $$
   select push.refuse(409, 'device_busy', 'Another request is changing the same devices.', 'Try again.');
 $$;
-comment on function push.refuse_busy() is 'Refuses a statement that could be part of a circle of such that wait for each other.';
+comment on function push.refuse_busy() is 'Refuses a statement that could deadlock with others of its kind.';
 
 create function push.wait_briefly(p_lock bigint)
 returns void
 language plpgsql
 set search_path = ''
--- Shorter than deadlock_timeout: in a circle it is this statement that ends, with a code, and not somebody else's.
+-- Shorter than deadlock_timeout: in a deadlock this statement ends, with a code, and not that of another user.
 set lock_timeout = '500ms'
 as $$
 begin
@@ -771,12 +772,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- The highest lock that this transaction holds: waiting for higher ones alone, nobody waits in a circle.
+  -- The highest lock that this transaction holds. If all wait only for higher ones, there is no deadlock.
   v_held bigint := nullif(current_setting('push.device_lock', true), '')::bigint;
   v_lock bigint;
 begin
-  -- One at a time per user and per device: the count of devices and the hand-over must not race. Who changes a device they
-  -- have is not counted.
+  -- One at a time per user and per device: the count of devices and the hand-over must not race. A change of a
+  -- device that the user has already is not counted.
   foreach v_lock in array array_remove(array[
     case when not p_holding then hashtextextended('supapush.user.' || p_row.user_id::text, 0) end,
     hashtextextended('supapush.' || coalesce('endpoint.' || p_row.endpoint, 'fcm_token.' || p_row.fcm_token), 0)
@@ -820,7 +821,7 @@ begin
     return false;
   end if;
   if v_other.user_id is distinct from p_row.user_id then
-    -- Who has an FCM token proves with it that the device is in their hands; an endpoint may be known without its keys.
+    -- An FCM token proves that its user has the device. An endpoint does not, since it may be known without its keys.
     if v_other.p256dh <> p_row.p256dh or v_other.auth <> p_row.auth then
       perform push.refuse(409, 'endpoint_taken',
         'This endpoint is registered to another user with different keys.',
@@ -911,7 +912,7 @@ begin
       'p256dh must be an uncompressed P-256 public key: 65 bytes, base64url without padding.',
       'Insert subscription.toJSON().keys.p256dh unchanged.');
   end if;
-  -- Nobody could read what is encrypted for it.
+  -- The device could not decrypt what is encrypted for the VAPID key.
   if p_row.p256dh = coalesce(p_row.vapid_key, (select s.vapid_public_key from push.settings as s)) then
     perform push.refuse(400, 'p256dh_invalid', 'p256dh is the VAPID key, not the P-256 public key of the device.',
       'Insert subscription.toJSON().keys.p256dh as p256dh.');
@@ -944,8 +945,8 @@ as $$
 declare
   v_limit integer;
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
-  -- learns from the other answers below how many devices a stranger has.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that a user
+  -- cannot learn from the other answers below how many devices another user has.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_subscriptions"';
@@ -995,7 +996,7 @@ begin
     if (new.endpoint, new.p256dh, new.auth, new.vapid_key, new.fcm_token, new.user_id)
       is distinct from (old.endpoint, old.p256dh, old.auth, old.vapid_key, old.fcm_token, old.user_id) then
       new.updated_at := clock_timestamp();
-      -- Another address or other keys: what is known of the old ones says nothing of these.
+      -- Another address or other keys: failures of the old ones say nothing of the new ones.
       new.failures := 0;
       new.failed_at := null;
       new.retry_at := null;
@@ -1087,7 +1088,7 @@ create table public.push_categories (
   )
 );
 comment on table public.push_categories is
-  'What messages are about, as the project treats them and as users mute them. Everybody who signs in may read it.';
+  'What messages are about, as the project treats them and as users mute them. Every user who is signed in may read it.';
 comment on column public.push_categories.key is 'Hierarchical, parts separated by a colon: alerts, alerts:DAX.';
 comment on column public.push_categories.title is 'What users read where they mute categories.';
 comment on column public.push_categories.critical is
@@ -1129,7 +1130,7 @@ create table public.push_topics (
   constraint push_topics_description check (octet_length(description) <= 1000)
 );
 comment on table public.push_topics is
-  'Audiences: everybody who signs in may see and join each of them, so what is sent to one is for all users to read.';
+  'Audiences: every user who is signed in may see and join each of them, so all users may read what is sent to one.';
 comment on column public.push_topics.key is 'What notifications and members name it by: 1 to 100 of a-z 0-9 _ . : -';
 comment on column public.push_topics.title is 'What users read where they choose topics.';
 
@@ -1152,7 +1153,7 @@ create table public.push_topic_members (
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
 comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
 comment on column public.push_topic_members.created_at is
-  'When the user joined. Who joins while a message is on its way to the topic may read it, but is not notified of it.';
+  'When the user joined. A user who joins while a message is on its way to the topic may read it, but is not notified of it.';
 
 create index push_topic_members_user_id_idx on public.push_topic_members (user_id);
 
@@ -1170,8 +1171,8 @@ begin
   if public.push_user_id() is null then
     return new;
   end if;
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that nobody
-  -- learns from the other answers below how many topics a stranger is in.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that a user
+  -- cannot learn from the other answers below how many topics another user is in.
   if new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_topic_members"';
@@ -1237,7 +1238,7 @@ immutable
 set search_path = ''
 as $$
 declare
-  -- A section over a list within itself multiplies; nobody needs more for a few lines of text.
+  -- A section over a list within itself multiplies the work, and a few lines of text need no more levels.
   c_deepest constant integer := 5;
   v_piece record;
   v_text text := '';
@@ -1484,7 +1485,7 @@ set search_path = ''
 as $$
 declare
   v_value jsonb := push.mustache_value(p_stack, p_section ->> 'name');
-  -- What JavaScript takes for false, and the empty list. What is not there is not so.
+  -- False are the values that JavaScript takes for false, the empty list, and a name without a value.
   v_holds boolean := coalesce(v_value not in ('null', 'false', '0', '""', '[]'), false);
 begin
   if v_holds = (p_section -> 'inverted')::boolean then
@@ -1660,7 +1661,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  -- Where it leads must not be in anybody's hands: host and first slash are the template's own.
+  -- Params must not decide which host it leads to: host and first slash are the template's own.
   if p_text !~ '^(/($|[^/])|https://[^/?#{}]+($|[/?#]))' then
     perform push.refuse(400, 'template_url_malformed',
       format('%s must start with / or https://host in plain text.', p_field),
@@ -1766,10 +1767,10 @@ create table public.push_templates (
   )
 );
 comment on table public.push_templates is
-  'What messages say: Mustache texts by key and locale, with defaults. Written by the service; nobody else reads it.';
+  'What messages say: Mustache texts by key and locale, with defaults. Only the service role reads and writes it.';
 comment on column public.push_templates.key is 'What notifications name it by: 1 to 100 of a-z 0-9 _ . : -';
 comment on column public.push_templates.locale is
-  'Empty: the template itself, which everybody gets who has no translation. Otherwise a translation, such as de or de-AT (BCP 47).';
+  'Empty: the template itself, for users without a translation in their language. Otherwise a translation, such as de or de-AT (BCP 47).';
 comment on column public.push_templates.title is 'Mustache. So are body, tag, and within the presentation channel, thread and the title of an action.';
 comment on column public.push_templates.url is
   'Mustache, each value percent-encoded; begins with / or https://host. A translation without one has that of the default.';
@@ -1943,7 +1944,7 @@ as $$
 declare
   v_link text := push.render_mustache(p_nodes, array[p_params], true);
 begin
-  -- What encoding cannot hold back: a browser goes up a folder for .. however it is written.
+  -- Encoding does not prevent this: a browser goes up a folder for .. in every spelling.
   if v_link ~* '^[^?#]*/(\.|%2e){1,2}($|[/?#])' then
     perform push.refuse(400, 'url_malformed', format('With these values the url becomes %s, which leads to another place.', left(v_link, 200)),
       'Do not use . or .. as parts of a path.');
@@ -2034,7 +2035,7 @@ create table public.push_preferences (
   constraint push_preferences_quiet_by_weekday check (jsonb_typeof(quiet_by_weekday) = 'object')
 );
 comment on table public.push_preferences is
-  'What a user wants to get, and when; who has no row gets everything at once. Messages stand in the inbox whatever is said here.';
+  'What a user wants to get, and when; a user without a row gets everything at once. Messages are in the inbox in any case.';
 comment on column public.push_preferences.enabled is 'False: nothing is sent to this user''s devices.';
 comment on column public.push_preferences.timezone is
   'Where quiet hours are told: an IANA name as Intl.DateTimeFormat().resolvedOptions().timeZone gives it, such as Europe/Vienna.';
@@ -2097,7 +2098,7 @@ grant select, insert, update, delete on public.push_preferences to service_role;
 alter table public.push_device_preferences enable row level security;
 create policy push_device_preferences_select on public.push_device_preferences
 for select to authenticated using ((select public.push_user_id()) = user_id);
--- The device is looked up under its own policy, so a stranger's is not found.
+-- The device is looked up under its own policy, so another user's is not found.
 create policy push_device_preferences_insert on public.push_device_preferences
 for insert to authenticated with check (
   (select public.push_user_id()) = user_id
@@ -2136,7 +2137,7 @@ create function push.timezone_named(p_name text)
 returns text
 language plpgsql
 set search_path = ''
--- What is set below ends with this function.
+-- The setting below ends with this function.
 set timezone = 'UTC'
 as $$
 begin
@@ -2157,8 +2158,8 @@ as $$
 declare
   v_known text;
 begin
-  -- Abbreviations mean several zones or one without daylight saving time, and POSIX rules (ABC+3) are anybody's
-  -- invention. Neither passes: a rule has a digit, and of the names that have one only Etc/GMT+3 and the like are allowed.
+  -- Abbreviations mean several zones or one without daylight saving time, and a POSIX rule (ABC+3) may have any name.
+  -- Neither passes: a rule has a digit, and of the names that have one only Etc/GMT+3 and the like are allowed.
   if p_timezone ~ '^([A-Za-z_-]+(/[A-Za-z_-]+)+|UTC|Etc/GMT([+-][0-9]|-1[0-4]|[+]1[0-2]))$' and octet_length(p_timezone) <= 100 then
     v_known := push.timezone_named(p_timezone);
   end if;
@@ -2178,8 +2179,8 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- Etc/Unknown is what ICU calls a clock that nobody has set a zone for; it runs by UTC. An offset has the sign of ISO 8601,
-  -- Etc/GMT+5 that of POSIX: five hours behind UTC. What has no whole hours is told to the hour.
+  -- Etc/Unknown is ICU's name for a clock without a zone; it runs by UTC. An offset has the sign of ISO 8601, Etc/GMT+5 that
+  -- of POSIX: five hours behind UTC. An offset that has no whole hours is rounded to the hour.
   select case
     when p_timezone in ('Etc/Unknown', 'GMT', 'undefined') then 'UTC'
     when p_timezone !~ '^[+-][01][0-9]:[0-5][0-9]$' then p_timezone
@@ -2276,8 +2277,8 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
-  -- answers do not tell whether a stranger has preferences.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers do not tell whether another user has preferences.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_preferences"';
@@ -2312,13 +2313,13 @@ for each row execute function push.check_preferences();
 create function push.check_device_preferences()
 returns trigger
 language plpgsql
--- Definer: reads push.settings, and the devices of whomever the service role writes for.
+-- Definer: reads push.settings, and the devices of any user the service role writes for.
 security definer
 set search_path = ''
 as $$
 begin
-  -- Row-level security looks after this trigger has run. What it would refuse is refused here first, so that the other
-  -- answers say nothing about a stranger's devices.
+  -- Row-level security checks after this trigger has run. What it would refuse is refused here first, so that the other
+  -- answers say nothing about another user's devices.
   if public.push_user_id() is not null and new.user_id is distinct from public.push_user_id() then
     raise exception using errcode = '42501',
       message = 'new row violates row-level security policy for table "push_device_preferences"';
@@ -2354,7 +2355,7 @@ for each row execute function push.check_device_preferences();
 create function push.forget_device_preferences()
 returns trigger
 language plpgsql
--- Definer: whoever hands a device over may not touch what its former user said about it.
+-- Definer: the user who takes a device over may not touch its former user's preferences.
 security definer
 set search_path = ''
 as $$
@@ -2436,7 +2437,7 @@ begin
         v_end := v_end + (v_begins - (v_end at time zone v_zone));
         exit when v_end > v_point or v_end at time zone v_zone <> v_begins;
       end if;
-      -- Of a time that comes twice this is the second; one that is left out counts as if the clock had not been set.
+      -- If a time comes twice, this is the second; a time that is skipped counts as if the clock had not been changed.
       v_end := (v_day + v_until + case when v_until <= v_from then interval '1 day' else interval '0' end)
         at time zone v_zone;
       if v_end > v_point then
@@ -2451,7 +2452,7 @@ begin
   end if;
   return nullif(v_point, p_at);
 exception when invalid_parameter_value then
-  -- A new release of Postgres may have dropped the zone: that must not stop the queue of everybody else.
+  -- A new release of Postgres may have dropped the zone: that must not stop the messages of other users.
   p_preferences.timezone := 'UTC';
   return push.quiet_until(p_preferences, p_at);
 end;
@@ -2500,7 +2501,7 @@ declare
   v_category public.push_categories;
   v_pass text[];
 begin
-  -- Who may not sign in is told nothing, and does not find it all on the screen when a ban ends: it is in the inbox.
+  -- A user who may not sign in gets no push, and not all of them at once when a ban ends: the messages are in the inbox.
   if p_deleted_at is not null then
     return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
   end if;
@@ -2510,7 +2511,7 @@ begin
   if not coalesce(p_device.enabled, p_user.enabled, true) then
     return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
-  -- What a user muted stays mute, however critical the project takes it.
+  -- A category that the user muted stays muted, even if the project marks it as critical.
   if exists (
     select from unnest(coalesce(p_device.muted_categories, p_user.muted_categories)) as m (key)
     where p_category = m.key or starts_with(p_category, m.key || ':')
@@ -2627,7 +2628,7 @@ comment on column public.push_notifications.rule is 'The rule that made it, if o
 comment on column public.push_notifications.template is
   'The template (push_templates.key) its text was made from when it was inserted. What the notification said itself was left as it is.';
 comment on column public.push_notifications.locale is
-  'The locale of the template that its text was made in; empty is the default. Whoever gives it has made the text, and nothing is rendered.';
+  'The locale of the template that its text was made in; empty is the default. If it is given, the text counts as made already, and nothing is rendered.';
 comment on column public.push_notifications.presentation is
   'What a device shows besides the text: icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify; '
   'on the app''s icon app_badge (a number, or "unread" for the count of its user); in apps sound ("default" unless silent, or a file of the app), '
@@ -2663,7 +2664,7 @@ alter table public.push_notifications enable row level security;
 
 create policy push_notifications_select on public.push_notifications
 for select to authenticated using (
-  -- What is not sent yet, or was taken back, is nobody's to read.
+  -- No user may read what is not sent yet, or was cancelled.
   status not in ('scheduled', 'cancelled')
   and (
     (select public.push_user_id()) = user_id
@@ -2861,7 +2862,7 @@ declare
   v_other public.push_notifications;
 begin
   -- Params travel uncut, so what is larger is refused in the end. Not after rendering it: that takes minutes for a long
-  -- list, and a row that somebody else has written would hold up the tick that reminds of it.
+  -- list, and a row that a user has written would hold up the tick that reminds of it.
   if octet_length(p_notification.params::text) > 3993 then
     perform push.refuse(413, 'notification_too_large',
       format('The params of the message have %s bytes. The limit is 3993.', octet_length(p_notification.params::text)),
@@ -2914,11 +2915,11 @@ comment on function push.text_for(jsonb, text) is
 --
 --   open ─window over, or enough items─► sealed ─tick─► closed (with a summary, unless nothing was left to say)
 --
--- Who joins a digest holds its row with a key-share lock until commit, so joiners never wait for each other. Who closes it
--- takes the row for update and skips it while somebody joins: a summary is made once, and counts everybody who had joined.
--- Sealing happens in a row beside it. The one that is locked is updated by the closer alone: an update that changes no key
--- may pass those who share it, and once in some 100,000 it loses the lock of one who takes it at that very moment
--- (Postgres 17.10, rows that move to another page).
+-- A transaction that joins a digest holds its row with a key-share lock until commit, so joiners never wait for each other.
+-- The one that closes it takes the row for update and skips it while there is a joiner: a summary is made once, and counts
+-- every message that has joined. Sealing writes a row beside it, and only the closer updates the locked one: an update that
+-- changes no key does not wait for those who share the row, and about once in 100,000 times it loses the lock of a joiner
+-- who takes it at that very moment (Postgres 17.10, rows that move to another page).
 
 create table push.digest_policies (
   key text not null,
@@ -2966,13 +2967,13 @@ create table push.digests (
   constraint digests_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table push.digests is
-  'One window of one digest key of one user. Its items are the notifications with its id. Whoever adds one shares its key until commit.';
+  'One window of one digest key of one user. Its items are the notifications with its id. A transaction that adds one holds a key-share lock until commit.';
 comment on column push.digests.policy is 'The key of the policy that opened it. No foreign key: it is closed even if that was dropped meanwhile.';
 comment on column push.digests.items is 'Messages that the summary counts.';
 comment on column push.digests.summary_id is 'The notification that summarises it; null when all items were taken back, read or too late by then.';
 
--- Unique so that closing changes a key: whoever joins by an older snapshot then meets the closer, instead of being let
--- through to what is closed already. By this order old ones are cleared away, too.
+-- Unique so that closing changes a key: a transaction that joins by an older snapshot then conflicts with the closer instead
+-- of joining what is closed already. Old digests are also deleted in this order.
 create unique index digests_closed_key on push.digests (closed_at, id);
 create index digests_user_id_idx on push.digests (user_id);
 
@@ -3060,7 +3061,7 @@ begin
       end if;
     end if;
   elsif (new.title, new.body, new.url, new.localized) is distinct from (old.title, old.body, old.url, old.localized) then
-    -- Whoever writes the text of a topic's message anew has written it for all.
+    -- A new text of a topic's message is for members of all languages.
     new.localized := null;
   end if;
   if new.digest_key is not null and (tg_op = 'INSERT' or new.digest_key is distinct from old.digest_key) then
@@ -3075,14 +3076,14 @@ begin
   end if;
   if tg_op = 'INSERT' then
     new.status := case
-      -- A summary is made at its moment, by the clock of who makes it.
+      -- A summary is made when it is due, by the clock of the transaction that makes it.
       when new.send_at > now() and (new.inbox or new.digest_id is null) then 'scheduled'
       when new.audience_topic is not null then 'expanding'
       else 'queued'
     end;
   end if;
-  -- In one expression what push.refuse_notification() looks at one by one: every step costs as much as this whole line,
-  -- and an application's commit waits for it. Whoever fails here is told there what is wrong.
+  -- One expression for what push.refuse_notification() checks one by one: each step there costs as much as all of this,
+  -- and an application's commit waits for it. If this fails, that function says what is wrong.
   if (
     num_nonnulls(new.user_id, new.audience_topic) = 1
     and btrim(new.title) <> '' and octet_length(new.title) <= 1000
@@ -3095,12 +3096,12 @@ begin
     and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
-    -- Only the plainest paths and addresses: what is longer or stranger is looked at there.
+    -- Only plain paths and addresses pass here: push.refuse_notification() checks the others.
     and (new.url is null or 
       new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
     )
-    -- What surrounds these in the message, and what is left of its texts, is less than 600 bytes. A character of a name
-    -- becomes six bytes of JSON at most, and one of such a url stays one.
+    -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
+    -- at most, and a character of such a url stays one byte.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
       + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048
@@ -3143,7 +3144,7 @@ begin
   return push.in_words_of(v_example, p_template);
 end;
 $$;
-comment on function push.example_of(public.push_templates, jsonb) is 'What a notification of this template would say to somebody.';
+comment on function push.example_of(public.push_templates, jsonb) is 'What a notification of this template would say to a user.';
 
 create function push.check_template(p_key text)
 returns void
@@ -3335,7 +3336,7 @@ as $$
       is not distinct from
     (p_title, p_body, p_url, p_category, coalesce(p_urgency, 'normal'), p_ttl, p_tag, p_presentation)
   else
-    -- What is left to the template is the same, even if the template has changed since.
+    -- A field that is left to the template counts as the same, even if the template has changed since.
     p_first.title = coalesce(p_title, p_first.title)
     and p_first.urgency = coalesce(p_urgency, p_first.urgency)
     and (p_body is null or p_first.body is not distinct from p_body)
@@ -3516,7 +3517,7 @@ grant execute on function public.push_notify(
 -- Throttles and the daily ceiling: what they count.
 --
 -- Both count pushes to one user exactly, in a row that writers lock until their commit: two transactions that notify the
--- same user in a throttled category go one after the other. Nobody else pays for it.
+-- same user in a throttled category go one after the other. Messages to other users do not wait.
 
 alter table push.settings
   add column daily_ceiling integer,
@@ -3834,20 +3835,20 @@ begin
     update public.push_notifications as n
     set status = 'digested',
         digest_id = i.digest_id,
-        -- A lifetime that nobody chose is that of a push: it begins with the summary. A chosen end stands.
+        -- A default lifetime is that of a push: it begins with the summary. An expiry that the app chose stands.
         expires_at = case
           when n.expires_at = n.send_at + i.lifetime then greatest(n.expires_at, i.closes_at + i.lifetime)
           else n.expires_at
         end
     from items as i
     where n.id = i.id and i.leads is not true
-      -- Whose chosen end comes before the summary would never be told of.
+      -- A message whose chosen expiry comes before the summary would never be sent.
       and (i.expires_at > i.closes_at or i.expires_at = i.send_at + i.lifetime)
     returning n.id
   )
   select array(select w.id from waiting as w) into v_waiting;
 
-  -- Enough is enough. Those that others add at this very moment are not seen here; whoever joins next sees them.
+  -- A window with max_items closes early. Items that others add at this very moment are not seen here, but by the next joiner.
   update push.digest_windows as w set open = false, closes_at = p_now
   where w.digest_id in (
     select o.digest_id from unnest(v_digests) as h (id)
@@ -3885,7 +3886,7 @@ begin
     and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
     return true;
   end if;
-  -- Without a device there is nobody to refuse it.
+  -- Without a device no preference can refuse it.
   return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
     select from public.push_subscriptions as s
     left join public.push_preferences as p on p.user_id = s.user_id
@@ -3962,7 +3963,7 @@ set search_path = ''
 as $$
 begin
   with due as (
-    -- Those of a user and key that ended in quiet hours are all told of by the summary of the last.
+    -- Digests of one user and key that ended in quiet hours share the summary of the last one.
     select d.id, first_value(d.id) over (
       partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
     ) as last_id
@@ -3970,13 +3971,13 @@ begin
     join push.digest_windows as w on w.digest_id = d.id
     where d.id = any (p_ids)
   ), items as (
-    -- Of what was taken back, was read meanwhile or matters no more there is nothing to say.
+    -- Messages that were cancelled, read meanwhile or have expired are left out.
     select n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.expires_at, u.last_id as digest_id,
       row_number() over (partition by u.last_id order by n.send_at desc, n.created_at desc, n.id) as place
     from due as u
     join public.push_notifications as n on n.digest_id = u.id
     where n.status = 'digested' and n.read_at is null and n.expires_at > p_now
-      -- Nor of what its user muted since: it would be told of, or take the summary of the others along.
+      -- So are those that their user has muted since: they would be listed, or would mute the summary of the others.
       and (n.category is null or (
         push.is_wanted(n.user_id, n.category, p_now) and not push.was_dropped(n.user_id, n.category, n.urgency, n.send_at)
       ))
@@ -4083,7 +4084,7 @@ begin
     where w.closes_at <= p_now and d.closed_at is null
     order by w.closes_at, w.digest_id
     limit p_limit
-    -- Somebody who joined has not committed yet, or somebody else closes it.
+    -- A transaction that joined has not committed yet, or another one closes it.
     for update skip locked
   );
   if v_ids = '{}' then
@@ -4137,13 +4138,13 @@ comment on function push.close_digests(integer, timestamptz) is
 
 -- schemas/48_inbox/inbox.sql ----------------------------------------------------------------------------------
 
--- The inbox, what a user finds in the app: own messages and those of the topics they are in, what of it is
--- unread, and marking it.
+-- The inbox, what a user finds in the app: their own messages and those of the topics they are in, which of them are
+-- unread, and marking them.
 --
 -- Everything here runs with the rights of the user who calls it: row-level security decides what is theirs.
 
--- A message to one user carries its read_at. Of a topic's message that is known per member, and costs nothing until
--- somebody reads: one moment per membership up to which all is read, and a row for each message that differs from it.
+-- A message to one user carries its read_at. For a topic's message that is known per member, and costs nothing until
+-- a member reads: one moment per membership up to which all is read, and a row for each message that differs from it.
 alter table public.push_topic_members add column read_until timestamptz;
 comment on column public.push_topic_members.read_until is
   'The topic''s messages sent until then are read, except where push_reads says otherwise. Moved by push_mark_all_read().';
@@ -4253,7 +4254,7 @@ begin
       limit v_page
     )
     union all
-    -- From joining on: who joins a topic has not missed what was said before.
+    -- Only messages sent since the user joined: earlier ones are not unread for them.
     select t.* from public.push_topic_members as m
     cross join lateral (
       select n.id, n.send_at, case when r.user_id is null then s.read_until else r.read_at end as read_at
@@ -4270,7 +4271,7 @@ begin
     ) as t
     where m.user_id = v_user
     union all
-    -- What was marked as unread after all had been read.
+    -- Messages that were marked as unread after all had been read.
     (
       select n.id, n.send_at, r.read_at
       from public.push_reads as r
@@ -4296,7 +4297,7 @@ begin
     n.category, n.tag, n.audience_topic, p.send_at, p.read_at
   from page as p
   join public.push_notifications as n on n.id = p.id
-  -- What a topic's message says in the user's language, or in the one nearest to it.
+  -- The text of a topic's message in the user's language, or in the one nearest to it.
   left join lateral (
     select l.text from jsonb_each(n.localized) as l (locale, text)
     where v_locale = lower(l.locale) or starts_with(v_locale, lower(l.locale) || '-')
@@ -4440,7 +4441,7 @@ set search_path = ''
 as $$
 declare
   v_user uuid := public.push_user_id();
-  -- An app whose clock is ahead would otherwise mark what nobody has seen.
+  -- An app whose clock is ahead would otherwise mark what its user has not seen.
   v_until timestamptz := least(p_until, p_now);
 begin
   update public.push_notifications as n set read_at = p_now
@@ -4538,7 +4539,7 @@ create table push.deliveries (
 comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
 comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
-comment on column push.deliveries.unanswered is 'Those of the failures after which nobody knows whether the message was taken: no answer in time.';
+comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
 comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
 
 -- The claim reads the first index once per host; it holds only what waits, so it stays small.
@@ -4572,12 +4573,12 @@ create table push.expansions (
     references public.push_notifications (id) on delete cascade
 );
 comment on table push.expansions is
-  'How far the message to a topic has got. Its row in push_notifications is the lock: whoever works on it holds that one.';
+  'How far the message to a topic has got. Its row in push_notifications is the lock, held by the transaction that works on it.';
 comment on column push.expansions.next_id is
   'Where the next chunk starts: at a member''s user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Members walked so far.';
 comment on column push.expansions.deliveries is 'Deliveries made so far.';
-comment on column push.expansions.started_at is 'Members of this moment are notified; who joins later is not.';
+comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
 comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that topics take turns.';
 
 create index expansions_open_idx on push.expansions (worked_at, notification_id) where finished_at is null;
@@ -4604,7 +4605,7 @@ create policy delivery_counts_nobody on push.delivery_counts for all to public u
 create function push.count_finished_deliveries()
 returns trigger
 language plpgsql
--- Definer: fires for whoever ends a delivery, such as a user who deletes a device.
+-- Definer: fires for every role that ends a delivery, such as a user who deletes a device.
 security definer
 set search_path = ''
 as $$
@@ -4636,10 +4637,10 @@ for each statement execute function push.count_finished_deliveries();
 
 -- schemas/50_queue/holds.sql ----------------------------------------------------------------------------------
 
--- What holds the queue. Two things do: a pause, which an operator asks for, and a database that was copied.
+-- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
--- Here is what the queue, the bell and the expansion ask; in plpgsql, which plans once a session, because each claim asks all of
--- it. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
+-- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
+-- claim calls all of them. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
 
 create table push.pauses (
   id bigint not null generated always as identity,
@@ -4706,7 +4707,7 @@ begin
     select from push.pauses as p where p.resumed_at is null and p.category is null and p.host is null
   ) or exists (
     select from push.project as j
-    -- What a claim found holds for a minute. Then a dispatcher is called and asked again, so that one stray function
+    -- What a claim found counts for a minute. Then a dispatcher is called and asked again, so that one stray function
     -- does not stop its project for good.
     where j.connected_url <> j.url or j.found_at > p_now - interval '1 minute'
   );
@@ -4781,12 +4782,12 @@ begin
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null
-        -- Not what was written since, even if it says that it was due long ago.
+        -- Not deliveries written since, even if their due_at is long ago.
         else p_due_at < p.discard_before and p_created_at <= p.resumed_at
       end
       and (p.host is null or p.host = p_host)
       and (p.category is null or p_category = p.category or starts_with(p_category, p.category || ':'))
-    -- What is to be cancelled is cancelled, even if something else still holds it.
+    -- Cancelling goes first, even if another pause still holds the delivery.
     order by p.resumed_at is null, p.id
     limit 1
   );
@@ -4992,7 +4993,7 @@ declare
   v_folded uuid[] := array[]::uuid[];
   v_suppressed uuid[];
 begin
-  -- What was to lead a digest waits in it.
+  -- A message that was to lead a digest waits in it instead.
   select array_agg(i.id order by i.place),
     array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
   into v_ids, v_keys
@@ -5046,8 +5047,8 @@ declare
   v_summaries boolean;
   v_held uuid[] := array[]::uuid[];
 begin
-  -- Whoever marks a message as critical does not want it to wait. What its user muted goes on, to be suppressed as such:
-  -- it takes no place of what is wanted.
+  -- A critical message must not wait. A message that its user muted passes here and is suppressed as muted later, so that it
+  -- does not count against the limit.
   select array_agg(i.id order by i.place), array_agg(n.digest_key order by i.place) into v_ids, v_keys
   from unnest(p_ids) with ordinality as i (id, place)
   cross join lateral (
@@ -5092,7 +5093,7 @@ comment on function push.fold_or_suppress(uuid[], text[], timestamptz) is
 create function push.queue_new_notifications()
 returns trigger
 language plpgsql
--- Definer: whoever inserts a notification (the service, a rule) has no access to the queue.
+-- Definer: the role that inserts a notification (the service, a rule) has no access to the queue.
 security definer
 set search_path = ''
 as $$
@@ -5121,7 +5122,7 @@ begin
   from push_new_notifications as n
   join public.push_subscriptions as s on s.user_id = n.user_id
   -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
-  -- judgement for who said nothing and is not banned. Offset 0 keeps it from judging once for each field that is read.
+  -- judgement for users without preferences who are not banned. Offset 0 keeps it from judging once for each field.
   cross join lateral (
     select (
       select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
@@ -5148,7 +5149,7 @@ for each statement execute function push.queue_new_notifications();
 create function push.delete_deliveries()
 returns trigger
 language plpgsql
--- Definer: whoever deletes a notification has no access to the queue.
+-- Definer: the role that deletes a notification has no access to the queue.
 security definer
 set search_path = ''
 -- A look-up by index for each, however empty the planner believes the queue to be.
@@ -5259,7 +5260,7 @@ comment on function push.queue_due_notifications(integer, timestamptz) is
 
 -- schemas/50_queue/parking.sql --------------------------------------------------------------------------------
 
--- What pauses do with what waits, in chunks.
+-- How pauses park, return and discard queued deliveries, in chunks.
 --
 -- A paused project or push service costs nothing, however much waits for it: the claim does not read it. A category stands
 -- in the same queues as all others, so what is due of it is parked: `due_at` becomes infinity, which is behind everything that
@@ -5323,7 +5324,7 @@ begin
   if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
     perform push.park(d.id, d.notification_id)
     from push_new_deliveries as d
-    -- What waits for the end of quiet hours waits for that first.
+    -- A delivery that waits for the end of quiet hours waits for that first.
     where d.state = 'queued' and d.due_at <= clock_timestamp();
   end if;
   return null;
@@ -5563,7 +5564,7 @@ as $$
     select from push.hosts as h
     cross join lateral (
       select from push.deliveries as d
-      -- Within a second: what a claim put off to make way for others comes back then, and nobody would ring for it.
+      -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
       where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now + interval '1 second' and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
@@ -5574,7 +5575,7 @@ as $$
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 
--- Live dispatchers. The row is made by whoever rings the bell, so that the next one knows that help is on the way.
+-- Live dispatchers. The transaction that rings the bell makes the row, so the next one knows that a dispatcher was called.
 create table push.dispatchers (
   id uuid not null,
   called_in xid8 not null default pg_current_xact_id(),
@@ -5620,8 +5621,8 @@ begin
   if not exists (select from push_deleted_subscriptions) then
     return null;
   end if;
-  -- Skip locked: whoever holds such a row is about to send, cancel or expire it. What is left queued after all finds no
-  -- subscription at its claim. Waiting here could be waiting in a circle.
+  -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
+  -- after all finds no subscription at its claim. Waiting here could be a deadlock.
   update push.deliveries as d
   set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
   where d.id in (
@@ -5683,7 +5684,7 @@ as $$
 declare
   v_count integer;
 begin
-  -- The clock was set back: who holds these may live, and has as long as any other to say so.
+  -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.deliveries as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id in (
@@ -5741,16 +5742,16 @@ begin
   return v_count;
 end;
 $$;
-comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that nobody needs any more.';
+comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that are no longer needed.';
 
 -- schemas/50_queue/bell.sql -----------------------------------------------------------------------------------
 
--- The bell. pg_net only rings it; what is to be done stands in push.deliveries.
+-- The bell. pg_net only rings it; the work to do is in push.deliveries.
 --
--- Who wants a dispatcher looks for a live one first and holds its row with a key-share lock until commit. A dispatcher
--- that wants to leave deletes its row, which waits for nobody but is skipped while such a lock exists: so it cannot
--- leave before everybody who counted on it has committed, and its last look then sees their rows. Only what dies
--- without leaving is left to the tick.
+-- A transaction that needs a dispatcher looks for a live one first and holds its row with a key-share lock until commit.
+-- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
+-- cannot leave before every transaction that counts on it has committed, and its last look then sees their rows. The tick
+-- finds only what is left by dispatchers that die without leaving.
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -5804,7 +5805,7 @@ begin
     perform push.raise_alarm(v_bell.fault, '', v_bell.message, p_now);
     return false;
   end if;
-  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up everybody's requests.
+  -- A short timeout: pg_net waits for every answer of its batch, so a slow one would hold up all other requests.
   perform net.http_post(
     url => v_bell.url || '/functions/v1/' || p_function,
     body => p_body,
@@ -5829,7 +5830,7 @@ as $$
 declare
   v_dispatcher uuid := gen_random_uuid();
 begin
-  -- What is paused rings nothing, for whatever reason it is asked.
+  -- A paused project rings no bell, whatever the call is for.
   if push.is_held(p_now)
     or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
     return null;
@@ -5862,7 +5863,7 @@ declare
   v_waiting integer;
 begin
   select s.* into v_settings from push.settings as s;
-  -- Those that were called and have not come yet count: one call at a time, whoever notices first.
+  -- Those that were called and have not come yet count, so only the first transaction that notices calls one.
   select count(*) into v_live from push.dispatchers as w where w.lease_until > p_now;
   if v_live >= v_settings.max_dispatchers then
     return;
@@ -5898,8 +5899,8 @@ declare
 begin
   begin
     perform from push.dispatchers as w
-    -- What this very transaction called comes after its commit, even if the lease is over by then. One that goes on for
-    -- longer than any lease was made before the clock was set back.
+    -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
+    -- ends later than any lease can was made before the clock was set back.
     where (w.lease_until > p_now and w.lease_until <= p_now + (
       select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
     )) or w.called_in = pg_current_xact_id_if_assigned()
@@ -5922,12 +5923,12 @@ comment on function push.wake(timestamptz) is
 create function push.wake_for_deliveries()
 returns trigger
 language plpgsql
--- Definer: fires for whoever queued; reads the Vault and writes the dispatchers, which they may not.
+-- Definer: fires for every role that queues; reads the Vault and writes the dispatchers, which that role may not.
 security definer
 set search_path = ''
 as $$
 begin
-  -- What preferences hold back or suppress, and what is paused, is no work now.
+  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
   if exists (
     select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
   ) and (
@@ -5951,7 +5952,7 @@ for each statement execute function push.wake_for_deliveries();
 
 -- schemas/50_queue/follow_devices.sql -------------------------------------------------------------------------
 
--- What waits follows its device: to another endpoint, another user, another push service.
+-- Queued deliveries follow their device: to another endpoint, another user, another push service.
 
 create function push.follow_host()
 returns trigger
@@ -5959,12 +5960,12 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- What is finished keeps the name under which it was sent.
+  -- A finished delivery keeps the name under which it was sent.
   update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
   return null;
 end;
 $$;
-comment on function push.follow_host() is 'Keeps what waits under its push service when that is renamed.';
+comment on function push.follow_host() is 'Keeps queued deliveries under their push service when that is renamed.';
 
 create trigger hosts_follow
 after update of origin on push.hosts
@@ -6028,7 +6029,7 @@ begin
   else
     update push.deliveries as d
     set host = new.host,
-        -- What waited for the old address to work again is tried at the new one.
+        -- A delivery that waited for the old address to work again is tried at the new one.
         due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
     where d.subscription_id = new.id and d.state = 'queued';
   end if;
@@ -6048,7 +6049,7 @@ execute function push.follow_subscription();
 
 -- schemas/50_queue/judge_again.sql ----------------------------------------------------------------------------
 
--- What waits for the end of quiet hours is judged anew when its user wants something else.
+-- Deliveries that wait for the end of quiet hours are judged anew when their user changes preferences.
 
 create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
 returns integer
@@ -6062,7 +6063,7 @@ begin
     select d.id, v.verdict
     from public.push_subscriptions as s
     cross join lateral (
-      -- Skip locked: whoever holds such a row is claiming, and so judging it.
+      -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
       select q.id, q.notification_id from push.deliveries as q
       where q.subscription_id = s.id and q.state = 'queued' and q.last_code = 'quiet_hours'
       for update skip locked
@@ -6438,7 +6439,7 @@ stable
 set search_path = ''
 as $$
 begin
-  -- Everybody may call it, unless a platform has taken that away.
+  -- All roles may call it, unless a platform has revoked that.
   return case when has_function_privilege('pg_catalog.pg_control_system()', 'execute') then (
     select c.system_identifier || '/' || d.oid
     from pg_catalog.pg_control_system() as c
@@ -6592,7 +6593,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- What throttling took comes back by doubling, as slowly as it is taken.
+  -- The room that throttling took comes back by doubling, as slowly as it was taken.
   c_step constant interval := interval '2 seconds';
 begin
   -- Written at most every few seconds: this row is shared by every dispatcher.
@@ -6665,8 +6666,8 @@ returns void
 language sql
 set search_path = ''
 as $$
-  -- Once every two seconds: all that was under way when the service had enough is told the same. Not below ten, or one
-  -- user's few places in flight would be all there are.
+  -- Once every two seconds, since all requests under way when the service throttles get the same answer. Not below ten, or
+  -- one user's few places in flight would be all there are.
   update push.hosts as h
   set slowed_to = greatest(coalesce(h.slowed_to, h.max_in_flight) / 2, least(10, h.max_in_flight)), slowed_at = p_now
   where h.origin = p_origin and (h.slowed_at is null or h.slowed_at <= p_now - interval '2 seconds');
@@ -6688,7 +6689,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- A pause that ends by itself within this time is a connection that broke, and nobody has to be told.
+  -- A pause that ends by itself within this time is a connection that broke, and the operator need not know.
   c_patience constant interval := interval '10 seconds';
   v_settings push.settings;
   v_host push.hosts;
@@ -6707,7 +6708,7 @@ begin
     )
   );
   if cardinality(v_known_users) < 2 and cardinality(v_host.known_users) > cardinality(v_known_users) then
-    -- Others take their places, or the last ones could leave the word to a stranger. Bounded: this row waits for it.
+    -- Others take their places, or an attacker could soon be the only evidence. Bounded: the lock of this row lasts as long.
     v_known_users := v_known_users || array(
       select distinct o.user_id
       from (
@@ -6722,7 +6723,7 @@ begin
   end if;
   v_known := cardinality(v_known_users);
   if v_known = 0 then
-    -- The service has never taken a message of ours: then everybody who was asked speaks for it.
+    -- The service has never taken a message of ours: then the devices of all users count as evidence.
     v_count := p_count;
     v_users := p_users;
   end if;
@@ -6797,8 +6798,8 @@ begin
   if p_count < 10 then
     return false;
   end if;
-  -- Of the newest thousand, those that this service took. If a thousand do not reach back to the beginning, the rest of
-  -- the time is taken to have been like them.
+  -- How many of the newest thousand this service took. If a thousand do not reach back to the beginning, the rest of the
+  -- time is assumed to be like them.
   select count(*) filter (where n.host = p_origin and n.state = 'sent')
     * case when count(*) < 1000 then 1 else
       extract(epoch from p_now - p_since) / greatest(extract(epoch from p_now - min(n.finished_at)), 0.001)
@@ -6958,7 +6959,7 @@ begin
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
-    -- Half of the places are anybody's, and counting would cost every claim. The other half is shared.
+    -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
     join push.deliveries as d on d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
@@ -7160,10 +7161,10 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  -- What one dispatcher holds at most. The answer is one value: the Data API cuts rows off where a project's Max rows
-  -- says so, and a delivery that was claimed and not seen waits for its lease.
+  -- What one dispatcher holds at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
+  -- and a delivery that was claimed but cut off would wait for the end of its lease.
   c_most constant integer := 1000;
-  -- So many deliveries are looked through for those that may go, of one push service.
+  -- How many deliveries of one push service are looked through for those that may go.
   c_looks constant integer[] := array[least(greatest(p_limit, 0), 200), 6000];
   v_look integer;
   v_settings push.settings;
@@ -7186,7 +7187,7 @@ begin
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
   on conflict (id) do update set lease_until = excluded.lease_until;
 
-  -- That somebody claims proves that the bell rings again.
+  -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o
@@ -7298,14 +7299,14 @@ begin
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
-      -- What the answer says of the push service, unless it is that of one device. What our side could not even make a
-      -- request of says nothing.
+      -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
+      -- make a request of says nothing of the service.
       case
         when r.outcome = 'misconfigured' then 'refused'
         when r.outcome = 'retry' and r.status in (429, 503, 406) then 'throttled'
         when r.outcome = 'retry' and coalesce(r.code, '') not in ('channel_failed', 'delivery_unreadable') then 'unreachable'
       end as evidence,
-      -- Without a status nobody was asked: our side has no credentials that it could try.
+      -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
     join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
@@ -7336,7 +7337,7 @@ begin
     ) as x on true
   ), judged as (
     select k.*,
-      -- What fails while its push service is paused, or because of our key, uses up no attempt.
+      -- A failure while the push service is paused, or because of our key, uses up no attempt.
       (k.outcome = 'retry' and not k.paused)::integer as counts,
       (k.outcome = 'retry' and not k.paused and k.code is not distinct from 'timed_out')::integer as counts_unanswered,
       case
@@ -7387,7 +7388,7 @@ begin
         end as new_state
       from judged as j
     ) as k
-    -- Said again, because this is looked at once more when somebody else has changed the row since.
+    -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
     where d.id = k.id and d.attempts = k.attempts and (
       d.state = 'sending'
       or (
@@ -7399,7 +7400,7 @@ begin
       k.device_rests_until,
       d.host, d.subscription_id, k.claimed_at
   ), used as (
-    -- Skip locked, here and below: a row that somebody else holds is being used or deleted anyway, and two
+    -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
     update public.push_subscriptions as s
     set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null
@@ -7523,7 +7524,7 @@ begin
   delete from push.dispatchers as w
   where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
   if found then
-    -- A look of its own after the lock: everybody who held this row has committed, so their rows are visible now.
+    -- A new look after the lock: every transaction that held this row has committed, so their rows are visible now.
     if not push.has_work(p_now) then
       return true;
     end if;
@@ -7536,8 +7537,8 @@ begin
     return false;
   end if;
   if exists (select from push.dispatchers as w where w.id = p_dispatcher) then
-    -- Somebody who counts on us has not committed yet. At the end of our time another dispatcher comes in our place; should
-    -- it leave before that commit, the tick finds the rows.
+    -- A transaction that counts on us has not committed yet. At the end of our time another dispatcher is called in our
+    -- place; if it leaves before that commit, the tick finds the rows.
     if p_final then
       update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
       perform push.ring(p_now);
@@ -7562,13 +7563,13 @@ grant execute on function public.push_leave(uuid, boolean, timestamptz) to servi
 --
 -- A message to a topic is one row. Dispatchers that find little to send, and the tick, then walk its members by
 -- user id, a chunk per transaction: where the next one starts is written with the deliveries of the one before, so a
--- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million never stands
--- in the queue as a million rows in front of everybody else's.
+-- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million members
+-- is never a million rows in the queue in front of the messages of other users.
 
 create function push.begin_expansion()
 returns trigger
 language plpgsql
--- Definer: whoever inserts a notification has no access to the queue.
+-- Definer: the role that inserts a notification has no access to the queue.
 security definer
 set search_path = ''
 as $$
@@ -7612,7 +7613,7 @@ begin
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
     if push.is_limited(v_notification.category) then
-      -- Whom it does not reach anyway, for want of a device or as preferences have it, it takes no place.
+      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
       select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
       from (
         select t.user_id, t.created_at from public.push_topic_members as t
@@ -7746,7 +7747,7 @@ begin
     return false;
   end if;
   if exists (select from push.expansions as e where e.notification_id = v_id and e.finished_at is not null) then
-    -- Somebody finished it between our snapshot and our lock.
+    -- Another transaction finished it between our snapshot and our lock.
     return true;
   end if;
 
@@ -7760,11 +7761,11 @@ begin
       update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
     end if;
   exception when lock_not_available then
-    -- A member's limit is in somebody's hands: this one goes to the end of the line.
+    -- Another transaction holds a member's limit: this expansion goes to the end of the line.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     return false;
   when others then
-    -- The tick and the dispatchers have other work: this one goes to the end of the line, and somebody has to look.
+    -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
     update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
     perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
     return false;
@@ -7941,7 +7942,7 @@ create function public.push_vapid_key()
 returns text
 language sql
 stable
--- Definer: reads one public value out of the settings, which nobody else may read.
+-- Definer: reads one public value out of the settings, which API roles may not read.
 security definer
 set search_path = ''
 as $$
@@ -7950,9 +7951,9 @@ $$;
 comment on function public.push_vapid_key() is
   'The public VAPID key that browsers subscribe with, base64url; null until push.connect() was called.';
 
--- A browser whose row is gone registers anew by itself, for rows get lost. What its user has removed must stay removed.
+-- A browser whose row is gone registers anew by itself, since rows get lost. A device that its user removed must stay removed.
 create table push.removed_devices (
-  -- Whoever reads this table learns no endpoint.
+  -- A digest, so that a reader of this table learns no endpoint.
   address_digest bytea not null,
   user_id uuid not null,
   removed_at timestamptz not null default clock_timestamp(),
@@ -7993,11 +7994,11 @@ begin
   insert into push.removed_devices as r (address_digest, user_id)
   select push.address_digest(coalesce(d.endpoint, d.fcm_token)), d.user_id
   from push_deleted_subscriptions as d
-  -- Who deletes their own account takes the devices along; there is nobody left to remember them for.
+  -- Deleting an account deletes its devices; then there is no user left to remember them for.
   where d.user_id = public.push_user_id() and exists (select from auth.users as u where u.id = d.user_id)
   on conflict (address_digest) do update set user_id = excluded.user_id, removed_at = excluded.removed_at;
   if found then
-    -- Who registers devices and deletes them again and again would otherwise leave a row of each for 400 days.
+    -- A user who registers and deletes devices again and again would otherwise leave a row of each for 400 days.
     delete from push.removed_devices as r
     where r.address_digest in (
       select o.address_digest
@@ -8066,7 +8067,7 @@ create function public.push_device_removed(p_address text)
 returns boolean
 language sql
 stable
--- Definer: users may not use schema push; they are told of their own devices alone.
+-- Definer: users may not use schema push; the answer is only about their own devices.
 security definer
 set search_path = ''
 as $$
@@ -8124,7 +8125,7 @@ begin
   returning push_notifications.id into v_id;
 
   if p_subscription_id is not null then
-    -- Nobody has seen them yet.
+    -- No dispatcher has seen them yet.
     delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
   select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
@@ -8148,7 +8149,7 @@ comment on function push.send_test(uuid, uuid, timestamptz) is
 create function public.push_send_test(p_subscription_id uuid default null)
 returns uuid
 language sql
--- Definer: users may not write notifications. Whom it is for, and the time by which calls are counted, are not theirs to say.
+-- Definer: users may not write notifications. They choose neither the recipient nor the time by which calls are counted.
 security definer
 set search_path = ''
 as $$
@@ -8220,7 +8221,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-  -- Only for whose device it still is: what is left on a shared screen after its user signed out is nobody's to read.
+  -- Only while it is the user's device: a click on a shared screen after they signed out must not mark it as read.
   update public.push_notifications as n set read_at = w.occurred_at
   from (
     select o.id, r.occurred_at
@@ -8292,7 +8293,7 @@ begin
     perform push.read_clicked(v_clicked);
   end if;
   if v_deliveries <> '{}' then
-    -- What a device has shown has arrived, though its push service did not say so: it is not sent again.
+    -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
     update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
     where d.id in (
       select w.id from push.deliveries as w
@@ -8550,7 +8551,7 @@ returns uuid
 language plpgsql
 stable
 set search_path = ''
--- Strangers may ask: by the index, whatever the planner believed of the table when it was small.
+-- An attacker may call it, so it must use the index, whatever the planner believed of the table when it was small.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
@@ -8612,14 +8613,14 @@ declare
   v_id uuid := push.proven_device(p_old_endpoint, p_old_p256dh, p_old_auth);
 begin
   if v_id is not null then
-    -- As push.check_subscription() does: nobody else registers the new endpoint meanwhile.
+    -- As push.check_subscription() does: no other transaction registers the new endpoint meanwhile.
     perform pg_advisory_xact_lock(hashtextextended('supapush.endpoint.' || p_endpoint, 0));
     select s.* into v_device from public.push_subscriptions as s
     where s.id = v_id and s.endpoint = p_old_endpoint and s.p256dh = p_old_p256dh and s.auth = p_old_auth
     for update;
   end if;
   if v_device.id is null then
-    -- Whoever has had no answer to the first try is told the same again.
+    -- A worker that got no answer to its first try gets the same answer again.
     v_id := push.proven_device(p_endpoint, p_p256dh, p_auth);
     if v_id is null then
       perform push.refuse(404, 'subscription_unknown', 'No device is registered with this subscription.',
@@ -8779,7 +8780,7 @@ create table push.rule_errors (
 );
 comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same.';
 comment on column push.rule_errors.row_key is
-  'The primary key of the row nobody was told about, numbers beyond 2^53 as text; null when it is about more than one row, or the '
+  'The primary key of the row for which no message was sent, numbers beyond 2^53 as text; null when it is about more than one row, or the '
   'table has no primary key.';
 comment on column push.rule_errors.row_count is
   'How many rows it is about; where the rule itself does not work, all that the statement wrote. Null when that is not known.';
@@ -8850,8 +8851,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Of one null, so that nothing is read. The first fails where no equality is right for all that the type is made of: a
-  -- row with json in it, a list of points, a box (whose = compares areas). The second where = is not found by this path.
+  -- Compares one null, so that no row is read. The first comparison fails for types whose parts have no right equality: a row
+  -- with json in it, a list of points, a box (whose = compares areas). The second fails where = is not found by this path.
   execute format(
     'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
     from (select) as one left join %2$s as t on false',
@@ -9000,7 +9001,7 @@ as $$
   from (select push.recipients_kind(p_table, p_recipients) as kind) as k;
 $$;
 comment on function push.recipients_query(regclass, text) is
-  'The select of user_id that recipients stand for: each user once, and nobody who is not in auth.users.';
+  'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
 create function push.refuse_constants(p_url text, p_presentation text)
 returns void
@@ -9011,8 +9012,8 @@ declare
   v_url text;
   v_fault text;
 begin
-  -- What names no row is the same in every message; what names one fails here, and is looked at when there is one. Whatever
-  -- the expressions do is taken back.
+  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
+  -- is a row. Whatever the expressions do is rolled back.
   begin
     execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
     raise exception using errcode = 'PT200';
@@ -9079,7 +9080,7 @@ as $$
     coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
     coalesce(
       p_rule.params,
-      -- What nobody asked for must not be why a message does not fit.
+      -- These params are added by default, so they must not make a message too large.
       case when p_event = 'update' and p_rule.columns is not null then
         'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
       end,
@@ -9577,7 +9578,7 @@ select
   l.row_key as last_error_row,
   l.occurred_at as last_error_at
 from push.rules as r
--- What nothing calls is broken at once, and not when push.check_rules() comes by.
+-- A rule that nothing calls shows as broken at once, and not only after push.check_rules().
 cross join lateral (select coalesce(push.rule_stopped(r), r.broken) as broken) as s
 cross join lateral (
   select count(*) as errors from push.rule_errors as e where e.rule = r.name and e.occurred_at > now() - interval '1 hour'
@@ -9656,8 +9657,8 @@ comment on function push.explain_rule(text) is
 -- Reminders, "an hour before bookings.starts_at, if it is still confirmed".
 --
 -- push.remind() works out for every row when it is due, and keeps those moments in a table of their own, which triggers
--- on the watched table keep up to date. So the tick finds what is due along an index, however large the table is. What
--- a reminder says, to whom and whether at all is decided when it is due, on the row as it is then. The expressions are
+-- on the watched table keep up to date. So the tick finds what is due along an index, however large the table is. The
+-- text, the recipients and the condition are evaluated when a reminder is due, on the row as it is then. The expressions are
 -- the database owner's own SQL and are trusted as such: no other role may execute push.remind().
 
 create table push.reminders (
@@ -9729,7 +9730,7 @@ comment on column push.reminder_moments.reason is
 comment on column push.reminder_moments.recipients is 'How many users were told.';
 
 create index reminder_moments_due_idx on push.reminder_moments (try_at, id) where state = 'waiting';
--- Not unique, which would cost every writer more than the rest: what is sent twice is told by its idempotency key.
+-- Not unique, which would cost every writer more than the rest: the idempotency key prevents a second message.
 create index reminder_moments_row_idx on push.reminder_moments (row_key, reminder) where state = 'waiting';
 create index reminder_moments_settled_idx on push.reminder_moments (settled_at) where settled_at is not null;
 
@@ -9808,14 +9809,14 @@ begin
       message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
 
-  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with those who are told.
+  -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return format(
     $query$with told as materialized (
     select moment.id, verdict.reason, recipient.user_id, message.*,
       'reminder:' || %L || ':' || encode(sha256(convert_to(
         concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
-      -- What announces something is of no use once that has begun.
+      -- A message that announces something is of no use once that has begun.
       case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
@@ -9944,7 +9945,7 @@ as $$
         nullif(date_trunc('day', o.before), interval '0'), o.before - date_trunc('day', o.before)),
       ', ' order by o.place),
     p_reminder.grace,
-    -- The grace is for a tick that was late. Who books 71.9 hours ahead is not told at once that it is in three days.
+    -- The grace is for a tick that was late. A user who books 71.9 hours ahead is not told at once that it is in three days.
     case when p_written then 'case when d.due_at < c.push_event_at then d.due_at else l.lapses_at end' else 'l.lapses_at' end,
     p_now)
   from unnest(p_reminder.before) with ordinality as o (before, place);
@@ -9971,7 +9972,7 @@ as $$
     p_reminder.name, push.key_object(p_reminder.key_columns, 'c'), p_rows);
 $$;
 comment on function push.reminder_delete(push.reminders, text) is
-  'The statement that takes back the moments to come of rows; p_rows is a select of their keys. Waits for nobody.';
+  'The statement that deletes the future moments of rows; p_rows is a select of their keys. Waits for no lock.';
 
 create function push.try_reminder(p_reminder push.reminders, p_now timestamptz)
 returns void
@@ -10311,7 +10312,7 @@ begin
     select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
     where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
   ) then
-    -- What JSON makes of them is not read back as what they were.
+    -- Arrays and composite types cannot be read back from JSON as they were.
     perform push.refuse(400, 'reminder_key_unsuitable',
       format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
   end if;
@@ -10435,7 +10436,7 @@ language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 set intervalstyle = 'postgres'
--- Whoever changes the table, or removes a user, for long: everybody else's messages do not wait for that.
+-- A transaction that changes the table, or removes a user, may take long: messages to other users do not wait for it.
 set lock_timeout = '1s'
 as $$
 declare
@@ -10455,8 +10456,8 @@ begin
     return v_told;
   exception when query_canceled or others then
     get stacked diagnostics v_detail = pg_exception_detail;
-    -- Of the whole reminder, or of the moment and not of a row (locks, timeouts, resources): later, all of them.
-    -- Neither may end the tick, which has everybody else's messages to see to.
+    -- An error of the whole reminder, or a passing one that is not about a row (locks, timeouts, resources): all moments are
+    -- tried again later. Neither may end the tick, which sends the messages of other users, too.
     v_of_all := left(sqlstate, 2) in ('40', '53', '55', '57');
     if sqlstate like '42%' then
       -- A column is gone; or there is no table of the name that one row has: new.name::regclass.
@@ -10622,8 +10623,8 @@ comment on function push.reminder_health(timestamptz) is
 
 -- Quotes, the values that alerts watch: prices, and any other number that has a name and changes.
 --
--- Of each symbol the newest is kept in push_quotes, and the course of the last days in push.quote_history, by which
--- changes are measured.
+-- push_quotes keeps the newest quote of each symbol, and push.quote_history those of the last days, by which changes are
+-- measured.
 
 alter table push.settings
   add column quote_stale_after interval not null default '30 minutes',
@@ -10651,7 +10652,7 @@ create table public.push_quotes (
 -- Room on the page: a new value touches no index.
 with (fillfactor = 50);
 comment on table public.push_quotes is
-  'The newest value of each symbol. Everybody who signs in may read it; the service writes it, and every write is what alerts see.';
+  'The newest value of each symbol. Every user who is signed in may read it; the service writes it, and alerts see every write.';
 comment on column public.push_quotes.symbol is 'What alerts name it by: DAX, BTC/USD, or hierarchical: stock:SKU-7, cpu:web-1.';
 comment on column public.push_quotes.value is
   'Any finite number: zero and less are values like others. What a source must not say, its declaration refuses.';
@@ -10728,9 +10729,9 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- What it was quoted at last by then, however long before: after a night, that is yesterday's last quote. Asked for as
-  -- the last of all up to this symbol and moment: only the primary key has that order. Of one symbol, the planner might go
-  -- back through the quotes of all others instead.
+  -- The last quote by then, however long before: after a night, that is yesterday's last quote. It is asked for as the last
+  -- of all quotes up to this symbol and moment, since only the primary key has that order. Asked for one symbol, the planner
+  -- might go back through the quotes of all others instead.
   select case when h.symbol = p_symbol then push.change_between(h.value, p_value) end
   from push.quote_history as h
   where (h.symbol, h.quoted_at) <= (p_symbol collate "C", p_quoted_at - make_interval(mins => p_minutes))
@@ -10777,7 +10778,7 @@ begin
     if new.symbol <> old.symbol then
       perform push.refuse(409, 'symbol_changed', 'The symbol of a quote cannot be changed.', 'Insert a new row for the other symbol.');
     end if;
-    -- Who says no moment, as an upsert of symbol and value does, means now; also of a value that has not changed.
+    -- An update without a time, such as an upsert of symbol and value, means now, also for a value that has not changed.
     if new.quoted_at = old.quoted_at then
       new.quoted_at := push.after_quote(new.recorded_at, old.quoted_at, new.recorded_at);
     end if;
@@ -10801,7 +10802,7 @@ set search_path = ''
 as $$
 begin
   if old.quoted_at > push.writing_at() + interval '2 minutes' then
-    -- The clock was set back: what is said now is the newest.
+    -- The clock was set back: the value recorded now is the newest.
     return new;
   end if;
   insert into push.quote_history (symbol, quoted_at, value) values (old.symbol, new.quoted_at, new.value)
@@ -10810,9 +10811,9 @@ begin
 end;
 $$;
 comment on function push.keep_late_quote() is
-  'Lets only a later quote replace an earlier one; what comes late goes into the history, and what came before into nothing.';
+  'Lets only a later quote replace an earlier one; a late one goes only into the history, and one that is there already is ignored.';
 
--- Before the other one, by name; only for those who say when.
+-- Its name sorts before that of the other trigger. Only for updates that give a time.
 create trigger push_quotes_arrive_late
 before update of quoted_at on public.push_quotes
 for each row when (new.quoted_at <= old.quoted_at)
@@ -10844,7 +10845,7 @@ create table public.push_levels (
   constraint push_levels_timezone check (octet_length(timezone) <= 100)
 );
 comment on table public.push_levels is
-  'Values by name that alerts follow. Everybody who signs in may read them; the service writes its own, push_record_session() those of sessions.';
+  'Values by name that alerts follow. Every user who is signed in may read them; the service writes its own, push_record_session() those of sessions.';
 comment on column public.push_levels.level is 'yesterday_high, pivot_point, or a name of your own: 1 to 50 of a-z 0-9 _';
 comment on column public.push_levels.session_date is 'The session that it is of, by the calendar of the exchange; null when it is of none.';
 
@@ -10885,7 +10886,7 @@ create table push.sessions (
   applied_at timestamptz,
   constraint sessions_pkey primary key (symbol, session_date)
 );
-comment on table push.sessions is 'Days of trading, as push_record_session() was told of them.';
+comment on table push.sessions is 'Days of trading, as recorded by push_record_session().';
 comment on column push.sessions.counts_from is 'The midnight after it, at the exchange: from then on it is yesterday.';
 comment on column push.sessions.applied_at is 'When its levels were written, or a later session''s were there already. Null: it waits for that.';
 
@@ -10951,7 +10952,7 @@ begin
   order by n.symbol, v.level collate "C"
   on conflict (symbol, level) do update
   set value = excluded.value, session_date = excluded.session_date, timezone = excluded.timezone
-  -- What was told late, after the session that followed it, is no longer yesterday.
+  -- A session that is recorded late, after the one that followed it, is no longer yesterday.
   where l.session_date is null or l.session_date <= excluded.session_date;
   get diagnostics v_count = row_count;
   perform set_config('push.writing_at', '', true);
@@ -11118,7 +11119,7 @@ create table public.push_alerts (
   constraint push_alerts_disabled_reason check (disabled_reason in ('fired', 'expired', 'switched_off', 'failed'))
 );
 comment on table public.push_alerts is
-  'What users want to be told of a symbol''s value. The owner writes what it waits for; how it stands is written by the database alone.';
+  'What users want to be told of a symbol''s value. The owner writes what it waits for; only the database writes its state.';
 comment on column public.push_alerts.condition is
   'crosses_above, crosses_below, crosses: the value gets to the threshold from the other side. above, below: so too, and what is held back by '
   'cooldown or active hours is told after them if it still holds. percent_change: so much within a window. level: as level_condition says, of a level.';
@@ -11153,13 +11154,13 @@ comment on column public.push_alerts.lower_line is 'Something happens to it when
 comment on column public.push_alerts.lower_edge is 'As upper_edge: 1 just above the value, so that reaching it is enough, or 0 just below it.';
 
 create index push_alerts_user_id_idx on public.push_alerts (user_id);
--- What a new value crosses: from the lowest upper line up to it, and from it up to the highest lower line.
+-- Finds the lines that a new value crosses: from the lowest upper line up to it, and from it up to the highest lower line.
 create index push_alerts_upper_idx on public.push_alerts (symbol, window_minutes, upper_line, upper_edge)
 where upper_line is not null;
 create index push_alerts_lower_idx on public.push_alerts (symbol, window_minutes, lower_line, lower_edge)
 where lower_line is not null;
 create index push_alerts_watched_idx on public.push_alerts (symbol) where enabled;
--- Who follows a level and stands elsewhere.
+-- Finds the alerts that follow a level but have an older price of it.
 create index push_alerts_level_idx on public.push_alerts (symbol, level, level_price) where enabled and level is not null;
 create index push_alerts_windows_idx on public.push_alerts (symbol, window_minutes) where enabled and window_minutes > 0;
 create index push_alerts_expires_idx on public.push_alerts (expires_at) where enabled and expires_at is not null;
@@ -11174,7 +11175,7 @@ create policy push_alerts_delete on public.push_alerts for delete to authenticat
 
 revoke all on public.push_alerts from anon, authenticated, service_role;
 grant select, delete on public.push_alerts to authenticated, service_role;
--- How it stands is nobody's to write: a generation that went back would be a firing that is never told.
+-- No role may write the state of an alert: if its generation went back, a firing would never be sent.
 grant insert (
   user_id, symbol, condition, threshold, window_minutes, direction, level, level_condition, hysteresis, hysteresis_unit, cooldown,
   recurring, expires_at, active_from, active_until, timezone, setup, title, body, urgency, enabled
@@ -11223,7 +11224,7 @@ begin
     perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis must be finite numbers, and hysteresis must not be negative.',
       'Use numbers, and absolute or percent as hysteresis_unit.');
   end if;
-  -- With nothing to be taken away in it: see the constraint. What fails while a value is written fails for everybody.
+  -- No negative parts: see the constraint. An alert that fails while a value is written fails that value for all users.
   if p_alert.cooldown not between interval '0' and interval '366 days' or least(
     extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
     extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
@@ -11248,7 +11249,7 @@ begin
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
   end if;
-  -- They are read while a value is written, and everybody waits for that: each of these characters takes its time.
+  -- They are read while a value is written, and the alerts of all users wait for that: each of these characters takes time.
   if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
     perform push.refuse(400, 'text_too_complex', 'Title and body can each have at most 60 braces and line breaks.',
       'Use fewer variables.');
@@ -11400,11 +11401,11 @@ comment on function push.begin_alert(public.push_alerts, double precision, doubl
 
 -- schemas/87_alerts/step.sql ----------------------------------------------------------------------------------
 
--- What one value makes of an alert. An alert and a value go in, the alert as it then stands comes out.
+-- How one value changes an alert. An alert and a value go in, the changed alert comes out.
 --
 --   armed ──the value gets to the threshold──► fires (or is held back) ──► waits ──it is back by the hysteresis──► armed
 --
--- What crosses both ways (crosses) is armed again once the value has left the threshold by the hysteresis, on either side.
+-- An alert with the condition crosses is armed again once the value has left the threshold by the hysteresis, on either side.
 
 create function push.opens_at(p_alert public.push_alerts, p_now timestamptz)
 returns timestamptz
@@ -11425,7 +11426,7 @@ begin
   begin
     v_local := p_now at time zone p_alert.timezone;
   exception when invalid_parameter_value then
-    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of everybody else.
+    -- A new release of Postgres may have dropped the zone: that must not stop the quotes of other users.
     v_zone := 'UTC';
     v_local := p_now at time zone v_zone;
   end;
@@ -11500,13 +11501,14 @@ begin
     v_alert.disabled_reason := 'expired';
     return push.with_lines(v_alert);
   elsif v_alert.last_side is null or p_level_price is distinct from v_alert.level_price then
-    -- The level has moved while somebody was changing the alert, and takes it along now.
+    -- The level moved while its user was changing the alert; the alert follows it now.
     return push.begin_alert(v_alert, p_level_price, p_value);
   end if;
 
   if not (v_rises or v_falls) then
     if v_alert.held_until <= p_now then
-      -- Still there: told now. Come back within the hysteresis: it was never told, so it is armed.
+      -- If the value is still there, the alert fires now. If it is back within the hysteresis, no message was ever sent, so the
+      -- alert is armed again.
       v_next := push.begin_alert(v_alert, v_alert.level_price, p_value);
       return case when v_next.armed then v_next else push.ring_alert(v_alert, p_now) end;
     end if;
@@ -11522,7 +11524,7 @@ begin
   v_alert.last_side := case when v_rises then 'above' else 'below' end;
   v_alert.armed := false;
   if v_kind = 'both' then
-    -- What has gone through beyond the hysteresis waits for the way back at once.
+    -- If the value has gone past the hysteresis already, the alert is armed at once for the way back.
     v_next := push.with_lines(v_alert);
     v_alert.armed := coalesce(
       (v_next.upper_line, v_next.upper_edge) <= (p_value, 0::smallint) or (v_next.lower_line, v_next.lower_edge) >= (p_value, 1::smallint),
@@ -11603,7 +11605,7 @@ begin
     old.symbol, old.condition, old.threshold, old.window_minutes, old.direction, old.level, old.level_condition,
     old.hysteresis, old.hysteresis_unit
   ) then
-    -- What it waits for is the same: it goes on from where it stands.
+    -- The alert waits for the same as before, so it keeps its state.
     return new;
   end if;
   new.disabled_reason := case
@@ -11651,11 +11653,11 @@ execute function push.check_alert();
 
 -- schemas/87_alerts/limits.sql --------------------------------------------------------------------------------
 
--- How many alerts of one user are told within a minute. What fires beyond that is counted.
+-- How many alerts of one user are sent one by one within a minute. Those that fire beyond that limit are counted.
 --
--- Everything here is counted per user, by writers of quotes, who must never wait for each other because of it: of one
--- symbol only one writes at a time, since it holds the symbol's row in push_quotes until its commit. So there is a count for
--- each symbol, and the sum of a user's counts is read without a lock.
+-- Everything here is counted per user, by writers of quotes, which must never wait for each other because of it. Only one
+-- transaction at a time writes a symbol, since it holds the symbol's row in push_quotes until its commit. So there is a count
+-- for each symbol, and the sum of a user's counts is read without a lock.
 
 create table push.alert_counts (
   minute timestamptz not null,
@@ -11667,17 +11669,17 @@ create table push.alert_counts (
   urgency smallint not null,
   constraint alert_counts_pkey primary key (minute, user_id, symbol, looked_again)
 )
--- Room on the page: counting what is told touches no index.
+-- Room on the page: counting messages touches no index.
 with (fillfactor = 70);
 comment on table push.alert_counts is
-  'How many alerts on a symbol a user was told within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
+  'How many alerts on a symbol were sent to a user within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
   'whose check would cost more than the row.';
 comment on column push.alert_counts.looked_again is
   'Counted by push.look_again(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
 comment on column push.alert_counts.folded is 'Alerts that fired beyond the limit: their user is told how many.';
 comment on column push.alert_counts.urgency is 'The highest of those, from 1 (very-low) to 4 (high).';
 
--- By user, what is to be told at the end of the minute.
+-- Finds by user the counts for the message at the end of the minute.
 create index alert_counts_folded_idx on push.alert_counts (user_id, minute) where folded > 0;
 
 alter table push.alert_counts enable row level security;
@@ -11706,7 +11708,7 @@ begin
     select f.*, row_number() over (partition by f.user_id order by f.place) as turn
     from unnest(p_firings) with ordinality as f (id, user_id, symbol, generation, side, level_price, price, change, place)
   ), judged as materialized (
-    -- Asked once for each user. What others count at this very moment is not seen: a few more may be told then.
+    -- Asked once for each user. Counts that others write at this very moment are not seen, so a few more messages may be sent.
     select f.*, f.turn + max(case when f.turn = 1 then (
       select coalesce(sum(c.told), 0) from push.alert_counts as c where c.minute = v_minute and c.user_id = f.user_id
     ) end) over (partition by f.user_id) > v_limit as is_folded
@@ -11832,16 +11834,16 @@ begin
   return v_count;
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
-    -- Not about these messages: whoever writes the quotes writes them again.
+    -- Not about these messages: the writer of the quotes writes them again.
     raise;
   when others then
     if v_template is not null then
-      -- A template that was deleted, or wants what alerts do not have, keeps nobody from hearing of it.
+      -- If the template was deleted, or needs params that alerts do not have, users still get the built-in text.
       perform push.raise_alarm('alert_template_failed', v_template, format('Alerts are sent without template %s: %s', v_template, sqlerrm));
       return push.write_alerts(p_firings, true);
     elsif v_half > 0 then
-      -- One that cannot be written (a trigger of the project's on notifications may refuse it) keeps neither the others from
-      -- being told nor quotes from being recorded.
+      -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
+      -- messages or the recording of quotes.
       return push.write_alerts(p_firings[:v_half], true) + push.write_alerts(p_firings[v_half + 1:], true);
     end if;
     perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings[1].id, sqlerrm));
@@ -11870,7 +11872,7 @@ comment on function push.tell_alerts(push.firing[], boolean, timestamptz) is
 
 -- schemas/87_alerts/folded.sql --------------------------------------------------------------------------------
 
--- Alerts beyond the limit of a minute are told of in one message when it is over.
+-- Alerts beyond the limit of a minute are summed up in one message when the minute is over.
 
 alter table push.settings
   add column alerts_per_minute integer default 10,
@@ -11963,7 +11965,7 @@ begin
     from taken as t
     group by t.user_id, t.symbol
   ), told as (
-    -- What its user has muted is no part of it, unless there is nothing else: then the inbox alone has it.
+    -- Symbols that the user has muted are left out. If all are muted, the message is only in the inbox.
     select s.*, row_number() over (partition by s.user_id order by s.folded desc, s.symbol) as place
     from (select k.*, bool_or(k.wanted) over (partition by k.user_id) as any_wanted from sums as k) as s
     where s.wanted or not s.any_wanted
@@ -11988,7 +11990,7 @@ begin
   foreach v_summary in array coalesce(v_summaries, '{}') loop
     v_count := v_count + push.write_alert_summary(v_summary, v_template, p_now);
   end loop;
-  -- What was told one by one, and what was counted for users who are gone.
+  -- Deletes the counts of alerts that got a message each, and those of users who are gone.
   delete from push.alert_counts as c
   where (c.minute, c.user_id, c.symbol, c.looked_again) in (
     select o.minute, o.user_id, o.symbol, o.looked_again from push.alert_counts as o
@@ -12006,13 +12008,13 @@ comment on function push.tell_folded_alerts(integer, timestamptz) is
 
 -- schemas/87_alerts/evaluation.sql ----------------------------------------------------------------------------
 
--- Evaluation. A new value finds the lines it crosses, and what it finds is locked, stepped and told in the
+-- Evaluation. A new value finds the lines it crosses, and their alerts are locked, stepped and notified in the
 -- transaction that writes the value.
 --
--- A writer holds the row of the symbol in push_quotes, so that of one symbol the values are looked at one after the
--- other. Users change their alerts without that lock. An alert that is made or changed while a value is written sees the
--- value before, and the value does not wait for it: it hears of a crossing with the next one, or within a minute, when all
--- that was lately quoted is looked at once more (push.look_again()). So nobody can hold up the quotes of everybody.
+-- A writer holds the row of the symbol in push_quotes, so the values of one symbol are evaluated one after the other.
+-- Users change their alerts without that lock. An alert that is made or changed while a value is written sees the value
+-- before, and the value does not wait for it: the alert is evaluated with the next value, or within a minute, when all
+-- symbols quoted lately are evaluated once more (push.look_again()). So no user can hold up the quotes of all others.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
@@ -12104,7 +12106,7 @@ begin
 end;
 $$;
 comment on function push.lock_alerts(uuid[]) is
-  'Keeps alerts from being changed until the end of the transaction; returns those of them that nobody else is changing.';
+  'Locks alerts until the end of the transaction, except those that another transaction is changing; returns the locked ones.';
 
 create function push.settle_alerts(
   p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
@@ -12177,7 +12179,7 @@ begin
   return coalesce(v_firings, '{}');
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
-    -- Not about these alerts: whoever writes the quotes writes them again.
+    -- Not about these alerts: the writer of the quotes writes them again.
     raise;
   when others then
     if v_half > 0 then
@@ -12283,7 +12285,7 @@ grant execute on function public.push_watched_symbols(timestamptz) to service_ro
 
 -- schemas/87_alerts/upkeep.sql --------------------------------------------------------------------------------
 
--- What happens to alerts without a new value: levels move, alerts expire, what was held back may be told, and the
+-- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
 create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
@@ -12327,7 +12329,7 @@ begin
   if v_ids is null then
     return 0;
   end if;
-  -- One that somebody else is changing follows with its next value, or within a minute.
+  -- An alert that another transaction is changing follows with its next value, or within a minute.
   v_ids := push.lock_alerts(v_ids);
   with begun as materialized (
     select n.*
@@ -12440,7 +12442,7 @@ begin
     from (
       select array_agg(q.symbol) as symbols, array_agg(q.value) as prices, array_agg(q.quoted_at) as times
       from public.push_quotes as q
-      -- Longer than it takes somebody to change an alert.
+      -- Longer than any transaction takes to change an alert.
       where q.recorded_at > p_now - interval '10 minutes' and q.quoted_at > v_fresh_after
     ) as l
     cross join lateral push.crossed_alerts(l.symbols, l.prices, l.times) as c
@@ -12448,7 +12450,7 @@ begin
   if v_ids is null then
     return 0;
   end if;
-  -- The last values after the lock: who writes one from now on leaves these alerts alone.
+  -- The last values are read after the lock: a transaction that writes one from now on skips these alerts.
   v_ids := push.lock_alerts(v_ids);
   select push.settle_alerts(
     array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
@@ -12466,8 +12468,8 @@ begin
 end;
 $$;
 comment on function push.look_again(integer, timestamptz) is
-  'Tells what cooldown or active hours have held back, if it still holds at the last value and that is fresh or lasting, and takes alerts through last '
-  'values that somebody''s change kept from them; returns how many fired.';
+  'Fires alerts that cooldown or active hours have held back, if the condition still holds at the last value and that is fresh or lasting, and '
+  'evaluates last values that alerts have missed because they were being changed; returns how many fired.';
 
 create function push.expire_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
@@ -12553,7 +12555,7 @@ begin
       select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
       where t.key is not null
     );
-  -- What was not told stays untold; an hour without another is taken for the cause being gone.
+  -- Messages that failed are not sent later. After an hour without another failure the cause counts as gone.
   update push.alarms as a set resolved_at = p_now
   where a.code in ('alert_not_told', 'alert_failed') and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 hour';
   return jsonb_build_object(
@@ -12620,7 +12622,7 @@ as $$
     where g.symbol ~ '^[^[:space:][:cntrl:]:{}]+(:[^[:space:][:cntrl:]:{}]+)*$' and octet_length(g.symbol) <= 64
       and g.value is not null and g.quoted_at <= p_now + interval '1 minute'
   )
-  -- Of several for one moment the first counts. The others are in no round, and so ignored.
+  -- If there are several quotes for one moment, the first counts. The others are in no round, and so ignored.
   select v.symbol, v.value, v.quoted_at, v.source, v.lasting,
     case when v.same = 1 then
       (count(*) filter (where v.same = 1) over (partition by v.symbol order by v.quoted_at rows unbounded preceding))::integer
@@ -12637,8 +12639,8 @@ language plpgsql
 -- Definer: reads settings and writes the history, which the service may not.
 security definer
 set search_path = ''
--- PostgREST takes this over for the request. A crash through the alerts of a hundred thousand users is told in one piece, and
--- a batch that is cut off after the API's 8 seconds would be cut off again and again.
+-- PostgREST takes this over for the request. A crash that fires the alerts of 100,000 users is one transaction, and a batch
+-- that is cut off after the API's 8 seconds would be cut off again and again.
 set statement_timeout = '2min'
 as $$
 declare
@@ -12668,7 +12670,7 @@ begin
   perform set_config('push.alerts_fired', '{}', true), set_config('push.writing_at', p_now::text, true);
 
   -- A symbol's quotes one after the other, since alerts look at each. All symbols are in the first round, in their order:
-  -- whoever records the same ones at the same time waits there, and nobody for each other.
+  -- transactions that record the same ones at the same time wait there, in one order and so without a deadlock.
   for v_round in 1 .. coalesce((select max(r.round) from unnest(v_rounds) as r (round)), 0) loop
     with written as (
       insert into public.push_quotes as q (symbol, value, quoted_at, source, lasting)
@@ -12690,7 +12692,7 @@ begin
   end loop;
 
   if v_all_written < v_valid then
-    -- What was written is in the history by now, so only what came too late is new to it.
+    -- The history has the quotes that were written by now, so only those that came too late are new to it.
     insert into push.quote_history (symbol, quoted_at, value)
     select g.symbol, g.quoted_at, g.value
     from unnest(v_symbols, v_values, v_times, v_rounds) as g (symbol, value, quoted_at, round)
@@ -12741,19 +12743,19 @@ begin
 end;
 $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
-  'Says what a symbol''s value is from now on until the next is said, from a trigger of your own: of two transactions, the one that '
-  'commits last has said the last. '
-  'Null, NaN and the infinities say nothing.';
+  'Records a symbol''s value, which holds until the next one, from a trigger of your own. Of two transactions, the one that '
+  'commits last has recorded the last value. '
+  'Null, NaN and the infinities are ignored.';
 
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_record_quotes(jsonb, timestamptz) to service_role;
 
 -- schemas/88_quote_sources/sources.sql ------------------------------------------------------------------------
 
--- Sources of quotes. The Edge Function push-alerts asks them; what, whom and when is decided here.
+-- Sources of quotes. The Edge Function push-alerts asks them; which source is asked, for what and when is decided here.
 --
 -- A run of the function asks push_quote_plan() what is due. Each source comes with a lease, so that two runs never ask
--- the same one, and is reported on its own with push_quote_report(): one that hangs holds up nobody else's quotes.
+-- the same one, and is reported on its own with push_quote_report(): one that hangs does not delay the others.
 
 alter table push.settings
   add column quote_failures integer not null default 3,
@@ -13065,7 +13067,7 @@ as $$
   on conflict do nothing;
 $$;
 comment on function push.note_watched_symbols(push.quote_sources, text[], timestamptz) is
-  'Notes which watched symbols a source serves, and forgets those that nobody watches any more.';
+  'Notes which watched symbols a source serves, and forgets those that no alert watches any more.';
 
 create function push.lease_quote_sources(p_now timestamptz)
 returns jsonb
@@ -13104,7 +13106,7 @@ as $$
     where t.turn <= n.quote_trials_per_user
   ), runs as materialized (
     select d.source, false as trial,
-      -- What waits longest comes first, should a run not get to its end.
+      -- The symbol that waits longest comes first, in case the run does not get to its end.
       jsonb_agg(jsonb_build_array(d.symbol, coalesce(s.symbols ->> d.symbol, d.symbol)) order by d.given_at, d.symbol) as symbols
     from due as d
     join push.quote_sources as s on s.name = d.source
@@ -13127,7 +13129,7 @@ as $$
         next_trial_at = case when d.tries then p_now + n.quote_lease * 2 else s.next_trial_at end
     from push.settings as n, (
       select o.name,
-        -- Of a source that has never given anything, a trial alone tells whether it works.
+        -- For a source that has never given anything, the trial alone shows whether it works.
         w.has_given or o.last_success_at is null as asks, w.has_trial and (w.has_given or o.last_success_at is not null) as tries
       from push.quote_sources as o
       join (
@@ -13156,7 +13158,7 @@ as $$
     'batch_size', t.batch_size,
     'max_bytes', t.max_bytes,
     'timeout_ms', (extract(epoch from t.timeout) * 1000)::integer,
-    -- What is left is for the report.
+    -- The rest of the lease is for the report.
     'budget_ms', (extract(epoch from n.quote_lease - interval '20 seconds') * 1000)::integer,
     'local_origin', n.local_quote_server,
     'symbols', r.symbols
@@ -13272,7 +13274,7 @@ as $$
     group by m.symbol
   ), judged as materialized (
     select q.symbol, m.refused, coalesce(q.missing_since, p_now) as missing_since,
-      -- What it gave it may give again at any moment: markets close for holidays.
+      -- A symbol that the source has given may come again at any moment: markets close for holidays.
       q.has_given and not m.refused and coalesce(q.missing_since, p_now) > p_now - interval '30 days' as has_given
     from missed as m
     join push.quote_source_symbols as q on q.source = p_source.name and q.symbol = m.symbol
@@ -13425,7 +13427,7 @@ begin
 end;
 $$;
 comment on function push.ring_for_quotes(timestamptz) is
-  'Calls push-alerts when a source of quotes is due and somebody watches a symbol. Run by pg_cron while there are sources.';
+  'Calls push-alerts when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
 
 create function push.quote_source_health(p_now timestamptz)
 returns jsonb
@@ -13896,7 +13898,7 @@ comment on function push.trim_errors(integer, integer) is
 
 -- schemas/90_operations/clean.sql -----------------------------------------------------------------------------
 
--- The cleaning: what is old enough goes, a bounded batch at a time, and waits for nobody.
+-- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
 
 -- Its order is that of its growth, so that keeping it costs an append.
 create index deliveries_finished_idx on push.deliveries (finished_at) where finished_at is not null;
@@ -13943,7 +13945,7 @@ begin
   );
   get diagnostics v_deliveries = row_count;
 
-  -- Of a message to a topic, what its members have read goes first: that may be a million rows.
+  -- The read marks of a message to a topic are deleted first: they may be a million rows.
   delete from public.push_reads as r
   where (r.user_id, r.notification_id) in (
     select k.user_id, k.notification_id
@@ -14188,7 +14190,7 @@ begin
     order by d.finished_at desc
     limit c_sample
   ), tried as (
-    -- That a message did not outlast its user's quiet hours, or a pause, is no fault of anything.
+    -- A message that expired in its user's quiet hours, or in a pause, is not a failure.
     select r.state, r.last_code, r.host, r.subscription_id from recent as r
     where r.state in ('sent', 'failed')
       or (r.state = 'expired' and coalesce(r.last_code, '') not in ('quiet_hours', 'paused'))
@@ -14212,7 +14214,7 @@ begin
     )
   into v_recent, v_errors, v_finished, v_sent, v_users_reached;
 
-  -- What is normal is left out: a row here is something to read.
+  -- Push services that were never tried are left out.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
     'circuit', case
@@ -14252,7 +14254,7 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
       'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
   end if;
-  -- Of users, too: the devices of a few that never answer are no fault of the project's.
+  -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
   if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
     v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
       'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
