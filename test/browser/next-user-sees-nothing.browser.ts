@@ -15,7 +15,7 @@ const ben: RecordedState = {
 const become = (userId: string | null, next?: RecordedState): Promise<void> =>
   ui.page().evaluate((id, state) => recorded.become(id, state), userId, next);
 const letGo = (): Promise<number> => ui.page().evaluate(() => recorded.letGo());
-/** What is asked for `next` never answers: what is shown then is of nobody else. */
+/** Requests for `next` are never answered, and meanwhile nothing of another user may be shown. */
 const slow = (next: RecordedState): RecordedState => ({
   ...next,
   hanging: [
@@ -33,7 +33,7 @@ const gone = async (...texts: string[]): Promise<void> => {
 
 for (const [way, between] of [
   ['from one to the other', false],
-  ['by way of nobody', true],
+  ['by way of a sign-out', true],
 ] as const) {
   const change = async (next: RecordedState): Promise<void> => {
     if (between) await become(null);
@@ -106,7 +106,7 @@ test('where the next user cannot be synced, theirs is loaded all the same', asyn
   await ui.find('button', 'Inbox, 1 unread');
 });
 
-test('when nobody is signed in any more, nothing is asked and nothing is shown, even where push is unsupported', async () => {
+test('when no user is signed in any more, nothing is asked and nothing is shown, even where push is unsupported', async () => {
   await ui.show('inbox', { ...fullState, status: 'unsupported' });
   await ui.find('button', 'Inbox, 2 unread');
   await become(null, { ...fullState, status: 'unsupported' });

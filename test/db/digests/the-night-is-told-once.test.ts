@@ -57,7 +57,7 @@ test('windows that end in the night are one summary in the morning', async () =>
   expect(await outcomeOf(sql, summary?.id ?? '')).toEqual(['queued', 'queued']);
 });
 
-test('also those that were full, or over before anybody looked', async () => {
+test('also those that were full, or over before they were looked at', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals', { maxItems: 2 });
   for (const hours of [0, 0.1, 0.2, 2, 4]) await tellAtNight(hours);

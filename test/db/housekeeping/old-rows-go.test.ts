@@ -69,7 +69,7 @@ test('a delivery goes when the log has kept it long enough, its message when the
   expect(await clean(plus(start, 91 * DAY))).toEqual({ ...NOTHING, notifications: 1 });
 });
 
-test('a message that nobody read is kept as long as one that was', async () => {
+test('an unread message is kept as long as one that was read', async () => {
   const { sql } = db();
   const [read, unread] = [await notify(sql, user), await notify(sql, user)];
   await sql`update public.push_notifications set read_at = now() where id = ${read}`;
@@ -164,7 +164,7 @@ test('how long is a matter of the settings, and a log outlives no inbox', async 
   await sql`update push.settings set keep_deliveries = default, keep_notifications = default`;
 });
 
-test('it waits for nobody: rows that others hold are left for the next time', async () => {
+test('it does not wait: rows that other sessions hold are left for the next time', async () => {
   const { sql, url } = db();
   const ids = [await notify(sql, user), await notify(sql, user)];
   await send(start);
@@ -218,7 +218,7 @@ test('it finds what is old by index', async () => {
   ).toContain('push_notifications_age_idx');
 });
 
-test('nobody but the owner may run it', async () => {
+test('only the owner may run it', async () => {
   const { sql } = db();
   for (const run of [
     () => asAnon(sql, (t) => t`select push.clean()`),

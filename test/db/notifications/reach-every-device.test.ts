@@ -15,7 +15,7 @@ async function devicesOf(notificationId: string): Promise<string[]> {
   return rows.map((row) => row.subscription_id).sort();
 }
 
-test('each device of the user has its delivery, and nobody else has one', async () => {
+test('each device of the user has its delivery, and no other user has one', async () => {
   const { sql } = db();
   const [user, other] = [await createUser(sql), await createUser(sql)];
   const devices = [
@@ -84,7 +84,7 @@ test('of many users, those who are unknown or missing are passed over', async ()
   expect(Number(row?.made)).toBe(1);
 });
 
-test('nobody is notified in one statement too', async () => {
+test('one statement may also notify no user at all', async () => {
   const [row] = await db().sql`select push.notify_many('{}'::uuid[], 'Hello') as made`;
   expect(Number(row?.made)).toBe(0);
 });

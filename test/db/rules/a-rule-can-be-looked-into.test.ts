@@ -58,7 +58,7 @@ test.each([
   'disable trigger user',
   'disable trigger push_rule_deal_rule_insert',
   'enable replica trigger push_rule_deal_rule_insert',
-])('a rule whose trigger does not fire is not intact, before anybody has looked: %s', async (change) => {
+])('a rule whose trigger does not fire is not intact, even before any check has run: %s', async (change) => {
   const { sql } = db();
   await watch(sql, { events: ['insert', 'delete'] });
   const status = async () =>

@@ -79,7 +79,7 @@ test('in no interval of that length is there one more, and as soon as there is r
   ]);
 });
 
-test('what was held back takes nobody else’s place', async () => {
+test('what was held back does not count towards the limit', async () => {
   await throttle(db().sql, 'alerts', 1);
   expect(await at(0)).toBe('queued');
   for (const minute of [10, 20, 30, 40, 50]) expect(await at(minute * MINUTE)).toBe('suppressed');
@@ -224,7 +224,7 @@ test('an open transaction holds up what is scheduled for its user no longer than
     await write(own, user, { category: 'alerts' });
     expect(await release(sql, plus(start, MINUTE))).toBe(1);
     expect(await statusOf(sql, id)).toBe('scheduled');
-    // What no limit concerns waits for nobody.
+    // A message that no limit concerns does not wait.
     expect(await statusOf(sql, plain)).toBe('queued');
     expect(await sql`select from push.deliveries where notification_id = ${plain}`).not.toHaveLength(0);
     await own`commit`;

@@ -60,7 +60,7 @@ async function outcomesOf(userId: string): Promise<string[]> {
 }
 
 describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
-  test('what is written then is suppressed, stands in the inbox, and rings nobody', async () => {
+  test('what is written then is suppressed, stands in the inbox, and rings no dispatcher', async () => {
     const { sql } = db();
     const userId = await createUserWithDevice();
     await block(userId, reason);

@@ -98,7 +98,7 @@ test('one that does not come to its end in time is given up, however often a byt
   expect(seen.cancelled).toBe(true);
 });
 
-test('of too many that are open the oldest go, and those that come after them are read', async () => {
+test('when too many bodies are open, the oldest are refused and the ones after them are read', async () => {
   const read = createBodyReader({ openBodies: 2 });
   const bodies = Array.from({ length: 5 }, slow);
   const texts = bodies.map(({ request }) => read(request, 100));
@@ -115,7 +115,7 @@ test('of too many that are open the oldest go, and those that come after them ar
   expect(await Promise.all(both)).toEqual(['', '']);
 });
 
-test('one whose sender went away is incomplete, which is nobody else to blame for', async () => {
+test('a body whose sender went away is incomplete, which counts as the sender’s fault', async () => {
   const { request, send, fail } = slow();
   const read = readBody(request, 100);
   send('half');
