@@ -179,7 +179,7 @@ test("the urgency is the alert's", async () => {
   expect(await crossed({ urgency: 'low' })).toMatchObject({ urgency: 'low' });
 });
 
-test('who has muted its category, or all alerts, gets no push of it', async () => {
+test('a user who has muted its category, or all alerts, gets no push of it', async () => {
   const { sql } = db();
   for (const [category, state] of [
     ['alerts:DAX', 'suppressed'],

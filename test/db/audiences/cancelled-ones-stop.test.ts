@@ -16,7 +16,7 @@ async function cancel(id: string, now = startOfClock()): Promise<number> {
   return Number(row?.n);
 }
 
-test('in the middle of an expansion: what waits is taken back, what is sent stays, nobody else is reached', async () => {
+test('in the middle of an expansion: what waits is taken back, what is sent stays, no other member is reached', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 6);
   const id = await notifyTopic(sql, topic);

@@ -62,7 +62,7 @@ test('a removed device that is registered again is one like any other', async ()
   expect(await isRemoved(anna, endpoint)).toBe(false);
 });
 
-test('after 400 days nobody remembers it', async () => {
+test('after 400 days it is forgotten', async () => {
   const { sql } = db();
   const anna = (await createUser(sql)).id;
   const id = await subscribe(sql, anna);

@@ -35,7 +35,7 @@ test('a stranger finds nothing of it, and cannot mark it', async () => {
   expect(await readTitles(sql, owner)).toEqual(['of the topic', 'own']);
 });
 
-test('a stranger cannot move until when somebody else has read a topic', async () => {
+test('a stranger cannot move the time until which another user has read a topic', async () => {
   const { sql } = db();
   const update = await asUser(
     sql,

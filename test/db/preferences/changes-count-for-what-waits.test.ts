@@ -75,7 +75,7 @@ describe('who ends quiet hours gets at once what has been waiting, and the bell 
   });
 });
 
-test('who mutes it is not sent it in the morning', async () => {
+test('a user who mutes it is not sent it in the morning', async () => {
   const { sql } = db();
   const { id, userId } = await deferOne({ category: 'alerts' });
   await asUser(sql, userId, (t) => prefer(t, userId, { muted_categories: ['alerts'] }));

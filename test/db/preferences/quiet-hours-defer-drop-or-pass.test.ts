@@ -62,7 +62,7 @@ test('what would not last until then expires, and says why', async () => {
   expect(await tellAt(sql, userId, NIGHT, { expiresAt: plus(MORNING, 1) })).toMatchObject(DEFERRED);
 });
 
-test('who is quiet all the time gets nothing, and it is said why', async () => {
+test('a user who is quiet all the time gets nothing, and the reason is recorded', async () => {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, {
     ...NIGHTS_IN_VIENNA,

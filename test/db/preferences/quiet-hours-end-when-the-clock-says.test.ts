@@ -153,11 +153,11 @@ describe('by weekday', () => {
   });
 });
 
-test('who said nothing of quiet hours has none', async () => {
+test('a user who said nothing of quiet hours has none', async () => {
   expect(await ask({ timezone: 'Europe/Vienna', quiet_by_weekday: {} }, [new Date()])).toEqual([null]);
 });
 
-test('a zone that this Postgres no longer knows counts as UTC, and stops nobody', async () => {
+test('a zone that this Postgres no longer knows counts as UTC, and stops no message', async () => {
   expect(await askOnce(night('Europe/Atlantis'), '2026-06-01T23:00:00Z')).toBe('2026-06-02T07:00:00Z');
 });
 

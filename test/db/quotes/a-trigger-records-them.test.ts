@@ -29,7 +29,7 @@ const setStock = (stock: unknown) =>
   db()
     .sql`insert into public.products values ('SKU-7', ${stock as number}) on conflict (sku) do update set stock = excluded.stock`;
 
-test('a row that changes fires in its own transaction, for each role that changes it', async () => {
+test('a row that changes fires in its own transaction, also when a user changes it', async () => {
   const { sql } = db();
   const alert = await lowStock();
   const shopper = (await createUser(sql)).id;

@@ -86,6 +86,6 @@ test('inserts and deletes have none', async () => {
   ]);
 });
 
-test('a change that the rule does not use is left out where it is long, so that the message fits', async () => {
+test('changes that the rule did not ask for are left out where they are long, so that the message fits', async () => {
   expect(await update({ stage: 'x'.repeat(5000) }, { columns: ['stage'] })).toEqual([{}]);
 });

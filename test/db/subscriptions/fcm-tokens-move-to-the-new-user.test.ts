@@ -113,7 +113,7 @@ test('apps and browsers count together towards the limit of devices', async () =
   expect(await ownersOf(app)).toEqual([other.id]);
 });
 
-test('a token cannot be registered for somebody else', async () => {
+test('a token cannot be registered for another user', async () => {
   const { sql } = db();
   const [user, other] = [await createUser(sql), await createUser(sql)];
   const insert = asUser(

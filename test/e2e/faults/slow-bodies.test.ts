@@ -48,7 +48,7 @@ async function registered(count: number): Promise<SubscriptionInput[]> {
   return devices;
 }
 
-test('120 bodies that do not end are answered 408 in time, again and again, and keep nobody waiting', async () => {
+test('120 bodies that do not end are answered 408 in time, again and again, and keep no other request waiting', async () => {
   await withPushEvents({ bodyMs: 400 }, async (events) => {
     const devices = await registered(60);
     const next = async () =>
