@@ -35,7 +35,7 @@ const shows = async (title: string): Promise<void> =>
     20_000,
   ));
 
-test('a visitor signs up, turns notifications on, and follows a deal and an alert from the push to its receipt', async () => {
+test('a visitor signs up, turns notifications on, and follows a deal and an alert to the receipt', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('anna@example.com');
   await visitor.press('Turn on');

@@ -106,7 +106,7 @@ test('where the next user cannot be synced, theirs is loaded all the same', asyn
   await ui.find('button', 'Inbox, 1 unread');
 });
 
-test('when no user is signed in any more, nothing is asked and nothing is shown, even where push is unsupported', async () => {
+test('after a sign-out nothing is asked and nothing is shown, even where push is unsupported', async () => {
   await ui.show('inbox', { ...fullState, status: 'unsupported' });
   await ui.find('button', 'Inbox, 2 unread');
   await become(null, { ...fullState, status: 'unsupported' });

@@ -37,7 +37,7 @@ const notifyAll = (recipients: Recipient[], rounds: number) => sql`
 const arrivals = (recipients: Recipient[]) =>
   recipients.flatMap(({ userId, device }) => device.messages.map(({ text }) => `${userId} ${text}`));
 
-test('one that trickles its answers holds up no other push service, and no answer for longer than a request may take', async () => {
+test('one that trickles its answers holds up no other, and no answer for longer than a request may take', async () => {
   const trickling = await createRecipients(sql, stack.pushService, 20);
   const said = await createRecipients(sql, stack.pushService, 20);
   const healthy = await createRecipients(sql, other, 20);
