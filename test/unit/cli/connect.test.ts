@@ -197,7 +197,7 @@ describe('npm run connect', () => {
     ['with an at', 'p@ss@word'],
     ['with digits before a slash', '5432/x'],
     ['that is encoded', 'p%40ss%25'],
-  ])('a password %s is taken as it is: the connection is refused, and the password is not shown', async (_, password) => {
+  ])('a password %s is taken as it is: connection refused, and it is not shown', async (_, password) => {
     const { code, stderr } = await connect(
       [
         '--database-url',
