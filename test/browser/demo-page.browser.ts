@@ -82,7 +82,7 @@ test('a user who signs out is no longer notified here', async () => {
   );
 });
 
-test('what fails is told, and who signs out without a network is signed out', async () => {
+test('errors are shown, and a user who signs out without a network is signed out', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('carla@example.com');
   await visitor.page.evaluate(() => {

@@ -86,7 +86,7 @@ test('what was still being loaded for one user is not shown to the next', async 
   await ui.text('No messages yet.');
 });
 
-test('what one user has asked for is not put among the things of the next', async () => {
+test('answers to requests of one user are not mixed into the data of the next', async () => {
   await ui.show('alerts', { ...fullState, late: ['alerts.create'] });
   await ui.click('button', 'New alert');
   await ui.fill('spinbutton', 'Value', '123456');
@@ -99,7 +99,7 @@ test('what one user has asked for is not put among the things of the next', asyn
   await ui.text('No alerts yet');
 });
 
-test('where the next user cannot be synced, theirs is loaded all the same', async () => {
+test('the data of the next user is loaded even when their sync fails', async () => {
   await ui.show('inbox', fullState);
   await ui.find('button', 'Inbox, 2 unread');
   await become('ben', { ...ben, failing: { sync: 'failed' } });

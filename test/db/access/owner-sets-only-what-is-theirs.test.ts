@@ -237,7 +237,7 @@ test('the policies refuse both by themselves, were the trigger not there', async
   }
 });
 
-test('what is refused for another user is refused before anything is said about their devices', async () => {
+test('a change for another user is refused before anything is said about their devices', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const { userId: full } = await queueOne(sql);

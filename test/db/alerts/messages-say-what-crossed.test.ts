@@ -139,7 +139,7 @@ test('title and body of its own are Mustache over the same values', async () => 
   });
 });
 
-test('what its owner calls it is text, never a template', async () => {
+test('the name its owner gives it is text, never a template', async () => {
   expect(await crossed({ setup: '{{symbol}}', title: '{{setup}}' })).toMatchObject({
     title: '{{symbol}}',
     body: '{{symbol}} · level 100 · now 101',

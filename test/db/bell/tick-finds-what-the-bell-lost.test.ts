@@ -84,7 +84,7 @@ test('what a dead dispatcher held is handed back, and another dispatcher is call
   expect(await countRings(sql)).toBe(1);
 });
 
-test('what failed and is due again is rung for', async () => {
+test('the tick rings for a delivery that failed and is due again', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql);
   await loseRings();
@@ -115,7 +115,7 @@ test('what is too late is ended, and no dispatcher is called for it', async () =
   expect((await readDelivery(sql, deliveryId)).state).toBe('expired');
 });
 
-test('what is scheduled is released when its time has come, and rung for once', async () => {
+test('a scheduled message is released when its time has come, and the tick rings once', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   await subscribe(sql, user.id);

@@ -258,7 +258,7 @@ test.each(['channel_failed', 'delivery_unreadable'])(
   },
 );
 
-test('what our side could not even try pauses at once, and blames no device', async () => {
+test('an attempt that fails on our side before it is sent pauses at once, and blames no device', async () => {
   const { sql } = db();
   await user(1);
   const { deliveryId } = await queueOne(sql);

@@ -95,7 +95,7 @@ test('one device that worked lately and answers 404 is asked again an hour later
   expect(await openAlarms(sql)).not.toContain('gone_unusual');
 });
 
-test('one that is back at the second answer is as if nothing had been', async () => {
+test('a device that works again at the second answer keeps no trace of the first', async () => {
   const { sql } = db();
   const { users, now } = await working(1);
   await tell(users);

@@ -70,7 +70,7 @@ test('deliveries wait for as long as they matter, and go out within a minute of 
   );
 });
 
-test('of a device that was made with another key, no message is given up before its time', async () => {
+test('messages to a device that was made with another key are not given up before their time', async () => {
   const { sql } = db();
   const { deliveryId, subscriptionId } = await queueOne(sql, { ttl: 86_400 });
   const other = await queueOne(sql);

@@ -69,7 +69,7 @@ test('also those that were full, or over before they were looked at', async () =
   expect(digests.map(({ items }) => Number(items))).toEqual([5, 0, 0, 0]);
 });
 
-test('what is cancelled or read in the night is not told of', async () => {
+test('messages cancelled or read in the night are not in the summary', async () => {
   const { sql } = db();
   const [cancelled, read] = [await tellAtNight(0), await tellAtNight(0.1)];
   await tellAtNight(0.2);

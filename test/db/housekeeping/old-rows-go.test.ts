@@ -80,7 +80,7 @@ test('an unread message is kept as long as one that was read', async () => {
   );
 });
 
-test('what still waits is kept, and so is its message', async () => {
+test('a delivery that still waits is kept, and so is its message', async () => {
   const { sql } = db();
   await notify(sql, user, { expiresAt: plus(start, 1000 * DAY) });
   await notify(sql, user);
@@ -152,7 +152,7 @@ test("a topic's message goes after the marks of those who read it, a batch at a 
   expect(await sql`select distinct notification_id as id from public.push_reads`).toEqual([{ id: young }]);
 });
 
-test('how long is a matter of the settings, and a log outlives no inbox', async () => {
+test('the settings decide how long, and the log is kept no longer than the inbox', async () => {
   const { sql } = db();
   await notify(sql, user);
   await send(start);
@@ -192,7 +192,7 @@ test('two at once: the second does nothing', async () => {
   });
 });
 
-test('it finds what is old by index', async () => {
+test('it finds old rows by index', async () => {
   const { sql } = db();
   await sql`delete from public.push_subscriptions`;
   await sql`

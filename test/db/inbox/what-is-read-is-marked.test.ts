@@ -105,7 +105,7 @@ test('an app whose clock is ahead marks nothing that its user has not seen', asy
   expect(await countUnread(sql, user)).toBe(2);
 });
 
-test('what one session is still writing while another marks all stays unread', async () => {
+test('a message that one session is still writing while another marks all stays unread', async () => {
   const { sql } = db();
   await sql.begin(async (writer) => {
     await notifyTopic(writer, topic, { title: 'being written' });

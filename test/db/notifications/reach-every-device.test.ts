@@ -42,7 +42,7 @@ test('a user without devices has the message to read all the same', async () => 
   expect([...seen]).toEqual([{ id, title: 'For later', status: 'queued', read_at: null }]);
 });
 
-test('what is left out has the defaults', async () => {
+test('values that are left out have their defaults', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const id = await notify(sql, user.id);
@@ -77,7 +77,7 @@ test('many users are notified in one statement, each once', async () => {
   expect(await sql`select from push.deliveries`).toHaveLength(5);
 });
 
-test('of many users, those who are unknown or missing are passed over', async () => {
+test('unknown or missing users are passed over among many', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const [row] = await sql`select push.notify_many(${[user.id, randomUUID(), null]}::uuid[], 'Hello') as made`;

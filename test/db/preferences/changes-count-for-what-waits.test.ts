@@ -115,7 +115,7 @@ test('what waits for something else goes on waiting for it', async () => {
   expect(await claim(sql, plus(now, 500))).toEqual([]);
 });
 
-test('what another user changes changes nothing', async () => {
+test('preferences of another user change nothing', async () => {
   const { sql } = db();
   const { id, due_at } = await deferOne();
   const other = await createUserWhoPrefers(sql, quietNow());

@@ -74,7 +74,7 @@ test.each([
   expect(await status()).toEqual({ state: 'intact', broken: null });
 });
 
-test('nor one whose trigger or table is gone', async () => {
+test('a rule whose trigger or table is gone is not intact either', async () => {
   const { sql } = db();
   await sql`create table public.short_lived (id int primary key, owner_id uuid)`;
   await watch(sql, { name: 'short', table: 'public.short_lived' });

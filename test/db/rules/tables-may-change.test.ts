@@ -166,7 +166,7 @@ test.each(BREAKS)(
   },
 );
 
-test('it remembers since when it is broken', async () => {
+test('a broken rule remembers since when it is broken', async () => {
   const { sql } = db();
   await sql`alter table public.orders drop column stage`;
   const since = new Date('2030-01-01T00:00:00Z');

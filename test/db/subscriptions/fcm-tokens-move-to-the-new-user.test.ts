@@ -44,7 +44,7 @@ test.each(['insert', 'upsert'] as const)('%s: the device belongs to the new user
   expect([...seen]).toEqual([]);
 });
 
-test('what waited for the user before is cancelled, and never claimed', async () => {
+test('deliveries that waited for the previous user are cancelled, and never claimed', async () => {
   const { sql } = db();
   const [before, after] = [await createUser(sql), await createUser(sql)];
   const app = createAppSubscription();

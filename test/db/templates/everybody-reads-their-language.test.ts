@@ -89,7 +89,7 @@ test.each([
   expect(row?.locale).toBe(normal);
 });
 
-test('what a translation leaves out, the default says; what it has is not mixed', async () => {
+test('the default fills in what a translation leaves out, and translations are not mixed', async () => {
   const { sql } = db();
   const values = { params: { n: 3 } };
   expect(await preview(sql, 'news', { ...values, locale: 'de' })).toMatchObject({

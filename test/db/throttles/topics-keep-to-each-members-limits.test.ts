@@ -111,7 +111,7 @@ test('a member whose limit another session holds does not keep dispatchers waiti
   expect(await openAlarms(sql)).not.toContain('expansion_failed');
 });
 
-test('where nothing is limited, nothing is counted', async () => {
+test('nothing is counted without a limit', async () => {
   const { sql } = db();
   await throttle(sql, 'alerts', 1);
   const { topic } = await createTopic(sql, 2);

@@ -213,7 +213,7 @@ test('what is shown is taken from the screen at sign-out, offline too, when the 
   expect(browser.toldWorker).toEqual([]);
 });
 
-test('what is shown on a device that its user removed elsewhere is taken from the screen', async () => {
+test('notifications on a device that its user removed elsewhere are taken from the screen', async () => {
   const push = open();
   const device = await push.subscribe();
   const phone = createBrowser(stack());

@@ -66,7 +66,7 @@ test('a listener that was removed hears nothing', async () => {
   expect(heard).toEqual([]);
 });
 
-test('where the next user cannot be synced, the status is not that of the one before', async () => {
+test('when the next user cannot be synced, the status is not the previous user’s', async () => {
   const reports: Error[] = [];
   const { push } = await listening((error) => reports.push(error));
   await push.subscribe();

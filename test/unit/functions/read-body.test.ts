@@ -21,7 +21,7 @@ function endless(chunk: Uint8Array, headers: Record<string, string> = {}) {
 
 const post = (body: BodyInit) => new Request('http://localhost/', { method: 'POST', body });
 
-test('what is as long as it may be is read, without a body it is empty', async () => {
+test('a body of the maximum length is read, and a request without a body is empty', async () => {
   expect(await readBody(post('x'.repeat(100)), 100)).toBe('x'.repeat(100));
   expect(await readBody(new Request('http://localhost/', { method: 'POST' }), 100)).toBe('');
 });
@@ -46,7 +46,7 @@ test('a body that does not end is left at the limit, whatever it says of its len
   }
 });
 
-test('one that says that it is too long is not read at all', async () => {
+test('a body whose content-length is too long is not read at all', async () => {
   const { request, seen } = endless(new Uint8Array(1000), { 'content-length': '10001' });
   await expect(readBody(request, 10_000)).rejects.toMatchObject({ code: 'body_too_large' });
   expect(seen.chunks).toBeLessThan(2);
@@ -89,7 +89,7 @@ function slow() {
   };
 }
 
-test('one that does not come to its end in time is given up, however often a byte of it comes', async () => {
+test('a body that does not end in time is given up, however often a byte of it comes', async () => {
   const { request, seen, send } = slow();
   const read = createBodyReader({ bodyMs: 30 })(request, 100);
   const drip = setInterval(() => send('x'), 5);
