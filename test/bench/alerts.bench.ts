@@ -101,7 +101,7 @@ async function measureDatabase(server: PostgresServer, progress: Progress): Prom
       if (size === LARGEST) await addChanges(superuser, users);
       await openMarket(superuser, users, size);
     });
-    // The symbols' first quotes are inserts, and nobody's first call is measured.
+    // The symbols' first quotes are inserts, and no first call is measured.
     await recordQuotes(sql, quotesOf(SYMBOLS, 100, new Date()));
     ticks[size] = ticker(sql, admin, SYMBOLS, CROSSED);
     if (size === LARGEST) largest = sql;
@@ -169,7 +169,7 @@ const bench: Bench = {
         ),
         row('finding them among 1,000,000, by index', 'index'),
         row('finding them, by a join with all that wait', 'join', 'index'),
-        row('tick of 1,000 that nobody watches', 'unwatched', 10_000),
+        row('tick of 1,000 that no alert watches', 'unwatched', 10_000),
         row('tick of 1,000 watched over 11 windows', 'changes', 'unwatched'),
         row(`one quote that ${ON_ONE_LINE.toLocaleString('en')} users wait for`, 'oneLine'),
         row('tend_alerts() with 1,000,000', 'tend'),
@@ -188,7 +188,7 @@ const bench: Bench = {
       ],
       notes: [
         `Medians of ${ROUNDS} rounds, the last rows of ${SIDE_ROUNDS}; flushed to disk; wall clock. A tick records, fires, notifies and makes deliveries.`,
-        'The base of the ticks is that at 10,000 alerts; of both ways of finding, the index; of 11 windows, what nobody watches.',
+        'The base of the ticks is that at 10,000 alerts; of both ways of finding, the index; of 11 windows, what no alert watches.',
         `To device: ${LATENCY_MESSAGES} ticks of 1,000 quotes at ${LATENCY_ALERTS.toLocaleString('en')} alerts, one of which fires, each to a function that sleeps.`,
       ],
     };

@@ -26,7 +26,7 @@ const bench: Bench = {
       };
       const admin = connect(server, { superuser: true });
       const sample = (side: QueueSide) => async (): Promise<Sample> => {
-        // Nobody pays for the pages that the side before left dirty.
+        // No side pays for the pages that the side before left dirty.
         await admin`checkpoint`;
         const started = performance.now();
         await side.enqueue(JOBS);

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await ui.page().evaluate(await readFile(path, 'utf8'));
 });
 
-/** Every state that looks different, and how one gets there. */
+/** Every state that looks different, and the steps that lead to it. */
 const STATES: [name: string, component: Component, state: RecordedState, reach?: () => Promise<unknown>][] = [
   ['the prompt', 'prompt', { status: 'default' }],
   [
@@ -37,7 +37,7 @@ const STATES: [name: string, component: Component, state: RecordedState, reach?:
   ['the prompt without push', 'prompt', { status: 'unsupported' }],
   ['the settings', 'settings', fullState, () => ui.text('Outages')],
   ['the settings with a question', 'settings', fullState, () => ui.click('button', 'Remove Phone')],
-  ['the settings of nobody', 'settings', { status: 'signed-out' }],
+  ['the settings when signed out', 'settings', { status: 'signed-out' }],
   [
     'the settings that failed',
     'settings',
@@ -207,7 +207,7 @@ test('without a theme of the page, dark follows the system', async () => {
   await page.emulateMediaFeatures([]);
 });
 
-test('nothing moves for who asked for less motion', async () => {
+test('nothing moves for a user who asked for less motion', async () => {
   await ui.page().emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
   await ui.show('inbox', fullState);
   await ui.click('button', 'Inbox, 2 unread');

@@ -7,7 +7,7 @@ import { useStack } from '../support/stack.ts';
 import { visitDemo } from './support/demo-visitor.ts';
 import { type Firefox, startFirefox } from './support/firefox.ts';
 
-// Components, client, service worker and project together, in a stock Firefox: what somebody does who tries Supapush.
+// Components, client, service worker and project together, in a stock Firefox: what a visitor does who tries Supapush.
 
 const stack = useStack({ workers: { cron: false } });
 let demo: DemoPage;
@@ -35,7 +35,7 @@ const shows = async (title: string): Promise<void> =>
     20_000,
   ));
 
-test('somebody signs up, turns notifications on, and follows a deal and an alert from the push to its receipt', async () => {
+test('a visitor signs up, turns notifications on, and follows a deal and an alert to the receipt', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('anna@example.com');
   await visitor.press('Turn on');
@@ -71,7 +71,7 @@ test('somebody signs up, turns notifications on, and follows a deal and an alert
   await visitor.sees('Done');
 });
 
-test('who signs out is no longer notified here', async () => {
+test('a user who signs out is no longer notified here', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.sees('Rocket');
   await visitor.press('Sign out');
@@ -82,7 +82,7 @@ test('who signs out is no longer notified here', async () => {
   );
 });
 
-test('what fails is told, and who signs out without a network is signed out', async () => {
+test('errors are shown, and a user who signs out without a network is signed out', async () => {
   const visitor = visitDemo(await firefox.open(demo.url));
   await visitor.signIn('carla@example.com');
   await visitor.page.evaluate(() => {

@@ -13,7 +13,7 @@ const firefox = useFirefox(stack, 'app');
 
 const titles = async (): Promise<string[]> => (await firefox.alerts()).map(({ title }) => title);
 
-test('a message that is sent three times is one on the screen, and dismissed by nobody', async () => {
+test('a message that is sent three times is shown once, and does not count as dismissed', async () => {
   const { pushService } = stack();
   await makeImpatient(project.sql());
   const page = await firefox.openApp();

@@ -15,7 +15,7 @@ const ben: RecordedState = {
 const become = (userId: string | null, next?: RecordedState): Promise<void> =>
   ui.page().evaluate((id, state) => recorded.become(id, state), userId, next);
 const letGo = (): Promise<number> => ui.page().evaluate(() => recorded.letGo());
-/** What is asked for `next` never answers: what is shown then is of nobody else. */
+/** Requests for `next` are never answered, and meanwhile nothing of another user may be shown. */
 const slow = (next: RecordedState): RecordedState => ({
   ...next,
   hanging: [
@@ -33,7 +33,7 @@ const gone = async (...texts: string[]): Promise<void> => {
 
 for (const [way, between] of [
   ['from one to the other', false],
-  ['by way of nobody', true],
+  ['by way of a sign-out', true],
 ] as const) {
   const change = async (next: RecordedState): Promise<void> => {
     if (between) await become(null);
@@ -86,7 +86,7 @@ test('what was still being loaded for one user is not shown to the next', async 
   await ui.text('No messages yet.');
 });
 
-test('what one user has asked for is not put among the things of the next', async () => {
+test('answers to requests of one user are not mixed into the data of the next', async () => {
   await ui.show('alerts', { ...fullState, late: ['alerts.create'] });
   await ui.click('button', 'New alert');
   await ui.fill('spinbutton', 'Value', '123456');
@@ -99,14 +99,14 @@ test('what one user has asked for is not put among the things of the next', asyn
   await ui.text('No alerts yet');
 });
 
-test('where the next user cannot be synced, theirs is loaded all the same', async () => {
+test('the data of the next user is loaded even when their sync fails', async () => {
   await ui.show('inbox', fullState);
   await ui.find('button', 'Inbox, 2 unread');
   await become('ben', { ...ben, failing: { sync: 'failed' } });
   await ui.find('button', 'Inbox, 1 unread');
 });
 
-test('when nobody is signed in any more, nothing is asked and nothing is shown, even where push is unsupported', async () => {
+test('after a sign-out nothing is asked and nothing is shown, even where push is unsupported', async () => {
   await ui.show('inbox', { ...fullState, status: 'unsupported' });
   await ui.find('button', 'Inbox, 2 unread');
   await become(null, { ...fullState, status: 'unsupported' });

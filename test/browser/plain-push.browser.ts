@@ -84,7 +84,7 @@ test('a browser that unsubscribed answers 410, and its row is gone', async () =>
   expect(pushed.map(({ status }) => status)).toEqual([410]);
 });
 
-test('what our encryption makes of the most bytes a push may have is shown whole', async () => {
+test('a message of the maximum size is encrypted, delivered and shown whole', async () => {
   const page = await firefox.openApp();
   await signUp(page, 'anna');
   const endpoint = await subscribe(page);
@@ -121,7 +121,7 @@ test('a push that comes while the network is away is shown when it is back', asy
   await alert('In the tunnel');
 });
 
-test('whoever signs in on a browser gets its pushes, and the one before no longer', async () => {
+test('the user who signs in on a browser gets its pushes, and the user before them no longer does', async () => {
   const page = await firefox.openApp();
   const anna = await signUp(page, 'anna');
   const endpoint = await subscribe(page);

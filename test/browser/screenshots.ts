@@ -43,7 +43,7 @@ try {
   await page.setViewport(PHONE);
   await take(page, 'demo-phone');
 
-  // Firefox was told beforehand that the user allows notifications; here nobody was asked yet.
+  // Firefox was told beforehand that the user allows notifications; here the user has not been asked yet.
   const unasked = await chromium.open(demo.url);
   await unasked.setViewport({ width: 760, height: 700 });
   await visitDemo(unasked).signIn('ben@example.com');

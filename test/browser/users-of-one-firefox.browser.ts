@@ -38,7 +38,7 @@ test('the second user of a browser gets its pushes, and the first no longer', as
   expect(await project.devicesOf(ben)).toHaveLength(1);
 });
 
-test('what one user was shown goes when they sign out, or somebody else signs in, and was dismissed by nobody', async () => {
+test('messages shown go when the user signs out or another signs in, and do not count as dismissed', async () => {
   const page = await openReady();
   const anna = await project.signUp(page, 'anna');
   await project.subscribe(page);

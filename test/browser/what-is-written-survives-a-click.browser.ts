@@ -5,13 +5,13 @@ import { useStack } from '../support/stack.ts';
 import { useApp } from './support/use-app.ts';
 import { useFirefox } from './support/use-firefox.ts';
 
-// Somebody writes something in the app, and clicks a notification. In a stock Firefox, by clicks that are the user's.
+// A user writes something in the app, then clicks a notification. In a stock Firefox, with clicks that count as the user's.
 
 const stack = useStack({ workers: { cron: false } });
 const project = useApp(stack);
 const firefox = useFirefox(stack, 'app');
 
-/** A page in which somebody has begun to write. */
+/** A page in which a user has begun to write. */
 async function writingIn(path: string): Promise<{ page: Page; user: string }> {
   const page = await firefox.openApp(path);
   await page.evaluate(async () => void (await appReady));

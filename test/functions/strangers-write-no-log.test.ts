@@ -88,7 +88,7 @@ test('while the database is away, 600 requests are one line for each thing that 
 });
 
 test.each(FUNCTIONS)(
-  '%s that is not configured says so once to its log, whoever asks how often',
+  '%s that is not configured says so once to its log, however often it is asked',
   async (name) => {
     await withFunction(name, { secrets: { PUSH_BELL_SECRET: 'short' } }, async ({ url, lines }) => {
       await many(200, () => post(url, '{}'));

@@ -45,7 +45,7 @@ test('all components are at most 16 kB gzipped, and need React alone', async () 
   expect(bytes).toBeLessThanOrEqual(16 * 1024);
 });
 
-test('who shows the bell alone ships no settings and no alerts', async () => {
+test('an app that shows the bell alone ships no settings and no alerts', async () => {
   const { bytes } = await bundle(`export { InboxBell, PushProvider } from 'supapush/react';`);
   expect(bytes).toBeLessThanOrEqual(8 * 1024);
 });

@@ -190,7 +190,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
   return browser;
 }
 
-/** Signs somebody new up at this client; returns the user's id. */
+/** Signs a new user up at this client; returns the user's id. */
 export async function signUp(supabase: SupabaseClient): Promise<{ id: string; email: string }> {
   const email = `${randomUUID()}@example.com`;
   const { data, error } = await supabase.auth.signUp({ email, password: PASSWORD });
@@ -198,7 +198,7 @@ export async function signUp(supabase: SupabaseClient): Promise<{ id: string; em
   return { id: data.user.id, email };
 }
 
-/** Signs somebody in who signed up before. */
+/** Signs in a user who signed up before. */
 export async function signIn(supabase: SupabaseClient, email: string): Promise<void> {
   const { error } = await supabase.auth.signInWithPassword({ email, password: PASSWORD });
   if (error) throw new Error(`Sign-in failed: ${error.message}`);

@@ -93,7 +93,7 @@ export interface HostileMessage {
 }
 
 /**
- * A message that resembles what a device says, in the name of one that is registered or of nobody, and is spoiled in one place
+ * A message that resembles what a device says, in the name of a registered device or of none, and is spoiled in one place
  * or several: a value, a member, the text or its bytes.
  *
  * @param random from 0 to 1

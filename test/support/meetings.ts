@@ -32,7 +32,7 @@ export async function meet(
   return answers;
 }
 
-/** Success, or that somebody else was faster; never what Postgres says of a circle or of a key that is taken. */
+/** Success, or that another session was faster; never what Postgres says of a deadlock or of a key that is taken. */
 export function expectClear(answers: Set<string>, ...more: string[]): void {
   for (const one of answers) expect(['ok', 'PT409 device_busy', ...more]).toContain(one);
   expect(answers).toContain('ok');

@@ -20,7 +20,7 @@ export interface OpenFunction {
 /**
  * Starts one of the project's functions by itself.
  *
- * @param options.project the Data API it works with; a port where nobody answers unless given
+ * @param options.project the Data API it works with; a port where nothing answers unless given
  * @param options.entrypoint in the place of the function's own
  */
 export async function startOpenFunction(

@@ -10,7 +10,7 @@ export interface TestDatabase {
   url: string;
   superuserUrl: string;
   name: string;
-  /** Closes `sql` and drops the database, whoever is still connected. */
+  /** Closes `sql` and drops the database, even while others are still connected. */
   drop(): Promise<void>;
 }
 

@@ -22,7 +22,7 @@ export const NIGHTS_IN_VIENNA: Preferences = {
   quiet_until: '07:00',
 };
 
-/** In a winter that is far away, so that whoever is told something then has to wait: Vienna is an hour ahead of UTC. */
+/** In a winter that is far away, so that a message for then always has to wait: Vienna is an hour ahead of UTC. */
 export const EVENING = new Date('2041-01-11T20:30:00Z');
 export const NIGHT = new Date('2041-01-11T23:30:00Z');
 export const MORNING = new Date('2041-01-12T06:00:00Z');

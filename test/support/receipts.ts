@@ -6,7 +6,7 @@ import { asService } from './postgres.ts';
 export const LONGEST_RECEIPT = `9223372036854775807.${'x'.repeat(22)}`;
 if (LONGEST_RECEIPT.length !== MAX_RECEIPT_BYTES) throw new Error('It is not the longest.');
 
-/** For channels whose messages nobody reports on. */
+/** For channels whose messages are not reported on. */
 export const NO_RECEIPTS = { sign: async (deliveryId: number) => `${deliveryId}.${'x'.repeat(22)}` };
 
 export interface GivenReceipt {

@@ -16,7 +16,7 @@ export interface Findings {
   notes?: string[];
 }
 
-/** Says what is going on, for somebody who waits at a terminal. */
+/** Says what is going on, for a user who waits at a terminal. */
 export type Progress = (text: string) => void;
 
 /** The default export of every `<name>.bench.ts`. */
@@ -38,7 +38,7 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** The middle value: one round that somebody else's work disturbed does not move it. */
+/** The middle value: one round that other work disturbed does not move it. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

@@ -64,5 +64,5 @@ process.on('message', (message) => {
   }
   process.send?.({ requests, endpoints: endpoints.size, lastArrival } satisfies SinkCount);
 });
-// Without its parent nobody asks any more.
+// Without its parent, no process asks any more.
 process.on('disconnect', () => process.exit(0));

@@ -9,7 +9,7 @@ const HOST = 'https://fcm.googleapis.com';
 
 /**
  * Ours: notifications to users with one device each, worked through `push_claim` and `push_complete` as a dispatcher
- * does, with `last_used_at` and the log of deliveries. Nobody answers the bell; it is rung all the same.
+ * does, with `last_used_at` and the log of deliveries. No function answers the bell; it is rung all the same.
  */
 export async function startOurs(
   server: PostgresServer,

@@ -13,7 +13,7 @@ interface App {
   push: PushClient;
   /** Another client of the same user, in place of `push`. */
   makePush(options: PushClientOptions): PushClient;
-  /** Signs somebody up, and returns the user's id. */
+  /** Signs a user up, and returns their id. */
   signUp(email: string): Promise<string>;
   signIn(email: string): Promise<string>;
   signOut(): Promise<void>;

@@ -15,7 +15,7 @@ const PASSWORD = 'correct horse battery staple';
 
 // The steps of docs/start/frontend.md, by hand.
 const app = {
-  /** Signs somebody up, and returns the user's id. */
+  /** Signs a user up, and returns their id. */
   async signUp(email: string): Promise<string> {
     const { data, error } = await (await connected).auth.signUp({ email, password: PASSWORD });
     if (error) throw error;
@@ -27,7 +27,7 @@ const app = {
     if (error) throw error;
   },
 
-  /** Registers this browser for whoever is signed in, and returns its endpoint. */
+  /** Registers this browser for the signed-in user, and returns its endpoint. */
   async subscribe(): Promise<string> {
     const { vapidPublicKey } = await config;
     await navigator.serviceWorker.register('/plain-sw.js');
@@ -58,7 +58,7 @@ const app = {
     return (await subscription?.unsubscribe()) ?? false;
   },
 
-  /** The endpoints that whoever is signed in can see. */
+  /** The endpoints that the signed-in user can see. */
   async endpoints(): Promise<string[]> {
     const { data, error } = await (await connected).from('push_subscriptions').select('endpoint');
     if (error) throw error;

@@ -37,7 +37,7 @@ export interface Recorded {
   failing: Record<string, string>;
   /** Messages that come from now on. */
   arrive(item: InboxItem): void;
-  /** Somebody else signs in, whose things these are; null: nobody does, and the session is over. */
+  /** Another user signs in, and `next` is what they have; null: no user does, and the session is over. */
   become(userId: string | null, next?: RecordedState): void;
   letGo(): number;
   /** How many answers wait to be let go. */

@@ -1,7 +1,7 @@
 import type { ElementHandle, JSHandle, Page } from 'puppeteer-core';
 import { eventually } from '../../support/eventually.ts';
 
-/** What somebody does on the demo page. */
+/** What a visitor does on the demo page. */
 export interface DemoVisitor {
   readonly page: Page;
   signIn(email: string): Promise<void>;

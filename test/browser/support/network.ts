@@ -26,7 +26,7 @@ export async function startNetwork(target: string): Promise<Network> {
       [far, near],
     ] as const) {
       sockets.add(socket);
-      // A broken half is the end of the other; why it broke is nobody's business.
+      // When one half breaks, the other ends too; the reason does not matter here.
       socket.on('error', () => {});
       socket.once('close', () => {
         sockets.delete(socket);

@@ -69,7 +69,7 @@ export async function buildQuickStartApp(
   );
   await writeFile(join(app, '.env.local'), lines);
 
-  // The package needs nothing but its peers, so that npm has nobody to ask.
+  // The package needs nothing but its peers, so that npm needs no registry.
   await runIn(home, 'npm', ['install', '--offline', '--legacy-peer-deps', '--no-audit', archive], app);
   for (const installed of INSTALLED) {
     await symlink(join(PROJECT, 'node_modules', installed), join(app, 'node_modules', installed));

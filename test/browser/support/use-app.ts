@@ -16,9 +16,9 @@ export interface SubscriptionRow {
 /** What tests of the SDK do with the app's page, and look for in the database. */
 export interface AppHandle {
   sql(): postgres.Sql;
-  /** Signs somebody new up in the page; their user id. */
+  /** Signs a new user up in the page; returns their user id. */
   signUp(page: Page, name: string): Promise<string>;
-  /** Makes this browser a device of whoever is signed in, and returns its row. */
+  /** Makes this browser a device of the signed-in user, and returns its row. */
   subscribe(page: Page): Promise<SubscriptionRow>;
   devicesOf(userId: string): Promise<SubscriptionRow[]>;
   notify(userId: string, title: string): Promise<void>;

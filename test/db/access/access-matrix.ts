@@ -33,7 +33,7 @@ export const MATRIX: Record<string, Answers> = {
   },
   'public.push_topics': {
     anon: all(REFUSED),
-    // Whoever signs in may see and join each of them.
+    // Every signed-in user may see and join each of them.
     'other user': { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
     owner: { select: 1, insert: REFUSED, update: REFUSED, delete: REFUSED },
     service_role: all(1),

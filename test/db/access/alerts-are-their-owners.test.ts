@@ -61,7 +61,7 @@ describe.each(Object.entries(STATE))('%s of an alert', (column, value) => {
   });
 });
 
-test('how an alert stands is there for its owner to read, and for nobody else', async () => {
+test('the state of an alert can be read by its owner, and by no other user', async () => {
   const { sql } = db();
   const alert = await makeAlert(sql, {}, owner);
   await course(sql, [99, 101]);
@@ -90,7 +90,7 @@ test("another user's alert is neither changed nor deleted nor taken", async () =
   expect(await readAlert(sql, alert)).toMatchObject({ enabled: true, user_id: owner });
 });
 
-test('an alert for somebody else is refused before anything is said about theirs', async () => {
+test('an alert for another user is refused before anything is said about theirs', async () => {
   await setSetting(db().sql, 'max_alerts_per_user', 1);
   await make(owner, DAX);
   for (const row of [
@@ -102,7 +102,7 @@ test('an alert for somebody else is refused before anything is said about theirs
   }
 });
 
-test('the policies refuse that by themselves, were the trigger not there', async () => {
+test('the policies refuse that by themselves, even without the trigger', async () => {
   const { sql } = db();
   await sql`alter table public.push_alerts disable trigger user`;
   await sql`grant update (user_id) on public.push_alerts to authenticated`;

@@ -120,7 +120,7 @@ const ALERT_COLUMNS = [
   'window_minutes',
 ];
 
-test("what an alert waits for is its owner's to write, how it stands is nobody's", async () => {
+test('the owner of an alert sets what it waits for, and no role sets its state', async () => {
   for (const role of ['authenticated', 'service_role']) {
     expect(await columnsGranted('public.push_alerts', 'update', role)).toEqual(ALERT_COLUMNS);
     expect(await columnsGranted('public.push_alerts', 'insert', role)).toEqual(
@@ -186,7 +186,7 @@ describe.each(Object.entries(SET_BY_DATABASE))('%s of a subscription', (column, 
   });
 });
 
-test('a subscription cannot be inserted for somebody else', async () => {
+test('a subscription cannot be inserted for another user', async () => {
   const { sql } = db();
   const [user, other] = [await createUser(sql), await createUser(sql)];
   const insert = asUser(
@@ -198,7 +198,7 @@ test('a subscription cannot be inserted for somebody else', async () => {
   expect((await refusalOf(insert)).sqlstate).toBe('42501');
 });
 
-test('a subscription cannot be inserted for nobody', async () => {
+test('a subscription cannot be inserted without a user', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const insert = asUser(
@@ -210,7 +210,7 @@ test('a subscription cannot be inserted for nobody', async () => {
   expect((await refusalOf(insert)).sqlstate).toBe('42501');
 });
 
-test('a subscription cannot be given to somebody else', async () => {
+test('a subscription cannot be given to another user', async () => {
   const { sql } = db();
   const { userId } = await queueOne(sql);
   const other = await createUser(sql);
@@ -237,7 +237,7 @@ test('the policies refuse both by themselves, were the trigger not there', async
   }
 });
 
-test('what is refused for another user is refused before anything is said about their devices', async () => {
+test('a change for another user is refused before anything is said about their devices', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const { userId: full } = await queueOne(sql);
@@ -251,7 +251,7 @@ test('what is refused for another user is refused before anything is said about 
   expect((await refusalOf(insert)).sqlstate).toBe('42501');
 });
 
-test('a notification could not be given to somebody else even with the right to that column', async () => {
+test('a notification could not be given to another user even with the right to that column', async () => {
   const { sql } = db();
   const { userId } = await queueOne(sql);
   const other = await createUser(sql);

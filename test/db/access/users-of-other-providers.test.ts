@@ -54,7 +54,7 @@ describe.each(OWNED)('%s', (table) => {
       [`delete from public.${table} where ${key} = $1`, [id]],
     ] as const) {
       const refusal = await refusalOf(asUser(sql, OTHER, (t) => t.unsafe(text, [...parameters])));
-      // What nobody may do is refused for that.
+      // What no user may do is refused for that reason.
       if (refusal.sqlstate !== '42501') expect({ text, ...refusal }).toMatchObject(REFUSED);
     }
   });
@@ -82,7 +82,7 @@ test('what is everybody’s is read all the same', async () => {
   for (const table of ['push_categories', 'push_quotes', 'push_levels']) await read(table);
 });
 
-test('ids are taken in every spelling that Postgres has, and a session without one is nobody’s', async () => {
+test('ids are taken in every spelling that Postgres has, and a session without one belongs to no user', async () => {
   const { sql } = db();
   const { id } = await createUser(sql);
   const me = (sub: string) =>

@@ -70,7 +70,7 @@ async function walk(seed: number): Promise<{ fired: number; heldBack: number }> 
       await sql`select push.tend_alerts(1000000, ${new Date(now)})`;
     }
     if (step % 8 === 5) {
-      // Whoever records has no memory of its own: another connection, which says the last ones again, goes on.
+      // A recorder has no memory of its own: another connection, which says the last quotes again, goes on.
       sql = postgres(db().url, { onnotice: () => undefined, max: 1 });
       const again = await recordQuotes(
         sql,

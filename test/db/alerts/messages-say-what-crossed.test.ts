@@ -139,7 +139,7 @@ test('title and body of its own are Mustache over the same values', async () => 
   });
 });
 
-test('what its owner calls it is text, never a template', async () => {
+test('the name its owner gives it is text, never a template', async () => {
   expect(await crossed({ setup: '{{symbol}}', title: '{{setup}}' })).toMatchObject({
     title: '{{symbol}}',
     body: '{{symbol}} · level 100 · now 101',
@@ -179,7 +179,7 @@ test("the urgency is the alert's", async () => {
   expect(await crossed({ urgency: 'low' })).toMatchObject({ urgency: 'low' });
 });
 
-test('who has muted its category, or all alerts, gets no push of it', async () => {
+test('a user who has muted its category, or all alerts, gets no push of it', async () => {
   const { sql } = db();
   for (const [category, state] of [
     ['alerts:DAX', 'suppressed'],

@@ -15,7 +15,7 @@ import { throttle } from '../../support/throttles.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
-// Whoever waits for a lock here fails, rather than waiting for a test that waits for it.
+// A session that waits for a lock here fails, rather than waiting for a test that waits for it.
 let impatient: postgres.Sql;
 beforeAll(() => {
   impatient = postgres(db().url, { connection: { lock_timeout: 5000 }, onnotice: () => {} });
@@ -42,7 +42,7 @@ const tend = async (seconds: number, sql: postgres.Sql = impatient) =>
 const fired = async (...ids: string[]) =>
   await Promise.all(ids.map(async (id) => (await readAlert(db().sql, id)).times_fired));
 
-/** Lets somebody do this and keep it uncommitted while `meanwhile` runs. */
+/** Does `work` in another session and keeps it uncommitted while `meanwhile` runs. */
 async function whileOpen(
   work: (sql: postgres.Sql) => PromiseLike<unknown>,
   meanwhile: () => Promise<void>,
@@ -111,7 +111,7 @@ test('a value that was written too long ago is not looked at again', async () =>
   expect(await tend(60 + 600)).toBe(0);
 });
 
-test('a user who is being deleted holds up nobody', async () => {
+test('a user who is being deleted holds up no quote', async () => {
   await whileOpen(
     (sql) => sql`delete from auth.users where id = ${owner}`,
     async () => {
@@ -122,7 +122,7 @@ test('a user who is being deleted holds up nobody', async () => {
   expect(await fired(others)).toEqual([1]);
 });
 
-test('who is deleted while an alert fires waits for that, and then goes', async () => {
+test('a user who is deleted while an alert fires waits for that, and then goes', async () => {
   const { sql, url } = db();
   await withSessions(url, 2, async (...sessions) => {
     const [writer, admin] = sessions as [Session, Session];
@@ -135,7 +135,7 @@ test('who is deleted while an alert fires waits for that, and then goes', async 
   });
 });
 
-test('a level that is being written holds up nobody, and counts from its commit on', async () => {
+test('a level that is being written holds up no quote, and counts from its commit on', async () => {
   const { sql } = db();
   await sql`insert into public.push_levels (symbol, level, value) values ('DAX', 'line', 100)`;
   const follower = await makeAlert(sql, { condition: 'level', level: 'line' });

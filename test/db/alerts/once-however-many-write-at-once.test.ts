@@ -136,7 +136,7 @@ test(`so it is while users change their alerts, levels move and the minute's job
         moveLevels(mover),
         tend(tender.sql, run),
       ]);
-      // What somebody's change kept from an alert, the next minute brings.
+      // The next minute fires the alerts that a concurrent change held back.
       await tend(sql, run);
       if (run % 20 === 0) await expectFirings(run);
     }

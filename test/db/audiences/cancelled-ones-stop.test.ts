@@ -16,7 +16,7 @@ async function cancel(id: string, now = startOfClock()): Promise<number> {
   return Number(row?.n);
 }
 
-test('in the middle of an expansion: what waits is taken back, what is sent stays, nobody else is reached', async () => {
+test('in the middle of an expansion: what waits is taken back, what is sent stays, no other member is reached', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 6);
   const id = await notifyTopic(sql, topic);
@@ -112,7 +112,7 @@ test('one that fails while it is cancelled is not tried again', async () => {
   expect(delivery).toEqual({ state: 'cancelled', last_code: 'notification_cancelled' });
 });
 
-test('what has not been taken back yet is not handed out either', async () => {
+test('deliveries that are not taken back yet are not handed out either', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 5);
   const id = await notifyTopic(sql, topic);
@@ -125,7 +125,7 @@ test('what has not been taken back yet is not handed out either', async () => {
   expect(await readProgress(sql, id)).toMatchObject({ queued: 0, cancelled: 5 });
 });
 
-test('of many, they are taken back in chunks', async () => {
+test('many deliveries are taken back in chunks', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 25);
   const id = await notifyTopic(sql, topic);

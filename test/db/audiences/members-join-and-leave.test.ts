@@ -44,7 +44,7 @@ test('a user sees no membership but their own, and ends no other', async () => {
 });
 
 describe('refused is', () => {
-  test('to join for somebody else, at the limit too', async () => {
+  test('to join for another user, at the limit too', async () => {
     const { sql } = db();
     const other = await createUser(sql);
     await setSetting(sql, 'max_topics_per_user', 1);
@@ -59,7 +59,7 @@ describe('refused is', () => {
     }
   });
 
-  test('to join as nobody', async () => {
+  test('to join without signing in', async () => {
     const insert = asAnon(
       db().sql,
       (t) => t`insert into public.push_topic_members (topic) values (${topic})`,

@@ -17,7 +17,7 @@ async function inboxOf(userId: string): Promise<string[]> {
   return rows.map(({ title }) => title);
 }
 
-test('members read it beside their own messages, with a device or without, and nobody else does', async () => {
+test('members read it beside their own messages, with a device or without, and no other user does', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 1, 0);
   const [member] = userIds as [string];
@@ -32,7 +32,7 @@ test('members read it beside their own messages, with a device or without, and n
   expect((await refusalOf(anon)).sqlstate).toBe('42501');
 });
 
-test('who joins later reads what was sent before; who leaves does not any more', async () => {
+test('a member who joins later reads what was sent before; one who leaves no longer does', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 1);
   const late = await createUser(sql);
@@ -43,7 +43,7 @@ test('who joins later reads what was sent before; who leaves does not any more',
   expect(await inboxOf(userIds[0] as string)).toEqual([]);
 });
 
-test('before its time, and when it was taken back, nobody reads it', async () => {
+test('no member reads it before its time, or after it was taken back', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 1);
   await notifyTopic(sql, topic, { title: 'later', sendAt: plus(new Date(), 3600) });

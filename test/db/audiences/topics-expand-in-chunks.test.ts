@@ -31,7 +31,7 @@ test('the caller writes one row and calls a dispatcher; no delivery is made in i
   expect(await countRings(sql)).toBe(1);
 });
 
-test('chunk by chunk every device of every member gets one delivery, and nobody else has one', async () => {
+test('chunk by chunk every device of every member gets one delivery, and no other user has one', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 7, 2);
   await createTopic(sql, 3);
@@ -55,8 +55,8 @@ test('a chunk that ends with the last member is the last one', async () => {
 });
 
 test.each([
-  ['nobody', 0, 0],
-  ['nobody who has a device', 3, 0],
+  ['no members', 0, 0],
+  ['members without a device', 3, 0],
 ])('a topic of %s is done with after one chunk', async (_who, members, devices) => {
   const { sql } = db();
   const { topic } = await createTopic(sql, members, devices);
@@ -80,7 +80,7 @@ test('a chunk that is rolled back is made again, and none of it twice', async ()
   expect(await reachedUsers(id)).toEqual(userIds);
 });
 
-test('while one works on a message, another finds the next message, or nothing, and waits for nobody', async () => {
+test('while one works on a message, another finds the next message, or nothing, and does not wait', async () => {
   const { sql, url } = db();
   const { topic } = await createTopic(sql, 4);
   const first = await notifyTopic(sql, topic);
@@ -106,7 +106,7 @@ test('several messages take turns', async () => {
   for (const id of ids) expect(await readProgress(sql, id)).toMatchObject({ members: 4 });
 });
 
-test('who joins while it expands is not notified, on either side of what is done', async () => {
+test('a user who joins while it expands is not notified, on either side of what is done', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic);
@@ -120,7 +120,7 @@ test('who joins while it expands is not notified, on either side of what is done
   expect(await reachedUsers(id)).toEqual(userIds);
 });
 
-test('who leaves before their turn is not notified', async () => {
+test('a member who leaves before their turn is not notified', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic);

@@ -70,7 +70,7 @@ test('Vault entries that come in another way end that alarm too, once a dispatch
   expect(await openAlarms(sql)).toEqual([]);
 });
 
-test('a URL that pg_net refuses: the write goes through, an alarm says why, and nobody is waited for', async () => {
+test('a URL that pg_net refuses: the write goes through without waiting, and an alarm says why', async () => {
   const { sql } = db();
   await sql`select vault.create_secret('not a url', 'push_project_url'), vault.create_secret(${BELL_SECRET}, 'push_bell_secret')`;
   await notify(sql, user);

@@ -60,7 +60,7 @@ test('it cannot leave while a transaction that counted on it is open, and then s
     // The transaction does not ring: the dispatcher is there.
     expect(await countRings(app.sql)).toBe(0);
 
-    // Not even the tenth time; and it waits for nobody.
+    // It does not leave the tenth time either, and it does not wait.
     for (let attempt = 0; attempt < 10; attempt += 1) expect(await leave(sql)).toBe(false);
     expect(await claim(sql, startOfClock(), { dispatcher })).toEqual([]);
     await app.sql`commit`;
@@ -113,7 +113,7 @@ test('two transactions count on it at the same time', async () => {
   expect(await leave(sql)).toBe(true);
 });
 
-test('whoever comes while it is leaving rings for another, and waits for nobody', async () => {
+test('a transaction that comes while it is leaving rings for another, and does not wait', async () => {
   const { sql, url } = db();
   await withSessions(url, 1, async (leaving) => {
     if (!leaving) throw new Error('one session');
@@ -143,7 +143,7 @@ test('at the end of its time with nothing left it goes quietly', async () => {
   expect(await countRings(db().sql)).toBe(0);
 });
 
-test('at the end of its time, while somebody counts on it, another one is called in its place', async () => {
+test('at the end of its time, while a transaction counts on it, another one is called in its place', async () => {
   const { sql, url } = db();
   await withSessions(url, 1, async (app) => {
     if (!app) throw new Error('one session');
@@ -170,7 +170,7 @@ test('one that was given up for dead may leave, and calls another when there is 
   expect(await countRings(sql)).toBe(1);
 });
 
-test('what waits for a paused push service keeps nobody', async () => {
+test('what waits for a paused push service keeps no dispatcher', async () => {
   const { sql } = db();
   await notify(sql, user);
   await pauseHosts(sql, new Date(Date.now() + 3_600_000));

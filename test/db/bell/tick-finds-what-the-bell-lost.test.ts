@@ -41,7 +41,7 @@ test('with nothing to do it does nothing', async () => {
   expect(await countRings(db().sql)).toBe(0);
 });
 
-test('a bell that was lost is rung again, once nobody is expected any more', async () => {
+test('a bell that was lost is rung again, once no dispatcher is expected any more', async () => {
   const { sql } = db();
   await queueOne(sql);
   await loseRings();
@@ -72,7 +72,7 @@ test('dead dispatchers are removed, live ones stay', async () => {
   expect([...(await sql`select id from push.dispatchers`)]).toEqual([{ id: alive }]);
 });
 
-test('what a dead dispatcher held is handed back, and somebody is called for it', async () => {
+test('what a dead dispatcher held is handed back, and another dispatcher is called for it', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql);
   await loseRings();
@@ -84,7 +84,7 @@ test('what a dead dispatcher held is handed back, and somebody is called for it'
   expect(await countRings(sql)).toBe(1);
 });
 
-test('what failed and is due again is rung for', async () => {
+test('the tick rings for a delivery that failed and is due again', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql);
   await loseRings();
@@ -107,7 +107,7 @@ test('a push service whose pause is over is rung for', async () => {
   expect(await tick(plus(now, 61))).toMatchObject({ rung: true });
 });
 
-test('what is too late is ended, and nobody called for it', async () => {
+test('what is too late is ended, and no dispatcher is called for it', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql, { ttl: 60 });
   await loseRings();
@@ -115,7 +115,7 @@ test('what is too late is ended, and nobody called for it', async () => {
   expect((await readDelivery(sql, deliveryId)).state).toBe('expired');
 });
 
-test('what is scheduled is released when its time has come, and rung for once', async () => {
+test('a scheduled message is released when its time has come, and the tick rings once', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   await subscribe(sql, user.id);
@@ -136,7 +136,7 @@ test('a dispatcher that a transaction counts on outlives its lease until that tr
     if (!app) throw new Error('one session');
     await app.sql`begin`;
     await notify(app.sql, user.id);
-    // Waits for nobody.
+    // The tick does not wait.
     await tick(plus(new Date(), 100));
     await app.sql`commit`;
   });

@@ -24,7 +24,7 @@ async function isRemoved(userId: string, endpoint: string): Promise<boolean | un
 const removeAs = (userId: string, id: string) =>
   asUser(db().sql, userId, (t) => t`delete from public.push_subscriptions where id = ${id}`);
 
-test('what a user deletes is a removed device, to that user alone', async () => {
+test('a device that its user deletes counts as removed, for that user alone', async () => {
   const { sql } = db();
   const [anna, ben] = [(await createUser(sql)).id, (await createUser(sql)).id];
   const id = await subscribe(sql, anna);
@@ -62,7 +62,7 @@ test('a removed device that is registered again is one like any other', async ()
   expect(await isRemoved(anna, endpoint)).toBe(false);
 });
 
-test('after 400 days nobody remembers it', async () => {
+test('after 400 days it is forgotten', async () => {
   const { sql } = db();
   const anna = (await createUser(sql)).id;
   const id = await subscribe(sql, anna);
@@ -106,7 +106,7 @@ async function removeAgainAndAgain(userId: string, times: number): Promise<strin
 const remembered = async (userId: string) =>
   (await db().sql`select from push.removed_devices where user_id = ${userId}`).length;
 
-test('of a user who registers and removes devices again and again the last hundred are remembered', async () => {
+test('the last hundred removed devices are remembered of a user who registers and removes again and again', async () => {
   const { sql } = db();
   const [anna, ben] = [(await createUser(sql)).id, (await createUser(sql)).id];
   await removeAgainAndAgain(ben, 1);
@@ -118,7 +118,7 @@ test('of a user who registers and removes devices again and again the last hundr
   expect(await remembered(ben)).toBe(20);
 });
 
-test('where users may have more devices, more are remembered', async () => {
+test('more are remembered where users may have more devices', async () => {
   const { sql } = db();
   const anna = (await createUser(sql)).id;
   await sql`update push.settings set max_subscriptions_per_user = 25`;

@@ -17,7 +17,7 @@ const tabs = (make: (userId: string) => Promise<[Work, Work]>) => async (): Prom
   return works.map((work): [string, Work] => [id, work]);
 };
 
-test('who registers devices in opposite order, or changes and deletes them', async () => {
+test('tabs that register devices in opposite order, or change and delete them', async () => {
   const rows = () => devices(4);
   const answers = await meet(
     db().sql,
@@ -43,7 +43,7 @@ test('who registers devices in opposite order, or changes and deletes them', asy
   }
 });
 
-test('who joins, leaves and reads topics', async () => {
+test('tabs that join, leave and read topics', async () => {
   const { sql } = db();
   const topics = await Promise.all(Array.from({ length: 4 }, () => createTopic(sql, 0)));
   for (const { topic } of topics) await notifyTopic(sql, topic);
@@ -74,7 +74,7 @@ test('who joins, leaves and reads topics', async () => {
   }
 });
 
-test('who marks messages, one by one and all', async () => {
+test('tabs that mark messages, one by one and all', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 0);
   for (let message = 0; message < 4; message += 1) await notifyTopic(sql, topic);
@@ -112,7 +112,7 @@ test('who marks messages, one by one and all', async () => {
   }
 });
 
-test('who says what they prefer, at all and on devices', async () => {
+test('tabs that set preferences, for the user and for devices', async () => {
   const { sql } = db();
   const answers = await meet(
     db().sql,
@@ -139,7 +139,7 @@ test('who says what they prefer, at all and on devices', async () => {
   );
 });
 
-test('who changes and deletes alerts', async () => {
+test('tabs that change and delete alerts', async () => {
   const { sql } = db();
   const answers = await meet(
     db().sql,

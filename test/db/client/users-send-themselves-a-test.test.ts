@@ -70,7 +70,7 @@ test('a test says what the template push_test says, in the language of its user'
 });
 
 describe('a test is refused', () => {
-  test('for a device of somebody else, as for one that is not there', async () => {
+  test('for a device of another user, as for one that does not exist', async () => {
     const { sql } = db();
     await subscribe(sql, userId);
     const other = await subscribe(sql, (await createUser(sql)).id);

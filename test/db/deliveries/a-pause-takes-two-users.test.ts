@@ -94,7 +94,7 @@ describe.each(KINDS)('a push service that %s', (_what, outcome, enough) => {
     expect(await readHost()).toMatchObject({ paused_at: null, evidence: null });
   });
 
-  test('is paused by whoever was asked, where it has never taken a message', async () => {
+  test('is paused by one user whose devices it did not know, where it has never taken a message', async () => {
     const now = await answer([await user(enough, false)], outcome);
     expect((await readHost()).paused_at).toEqual(now);
   });
@@ -224,7 +224,7 @@ describe('a push service that says 429', () => {
     expect((await readHost()).slowed_to).toBeNull();
   });
 
-  test('to one user among others slows nobody down', async () => {
+  test('to one user among others does not slow the others down', async () => {
     const [one, other] = [await user(20), await user(1)];
     for (const id of [one, other]) await notify(db().sql, id);
     const now = startOfClock();
@@ -248,7 +248,7 @@ describe('a push service that says 429', () => {
 });
 
 test.each(['channel_failed', 'delivery_unreadable'])(
-  '%s says nothing of a push service or a device: nobody was asked',
+  '%s says nothing of a push service or a device: no push service was asked',
   async (code) => {
     const { sql } = db();
     const users = [await user(10), await user(10)];
@@ -258,7 +258,7 @@ test.each(['channel_failed', 'delivery_unreadable'])(
   },
 );
 
-test('what our side could not even try pauses at once, and blames no device', async () => {
+test('an attempt that fails on our side before it is sent pauses at once, and blames no device', async () => {
   const { sql } = db();
   await user(1);
   const { deliveryId } = await queueOne(sql);

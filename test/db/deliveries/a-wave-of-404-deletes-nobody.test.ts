@@ -59,7 +59,7 @@ test.each([404, 410])(
     const [alarm] = await sql`select subject, message from push.alarms where code = 'gone_unusual'`;
     expect(alarm).toMatchObject({ subject: FCM, message: expect.stringMatching(/60 devices/) });
 
-    // It goes on for hours: nobody is deleted, and everybody who comes back gets what waited.
+    // It goes on for hours: no device is deleted, and every user who comes back gets what waited.
     for (let minute = 1; minute < 300; minute++) {
       const at = plus(later, minute * 60);
       await sql`select push.end_gone_waves(${at})`;
@@ -95,7 +95,7 @@ test('one device that worked lately and answers 404 is asked again an hour later
   expect(await openAlarms(sql)).not.toContain('gone_unusual');
 });
 
-test('one that is back at the second answer is as if nothing had been', async () => {
+test('a device that works again at the second answer keeps no trace of the first', async () => {
   const { sql } = db();
   const { users, now } = await working(1);
   await tell(users);
@@ -112,7 +112,7 @@ test('410 is the word for it: a single device goes at once, also one that worked
   expect(await devices()).toBe(2);
 });
 
-test('devices that nobody has heard of for a week are no wave, however many', async () => {
+test('devices that have not been heard of for a week are no wave, however many', async () => {
   const { sql } = db();
   const { users, now } = await working(40);
   await tell(users);

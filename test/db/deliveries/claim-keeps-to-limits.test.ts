@@ -117,7 +117,7 @@ test('a paused push service gets a few probes at a time, and nothing in between'
   expect(hostsOf(await claim(sql, plus(now, 1.5)))).toEqual({ [FCM]: 2 });
 });
 
-test('one user has no more than a share, and hides nobody behind it', async () => {
+test('one user has no more than a share, and hides no other user behind it', async () => {
   const { sql } = db();
   const greedy = await createUser(sql);
   await subscribe(sql, greedy.id);

@@ -40,7 +40,7 @@ test('eight workers that register, hand over, notify, deliver and delete at once
                 on conflict (endpoint) do update set endpoint = excluded.endpoint, user_agent = ${`step ${step}`}`,
             );
           },
-          // One row a statement: whoever changes many rows at once takes their locks in an order of their own.
+          // One row per statement: a statement that changes many rows takes their locks in an order of its own.
           () =>
             asUser(
               sql,

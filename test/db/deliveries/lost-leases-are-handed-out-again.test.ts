@@ -98,7 +98,7 @@ test('one that kills every dispatcher is given up in the end', async () => {
   await setSetting(sql, 'max_attempts', 10);
 });
 
-test('a delivery that somebody settles at this moment is not taken back', async () => {
+test('a delivery that another session settles at this moment is not taken back', async () => {
   const { sql, url } = db();
   const { deliveryId } = await queueOne(sql);
   const now = startOfClock();

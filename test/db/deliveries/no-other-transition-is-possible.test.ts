@@ -140,7 +140,7 @@ test('600 random steps make only the transitions of the design', async () => {
       if (before && before.state !== row.state) {
         const transition = `${before.state} → ${row.state}`;
         // A tick may take back a lease and end what it finds; and the report of a claim whose lease was lost still
-        // counts as long as nobody else has the delivery.
+        // counts as long as no other dispatcher has the delivery.
         const allowed =
           ALLOWED[before.state]?.includes(row.state) ||
           (name === 'tick' && transition === 'sending → expired') ||

@@ -31,7 +31,7 @@ test('it is given up in the end, and those that were claimed together with it ar
     for (let now: Date | null = startOfClock(); now !== null; now = await nextMoment(session, now)) {
       await session.sql`select push.recover_leases(${now})`;
       const claimed = await claim(session.sql, now);
-      // Whoever claims it dies before it has reported anything.
+      // Each dispatcher that claims it dies before it has reported anything.
       if (claimed.some(({ delivery_id }) => delivery_id === poison.deliveryId)) deaths++;
       else
         await complete(

@@ -99,7 +99,7 @@ test('nor after an outage in which a device of every other user has failed', asy
   expect(await roundsUntil(others, start, 60)).toBeLessThanOrEqual(2);
 });
 
-test('one user with ten thousand messages in front hides nobody from the probes', async () => {
+test('one user with ten thousand messages in front hides no other user from the probes', async () => {
   const { sql } = db();
   await sql`update push.settings set max_dispatchers = 1`;
   const one = await user(20, false);

@@ -70,7 +70,7 @@ test('deliveries wait for as long as they matter, and go out within a minute of 
   );
 });
 
-test('of a device that was made with another key, no message is given up before its time', async () => {
+test('messages to a device that was made with another key are not given up before their time', async () => {
   const { sql } = db();
   const { deliveryId, subscriptionId } = await queueOne(sql, { ttl: 86_400 });
   const other = await queueOne(sql);
@@ -78,7 +78,7 @@ test('of a device that was made with another key, no message is given up before 
   let attempts = 0;
   for (let minute = 0; minute < 1380; minute += 5) {
     const now = plus(start, minute * 60);
-    // Somebody else's messages are accepted all the while.
+    // Another user's messages are accepted all the while.
     if (minute % 60 === 0) await notify(sql, other.userId);
     const claimed = await claim(sql, now);
     attempts += claimed.filter(({ delivery_id }) => delivery_id === deliveryId).length;

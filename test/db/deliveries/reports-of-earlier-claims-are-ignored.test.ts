@@ -50,7 +50,7 @@ test('the running claim is settled all the same', async () => {
   expect((await readDelivery(sql, deliveryId)).state).toBe('sent');
 });
 
-test('a report after the lease is taken as long as nobody else has the delivery, so that it is not sent twice', async () => {
+test('a report after the lease counts while no other dispatcher has the delivery, which avoids a repeat', async () => {
   const { sql } = db();
   const { deliveryId } = await queueOne(sql);
   const now = startOfClock();

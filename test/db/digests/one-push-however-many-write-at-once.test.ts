@@ -117,7 +117,7 @@ test('writers never wait for each other once the digest is open', async () => {
   expect(sum(await countsOf(user))).toBe(4);
 });
 
-test('who has not committed yet keeps it from being closed, and is counted', async () => {
+test('a transaction that has not committed yet keeps it from being closed, and is counted', async () => {
   const { sql, url } = db();
   await defineDigest(sql, 'deals');
   const user = await createReader();
@@ -133,7 +133,7 @@ test('who has not committed yet keeps it from being closed, and is counted', asy
   expect(await countsOf(user)).toEqual([2]);
 });
 
-test('who is rolled back opened nothing and is not counted', async () => {
+test('a transaction that is rolled back opened nothing and is not counted', async () => {
   const { sql, url } = db();
   await defineDigest(sql, 'deals', { leading: true });
   const user = await createReader();

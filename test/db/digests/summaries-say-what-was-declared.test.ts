@@ -172,7 +172,7 @@ test('one that cannot be made at all stays, and is made later', async () => {
   expect(await readSummaries(sql)).toHaveLength(1);
 });
 
-test('one whose limit somebody holds is made later; the others are made now', async () => {
+test('one whose limit another session holds is made later; the others are made now', async () => {
   const { sql, url } = db();
   const other = (await createUser(sql)).id;
   await defineDigest(sql, 'deals');

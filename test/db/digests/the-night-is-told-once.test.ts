@@ -57,7 +57,7 @@ test('windows that end in the night are one summary in the morning', async () =>
   expect(await outcomeOf(sql, summary?.id ?? '')).toEqual(['queued', 'queued']);
 });
 
-test('also those that were full, or over before anybody looked', async () => {
+test('also those that were full, or over before they were looked at', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals', { maxItems: 2 });
   for (const hours of [0, 0.1, 0.2, 2, 4]) await tellAtNight(hours);
@@ -69,7 +69,7 @@ test('also those that were full, or over before anybody looked', async () => {
   expect(digests.map(({ items }) => Number(items))).toEqual([5, 0, 0, 0]);
 });
 
-test('what is cancelled or read in the night is not told of', async () => {
+test('messages cancelled or read in the night are not in the summary', async () => {
   const { sql } = db();
   const [cancelled, read] = [await tellAtNight(0), await tellAtNight(0.1)];
   await tellAtNight(0.2);

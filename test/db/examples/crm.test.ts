@@ -29,14 +29,14 @@ function createContact(by: string, name: string, owner: string): Promise<unknown
   );
 }
 
-test('who gets a contact to look after hears of it, unless they made it', async () => {
+test('a user who gets a contact to look after is told of it, unless they made it', async () => {
   const { anna, ben } = users();
   await createContact(ben, 'Ada', anna);
   await createContact(anna, 'Grace', anna);
   expect(await heard()).toEqual({ anna: ['New contact: Ada'] });
 });
 
-test('nobody is sent a message by being named from another organisation', async () => {
+test('a user who is named from another organisation is sent no message', async () => {
   const { anna, dora } = users();
   expect((await refusalOf(createContact(anna, 'Spam', dora))).sqlstate).toBe('23503');
   expect((await refusalOf(createContact(dora, 'Spam', anna))).sqlstate).toBe('42501');
@@ -82,7 +82,7 @@ test('a team update reaches all members but its author', async () => {
   expect(await readRuleErrors(sql)).toEqual([]);
 });
 
-test('nobody writes an update in the name of somebody else, or reads those of another organisation', async () => {
+test('no user writes an update in the name of another, or reads those of another organisation', async () => {
   const { sql } = db();
   const { anna, ben, dora } = users();
   const forged = asUser(
@@ -102,7 +102,7 @@ test('nobody writes an update in the name of somebody else, or reads those of an
     ).toHaveLength(count);
 });
 
-test('whoever is deleted leaves contacts and deals behind that nobody looks after', async () => {
+test('a user who is deleted leaves contacts and deals behind without an owner', async () => {
   const { sql } = db();
   const { anna, ben } = users();
   await createContact(anna, 'Ada', ben);

@@ -55,7 +55,7 @@ test.each([
   [`venue = 'Castle'`, 'Changed: Concert / 1 June, 20:00 at Castle (was Town hall)'],
   [`starts_at = '2030-06-02 19:00+00'`, 'Changed: Concert / 2 June, 21:00 (was 1 June, 20:00) at Town hall'],
   [`status = 'cancelled'`, 'Cancelled: Concert / Your ticket will be taken back.'],
-])('%s: who holds a valid ticket hears of it, once, and nobody else', async (set, message) => {
+])('%s: holders of a valid ticket are told of it, once, and no other user is', async (set, message) => {
   await publish();
   await change(set);
   expect(await heard()).toEqual({ hugo: [message] });
@@ -75,7 +75,7 @@ test('it takes place after all', async () => {
   });
 });
 
-test('only its organiser changes it, and nobody makes a ticket', async () => {
+test('only its organiser changes it, and no user makes a ticket', async () => {
   const { sql } = db();
   await publish();
   expect(await change(`status = 'cancelled'`, users().hugo)).toBe(0);

@@ -27,7 +27,7 @@ async function stockIs(...course: number[]): Promise<void> {
 const low = (left: number, at: number) =>
   `📦 Tea is running low / ${left} left. You wanted to know at ${at}.`;
 
-test('who watches a product hears of it at that number, once', async () => {
+test('a user who watches a product is told at that number, once', async () => {
   await stockIs(11);
   expect(await heard()).toEqual({});
   await stockIs(10, 9, 10, 4);
@@ -86,7 +86,7 @@ test('a new product can be watched, one that there is not cannot', async () => {
   expect((await refusalOf(watch(users().willi, 4, 'SKU-9'))).sqlstate).toBe('P0002');
 });
 
-test('users read the stock and do not change it, and nobody watches without signing in', async () => {
+test('users read the stock and do not change it, and a user has to sign in to watch it', async () => {
   const { sql } = db();
   const { vera, willi } = users();
   expect(await asUser(sql, vera, (t) => t`select stock from public.products`)).toEqual([{ stock: 14 }]);

@@ -69,7 +69,7 @@ test('a delivery goes when the log has kept it long enough, its message when the
   expect(await clean(plus(start, 91 * DAY))).toEqual({ ...NOTHING, notifications: 1 });
 });
 
-test('a message that nobody read is kept as long as one that was', async () => {
+test('an unread message is kept as long as one that was read', async () => {
   const { sql } = db();
   const [read, unread] = [await notify(sql, user), await notify(sql, user)];
   await sql`update public.push_notifications set read_at = now() where id = ${read}`;
@@ -80,7 +80,7 @@ test('a message that nobody read is kept as long as one that was', async () => {
   );
 });
 
-test('what still waits is kept, and so is its message', async () => {
+test('a delivery that still waits is kept, and so is its message', async () => {
   const { sql } = db();
   await notify(sql, user, { expiresAt: plus(start, 1000 * DAY) });
   await notify(sql, user);
@@ -152,7 +152,7 @@ test("a topic's message goes after the marks of those who read it, a batch at a 
   expect(await sql`select distinct notification_id as id from public.push_reads`).toEqual([{ id: young }]);
 });
 
-test('how long is a matter of the settings, and a log outlives no inbox', async () => {
+test('the settings decide how long, and the log is kept no longer than the inbox', async () => {
   const { sql } = db();
   await notify(sql, user);
   await send(start);
@@ -164,7 +164,7 @@ test('how long is a matter of the settings, and a log outlives no inbox', async 
   await sql`update push.settings set keep_deliveries = default, keep_notifications = default`;
 });
 
-test('it waits for nobody: rows that others hold are left for the next time', async () => {
+test('it does not wait: rows that other sessions hold are left for the next time', async () => {
   const { sql, url } = db();
   const ids = [await notify(sql, user), await notify(sql, user)];
   await send(start);
@@ -192,7 +192,7 @@ test('two at once: the second does nothing', async () => {
   });
 });
 
-test('it finds what is old by index', async () => {
+test('it finds old rows by index', async () => {
   const { sql } = db();
   await sql`delete from public.push_subscriptions`;
   await sql`
@@ -218,7 +218,7 @@ test('it finds what is old by index', async () => {
   ).toContain('push_notifications_age_idx');
 });
 
-test('nobody but the owner may run it', async () => {
+test('only the owner may run it', async () => {
   const { sql } = db();
   for (const run of [
     () => asAnon(sql, (t) => t`select push.clean()`),

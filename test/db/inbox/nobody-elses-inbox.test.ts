@@ -35,7 +35,7 @@ test('a stranger finds nothing of it, and cannot mark it', async () => {
   expect(await readTitles(sql, owner)).toEqual(['of the topic', 'own']);
 });
 
-test('a stranger cannot move until when somebody else has read a topic', async () => {
+test('a stranger cannot move the time until which another user has read a topic', async () => {
   const { sql } = db();
   const update = await asUser(
     sql,
@@ -62,7 +62,7 @@ test('a mark is made in no other name, and only for a message of a topic that it
   for (const attempt of refused) expect((await refusalOf(insert(...attempt))).sqlstate).toBe('42501');
 });
 
-test('what waits for its time cannot be marked by its own user either', async () => {
+test('a scheduled message cannot be marked by its own user either', async () => {
   const { sql } = db();
   const later = await notify(sql, owner, { sendAt: plus(new Date(), 3600) });
   await markRead(sql, owner, [later]);

@@ -48,7 +48,7 @@ test('what was marked as read is read, by that member alone, and the rest is cou
   expect(await countUnread(sql, other)).toBe(2);
 });
 
-test('who marks it again changes nothing: it was read when it was read first', async () => {
+test('marking it again changes nothing: the time of the first reading stays', async () => {
   const { sql } = db();
   await markRead(sql, user, [own, first]);
   const before = await readInbox(sql, user);
@@ -97,7 +97,7 @@ test('all until the newest that was shown leaves what came after it', async () =
   expect(await markAllRead(sql, user, await sentAt(own))).toBe(1);
 });
 
-test('an app whose clock is ahead marks nothing that nobody has seen', async () => {
+test('an app whose clock is ahead marks nothing that its user has not seen', async () => {
   const { sql } = db();
   expect(await markAllRead(sql, user, 'infinity')).toBe(0);
   await notifyTopic(sql, topic, { title: 'third' });
@@ -105,7 +105,7 @@ test('an app whose clock is ahead marks nothing that nobody has seen', async () 
   expect(await countUnread(sql, user)).toBe(2);
 });
 
-test('what one session is still writing while another marks all stays unread', async () => {
+test('a message that one session is still writing while another marks all stays unread', async () => {
   const { sql } = db();
   await sql.begin(async (writer) => {
     await notifyTopic(writer, topic, { title: 'being written' });
@@ -115,7 +115,7 @@ test('what one session is still writing while another marks all stays unread', a
   expect(await countUnread(sql, user)).toBe(1);
 });
 
-test('who joins again begins again', async () => {
+test('a member who joins again begins again', async () => {
   const { sql } = db();
   await markRead(sql, user, [own]);
   await markUnread(sql, user, [first]);
@@ -128,7 +128,7 @@ test('who joins again begins again', async () => {
   expect(await countUnread(sql, user)).toBe(1);
 });
 
-test('what is not sent yet, was taken back, or is for no inbox, counts for nobody', async () => {
+test('what is not sent yet, was taken back, or is for no inbox, counts for no user', async () => {
   const { sql } = db();
   await notify(sql, user, { sendAt: plus(new Date(), 3600) });
   await notifyTopic(sql, topic, { sendAt: plus(new Date(), 3600) });

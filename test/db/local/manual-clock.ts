@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/local/workers/clock.ts';
 
-/** A clock that stands still until a test moves it, and that knows whether somebody waits on it. */
+/** A clock that stands still until a test moves it, and that knows whether a caller waits on it. */
 export class ManualClock implements Clock {
   #time: number;
   #waiters = new Set<{ at: number; done: () => void }>();
@@ -35,7 +35,7 @@ export class ManualClock implements Clock {
     return [...this.#waiters].map(({ at }) => at - this.#time);
   }
 
-  /** Resolves when somebody begins to wait. */
+  /** Resolves when a caller begins to wait. */
   nextWait(): Promise<void> {
     return new Promise((resolve) => {
       const notify = (): void => {
@@ -54,7 +54,7 @@ export class ManualClock implements Clock {
     return due.length > 0;
   }
 
-  /** Moves the clock on; resolves when whoever that woke has done their work and waits again. */
+  /** Moves the clock on; resolves when the caller that it woke has done its work and waits again. */
   async pass(milliseconds: number): Promise<void> {
     const settled = this.nextWait();
     if (this.advance(milliseconds)) await settled;

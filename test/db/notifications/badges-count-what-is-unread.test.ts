@@ -27,7 +27,7 @@ async function handed(user: string) {
   return rows.filter(({ user_id }) => user_id === user).map(({ presentation }) => presentation);
 }
 
-test('"unread" is the count of its user at that moment, on each device, and of nobody else', async () => {
+test('"unread" is the count of its user at that moment, on each device, and not that of another user', async () => {
   const { sql } = db();
   await notify(anna);
   await notify(anna);

@@ -40,7 +40,7 @@ function randomNotification(random: (limit: number) => number, userId: string): 
     category: mostly<string | null>(null, () =>
       pick(of(100), '"'.repeat(100), 'x'.repeat(101), '', ':', 'a::b', 'a:b'),
     ),
-    // None and the empty one become normal before anybody looks; no params become {}.
+    // None and the empty one become normal before the check; no params become {}.
     urgency: mostly('normal', () => pick('high', 'urgent')),
     presentation: mostly<unknown>(null, () =>
       pick<unknown>({ silent: true }, { icon: '//a' }, { image: `/${of(4000)}` }),

@@ -15,7 +15,7 @@ async function devicesOf(notificationId: string): Promise<string[]> {
   return rows.map((row) => row.subscription_id).sort();
 }
 
-test('each device of the user has its delivery, and nobody else has one', async () => {
+test('each device of the user has its delivery, and no other user has one', async () => {
   const { sql } = db();
   const [user, other] = [await createUser(sql), await createUser(sql)];
   const devices = [
@@ -42,7 +42,7 @@ test('a user without devices has the message to read all the same', async () => 
   expect([...seen]).toEqual([{ id, title: 'For later', status: 'queued', read_at: null }]);
 });
 
-test('what is left out has the defaults', async () => {
+test('values that are left out have their defaults', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const id = await notify(sql, user.id);
@@ -77,14 +77,14 @@ test('many users are notified in one statement, each once', async () => {
   expect(await sql`select from push.deliveries`).toHaveLength(5);
 });
 
-test('of many users, those who are unknown or missing are passed over', async () => {
+test('unknown or missing users are passed over among many', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const [row] = await sql`select push.notify_many(${[user.id, randomUUID(), null]}::uuid[], 'Hello') as made`;
   expect(Number(row?.made)).toBe(1);
 });
 
-test('nobody is notified in one statement too', async () => {
+test('one statement may also notify no user at all', async () => {
   const [row] = await db().sql`select push.notify_many('{}'::uuid[], 'Hello') as made`;
   expect(Number(row?.made)).toBe(0);
 });

@@ -135,7 +135,7 @@ describe('a push service', () => {
     await sql`delete from push.hosts where origin = 'https://other.example.org'`;
   });
 
-  /** As when a device is deleted while somebody holds the delivery: it stays in the queue. */
+  /** As when a device is deleted while another session holds the delivery: it stays in the queue. */
   async function leaveBehind(): Promise<string> {
     const { sql, url } = db();
     const { deliveryId, subscriptionId } = await queueOne(sql, { endpoint: endpoint() });

@@ -136,7 +136,7 @@ test.each([
   expect(refusal).toMatchObject({ sqlstate: 'PT400', code: 'locale_malformed' });
 });
 
-test('categories in rows, or none at all, from whoever writes SQL', async () => {
+test('nested or null categories in hand-written SQL', async () => {
   for (const value of [`'{{a,b},{c,d}}'`, `'{a,null}'`]) {
     const update = db().sql.unsafe(
       `insert into public.push_preferences (user_id, muted_categories) values ('${user}', ${value})`,

@@ -75,7 +75,7 @@ describe('who ends quiet hours gets at once what has been waiting, and the bell 
   });
 });
 
-test('who mutes it is not sent it in the morning', async () => {
+test('a user who mutes it is not sent it in the morning', async () => {
   const { sql } = db();
   const { id, userId } = await deferOne({ category: 'alerts' });
   await asUser(sql, userId, (t) => prefer(t, userId, { muted_categories: ['alerts'] }));
@@ -115,7 +115,7 @@ test('what waits for something else goes on waiting for it', async () => {
   expect(await claim(sql, plus(now, 500))).toEqual([]);
 });
 
-test('what another user changes changes nothing', async () => {
+test('preferences of another user change nothing', async () => {
   const { sql } = db();
   const { id, due_at } = await deferOne();
   const other = await createUserWhoPrefers(sql, quietNow());

@@ -93,7 +93,7 @@ describe('another user', () => {
   });
 });
 
-test('the service role says it for the owner, and for nobody else', async () => {
+test('the service role says it for the owner, and for no other user', async () => {
   const { sql } = db();
   await asService(sql, (t) => preferOnDevice(t, owner, device, { enabled: false }));
   const wrong = asService(sql, (t) => preferOnDevice(t, other, device, { enabled: false }));
@@ -115,7 +115,7 @@ describe('what was said about a device goes', () => {
     expect(await rows()).toEqual([]);
   });
 
-  test('when somebody else proves to have the device now', async () => {
+  test('when another user proves to have the device now', async () => {
     const { sql } = db();
     const shared = createSubscription();
     await preferOnDevice(sql, owner, await subscribe(sql, owner, shared), { enabled: false });
@@ -126,7 +126,7 @@ describe('what was said about a device goes', () => {
     ]);
   });
 
-  test('when the service gives it to somebody else', async () => {
+  test('when the service gives it to another user', async () => {
     const { sql } = db();
     await asService(
       sql,

@@ -21,7 +21,7 @@ const outcome = async (userId: string, category?: string) =>
     await deliveriesOf(db().sql, await tell(db().sql, userId, category === undefined ? {} : { category }))
   ).map(({ state, last_code }) => [state, last_code]);
 
-test('who has said nothing, or only which language, gets everything', async () => {
+test('a user who has said nothing, or only which language, gets everything', async () => {
   const { userId } = await createUserWhoPrefers(db().sql, { locale: 'de-AT' });
   expect(await outcome(userId)).toEqual([['queued', null]]);
   expect(await outcome(userId, 'alerts')).toEqual([['queued', null]]);
@@ -45,7 +45,7 @@ test('pattern characters in a muted category mean themselves', async () => {
   expect(await outcome(userId, 'a%:x')).toEqual([['suppressed', 'muted']]);
 });
 
-test('who has switched push off gets none on any device, and no bell rings for it', async () => {
+test('a user who has switched push off gets none on any device, and no bell rings for it', async () => {
   const { sql } = db();
   await connectBell(sql);
   const { userId } = await createUserWhoPrefers(sql, { enabled: false });

@@ -35,7 +35,7 @@ async function category(
   await db().sql`insert into public.push_categories ${db().sql({ key, title: key, ...values })}`;
 }
 
-test('what is due in the evening is due at once', async () => {
+test('a message due in the evening is due at once', async () => {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, NIGHTS_IN_VIENNA);
   expect(await tellAt(sql, userId, EVENING)).toMatchObject([
@@ -43,7 +43,7 @@ test('what is due in the evening is due at once', async () => {
   ]);
 });
 
-test('what is due at night is handed out in the morning, and not before', async () => {
+test('a message due at night is handed out in the morning, and not before', async () => {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, NIGHTS_IN_VIENNA);
   expect(await tellAt(sql, userId, NIGHT)).toMatchObject(DEFERRED);
@@ -51,7 +51,7 @@ test('what is due at night is handed out in the morning, and not before', async 
   expect((await claimOne(sql, MORNING)).ttl).toBe(86_400 - 6.5 * 3600);
 });
 
-test('what would not last until then expires, and says why', async () => {
+test('a message that would not last until then expires, and records the reason', async () => {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, NIGHTS_IN_VIENNA);
   for (const expiresAt of [MORNING, plus(NIGHT, 600)]) {
@@ -62,7 +62,7 @@ test('what would not last until then expires, and says why', async () => {
   expect(await tellAt(sql, userId, NIGHT, { expiresAt: plus(MORNING, 1) })).toMatchObject(DEFERRED);
 });
 
-test('who is quiet all the time gets nothing, and it is said why', async () => {
+test('a user who is quiet all the time gets nothing, and the reason is recorded', async () => {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, {
     ...NIGHTS_IN_VIENNA,
@@ -72,7 +72,7 @@ test('who is quiet all the time gets nothing, and it is said why', async () => {
   expect(await tellAt(sql, userId, EVENING)).toMatchObject([{ state: 'expired', last_code: 'quiet_hours' }]);
 });
 
-test('what is inserted in quiet hours waits and rings no bell; for everybody else it rings', async () => {
+test('what is inserted in quiet hours waits and rings no bell; for every other user it rings', async () => {
   const { sql } = db();
   await connectBell(sql);
   const { userId } = await createUserWhoPrefers(sql, quietNow());

@@ -125,7 +125,7 @@ describe('by weekday', () => {
     expect(await askOnce(sundays, '2026-06-08T00:00:00Z')).toBe(null);
   });
 
-  test('what adjoins or overlaps is one quiet time', async () => {
+  test('periods that adjoin or overlap are one quiet time', async () => {
     const long: QuietHours = {
       ...night('UTC'),
       quiet_by_weekday: {
@@ -142,7 +142,7 @@ describe('by weekday', () => {
     expect(await askOnce(overlapping, '2026-06-05T22:00:00Z')).toBe('2026-06-06T12:00:00Z');
   });
 
-  test('what never ends, never ends', async () => {
+  test('quiet hours around the clock never end', async () => {
     const always: QuietHours = { timezone: 'Europe/Vienna', quiet_from: '00:00', quiet_until: '24:00' };
     expect(await askOnce(always, '2026-06-05T20:00:00Z')).toBe('Infinity');
     // All days but one: that one ends it.
@@ -153,11 +153,11 @@ describe('by weekday', () => {
   });
 });
 
-test('who said nothing of quiet hours has none', async () => {
+test('a user who said nothing of quiet hours has none', async () => {
   expect(await ask({ timezone: 'Europe/Vienna', quiet_by_weekday: {} }, [new Date()])).toEqual([null]);
 });
 
-test('a zone that this Postgres no longer knows counts as UTC, and stops nobody', async () => {
+test('a zone that this Postgres no longer knows counts as UTC, and stops no message', async () => {
   expect(await askOnce(night('Europe/Atlantis'), '2026-06-01T23:00:00Z')).toBe('2026-06-02T07:00:00Z');
 });
 

@@ -27,7 +27,7 @@ import { useDatabase } from '../../support/use-database.ts';
 const db = useDatabase();
 beforeEach(() => clearQueue(db().sql));
 
-/** A delivery that is due in the evening to somebody whose nights are quiet. */
+/** A delivery that is due in the evening to a user whose nights are quiet. */
 async function queueInTheEvening(expiresAt?: Date): Promise<Delivery & { userId: string }> {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, NIGHTS_IN_VIENNA);

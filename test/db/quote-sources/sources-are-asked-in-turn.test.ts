@@ -60,7 +60,7 @@ test.each<[string, { symbols?: Record<string, string>; symbol_pattern?: string }
   expect((await asked()).main?.sort()).toEqual(symbols);
 });
 
-test('nobody is asked for what nobody watches', async () => {
+test('no source is asked for a symbol that no user watches', async () => {
   await defineSource(db().sql, 'main');
   await watchSymbols(db().sql, []);
   expect(await asked()).toEqual({});
@@ -182,7 +182,7 @@ describe('the bell', () => {
     expect(await ring(2)).toBe(false);
   });
 
-  test('that nobody hears three times is told to the operator, until somebody comes', async () => {
+  test('that is not answered three times raises an alarm, until a function comes', async () => {
     await defineSource(db().sql, 'main');
     for (const minute of [0, 1, 2]) await ring(minute * 60);
     expect(await openAlarms(db().sql)).toEqual([]);

@@ -29,7 +29,7 @@ const setStock = (stock: unknown) =>
   db()
     .sql`insert into public.products values ('SKU-7', ${stock as number}) on conflict (sku) do update set stock = excluded.stock`;
 
-test('a row that changes fires in its own transaction, whoever changes it', async () => {
+test('a row that changes fires in its own transaction, also when a user changes it', async () => {
   const { sql } = db();
   const alert = await lowStock();
   const shopper = (await createUser(sql)).id;
@@ -98,7 +98,7 @@ test('a symbol that is none is refused with a reason', async () => {
   }
 });
 
-test('who commits last has said the last, whenever it began', async () => {
+test('the transaction that commits last sets the value, whenever it began', async () => {
   const { sql, url } = db();
   await setStock(12);
   await withSessions(url, 1, async (...[session]) => {

@@ -70,7 +70,7 @@ test('what is clicked on a device after its user left is not read', async () => 
   }
 });
 
-test("a topic's message is read by the member who clicked, and nobody else", async () => {
+test("a topic's message is read by the member who clicked, and by no other member", async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 2);
   const id = await notifyTopic(sql, topic, { title: 'News' });

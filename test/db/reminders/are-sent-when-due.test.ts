@@ -62,7 +62,7 @@ test('several offsets, each at its moment, before and after', async () => {
   expect(await readReminderErrors(sql)).toEqual([]);
 });
 
-test('links and presentation are made of the row: a name with a space in it costs nobody the message', async () => {
+test('links and presentation are made of the row: a name with a space in it does not cost the message', async () => {
   const { sql } = db();
   await remind(sql, {
     url: `'/guests/' || new.note`,
@@ -160,9 +160,9 @@ test.each([
   ['a user id', 'new.guest_id', 1],
   ['an array', 'array[new.guest_id, new.guest_id]', 1],
   ['a query', 'select u.id from auth.users as u', 2],
-  ['a query that finds nobody', 'select u.id from auth.users as u where false', 0],
+  ['a query that finds no user', 'select u.id from auth.users as u where false', 0],
   ['null', 'null::uuid', 0],
-  ['nobody we know', 'gen_random_uuid()', 0],
+  ['an id that is no user', 'gen_random_uuid()', 0],
 ])('recipients may be %s', async (_what, recipients, told) => {
   const { sql } = db();
   await remind(sql, { recipients });
@@ -171,7 +171,7 @@ test.each([
   expect(await readStates(sql)).toEqual([told === 0 ? 'skipped: no_recipients' : 'sent']);
 });
 
-test('who is told, and whether, is decided when it is due and on the row as it is then', async () => {
+test('the recipients, and whether it is sent, are decided when it is due, on the row as it is then', async () => {
   const { sql } = db();
   await remind(sql, { condition: `new.status = 'confirmed'`, title: 'new.note' });
   await book({ id: 1, starts_at: NOON, note: 'old' });

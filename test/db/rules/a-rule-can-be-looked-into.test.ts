@@ -58,7 +58,7 @@ test.each([
   'disable trigger user',
   'disable trigger push_rule_deal_rule_insert',
   'enable replica trigger push_rule_deal_rule_insert',
-])('a rule whose trigger does not fire is not intact, before anybody has looked: %s', async (change) => {
+])('a rule whose trigger does not fire is not intact, even before any check has run: %s', async (change) => {
   const { sql } = db();
   await watch(sql, { events: ['insert', 'delete'] });
   const status = async () =>
@@ -74,7 +74,7 @@ test.each([
   expect(await status()).toEqual({ state: 'intact', broken: null });
 });
 
-test('nor one whose trigger or table is gone', async () => {
+test('a rule whose trigger or table is gone is not intact either', async () => {
   const { sql } = db();
   await sql`create table public.short_lived (id int primary key, owner_id uuid)`;
   await watch(sql, { name: 'short', table: 'public.short_lived' });

@@ -107,7 +107,7 @@ test('a rule of a table that was dropped can be removed, or declared for another
   expect(await readTitles(sql)).toEqual(['Deal']);
 });
 
-test('the compiled functions are for nobody to call', async () => {
+test('no role may call the compiled functions', async () => {
   const { sql } = db();
   await watch(sql, { events: ['insert', 'update', 'delete'] });
   const rows = await sql`

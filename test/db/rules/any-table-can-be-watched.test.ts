@@ -129,7 +129,7 @@ test('with columns named like what the compiled rule uses', async () => {
   ]);
 });
 
-test('auth.users itself: a welcome for whoever signs up', async () => {
+test('auth.users itself: a welcome for each user who signs up', async () => {
   const { sql } = db();
   const granted = await sql`select has_table_privilege('postgres', 'auth.users', 'trigger') as may`;
   expect(granted[0]?.may).toBe(true);

@@ -70,7 +70,7 @@ test('without columns there are none', async () => {
   expect((await readTold(db().sql))[0]?.body).toBe('{}');
 });
 
-test('at insert and delete there are none', async () => {
+test('inserts and deletes have none', async () => {
   const { sql } = db();
   await watch(sql, {
     events: ['insert', 'update', 'delete'],
@@ -86,6 +86,6 @@ test('at insert and delete there are none', async () => {
   ]);
 });
 
-test('what nobody asked for is left out where it is long, so that the message fits', async () => {
+test('changes that the rule did not ask for are left out where they are long, so that the message fits', async () => {
   expect(await update({ stage: 'x'.repeat(5000) }, { columns: ['stage'] })).toEqual([{}]);
 });

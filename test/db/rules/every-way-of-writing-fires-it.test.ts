@@ -47,7 +47,7 @@ test('a signed-in user under RLS, who sees neither the recipients nor what they 
   expect((await readTold(sql)).every(({ user_id }) => user_id === other())).toBe(true);
 });
 
-test('a write that RLS refuses tells nobody', async () => {
+test('a write that RLS refuses notifies no user', async () => {
   const { sql } = db();
   await sql`insert into public.deals (id, owner_id, stage) values (1, ${other()}, 'open')`;
   await sql`delete from public.push_notifications`;

@@ -57,7 +57,7 @@ test('old is null at insert and new is null at delete, field by field and as a w
   ]);
 });
 
-test('a statement that touches no row tells nobody', async () => {
+test('a statement that touches no row notifies no user', async () => {
   const { sql } = db();
   await watch(sql, { events: ['insert', 'update', 'delete'] });
   await sql`insert into public.deals (id) select 1 where false`;
@@ -66,7 +66,7 @@ test('a statement that touches no row tells nobody', async () => {
   expect(await readTitles(sql)).toEqual([]);
 });
 
-test('what is rolled back tells nobody', async () => {
+test('what is rolled back notifies no user', async () => {
   const { sql } = db();
   await watch(sql);
   await sql

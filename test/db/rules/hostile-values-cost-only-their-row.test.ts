@@ -110,7 +110,7 @@ test.each(HOSTILE)('%s that leaves the watched column', async (_what, value, sql
   expect(await readFailedRows(sql)).toMatchObject([{ row_key: { id: 2 }, sqlstate }]);
 });
 
-test('where nobody asks for what changed, it is compared and told', async () => {
+test('where the rule does not ask for the changes, rows are compared and told all the same', async () => {
   const { sql } = db();
   await write('{"a": 1}');
   await watch(sql, { ...LETTER, events: ['update'], columns: ['j', 'stage'], params: `'{}'` });
@@ -187,7 +187,7 @@ test('what jsonb has no numbers for is told as text', async () => {
     {
       params: { changes: { n: { old: null, new: 'Infinity' }, at: { new: '0044-03-15T12:00:00+00:00 BC' } } },
     },
-    // Too long for what nobody asked for.
+    // Left out: too long for changes that the rule did not ask for.
     { params: {} },
   ]);
   expect(await readFailedRows(sql)).toEqual([]);

@@ -162,7 +162,7 @@ test('no table is refused', async () => {
   });
 });
 
-test('defining a rule tells nobody, whatever the table holds', async () => {
+test('defining a rule notifies no user, whatever the table holds', async () => {
   const { sql } = db();
   await sql`insert into public.deals (id, owner_id) values (1, ${owner()})`;
   await watch(sql, { events: ['insert', 'update', 'delete'] });

@@ -24,7 +24,7 @@ test('one user, with a delivery for each of their devices', async () => {
   expect(await sql`select from push.deliveries`).toHaveLength(2);
 });
 
-test('nobody, where it is null', async () => {
+test('no user, where it is null', async () => {
   await watch(db().sql, { recipients: 'new.owner_id' });
   expect(await toldAfterInsert(null, null)).toEqual([]);
 });

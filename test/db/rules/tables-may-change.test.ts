@@ -166,7 +166,7 @@ test.each(BREAKS)(
   },
 );
 
-test('it remembers since when it is broken', async () => {
+test('a broken rule remembers since when it is broken', async () => {
   const { sql } = db();
   await sql`alter table public.orders drop column stage`;
   const since = new Date('2030-01-01T00:00:00Z');
@@ -213,7 +213,7 @@ test('one broken rule does not keep others from being looked at', async () => {
   expect((await readAlarms(sql)).map(({ subject }) => subject)).toEqual(['a_first', 'z_last']);
 });
 
-test('a table that is being changed is waited for by nobody, and looked at the next time', async () => {
+test('the check does not wait for a table that is being changed, and looks at it the next time', async () => {
   const { url } = db();
   await withSessions(url, 1, async (changing) => {
     await changing.sql`begin`;

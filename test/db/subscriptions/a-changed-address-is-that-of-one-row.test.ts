@@ -137,7 +137,7 @@ test('one address for several devices is refused, and none of them is lost', asy
   expect(await idsOf(user.id)).toEqual(before);
 });
 
-test('an address that stays is nobody else’s business', async () => {
+test('a change that keeps the address is accepted and keeps the row', async () => {
   const { sql } = db();
   const user = await createUser(sql);
   const device = createSubscription();

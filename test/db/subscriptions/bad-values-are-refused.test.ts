@@ -66,7 +66,7 @@ test('a refusal repeats nothing of a long value', async () => {
   }
 });
 
-test('the service role cannot register a device of nobody', async () => {
+test('the service role cannot register a device without a user', async () => {
   const { sql } = db();
   const row = { ...createSubscription(), user_id: null };
   const refusal = await refusalOf(asService(sql, (t) => t`insert into public.push_subscriptions ${t(row)}`));

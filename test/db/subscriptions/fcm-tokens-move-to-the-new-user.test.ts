@@ -44,7 +44,7 @@ test.each(['insert', 'upsert'] as const)('%s: the device belongs to the new user
   expect([...seen]).toEqual([]);
 });
 
-test('what waited for the user before is cancelled, and never claimed', async () => {
+test('deliveries that waited for the previous user are cancelled, and never claimed', async () => {
   const { sql } = db();
   const [before, after] = [await createUser(sql), await createUser(sql)];
   const app = createAppSubscription();
@@ -113,7 +113,7 @@ test('apps and browsers count together towards the limit of devices', async () =
   expect(await ownersOf(app)).toEqual([other.id]);
 });
 
-test('a token cannot be registered for somebody else', async () => {
+test('a token cannot be registered for another user', async () => {
   const { sql } = db();
   const [user, other] = [await createUser(sql), await createUser(sql)];
   const insert = asUser(

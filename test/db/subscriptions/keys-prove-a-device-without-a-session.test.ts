@@ -91,7 +91,7 @@ test('wrong keys and unknown endpoints are refused alike, before anything is sai
       createSubscription(),
       { endpoint: '', p256dh: '', auth: '' },
     ]) {
-      // Whoever has the keys of the other device proves that one, and learns its id alone.
+      // A caller who has the keys of the other device proves that one, and learns its id alone.
       if (renewed === taken) continue;
       refusals.push(await refusalOf(resubscribe(sql, unproven, renewed)));
     }
@@ -133,7 +133,7 @@ test.each([
   expect(await rows()).toMatchObject([old]);
 });
 
-test("somebody else's endpoint is refused, with its keys and without", async () => {
+test("another user's endpoint is refused, with its keys and without", async () => {
   const { sql } = db();
   const theirs = createSubscription({ endpoint: createEndpoint(APPLE) });
   await subscribe(sql, (await createUser(sql)).id, theirs);
@@ -199,7 +199,7 @@ test('a device that proves its keys is released, and what waited for it is taken
   expect(await release(sql, old)).toBe(false);
 });
 
-test('nobody releases a device without its keys', async () => {
+test('a device is not released without its keys', async () => {
   const { sql } = db();
   const { endpoint, p256dh, auth } = old;
   for (const unproven of [

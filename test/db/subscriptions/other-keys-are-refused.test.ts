@@ -58,7 +58,7 @@ test.each([
   expect((await readDelivery(sql, deliveryId)).state).toBe('queued');
 });
 
-test('nobody gets it by changing the endpoint of a device of their own', async () => {
+test('a user does not get it by changing the endpoint of a device of their own', async () => {
   const { sql } = db();
   const { endpoint, userId } = await taken();
   const stranger = await createUser(sql);

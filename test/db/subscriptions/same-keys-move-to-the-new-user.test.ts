@@ -58,7 +58,7 @@ test.each(WAYS)('%s: the device belongs to the new user alone', async (way) => {
   expect(gone).toHaveLength(0);
 });
 
-test('what waited for the user before is cancelled, and never claimed', async () => {
+test('deliveries that waited for the previous user are cancelled, and never claimed', async () => {
   const { sql } = db();
   const [before, after] = [await createUser(sql), await createUser(sql)];
   const device = createSubscription();

@@ -89,7 +89,7 @@ test.each([
   expect(row?.locale).toBe(normal);
 });
 
-test('what a translation leaves out, the default says; what it has is not mixed', async () => {
+test('the default fills in what a translation leaves out, and translations are not mixed', async () => {
   const { sql } = db();
   const values = { params: { n: 3 } };
   expect(await preview(sql, 'news', { ...values, locale: 'de' })).toMatchObject({
@@ -205,7 +205,7 @@ test('a scheduled message to a topic that is given another text has it in every 
   expect((await claim(sql, plus(sendAt, 10))).map(({ title }) => title)).toEqual(['Corrected']);
 });
 
-test('nobody writes other languages beside a template', async () => {
+test('other languages cannot be written beside a template', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 1);
   await asService(
@@ -218,7 +218,7 @@ test('nobody writes other languages beside a template', async () => {
   expect([...(await sql`select localized from public.push_notifications`)]).toEqual([{ localized: null }]);
 });
 
-test('nobody asks for a locale where there is no template', async () => {
+test('no locale is looked up where there is no template', async () => {
   const { sql } = db();
   const [reader] = await createReaders('de');
   await sql.unsafe(`

@@ -176,7 +176,7 @@ test.each<[string, Call, string]>([
     { p_params: { ...PARAMS, name: 'x'.repeat(201) } },
     'presentation_malformed',
   ],
-  ['a presentation that nobody can show', { p_presentation: { vibrate: [1] } }, 'presentation_malformed'],
+  ['a presentation that no device can show', { p_presentation: { vibrate: [1] } }, 'presentation_malformed'],
 ])('%s is refused', async (_what, values, code) => {
   const { sql } = db();
   expect(await refusalOf(notify(sql, values))).toMatchObject({

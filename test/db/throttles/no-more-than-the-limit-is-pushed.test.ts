@@ -42,7 +42,7 @@ async function at(seconds: number, category = 'alerts', values: Message = {}): P
   return await statusOf(db().sql, id);
 }
 
-test('what is beyond the limit stays in the inbox, and its deliveries say why', async () => {
+test('messages beyond the limit stay in the inbox, and their deliveries say why', async () => {
   const { sql } = db();
   await throttle(sql, 'alerts', 2);
   const [first, second, third] = [await add('alerts'), await add('alerts:DAX'), await add('alerts')];
@@ -79,7 +79,7 @@ test('in no interval of that length is there one more, and as soon as there is r
   ]);
 });
 
-test('what was held back takes nobody else’s place', async () => {
+test('what was held back does not count towards the limit', async () => {
   await throttle(db().sql, 'alerts', 1);
   expect(await at(0)).toBe('queued');
   for (const minute of [10, 20, 30, 40, 50]) expect(await at(minute * MINUTE)).toBe('suppressed');
@@ -119,7 +119,7 @@ test('each user, and each category with a row of its own, has a limit of its own
   expect(await statusOf(sql, await add('alerts:DAX'))).toBe('suppressed');
 });
 
-test('what is not of the category is not counted', async () => {
+test('messages outside the category are not counted', async () => {
   const { sql } = db();
   await throttle(sql, 'alerts', 1);
   await throttle(sql, 'alerts:security', null, null);
@@ -198,7 +198,7 @@ test('transactions that write at once keep to it together', { timeout: 60_000 },
   });
 });
 
-test('what is rolled back counts nothing', async () => {
+test('messages that are rolled back are not counted', async () => {
   const { sql, url } = db();
   await throttle(sql, 'alerts', 1);
   await withSessions(url, 2, async (...[first, second]) => {
@@ -224,7 +224,7 @@ test('an open transaction holds up what is scheduled for its user no longer than
     await write(own, user, { category: 'alerts' });
     expect(await release(sql, plus(start, MINUTE))).toBe(1);
     expect(await statusOf(sql, id)).toBe('scheduled');
-    // What no limit concerns waits for nobody.
+    // A message that no limit concerns does not wait.
     expect(await statusOf(sql, plain)).toBe('queued');
     expect(await sql`select from push.deliveries where notification_id = ${plain}`).not.toHaveLength(0);
     await own`commit`;

@@ -94,7 +94,7 @@ test('the ceiling of a day counts them, too', async () => {
   expect((await reasonsOf(id)).map(({ last_code }) => last_code)).toEqual(['daily_ceiling', 'daily_ceiling']);
 });
 
-test('a member whose limit somebody holds does not keep dispatchers waiting', async () => {
+test('a member whose limit another session holds does not keep dispatchers waiting', async () => {
   const { sql, url } = db();
   await throttle(sql, 'alerts', 5);
   const { topic, userIds } = await createTopic(sql, 2);
@@ -111,7 +111,7 @@ test('a member whose limit somebody holds does not keep dispatchers waiting', as
   expect(await openAlarms(sql)).not.toContain('expansion_failed');
 });
 
-test('where nothing is limited, nothing is counted', async () => {
+test('nothing is counted without a limit', async () => {
   const { sql } = db();
   await throttle(sql, 'alerts', 1);
   const { topic } = await createTopic(sql, 2);

@@ -60,7 +60,7 @@ async function outcomesOf(userId: string): Promise<string[]> {
 }
 
 describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
-  test('what is written then is suppressed, stands in the inbox, and rings nobody', async () => {
+  test('a message written then is suppressed, stands in the inbox, and rings no dispatcher', async () => {
     const { sql } = db();
     const userId = await createUserWithDevice();
     await block(userId, reason);
@@ -72,7 +72,7 @@ describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
     expect([...inbox]).toEqual([{ title: 'While away' }]);
   });
 
-  test('what waits is suppressed at its claim', async () => {
+  test('a delivery that waits is suppressed at its claim', async () => {
     const { sql } = db();
     const { userId, deliveryId } = await queueOne(sql);
     await block(userId, reason);
@@ -84,7 +84,7 @@ describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
     });
   });
 
-  test('what failed before is not tried again', async () => {
+  test('a delivery that failed before is not tried again', async () => {
     const { sql } = db();
     const { userId, deliveryId } = await queueOne(sql);
     const now = startOfClock();
@@ -94,7 +94,7 @@ describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
     expect(await readDelivery(sql, deliveryId)).toMatchObject({ state: 'suppressed', last_code: reason });
   });
 
-  test('what was scheduled before is suppressed when it is due', async () => {
+  test('a message scheduled before is suppressed when it is due', async () => {
     const { sql } = db();
     const userId = await createUserWithDevice();
     await block(userId, reason);
@@ -117,7 +117,7 @@ describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
     expect(await outcomesOf(userId)).toEqual([`suppressed ${reason}`, `suppressed ${reason}`]);
   });
 
-  test('of a topic, the others get the message', async () => {
+  test('the other members of a topic get the message', async () => {
     const { sql } = db();
     const { topic, userIds } = await createTopic(sql, 3);
     await block(userIds[1] as string, reason);

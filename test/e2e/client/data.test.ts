@@ -29,7 +29,7 @@ const notify = async (title: string, more: Record<string, unknown> = {}) => {
 const titles = (items: readonly InboxItem[]) => items.map(({ title, readAt }) => title + (readAt ? '' : '*'));
 
 describe('preferences', () => {
-  test('who never said anything has the defaults, and changes one thing at a time', async () => {
+  test('a user who never said anything has the defaults, and changes one thing at a time', async () => {
     const nothing = {
       enabled: true,
       timezone: null,
@@ -47,7 +47,7 @@ describe('preferences', () => {
       quietByWeekday: { 7: null, 6: { from: '23:00', until: '10:00' } },
     };
     const saved = await push.preferences.set(quiet);
-    // Nobody asks a user for a timezone that the browser knows.
+    // A user is not asked for a timezone that the browser knows.
     const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     expect(saved).toEqual({ ...nothing, locale: 'de-AT', ...quiet, timezone });
     expect(await push.preferences.get()).toEqual(saved);
@@ -256,7 +256,7 @@ describe('offline', () => {
     expect([(await push.preferences.get()).locale, await push.inbox.unreadCount()]).toEqual(['fr', 0]);
   });
 
-  test('nobody is answered with what another user of the same page had muted', async () => {
+  test('a user is not answered with what another user of the same page had muted', async () => {
     const second = await signUp(browser.createSupabase());
     await push.preferences.mute('alerts:DAX');
     await signIn(browser.supabase, second.email);
@@ -265,7 +265,7 @@ describe('offline', () => {
     expect(await push.preferences.set({ locale: 'fr' })).toMatchObject({ mutedCategories: ['b'] });
   });
 
-  test('what has waited for its turn is not done for whoever signed in meanwhile', async () => {
+  test('what has waited for its turn is not done for a user who signed in meanwhile', async () => {
     const second = await signUp(browser.createSupabase());
     let free: () => void = () => undefined;
     // Another tab makes good what was kept there.
@@ -280,7 +280,7 @@ describe('offline', () => {
     expect((await push.preferences.get()).enabled).toBe(true);
   });
 
-  test('nothing is kept for nobody', async () => {
+  test('nothing is kept while signed out', async () => {
     await browser.supabase.auth.signOut();
     browser.online = false;
     expect(await clientRefusalOf(push.inbox.markRead(['x']))).toMatchObject({ code: 'offline' });

@@ -24,7 +24,7 @@ afterEach(() => browser.close());
 const rowsOf = (userId: string) =>
   sql`select * from public.push_subscriptions where user_id = ${userId} order by created_at`;
 
-test('who subscribes is asked, becomes a row with type, name and agent, and gets the test message', async () => {
+test('a user who subscribes is asked, gets a row with type, name and agent, and gets the test message', async () => {
   const { id } = await signUp(browser.supabase);
   const push = browser.open();
   const seen: PushStatus[] = [];
@@ -149,7 +149,7 @@ test('on a server that renders pages it is there, and knows nothing', async () =
   push.dispose();
 });
 
-test('nobody who is signed out is asked, and who refuses is told where to change that', async () => {
+test('a signed-out user is not asked, and a user who refuses is told where to change that', async () => {
   const push = browser.open();
   expect(await push.sync()).toBe('signed-out');
   expect(await clientRefusalOf(push.subscribe())).toMatchObject({ code: 'not_signed_in' });

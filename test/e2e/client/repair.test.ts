@@ -90,7 +90,7 @@ test('a lost subscription: the device is the same one with a new endpoint', asyn
   expect([...(await rowsOf(user.id))]).toMatchObject([{ id, endpoint: browser.subscription?.endpoint }]);
 });
 
-test('a subscription of another age, which nobody noted, is registered as it is', async () => {
+test('an older subscription, of which the browser has no note, is registered as it is', async () => {
   await browser.open().subscribe();
   const endpoint = browser.subscription?.endpoint;
   await sql`delete from public.push_subscriptions where user_id = ${user.id}`;
@@ -122,7 +122,7 @@ test('another user on the same browser, without a sign-out: the device is handed
   expect(rows[0]?.id).not.toBe(id);
 });
 
-test('another user while the key was rotated gets the device too, and its former row reaches nobody', async () => {
+test('another user while the key was rotated gets the device too, and its former row reaches no device', async () => {
   await browser.open().subscribe();
   const old = browser.subscription;
   browser.close();
@@ -134,7 +134,7 @@ test('another user while the key was rotated gets the device too, and its former
   expect((await fetch(old?.endpoint ?? '', { method: 'POST', headers: { ttl: '0' } })).status).toBe(410);
 });
 
-test('an endpoint that is registered to somebody else with other keys is exchanged', async () => {
+test('an endpoint that is registered to another user with other keys is exchanged', async () => {
   await browser.open().subscribe();
   const taken = browser.subscription?.endpoint;
   browser.close();
@@ -210,7 +210,7 @@ test.each([['with Web Locks'], ['without']])(
   },
 );
 
-test('who subscribes in one tab is subscribed in the others', async () => {
+test('a user who subscribes in one tab is subscribed in the others', async () => {
   const [one, other] = [browser.open(), browser.open()];
   expect(await other.sync()).toBe('default');
   const told = new Promise((resolve) => other.onStatusChange(resolve));

@@ -50,7 +50,7 @@ test('signing out releases the device by its keys, and ends the subscription in 
   expect(await browser.store.get('subscription')).toBeUndefined();
 });
 
-test('who signs in again has the device again; somebody else is not registered without a word', async () => {
+test('a user who signs in again has the device again; another user is not registered without being asked', async () => {
   const push = open();
   await push.subscribe();
   await browser.supabase.auth.signOut();
@@ -213,7 +213,7 @@ test('what is shown is taken from the screen at sign-out, offline too, when the 
   expect(browser.toldWorker).toEqual([]);
 });
 
-test('what is shown on a device that its user removed elsewhere is taken from the screen', async () => {
+test('notifications on a device that its user removed elsewhere are taken from the screen', async () => {
   const push = open();
   const device = await push.subscribe();
   const phone = createBrowser(stack());
@@ -293,7 +293,7 @@ test('a session that earlier versions of supabase-js keep is ended all the same'
   expect([await isSignedIn(), push.status]).toEqual([false, 'signed-out']);
 });
 
-test('who is not signed in signs out without an error', async () => {
+test('a user who is not signed in signs out without an error', async () => {
   const push = browser.open({ functionsUrl: recorder.url }, browser.createSupabase());
   expect(await push.signOut()).toBe(true);
   expect(push.status).toBe('signed-out');

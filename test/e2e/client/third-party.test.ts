@@ -88,7 +88,7 @@ test('a device is registered for the user of the provider, and everything else w
   expect(await push.sendTest()).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test('who signs out at the provider loses the device here, and who comes next decides anew', async () => {
+test('a user who signs out at the provider loses the device here, and the next user decides anew', async () => {
   const first = (await signUp(browser.createSupabase())).id;
   const second = (await signUp(browser.createSupabase())).id;
   provider.id = first;
@@ -107,7 +107,7 @@ test('who signs out at the provider loses the device here, and who comes next de
   expect(users).toEqual([null, second, first]);
 });
 
-test('what was done offline is made good for whoever did it', async () => {
+test('what was done offline is made good for the user who did it', async () => {
   provider.id = (await signUp(browser.createSupabase())).id;
   const push = browser.open(OPTIONS, client());
   await push.sync();
@@ -160,7 +160,7 @@ test('an id that is no uuid is refused by code, everywhere', async () => {
   }
 });
 
-test('an id that is nobody’s in auth.users is told as such', async () => {
+test('an id without a user in auth.users is told as such', async () => {
   provider.id = randomUUID();
   const push = browser.open(OPTIONS, client());
   await push.sync();

@@ -30,7 +30,7 @@ const becomes = (push: { status: string }, status: string) =>
     (now) => now === status,
   );
 
-test('that another user has signed in is said at once, with a status that is nobody else\u2019s', async () => {
+test('the sign-in of another user is said at once, with a status that is not the previous user\u2019s', async () => {
   const { push, said } = await listening();
   await push.subscribe();
   said.length = 0;
@@ -58,7 +58,7 @@ test('signing out is said too; the same user signing in once more is no change',
   ]);
 });
 
-test('who ended the listening hears nothing', async () => {
+test('a listener that was removed hears nothing', async () => {
   const { push } = await listening();
   const heard: unknown[] = [];
   push.onUserChange((userId) => heard.push(userId))();
@@ -66,7 +66,7 @@ test('who ended the listening hears nothing', async () => {
   expect(heard).toEqual([]);
 });
 
-test('where the next user cannot be synced, the status is not that of the one before', async () => {
+test('when the next user cannot be synced, the status is not the previous user’s', async () => {
   const reports: Error[] = [];
   const { push } = await listening((error) => reports.push(error));
   await push.subscribe();
@@ -83,7 +83,7 @@ test('where the next user cannot be synced, the status is not that of the one be
   browser.subscription = subscription;
 });
 
-test('where signing out could not be followed to its end, nobody is signed in all the same', async () => {
+test('when the sign-out cannot be completed on the device, the user is signed out all the same', async () => {
   const reports: Error[] = [];
   const { push } = await listening((error) => reports.push(error));
   await push.subscribe();
@@ -94,11 +94,11 @@ test('where signing out could not be followed to its end, nobody is signed in al
   expect(reports.map(({ message }) => message)).toContain('Not now.');
 });
 
-test('what was found out for the user before is not said of the next', async () => {
+test('what was found out for the previous user is not said of the next', async () => {
   const { push, said } = await listening();
   await push.subscribe();
   said.length = 0;
-  // Its sync() is about to say "subscribed" when somebody else signs in, and the permission is taken back.
+  // Its sync() is about to say "subscribed" when another user signs in, and the permission is taken back.
   const { set } = browser.store;
   browser.store.set = async (key, value) => {
     await set(key, value);

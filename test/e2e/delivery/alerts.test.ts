@@ -14,7 +14,7 @@ let server: QuoteServer;
 beforeAll(async () => {
   sql = postgres(stack().databaseUrl, { onnotice: () => {} });
   server = stack().quotes as QuoteServer;
-  // One failure is an alarm, and nobody waits long.
+  // One failure raises an alarm, and the backoff is short.
   await sql`update push.settings set quote_failures = 1, quote_backoff_max = '1 second'`;
 });
 afterAll(() => sql?.end());

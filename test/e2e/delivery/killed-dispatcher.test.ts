@@ -107,7 +107,7 @@ test.each(KILLS.map((kill, index) => ({ ...kill, index: index + 1 })))(
       select n.title from push.deliveries as d join public.push_notifications as n on n.id = d.notification_id
       where d.state = 'sending'`;
     const dead = (await sql<{ id: string }[]>`select id from push.dispatchers`).map(({ id }) => id);
-    // Somebody who counts on the one that is dead.
+    // This message counts on the dispatcher that is dead.
     await notify(DELIVERIES + 1, DELIVERIES + 1);
     // Its leases are over: what happens a minute later.
     await sql`update push.deliveries set lease_until = clock_timestamp()

@@ -110,7 +110,7 @@ test('a redirect is not followed', async () => {
 });
 
 test.each([401, 403])(
-  '%i deletes nobody; of three devices, it pauses the push service and raises an alarm',
+  '%i deletes no device; from three devices, it pauses the push service and raises an alarm',
   async (status) => {
     for (let device = 1; device <= 3; device++) {
       const { delivery, subscription } = await attempt({ kind: 'status', status });
@@ -131,7 +131,7 @@ test.each([401, 403])(
   },
 );
 
-test('a subscription made with a foreign VAPID key fails alone and pauses nobody', async () => {
+test('a subscription made with a foreign VAPID key fails alone and pauses no push service', async () => {
   const [{ userId, subscriptionId }] = await createRecipients(sql, stack.pushService, 1);
   await sql`update public.push_subscriptions set vapid_key = ${createKeys().p256dh} where id = ${subscriptionId}`;
   await sql`select push.notify(${userId}::uuid, 'Hello')`;

@@ -151,7 +151,7 @@ test('a copy of another project sends nothing, asks once, and says so; adopted, 
   expect(await openAlarms(sql)).toEqual([]);
 });
 
-test('a database that was connected as another project is held without asking anybody', async () => {
+test('a database that was connected as another project is held without asking a push service', async () => {
   await sql`update push.project set url = ${ORIGINAL}`;
   await notifyAll('Moved');
   await tickForFiveMinutes();

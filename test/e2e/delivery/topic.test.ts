@@ -102,7 +102,7 @@ test('one row reaches 20,000 members: 500 devices get it once, and its progress 
   expect(new Set(arrivals('Followed'))).toEqual(new Set([1]));
 }, 90_000);
 
-test('cancelled in the middle, it reaches nobody else', async () => {
+test('cancelled in the middle, it reaches no further member', async () => {
   await sql`update push.settings set expansion_chunk = 1000`;
   const { id, goOn } = await stopInTheMiddle('Cancelled', DEVICES / 2);
   const [row] = await sql<{ cancelled: string }[]>`select push.cancel(${id}) as cancelled`;
@@ -120,7 +120,7 @@ test('cancelled in the middle, it reaches nobody else', async () => {
   expect(counts.slice(-100)).toEqual(Array(100).fill(0));
 }, 90_000);
 
-test('kill -9 of the function in the middle: it goes on where it was, and nobody is left out', async () => {
+test('kill -9 of the function in the middle: it goes on where it was, and no member is left out', async () => {
   const { id, goOn } = await stopInTheMiddle('Killed', DEVICES / 2);
   const pid = stack.functions?.pid('push-dispatch') as number;
   process.kill(pid, 'SIGKILL');

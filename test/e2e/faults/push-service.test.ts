@@ -37,7 +37,7 @@ const notifyAll = (recipients: Recipient[], rounds: number) => sql`
 const arrivals = (recipients: Recipient[]) =>
   recipients.flatMap(({ userId, device }) => device.messages.map(({ text }) => `${userId} ${text}`));
 
-test('one that trickles its answers holds up nobody else, and no answer for longer than a request may take', async () => {
+test('one that trickles its answers holds up no other, and no answer for longer than a request may take', async () => {
   const trickling = await createRecipients(sql, stack.pushService, 20);
   const said = await createRecipients(sql, stack.pushService, 20);
   const healthy = await createRecipients(sql, other, 20);
@@ -68,7 +68,7 @@ test('one that hangs does not hold up the messages of another', async () => {
   const healthy = await createRecipients(sql, other, 20);
   stack.pushService.script('all', { kind: 'hang', times: 400 });
   await notifyAll([...hanging, ...healthy], 20);
-  // Less than the ten seconds after which a request is given up: nobody waited for those that hang.
+  // Less than the ten seconds after which a request is given up: no delivery waited for those that hang.
   await Promise.all(healthy.map(({ device }) => device.waitForMessages(20, { timeoutMs: 9500 })));
   expect(arrivals(hanging)).toEqual([]);
   await sql`delete from public.push_notifications`;

@@ -15,7 +15,7 @@ const summaries: { claimed: number }[] = [];
 
 beforeAll(async () => {
   stack = await startMigratedStack({
-    // Nobody rings but the test.
+    // Only the test rings.
     workers: { cron: false, net: false },
     functionProcesses: 2,
     onFunctionLog({ line }) {

@@ -48,7 +48,7 @@ async function registered(count: number): Promise<SubscriptionInput[]> {
   return devices;
 }
 
-test('120 bodies that do not end are answered 408 in time, again and again, and keep nobody waiting', async () => {
+test('120 bodies that do not end are answered 408 in time, again and again, and keep no other request waiting', async () => {
   await withPushEvents({ bodyMs: 400 }, async (events) => {
     const devices = await registered(60);
     const next = async () =>
@@ -83,7 +83,7 @@ test('120 bodies that do not end are answered 408 in time, again and again, and 
   });
 });
 
-test('of more than a worker reads at once the oldest end, and a whole body is read beside them', async () => {
+test('beyond what a worker reads at once the oldest bodies end, and a whole body is read beside them', async () => {
   await withPushEvents({ bodyMs: 600_000, openBodies: 20 }, async (events) => {
     const [device] = await registered(1);
     const ended: (number | null)[] = [];

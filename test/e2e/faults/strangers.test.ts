@@ -71,9 +71,9 @@ const forged = () => ({
   event: 'clicked',
 });
 const ATTACKS: [string, () => object][] = [
-  ['releases of devices that nobody has', () => ({ release: createSubscription() })],
+  ['releases of devices that do not exist', () => ({ release: createSubscription() })],
   [
-    'exchanges of devices that nobody has',
+    'exchanges of devices that do not exist',
     () => ({ resubscribe: { old: createSubscription(), new: createSubscription() } }),
   ],
   ['a hundred forged receipts at a time', () => ({ receipts: Array.from({ length: 100 }, forged) })],
@@ -108,13 +108,13 @@ async function underAttack(name: string, body: () => object) {
 }
 
 test.each(ATTACKS)(
-  '%s, 300 a second, slow nobody down, and a real device gets through',
+  '%s, 300 a second, slow no other caller down, and a real device gets through',
   async (name, body) => {
     const [readBefore, releaseBefore] = await neighbours('without', (count) => count >= 20);
     const isSlow = ({ read, release }: { read: Latency; release: Latency }) =>
       read.p95 >= readBefore.p95 + 750 || release.p95 >= releaseBefore.p95 + 1000 || release.calls < 5;
     let during = await underAttack(name, body);
-    // An attack slows its neighbours each time. What else the machine had to do does not.
+    // An attack slows its neighbours each time; other work of the machine does not.
     if (isSlow(during)) during = await underAttack(`${name}, again`, body);
     expect(isSlow(during) ? during : 'as fast as before').toBe('as fast as before');
   },

@@ -81,7 +81,7 @@ test.each([
   180_000,
 );
 
-test('twenty apps of another Firebase project hold up nobody else’s, and raise no alarm', async () => {
+test('twenty apps of another Firebase project hold up no app of ours, and raise no alarm', async () => {
   const install = async (count: number, project?: string) => {
     const userId = randomUUID();
     const devices = Array.from({ length: count }, () =>

@@ -37,7 +37,7 @@ describe('without a filter', () => {
     ['UPDATE', () => service().from('defaults').update({ level: 1 }).select()],
     ['UPDATE', () => service().from('defaults').update({ level: 1 }).order('id').limit(1)],
     ['DELETE', () => service().from('defaults').delete()],
-  ] as const)('refuses an %s, whoever asks, and changes nothing', async (command, write) => {
+  ] as const)('refuses an %s, even from the service role, and changes nothing', async (command, write) => {
     const { status, error } = await write();
     expect([status, error]).toEqual([
       400,

@@ -109,7 +109,7 @@ describe('supabase-js', () => {
     expect((await client.auth.refreshSession()).error).toBeNull();
   });
 
-  it('shows a row to its owner and to nobody else', async () => {
+  it('shows a row to its owner and to no other user', async () => {
     const inserted = await alice.from('notes').insert({ title: 'mine' }).select().single();
     expect(inserted.error).toBeNull();
     const { id } = inserted.data;
@@ -119,7 +119,7 @@ describe('supabase-js', () => {
     expect((await alice.from('notes').delete().eq('id', id).select('id')).data).toEqual([{ id }]);
   });
 
-  it('refuses a row in the name of somebody else with 403 and 42501', async () => {
+  it('refuses a row in the name of another user with 403 and 42501', async () => {
     const { data } = await bob.auth.getUser();
     const answer = await alice.from('notes').insert({ title: 'forged', user_id: data.user?.id });
     expect([answer.status, answer.error?.code]).toEqual([403, '42501']);

@@ -128,7 +128,7 @@ describe('the state of npm run dev', () => {
     await stop(second);
   });
 
-  it('is readable by nobody else where it holds keys', async () => {
+  it('is readable by no other user where it holds keys', async () => {
     const started = dev('--json');
     await readyAddress(started);
     const { mode } = await stat(join(project.directory, '.supapush', 'dev', 'stack.json'));

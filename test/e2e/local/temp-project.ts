@@ -14,7 +14,7 @@ export interface TempProject {
 /** A project of its own, so that what is tested is the local stack and not this repository's schema. */
 export async function makeProject(files: ProjectFiles = {}): Promise<TempProject> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'test-project-')));
-  // mkdtemp lets only its owner in; under root, Postgres runs as somebody else.
+  // mkdtemp lets only its owner in; under root, Postgres runs as another user.
   await chmod(directory, 0o755);
   const write = async (more: ProjectFiles): Promise<void> => {
     for (const [path, content] of Object.entries({ 'config.toml': '', ...more })) {

@@ -13,7 +13,7 @@ import {
 } from '../../support/quotes.ts';
 import { useStack } from '../../support/stack.ts';
 
-// Nobody but these tests rings, until one lets the database do it.
+// Only these tests ring, until one of them lets the database do it.
 const stack = useStack({
   workers: { cron: false },
   quoteServer: true,

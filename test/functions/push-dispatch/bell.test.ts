@@ -5,7 +5,7 @@ import { eventually } from '../../support/eventually.ts';
 import { createRecipients, type Recipient } from '../../support/recipients.ts';
 import { useStack } from '../../support/stack.ts';
 
-// Nobody but these tests rings.
+// Only these tests ring.
 const stack = useStack({ workers: { net: false, cron: false } });
 
 let sql: postgres.Sql;

@@ -11,7 +11,7 @@ const keys = webpush.generateVAPIDKeys();
 const SECRET_KEY = 'sb_secret_that_is_this_project_s';
 const BELL_SECRET = 'a-bell-secret-of-more-than-32-characters';
 const GOOD = {
-  // A port of loopback where nobody answers.
+  // A port of loopback where nothing answers.
   SUPABASE_URL: 'http://127.0.0.1:1',
   SUPABASE_SECRET_KEYS: JSON.stringify({ default: SECRET_KEY }),
   VAPID_PUBLIC_KEY: keys.publicKey,

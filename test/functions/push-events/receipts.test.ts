@@ -149,7 +149,7 @@ test('100 at once, and no more', async () => {
   expect((await tell(stack(), { receipts: [] })).body).toEqual({ accepted: 0, repeated: 0, refused: 0 });
 });
 
-test('who repeats one again and again is told to wait; others are not', async () => {
+test('a caller who repeats one again and again is told to wait; others are not', async () => {
   const receipts = Array.from({ length: 41 }, () => ({ receipt: '', event: 'clicked' }));
   const receipt = await sign();
   for (const each of receipts) each.receipt = receipt;

@@ -96,7 +96,7 @@ function sendUntilAnswered(
   });
 }
 
-test('a body in chunks, of which nobody knows how long it gets, is cut off', async () => {
+test('a body in chunks, whose length is not known beforehand, is cut off', async () => {
   const limit = 256 * 1024 * 1024;
   const { status, sent } = await sendUntilAnswered({ 'content-type': 'application/json' }, limit);
   expect(status).toBe(413);
@@ -118,7 +118,7 @@ test('a body that says that it is too long is refused before it comes', async ()
 
 const keys = webpush.generateVAPIDKeys();
 const environment = {
-  // A port of loopback where nobody answers.
+  // A port of loopback where nothing answers.
   SUPABASE_URL: 'http://127.0.0.1:9',
   SUPABASE_SECRET_KEYS: JSON.stringify({ default: 'sb_secret_that_is_this_project_s' }),
   VAPID_PUBLIC_KEY: keys.publicKey,

@@ -17,7 +17,7 @@ test.each([
   expect(subjectFault(subject)).toBeNull();
 });
 
-// What Apple answers 403 BadJwtToken to, each message that it signs; and what reaches nobody.
+// Subjects for which Apple answers each message with 403 BadJwtToken, and subjects at which no operator can be reached.
 test.each([
   ['', 'mailto: or https:'],
   ['push@example.com', 'mailto: or https:'],

@@ -42,7 +42,7 @@ async function answering(listener: RequestListener): Promise<DeliveryValues> {
 }
 
 describe('an outcome never contains what must stay secret', () => {
-  /** Everything that gives somebody power: over the device, or to send in our name for the next hours. */
+  /** Everything that gives its holder power: over the device, or to send in our name for the next hours. */
   const secretsOf = ({ target }: ClaimedDelivery<'webpush'>, authorization: string) => [
     new URL(target.endpoint).pathname,
     new URL(target.endpoint).pathname.split('/').at(-1) ?? '',

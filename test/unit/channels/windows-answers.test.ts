@@ -122,7 +122,7 @@ describe('what the headers say counts more than the status', () => {
     expect(outcomeOfResponse(WINDOWS, inHttp1, 0)).toMatchObject(blocked);
   });
 
-  test('nobody else is listened to in this way', () => {
+  test('the answers of other push services are not read in this way', () => {
     const headers = new Headers(wns('dropped', 'The sending domain has been blocked'));
     const answer = { statusText: 'Domain Blocked', headers, body: '', retryAfter: null };
     for (const host of ['https://fcm.googleapis.com', 'https://*.push.apple.com', 'http://127.0.0.1:4000']) {

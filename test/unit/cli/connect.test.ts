@@ -197,7 +197,7 @@ describe('npm run connect', () => {
     ['with an at', 'p@ss@word'],
     ['with digits before a slash', '5432/x'],
     ['that is encoded', 'p%40ss%25'],
-  ])('a password %s is no reason to fail: nobody answers, and it is not shown', async (_, password) => {
+  ])('a password %s is taken as it is: connection refused, and it is not shown', async (_, password) => {
     const { code, stderr } = await connect(
       [
         '--database-url',
@@ -229,7 +229,7 @@ describe('npm run connect', () => {
     );
   });
 
-  test('to where nobody answers says so without the password, exit code 1', async () => {
+  test('to a port where nothing answers says so without the password, exit code 1', async () => {
     const { code, stdout, stderr } = await connect(
       ['--database-url', 'postgresql://postgres:p4ssw0rd@127.0.0.1:1/postgres', '--project-url', PROJECT_URL],
       { PUSH_BELL_SECRET: BELL_SECRET },

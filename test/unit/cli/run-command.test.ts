@@ -46,7 +46,7 @@ describe('a command', () => {
   test.each([
     ['said so itself', new SupapushError('usage', 'Give more.'), 'Give more.'],
     [
-      'has options nobody knows',
+      'has unknown options',
       Object.assign(new TypeError("Unknown option '--x'"), { code: 'ERR_PARSE_ARGS_UNKNOWN_OPTION' }),
       "Unknown option '--x'",
     ],

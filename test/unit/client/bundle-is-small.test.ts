@@ -43,7 +43,7 @@ test('the whole client is at most 9.5 kB gzipped, and brings nothing of supabase
   expect(gzipSync(code).length).toBeLessThanOrEqual(9.5 * 1024);
 });
 
-test('who imports the error alone ships neither the client nor anything that runs when it is loaded', async () => {
+test('an app that imports the error alone ships neither the client nor anything that runs when it is loaded', async () => {
   const { code } = await bundle(`export { PushClientError } from 'supapush/client';`);
   expect(code).not.toContain('push_vapid_key');
   expect(gzipSync(code).length).toBeLessThanOrEqual(1600);

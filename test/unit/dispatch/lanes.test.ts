@@ -101,7 +101,7 @@ test('a push service that hangs uses up its own places only', async () => {
   expect(lanes.pending).toBe(0);
 });
 
-test('whoever waits for room is told as soon as a busy push service has some', async () => {
+test('a caller that waits for room is told as soon as a busy push service has some', async () => {
   const channel = gate();
   const lanes = createLanes({ channels: channelsOf(channel), concurrency: 2, onReport: () => {} });
   lanes.add(deliveries(range(4)));

@@ -5,7 +5,7 @@ import { createPushDispatch } from '../../../src/functions/push-dispatch.ts';
 const keys = webpush.generateVAPIDKeys();
 const BELL_SECRET = 'a-bell-secret-of-more-than-32-characters';
 const SECRET_KEY = 'sb_secret_that_is_this_project_s';
-// A port of loopback where nobody answers.
+// A port of loopback where nothing answers.
 const NOWHERE = 'http://127.0.0.1:1';
 const GOOD = {
   SUPABASE_URL: NOWHERE,
@@ -214,7 +214,7 @@ describe('the health probe', () => {
       for (const secret of [SECRET_KEY, BELL_SECRET, keys.privateKey]) expect(text).not.toContain(secret);
     }
     expect(work).toEqual([]);
-    // Twice, and said once: how often it is rung is anybody's choice.
+    // Rung twice and logged once: any caller may ring as often as they like.
     expect(log).toEqual([
       { level: 'error', event: 'request_failed', function: 'push-dispatch', code, count: 1 },
     ]);

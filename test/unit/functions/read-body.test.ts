@@ -21,7 +21,7 @@ function endless(chunk: Uint8Array, headers: Record<string, string> = {}) {
 
 const post = (body: BodyInit) => new Request('http://localhost/', { method: 'POST', body });
 
-test('what is as long as it may be is read, without a body it is empty', async () => {
+test('a body of the maximum length is read, and a request without a body is empty', async () => {
   expect(await readBody(post('x'.repeat(100)), 100)).toBe('x'.repeat(100));
   expect(await readBody(new Request('http://localhost/', { method: 'POST' }), 100)).toBe('');
 });
@@ -46,7 +46,7 @@ test('a body that does not end is left at the limit, whatever it says of its len
   }
 });
 
-test('one that says that it is too long is not read at all', async () => {
+test('a body whose content-length is too long is not read at all', async () => {
   const { request, seen } = endless(new Uint8Array(1000), { 'content-length': '10001' });
   await expect(readBody(request, 10_000)).rejects.toMatchObject({ code: 'body_too_large' });
   expect(seen.chunks).toBeLessThan(2);
@@ -89,7 +89,7 @@ function slow() {
   };
 }
 
-test('one that does not come to its end in time is given up, however often a byte of it comes', async () => {
+test('a body that does not end in time is given up, however often a byte of it comes', async () => {
   const { request, seen, send } = slow();
   const read = createBodyReader({ bodyMs: 30 })(request, 100);
   const drip = setInterval(() => send('x'), 5);
@@ -98,7 +98,7 @@ test('one that does not come to its end in time is given up, however often a byt
   expect(seen.cancelled).toBe(true);
 });
 
-test('of too many that are open the oldest go, and those that come after them are read', async () => {
+test('when too many bodies are open, the oldest are refused and the ones after them are read', async () => {
   const read = createBodyReader({ openBodies: 2 });
   const bodies = Array.from({ length: 5 }, slow);
   const texts = bodies.map(({ request }) => read(request, 100));
@@ -115,7 +115,7 @@ test('of too many that are open the oldest go, and those that come after them ar
   expect(await Promise.all(both)).toEqual(['', '']);
 });
 
-test('one whose sender went away is incomplete, which is nobody else to blame for', async () => {
+test('a body whose sender went away is incomplete, which counts as the sender’s fault', async () => {
   const { request, send, fail } = slow();
   const read = readBody(request, 100);
   send('half');

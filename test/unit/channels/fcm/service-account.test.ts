@@ -76,7 +76,7 @@ test.each<[string, Record<string, string>, RegExp]>([
   ['a key in the older form', { private_key: rsaPkcs1 }, /private_key must be/],
   ['a key of another algorithm', { private_key: ecKey }, /private_key must be/],
   [
-    'a token_uri of somebody else',
+    'a token_uri of another host',
     { token_uri: 'https://oauth2.googleapis.com.evil.example/token' },
     /token_uri is not an https URL of Google/,
   ],
