@@ -35,7 +35,7 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
   const receipts = new ReceiptQueue(state);
   const sendAll = async (): Promise<void> => {
     const done = await Promise.all([receipts.flush(), retryResubscription(state)]);
-    if (done.includes(false)) throw new Error('supapush: some receipts could not be sent yet.');
+    if (done.includes(false)) throw new Error('supapush: not everything could be sent yet.');
   };
 
   scope.addEventListener('push', (event) => {
