@@ -4311,7 +4311,7 @@ comment on function public.push_inbox(integer, timestamptz, uuid, boolean, text)
   'A page of what the calling user finds in the app, newest first: own messages, and those of topics sent since they joined. p_limit: 1 to '
   '100. The next page: p_before and p_before_id are send_at and id of the last row. p_category: with all that lie below it.';
 
-create function push.unread_count(p_user_id uuid)
+create function push.unread_count(p_user_id uuid, p_looks integer default null)
 returns integer
 language sql
 stable
@@ -4330,27 +4330,34 @@ as $$
       limit 100
     )
     union all
-    select from public.push_topic_members as m
-    cross join lateral (
-      select from public.push_notifications as n
-      left join public.push_reads as r on r.user_id = m.user_id and r.notification_id = n.id
-      where n.audience_topic = m.topic and n.inbox and n.status not in ('scheduled', 'cancelled')
-        and n.send_at >= greatest(m.created_at, m.read_until)
-        and r.read_at is null and (r.user_id is not null or m.read_until is null or n.send_at > m.read_until)
-      limit 100
-    ) as t
-    where m.user_id = p_user_id
+    -- What is looked at is bounded, not only what is found: a member who reads one by one leaves thousands that are read.
+    select from (
+      select n.id, n.send_at, m.read_until
+      from public.push_topic_members as m
+      cross join lateral (
+        select n.id, n.send_at from public.push_notifications as n
+        where n.audience_topic = m.topic and n.inbox and n.status not in ('scheduled', 'cancelled')
+          and n.send_at >= greatest(m.created_at, m.read_until)
+        limit p_looks
+      ) as n
+      where m.user_id = p_user_id
+      limit p_looks
+    ) as c
+    left join public.push_reads as r on r.user_id = p_user_id and r.notification_id = c.id
+    where r.read_at is null and (r.user_id is not null or c.read_until is null or c.send_at > c.read_until)
     union all
-    select from public.push_reads as r
+    select from (
+      select r.notification_id from public.push_reads as r where r.user_id = p_user_id and r.read_at is null limit p_looks
+    ) as r
     join public.push_notifications as n on n.id = r.notification_id
-    join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = r.user_id
-    where r.user_id = p_user_id and r.read_at is null
-      and n.inbox and n.status not in ('scheduled', 'cancelled')
+    join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = p_user_id
+    where n.inbox and n.status not in ('scheduled', 'cancelled')
       and n.send_at >= m.created_at and n.send_at < m.read_until
     limit 100
   ) as u;
 $$;
-comment on function push.unread_count(uuid) is 'How many messages of a user''s inbox are unread, counted up to 100.';
+comment on function push.unread_count(uuid, integer) is
+  'How many messages of a user''s inbox are unread, counted up to 100, and among no more than p_looks messages of topics where a claim asks.';
 
 revoke all on function public.push_inbox(integer, timestamptz, uuid, boolean, text) from public, anon, authenticated;
 
@@ -7093,7 +7100,7 @@ begin
     where c.state = 'sending'
   ), unread as materialized (
     -- Once for each user, and not for each device.
-    select w.user_id, push.unread_count(w.user_id) as number
+    select w.user_id, push.unread_count(w.user_id, 1000) as number
     from (select distinct h.user_id from handed as h where h.wants_unread) as w
   )
   select
@@ -9178,7 +9185,7 @@ begin
   exception
     when serialization_failure then
       raise;
-    when others then
+    when assert_failure or others then
       if v_count = 1 then
         get stacked diagnostics v_detail = pg_exception_detail;
         v_key_columns := push.key_columns(p_rule.watched);
@@ -9236,7 +9243,7 @@ exception
     get stacked diagnostics v_detail = pg_exception_detail;
     perform push.note_rule_error(%3$L, %4$L, null, null, sqlstate, sqlerrm, v_detail);
     return null;
-  when others then
+  when assert_failure or others then
     -- The application's write comes first: what goes wrong here is noted, never raised.
     declare
       v_rule push.rules;
@@ -9263,7 +9270,7 @@ exception
     exception
       when serialization_failure then
         raise;
-      when others then
+      when assert_failure or others then
         get stacked diagnostics v_detail = pg_exception_detail;
         perform push.note_rule_error(%3$L, %4$L, null, v_rows, sqlstate, sqlerrm, v_detail);
     end;
@@ -9522,7 +9529,7 @@ begin
   for v_rule in select r.* from push.rules as r order by r.name loop
     begin
       v_misfit := push.rule_misfit(v_rule);
-    exception when others then
+    exception when assert_failure or others then
       -- Locks and resources: nothing is known about the rule.
       continue;
     end;
@@ -10018,7 +10025,7 @@ begin
   exception
     when serialization_failure or deadlock_detected then
       raise;
-    when others then
+    when assert_failure or others then
       if v_count = 1 then
         get stacked diagnostics v_detail = pg_exception_detail;
         execute 'select ' || push.key_object(p_reminder.key_columns, '($1)') into v_key using p_rows[1];
@@ -10117,7 +10124,7 @@ $body$declare
     exception
       when serialization_failure or deadlock_detected then
         raise;
-      when others then
+      when assert_failure or others then
         get stacked diagnostics v_detail = pg_exception_detail;
         %s
     end;$body$,
@@ -10142,7 +10149,7 @@ exception
   when serialization_failure or deadlock_detected then
     -- A transaction that is isolated so strictly is prepared to be run again, and then the reminder is right as well.
     raise;
-  when others then
+  when assert_failure or others then
     -- The application's write comes first: what went wrong here is noted, never raised.
     get stacked diagnostics v_detail = pg_exception_detail;
     %s
@@ -10454,7 +10461,7 @@ begin
   begin
     execute push.reminder_query(v_reminder) into v_told using p_moments, p_now;
     return v_told;
-  exception when query_canceled or others then
+  exception when query_canceled or assert_failure or others then
     get stacked diagnostics v_detail = pg_exception_detail;
     -- An error of the whole reminder, or a passing one that is not about a row (locks, timeouts, resources): all moments are
     -- tried again later. Neither may end the tick, which sends the messages of other users, too.
@@ -10463,7 +10470,7 @@ begin
       -- A column is gone; or there is no table of the name that one row has: new.name::regclass.
       begin
         perform push.try_reminder(v_reminder, p_now);
-      exception when query_canceled or others then
+      exception when query_canceled or assert_failure or others then
         v_of_all := true;
       end;
     end if;
@@ -10557,7 +10564,7 @@ begin
           format('Reminder %s no longer works: %s. Declare it again, or remove it with push.unremind().',
             v_reminder.name, sqlerrm),
           p_now);
-      when others then
+      when assert_failure or others then
         continue;
     end;
   end loop;
@@ -14048,8 +14055,9 @@ declare
   v_table text;
 begin
   if exists (select from push.project) or exists (select from public.push_subscriptions)
-    or exists (select from public.push_notifications) then
-    perform push.refuse(409, 'database_in_use', 'This database has devices or messages, or is connected to a project.',
+    or exists (select from public.push_notifications) or exists (select from public.push_preferences)
+    or exists (select from public.push_topic_members) or exists (select from public.push_alerts) then
+    perform push.refuse(409, 'database_in_use', 'This database is in use: it has devices, messages or users'' settings, or is connected to a project.',
       'Restore into a new database: supabase db push, then this, then the data, then npm run connect.');
   end if;
   select array_agg(c.oid::regclass::text) into v_tables
@@ -14074,7 +14082,7 @@ begin
 end;
 $$;
 comment on function push.prepare_restore() is
-  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages or a project.';
+  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages, settings of users, or a project.';
 
 -- schemas/90_operations/connect.sql ---------------------------------------------------------------------------
 
@@ -14089,7 +14097,7 @@ declare
   v_vapid_key constant text := push.as_base64url(p_vapid_public_key);
   v_entry record;
 begin
-  if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' or not push.has_usable_host(p_project_url) then
+  if p_project_url is null or p_project_url !~ '^https?://[^/?#\s]+$' or not push.has_usable_host(p_project_url) then
     perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
       'Use a URL such as https://abcdefghijklmnopqrst.supabase.co');
   end if;

@@ -171,7 +171,7 @@ comment on function public.push_inbox(integer, timestamptz, uuid, boolean, text)
   'A page of what the calling user finds in the app, newest first: own messages, and those of topics sent since they joined. p_limit: 1 to '
   '100. The next page: p_before and p_before_id are send_at and id of the last row. p_category: with all that lie below it.';
 
-create function push.unread_count(p_user_id uuid)
+create function push.unread_count(p_user_id uuid, p_looks integer default null)
 returns integer
 language sql
 stable
@@ -190,27 +190,34 @@ as $$
       limit 100
     )
     union all
-    select from public.push_topic_members as m
-    cross join lateral (
-      select from public.push_notifications as n
-      left join public.push_reads as r on r.user_id = m.user_id and r.notification_id = n.id
-      where n.audience_topic = m.topic and n.inbox and n.status not in ('scheduled', 'cancelled')
-        and n.send_at >= greatest(m.created_at, m.read_until)
-        and r.read_at is null and (r.user_id is not null or m.read_until is null or n.send_at > m.read_until)
-      limit 100
-    ) as t
-    where m.user_id = p_user_id
+    -- What is looked at is bounded, not only what is found: a member who reads one by one leaves thousands that are read.
+    select from (
+      select n.id, n.send_at, m.read_until
+      from public.push_topic_members as m
+      cross join lateral (
+        select n.id, n.send_at from public.push_notifications as n
+        where n.audience_topic = m.topic and n.inbox and n.status not in ('scheduled', 'cancelled')
+          and n.send_at >= greatest(m.created_at, m.read_until)
+        limit p_looks
+      ) as n
+      where m.user_id = p_user_id
+      limit p_looks
+    ) as c
+    left join public.push_reads as r on r.user_id = p_user_id and r.notification_id = c.id
+    where r.read_at is null and (r.user_id is not null or c.read_until is null or c.send_at > c.read_until)
     union all
-    select from public.push_reads as r
+    select from (
+      select r.notification_id from public.push_reads as r where r.user_id = p_user_id and r.read_at is null limit p_looks
+    ) as r
     join public.push_notifications as n on n.id = r.notification_id
-    join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = r.user_id
-    where r.user_id = p_user_id and r.read_at is null
-      and n.inbox and n.status not in ('scheduled', 'cancelled')
+    join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = p_user_id
+    where n.inbox and n.status not in ('scheduled', 'cancelled')
       and n.send_at >= m.created_at and n.send_at < m.read_until
     limit 100
   ) as u;
 $$;
-comment on function push.unread_count(uuid) is 'How many messages of a user''s inbox are unread, counted up to 100.';
+comment on function push.unread_count(uuid, integer) is
+  'How many messages of a user''s inbox are unread, counted up to 100, and among no more than p_looks messages of topics where a claim asks.';
 
 revoke all on function public.push_inbox(integer, timestamptz, uuid, boolean, text) from public, anon, authenticated;
 

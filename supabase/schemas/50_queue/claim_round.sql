@@ -184,7 +184,7 @@ begin
     where c.state = 'sending'
   ), unread as materialized (
     -- Once for each user, and not for each device.
-    select w.user_id, push.unread_count(w.user_id) as number
+    select w.user_id, push.unread_count(w.user_id, 1000) as number
     from (select distinct h.user_id from handed as h where h.wants_unread) as w
   )
   select

@@ -67,7 +67,7 @@ begin
   exception
     when serialization_failure then
       raise;
-    when others then
+    when assert_failure or others then
       if v_count = 1 then
         get stacked diagnostics v_detail = pg_exception_detail;
         v_key_columns := push.key_columns(p_rule.watched);

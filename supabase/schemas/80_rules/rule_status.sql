@@ -62,7 +62,7 @@ begin
   for v_rule in select r.* from push.rules as r order by r.name loop
     begin
       v_misfit := push.rule_misfit(v_rule);
-    exception when others then
+    exception when assert_failure or others then
       -- Locks and resources: nothing is known about the rule.
       continue;
     end;

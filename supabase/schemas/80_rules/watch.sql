@@ -31,7 +31,7 @@ exception
     get stacked diagnostics v_detail = pg_exception_detail;
     perform push.note_rule_error(%3$L, %4$L, null, null, sqlstate, sqlerrm, v_detail);
     return null;
-  when others then
+  when assert_failure or others then
     -- The application's write comes first: what goes wrong here is noted, never raised.
     declare
       v_rule push.rules;
@@ -58,7 +58,7 @@ exception
     exception
       when serialization_failure then
         raise;
-      when others then
+      when assert_failure or others then
         get stacked diagnostics v_detail = pg_exception_detail;
         perform push.note_rule_error(%3$L, %4$L, null, v_rows, sqlstate, sqlerrm, v_detail);
     end;

@@ -117,7 +117,7 @@ begin
   exception
     when serialization_failure or deadlock_detected then
       raise;
-    when others then
+    when assert_failure or others then
       if v_count = 1 then
         get stacked diagnostics v_detail = pg_exception_detail;
         execute 'select ' || push.key_object(p_reminder.key_columns, '($1)') into v_key using p_rows[1];

@@ -64,7 +64,7 @@ $body$declare
     exception
       when serialization_failure or deadlock_detected then
         raise;
-      when others then
+      when assert_failure or others then
         get stacked diagnostics v_detail = pg_exception_detail;
         %s
     end;$body$,
@@ -89,7 +89,7 @@ exception
   when serialization_failure or deadlock_detected then
     -- A transaction that is isolated so strictly is prepared to be run again, and then the reminder is right as well.
     raise;
-  when others then
+  when assert_failure or others then
     -- The application's write comes first: what went wrong here is noted, never raised.
     get stacked diagnostics v_detail = pg_exception_detail;
     %s

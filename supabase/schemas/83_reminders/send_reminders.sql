@@ -81,7 +81,7 @@ begin
   begin
     execute push.reminder_query(v_reminder) into v_told using p_moments, p_now;
     return v_told;
-  exception when query_canceled or others then
+  exception when query_canceled or assert_failure or others then
     get stacked diagnostics v_detail = pg_exception_detail;
     -- An error of the whole reminder, or a passing one that is not about a row (locks, timeouts, resources): all moments are
     -- tried again later. Neither may end the tick, which sends the messages of other users, too.
@@ -90,7 +90,7 @@ begin
       -- A column is gone; or there is no table of the name that one row has: new.name::regclass.
       begin
         perform push.try_reminder(v_reminder, p_now);
-      exception when query_canceled or others then
+      exception when query_canceled or assert_failure or others then
         v_of_all := true;
       end;
     end if;
@@ -184,7 +184,7 @@ begin
           format('Reminder %s no longer works: %s. Declare it again, or remove it with push.unremind().',
             v_reminder.name, sqlerrm),
           p_now);
-      when others then
+      when assert_failure or others then
         continue;
     end;
   end loop;

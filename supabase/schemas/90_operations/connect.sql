@@ -9,7 +9,7 @@ declare
   v_vapid_key constant text := push.as_base64url(p_vapid_public_key);
   v_entry record;
 begin
-  if p_project_url is null or p_project_url !~ '^https?://[^/\s]+$' or not push.has_usable_host(p_project_url) then
+  if p_project_url is null or p_project_url !~ '^https?://[^/?#\s]+$' or not push.has_usable_host(p_project_url) then
     perform push.refuse(400, 'project_url_malformed', 'The project URL must be an origin without a path.',
       'Use a URL such as https://abcdefghijklmnopqrst.supabase.co');
   end if;

@@ -11,8 +11,9 @@ declare
   v_table text;
 begin
   if exists (select from push.project) or exists (select from public.push_subscriptions)
-    or exists (select from public.push_notifications) then
-    perform push.refuse(409, 'database_in_use', 'This database has devices or messages, or is connected to a project.',
+    or exists (select from public.push_notifications) or exists (select from public.push_preferences)
+    or exists (select from public.push_topic_members) or exists (select from public.push_alerts) then
+    perform push.refuse(409, 'database_in_use', 'This database is in use: it has devices, messages or users'' settings, or is connected to a project.',
       'Restore into a new database: supabase db push, then this, then the data, then npm run connect.');
   end if;
   select array_agg(c.oid::regclass::text) into v_tables
@@ -37,4 +38,4 @@ begin
 end;
 $$;
 comment on function push.prepare_restore() is
-  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages or a project.';
+  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages, settings of users, or a project.';

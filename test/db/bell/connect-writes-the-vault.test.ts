@@ -57,6 +57,8 @@ test.each([
   [`${PROJECT_URL}/functions/v1`, BELL_SECRET, 'project_url_malformed'],
   [`${PROJECT_URL}\n`, BELL_SECRET, 'project_url_malformed'],
   ['https://a..b', BELL_SECRET, 'project_url_malformed'],
+  ['https://example.com?x', BELL_SECRET, 'project_url_malformed'],
+  ['https://example.com#x', BELL_SECRET, 'project_url_malformed'],
   ['http://kong:65536', BELL_SECRET, 'project_url_malformed'],
   ['https://user@example.com', BELL_SECRET, 'project_url_malformed'],
   [PROJECT_URL, null, 'bell_secret_too_short'],

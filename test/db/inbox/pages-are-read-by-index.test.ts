@@ -97,3 +97,25 @@ test('marking one message reads that message', async () => {
   const again = await rowsRead((sql) => sql`select public.push_mark_read(array[${middle.id}]::uuid[])`);
   expect(again).toBeLessThan(PAGE);
 });
+
+test('a claim that counts what is unread looks at no more than it says, however one by one a user reads', async () => {
+  const { sql } = db();
+  // Among them every message of the topic, each with a mark of its own.
+  await sql`update public.push_topic_members set read_until = null`;
+  await sql`
+    insert into public.push_reads (user_id, notification_id, read_at)
+    select ${user}, n.id, now() from public.push_notifications as n where n.audience_topic is not null
+    on conflict (user_id, notification_id) do update set read_at = excluded.read_at`;
+  const read = (t: postgres.TransactionSql) => t<{ read: number }[]>`
+    select sum(seq_tup_read + idx_tup_fetch)::int as read from pg_stat_xact_user_tables
+    where relid in ('public.push_notifications'::regclass, 'public.push_reads'::regclass)`;
+  const rows = (looks: number | null) =>
+    sql.begin(async (t) => {
+      const [before] = await read(t);
+      await t`select push.unread_count(${user}, ${looks})`;
+      const [after] = await read(t);
+      return (after?.read ?? 0) - (before?.read ?? 0);
+    });
+  expect(await rows(null)).toBeGreaterThan(MESSAGES / 10);
+  expect(await rows(1000)).toBeLessThanOrEqual(2 * 1000 + 200);
+});

@@ -66,6 +66,7 @@ test.each<[string, Parameters<typeof remind>[1], string]>([
   ['a division by zero in the title', { title: `(1 / new.amount)::text` }, '22012'],
   ['a division by zero in the condition', { condition: `1 / new.amount > 0` }, '22012'],
   ['a title that is null', { title: 'nullif(new.amount, 0)::text' }, 'PT400'],
+  ['an assertion that fails', { title: 'public.assert_positive(new.amount)' }, 'P0004'],
   [
     'a cast that fails in the recipients',
     { recipients: `coalesce(nullif(new.amount::text, '0')::uuid, new.guest_id)` },
@@ -74,6 +75,8 @@ test.each<[string, Parameters<typeof remind>[1], string]>([
 ])('%s when it is due holds up no other row', async (_what, reminder, sqlstate) => {
   const { sql } = db();
   const broken = sqlstate === '' ? 1 : 0;
+  await sql.unsafe(`create or replace function public.assert_positive(p_amount numeric) returns text language plpgsql as $$
+    begin assert p_amount > 0, 'not positive'; return 'x'; end $$`);
   await remind(sql, reminder);
   for (let id = 1; id <= 9; id++) await book({ id, starts_at: NOON, amount: id === 5 ? broken : 1 - broken });
   expect(await sendReminders(sql, DUE)).toBe(8);

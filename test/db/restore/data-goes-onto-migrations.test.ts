@@ -98,6 +98,13 @@ test.each<[string, () => Promise<unknown>]>([
       await db.sql`insert into public.push_notifications (user_id, title) values (${id}, 'Hello')`;
     },
   ],
+  [
+    'has what users want',
+    async () => {
+      const { id } = await createUser(db.sql);
+      await db.sql`insert into public.push_preferences (user_id, enabled) values (${id}, false)`;
+    },
+  ],
 ])('a database that %s keeps everything', async (_, use) => {
   await use();
   const before = await countRows();

@@ -23,11 +23,14 @@ test.each<[string, Parameters<typeof watch>[1], Record<string, unknown>, string]
   ['a cast that fails in the recipients', { recipients: 'new.title::uuid' }, { title: 'nobody' }, '22P02'],
   ['a subquery with two rows', { title: '(select new.title from generate_series(1, 2))' }, {}, '21000'],
   ['a function that raises', { title: 'public.raise_something(new.id)' }, {}, 'P0001'],
+  ['an assertion that fails', { title: 'public.assert_something(new.id)' }, {}, 'P0004'],
 ])('%s', async (_what, rule, values, sqlstate) => {
   const { sql } = db();
   await sql.unsafe(`
     create or replace function public.raise_something(p_id integer) returns text language plpgsql as $$
-    begin raise exception 'something' using detail = 'the detail'; end $$`);
+    begin raise exception 'something' using detail = 'the detail'; end $$;
+    create or replace function public.assert_something(p_id integer) returns text language plpgsql as $$
+    begin assert p_id is null, 'something'; return 'x'; end $$`);
   await watch(sql, { name: 'broken', ...rule });
   await watch(sql, { name: 'whole', title: `'whole'` });
   await insert(values);
