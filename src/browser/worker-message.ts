@@ -20,6 +20,8 @@ export interface OpenQuestion {
   event: 'open';
   /** Absolute, and within the worker's scope. */
   url: string;
+  /** Milliseconds since 1970: a page that was frozen until later stays as it is, since another window has been opened. */
+  until: number;
 }
 
 /** Whether the page goes there by itself. If not, it stays as it is, since the user may be typing in it. */

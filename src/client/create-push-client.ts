@@ -1,3 +1,4 @@
+import { within } from '../browser/time-limit.ts';
 import { createAlerts } from './alerts.ts';
 import { createContext } from './client-context.ts';
 import { deviceOf, readDevices } from './devices.ts';
@@ -13,6 +14,9 @@ import { createSignal } from './signal.ts';
 import { type PushSupabaseClient, projectOf } from './supabase.ts';
 import { obstacleOf } from './support.ts';
 import { createTopics } from './topics.ts';
+
+/** Milliseconds that signing out waits for the device to be taken back. */
+const TAKE_BACK_LIMIT = 10_000;
 
 /**
  * Push for the user who is signed in at `supabase`, on the device that this page runs on. Make one per page, and call
@@ -137,7 +141,8 @@ export function createPushClientIn(
     async signOut({ scope = 'global' } = {}) {
       const userId = actions.userId;
       const told = await project.session.signOut(scope);
-      await takeBack(userId).catch(context.report);
+      // It goes on behind that: another tab may hold the device while the network answers nothing.
+      await within(TAKE_BACK_LIMIT, takeBack(userId)).catch(context.report);
       return told;
     },
     async sendTest() {

@@ -31,7 +31,10 @@ export function listenToBrowser(
   const endings: (() => void)[] = [];
   let userId: string | null | undefined;
 
-  const endSession = project.session.listen((event, now) => {
+  // Another provider's listener is the app's own code for the browser. On a server it has no business, and may throw.
+  const listens = environment !== undefined || !context.options.onUserChange;
+  const listen: typeof project.session.listen = listens ? project.session.listen : () => () => undefined;
+  const endSession = listen((event, now) => {
     const before = userId;
     userId = now;
     const changed = before !== undefined && userId !== before;
@@ -46,12 +49,16 @@ export function listenToBrowser(
   // Inbox changes that come from other tabs are not passed on.
   let fromTab = false;
   const tellTabs = (what: 'device' | 'inbox') => tabs?.postMessage(what);
+  /** What other tabs hear as well is told in this one alone. */
+  const inboxChangedEverywhere = () => {
+    fromTab = true;
+    happenings.inboxChanged.tell();
+    fromTab = false;
+  };
   if (tabs) {
     tabs.onmessage = ({ data }: MessageEvent) => {
-      if (data === 'device') return happenings.sync();
-      fromTab = true;
-      happenings.inboxChanged.tell();
-      fromTab = false;
+      if (data === 'device') happenings.sync();
+      else inboxChangedEverywhere();
     };
     endings.push(
       happenings.inboxChanged.listen(() => {
@@ -73,6 +80,8 @@ export function listenToBrowser(
   const opens = (url: string): boolean => {
     try {
       const { pathname, search, hash } = new URL(url);
+      // To a router, `//evil.example` is another host.
+      if (pathname.startsWith('//')) return false;
       return happenings.opened.tell(pathname + search + hash);
     } catch (error) {
       context.report(error);
@@ -95,9 +104,11 @@ export function listenToBrowser(
     const hear = ({ data, ports }: Event & Partial<MessageEvent<Partial<OpenQuestion>>>) => {
       if (data?.type !== 'supapush') return;
       const event: string | undefined = data.event;
-      if (event === 'open') ports?.[0]?.postMessage({ opens: opens(data.url ?? '') } satisfies OpenAnswer);
-      else if (event === 'subscription-changed') happenings.sync();
-      else happenings.inboxChanged.tell();
+      if (event === 'open') {
+        const isInTime = Date.now() <= (data.until ?? 0);
+        ports?.[0]?.postMessage({ opens: isInTime && opens(data.url ?? '') } satisfies OpenAnswer);
+      } else if (event === 'subscription-changed') happenings.sync();
+      else inboxChangedEverywhere();
     };
     workers?.addEventListener('message', hear);
     endings.push(() => workers?.removeEventListener('message', hear));

@@ -78,18 +78,22 @@ function sessionElsewhere(
     userId: now,
     listen(listener) {
       let last: string | null | undefined;
+      let isUnknown = false;
       // Providers say it again with each new token.
       const hear = (id: string | null): void => {
         const before = last;
         last = id;
-        if (before === undefined) listener('INITIAL_SESSION', id);
+        // After a question without an answer, the first word may be that of a sign-out.
+        if (before === undefined && !isUnknown) listener('INITIAL_SESSION', id);
         else if (id !== before) listener(id ? 'SIGNED_IN' : 'SIGNED_OUT', id);
       };
       const end = onUserChange((id) => hear(id ?? null));
       // What the provider has said meanwhile is newer.
       void now().then(
         (id) => last === undefined && hear(id),
-        () => undefined,
+        () => {
+          isUnknown = true;
+        },
       );
       return end;
     },

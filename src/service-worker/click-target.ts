@@ -17,6 +17,8 @@ export function clickTarget(
   const target = parseUrl(wanted, scope);
   if (target === null || !/^https?:$/.test(target.protocol)) return null;
   if (target.username !== '' || target.password !== '') return null;
+  // `/a/..//evil.example` is a path of ours with the pathname `//evil.example`: another host for a router that resolves it again.
+  if (target.pathname.startsWith('//')) return null;
   const origins = [scope, ...allowOrigins].map((url) => parseUrl(url)?.origin);
   return origins.includes(target.origin) ? target.href : null;
 }

@@ -105,7 +105,8 @@ function askPage(page: WorkerWindow, url: string): { opens: Promise<boolean>; fo
   const opens = new Promise<boolean>((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<OpenAnswer>) => resolve(data.opens);
   });
-  page.postMessage({ type: 'supapush', event: 'open', url } satisfies OpenQuestion, [port2]);
+  const until = Date.now() + SLEEPING_LIMIT + WOKEN_LIMIT;
+  page.postMessage({ type: 'supapush', event: 'open', url, until } satisfies OpenQuestion, [port2]);
   return { opens, forget: () => port1.close() };
 }
 

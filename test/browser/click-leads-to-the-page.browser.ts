@@ -58,7 +58,7 @@ test('a page that goes there by itself gets the focus, and is not loaded anew', 
   await worker.click();
   expect(await worker.moves()).toEqual(['focus /']);
   expect(await worker.page.evaluate(`heard.filter(({ event }) => event === 'open')`)).toEqual([
-    { type: 'supapush', event: 'open', url: `${worker.app.origin}/deals/7` },
+    { type: 'supapush', event: 'open', url: `${worker.app.origin}/deals/7`, until: expect.any(Number) },
   ]);
   expect(await worker.page.evaluate('[draft, location.pathname]')).toEqual(['Dear Ben', '/']);
 });

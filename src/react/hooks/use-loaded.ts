@@ -54,12 +54,15 @@ export function useLoaded<T>(load: (client: PushClient) => Promise<T>): Loaded<T
     };
   }, [reload, owner]);
   useRecovery(state.error, reload);
+  const isLoaded = state.data !== null;
   const change = useCallback(
     (change: (data: T) => T) => {
+      // Nothing is there to change, and what is being loaded may be older than the change.
+      if (!isLoaded) return void reload();
       owner.asked++;
       setState(({ data }) => ({ data: data === null ? null : change(data), error: null, loading: false }));
     },
-    [setState, owner],
+    [isLoaded, reload, setState, owner],
   );
   return { ...state, reload, change };
 }

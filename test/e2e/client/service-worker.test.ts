@@ -93,11 +93,29 @@ test('a worker with nothing to send is not woken up', async () => {
   expect(browser.toldWorker).toEqual([]);
 });
 
+const OPEN = { type: 'supapush', event: 'open', until: Date.now() + 3_600_000 };
+
+test('a page that was frozen until another window was opened stays as it is', () => {
+  const opened: string[] = [];
+  browser.open().onOpen((path) => void opened.push(path));
+  const url = 'https://app.example/deals/7';
+  expect(browser.tellPages({ ...OPEN, url, until: Date.now() - 1 })).toEqual([{ opens: false }]);
+  expect(browser.tellPages({ ...OPEN, url })).toEqual([{ opens: true }]);
+  expect(opened).toEqual(['/deals/7']);
+});
+
+test('a path that is another host for a router does not get to it', () => {
+  const opened: string[] = [];
+  browser.open().onOpen((path) => void opened.push(path));
+  for (const url of ['https://app.example//evil.example', 'https://app.example/u/..//evil.example'])
+    expect(browser.tellPages({ ...OPEN, url })).toEqual([{ opens: false }]);
+  expect(opened).toEqual([]);
+});
+
 test('a page that listens shows a clicked URL by itself; any other wants to stay as it is', () => {
   const errors: Error[] = [];
   const push = browser.open({ onError: (error) => errors.push(error) });
-  const ask = () =>
-    browser.tellPages({ type: 'supapush', event: 'open', url: 'https://app.example/deals/7?tab=1#top' });
+  const ask = () => browser.tellPages({ ...OPEN, url: 'https://app.example/deals/7?tab=1#top' });
   expect(ask()).toEqual([{ opens: false }]);
   const opened: string[] = [];
   const end = push.onOpen((path) => void opened.push(path));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { createPushClientIn } from '../../../src/client/create-push-client.ts';
 import type { PushClient, PushClientOptions } from '../../../src/client/push-client.ts';
 import { openStackState } from '../../../src/local/stack-state.ts';
 import { type ClientBrowser, createBrowser, signUp } from '../../support/client-browser.ts';
@@ -129,6 +130,29 @@ test('a page that does not know its user yet waits for the provider', async () =
   provider.id = id;
   ready(id);
   expect(await status).toBe('default');
+});
+
+test('a sign-out is heard although the page never learnt who was signed in', async () => {
+  provider.id = (await signUp(browser.createSupabase())).id;
+  const before = browser.open(OPTIONS, client());
+  await before.sync();
+  await before.subscribe();
+  before.dispose();
+  let isAway = true;
+  const userId = () => (isAway ? Promise.reject(new Error('There is no network.')) : provider.id);
+  const push = browser.open({ ...OPTIONS, userId }, client());
+  await push.sync().catch(() => undefined);
+  isAway = false;
+  become(null);
+  await becomes(push, 'signed-out');
+  expect(browser.subscription).toBeNull();
+});
+
+test('a server that renders pages does not hear the provider', () => {
+  const onUserChange = () => {
+    throw new Error('window is not defined');
+  };
+  expect(createPushClientIn(undefined, client(), { ...OPTIONS, onUserChange }).status).toBe('unknown');
 });
 
 test('signing out is the provider’s: the client says so and takes nothing away', async () => {

@@ -37,6 +37,10 @@ describe('leads nowhere', () => {
     '//evil.example',
     '//app.example/deals',
     '///evil.example',
+    // Of this origin, and of another one for a router that resolves the path again.
+    '/.//evil.example',
+    '/u/..//evil.example',
+    'https://app.example//evil.example',
     '/\\evil.example',
     '\\\\evil.example',
     '\\/evil.example',
