@@ -7,7 +7,7 @@ import { useDatabase } from '../../support/use-database.ts';
 import { pick, RandomSymbol } from './random-market.ts';
 
 // `WALKS=10000` for a longer look; each walk is another random market.
-const WALKS = Number(process.env.WALKS ?? 4000);
+const WALKS = Number(process.env.WALKS ?? 2000);
 const AT_ONCE = 1000;
 const STEPS = 24;
 const MINUTE = 60_000;
