@@ -1,43 +1,11 @@
-import { beforeEach, expect, test } from 'vitest';
-import { createUser } from '../../support/postgres.ts';
-import {
-  type Claimed,
-  claim,
-  clearQueue,
-  complete,
-  notify,
-  type OutcomeReport,
-  plus,
-  startOfClock,
-} from '../../support/queue.ts';
-import { createEndpoint, FCM, subscribe } from '../../support/subscriptions.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { expect, test } from 'vitest';
+import { useCrowd } from '../../support/crowd.ts';
+import { claim, notify, type OutcomeReport, plus, startOfClock } from '../../support/queue.ts';
+import { createEndpoint } from '../../support/subscriptions.ts';
 
-const db = useDatabase();
-beforeEach(() => clearQueue(db().sql));
+const { db, report, user } = useCrowd();
 
-const SENT: OutcomeReport = { outcome: 'sent', status: 201 };
 const REFUSED: OutcomeReport = { outcome: 'misconfigured', status: 403, message: 'BadJwtToken' };
-
-const report = (claimed: Claimed[], now: Date, outcome: (row: Claimed) => OutcomeReport) =>
-  complete(
-    db().sql,
-    now,
-    claimed.map((row) => ({ ...row, ...outcome(row) })),
-  );
-
-/** A user with so many devices, each of which has taken a message unless `proven` is false. */
-async function user(devices: number, proven = true, origin: string = FCM): Promise<string> {
-  const { sql } = db();
-  const { id } = await createUser(sql);
-  for (let n = 0; n < devices; n++) await subscribe(sql, id, { endpoint: createEndpoint(origin) });
-  if (proven) {
-    await notify(sql, id);
-    const now = startOfClock();
-    await report(await claim(sql, now), now, () => SENT);
-  }
-  return id;
-}
 
 test('what waits for the backoff of a device goes out when the device has a new address', async () => {
   const { sql } = db();

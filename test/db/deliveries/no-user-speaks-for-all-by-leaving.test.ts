@@ -1,51 +1,13 @@
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openAlarms } from '../../support/bell.ts';
-import { createUser } from '../../support/postgres.ts';
-import {
-  type Claimed,
-  claim,
-  clearQueue,
-  complete,
-  notify,
-  type OutcomeReport,
-  plus,
-  startOfClock,
-} from '../../support/queue.ts';
-import { createEndpoint, FCM, subscribe } from '../../support/subscriptions.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { SENT, useCrowd } from '../../support/crowd.ts';
+import { claim, notify, type OutcomeReport, plus, startOfClock } from '../../support/queue.ts';
+import { FCM } from '../../support/subscriptions.ts';
 
-const db = useDatabase();
-beforeEach(() => clearQueue(db().sql));
+const { db, report, user, users } = useCrowd();
 
-const SENT: OutcomeReport = { outcome: 'sent', status: 201 };
 const THROTTLED: OutcomeReport = { outcome: 'retry', status: 429, code: 'throttled' };
 const REFUSED: OutcomeReport = { outcome: 'misconfigured', status: 403, message: 'BadJwtToken' };
-
-const report = (claimed: Claimed[], now: Date, outcome: (row: Claimed) => OutcomeReport) =>
-  complete(
-    db().sql,
-    now,
-    claimed.map((row) => ({ ...row, ...outcome(row) })),
-  );
-
-/** A user with so many devices, each of which has taken a message unless `proven` is false. */
-async function user(devices: number, proven = true, origin: string = FCM): Promise<string> {
-  const { sql } = db();
-  const { id } = await createUser(sql);
-  for (let n = 0; n < devices; n++) await subscribe(sql, id, { endpoint: createEndpoint(origin) });
-  if (proven) {
-    await notify(sql, id);
-    const now = startOfClock();
-    await report(await claim(sql, now), now, () => SENT);
-  }
-  return id;
-}
-
-async function users(count: number, devices: number, proven = true): Promise<string[]> {
-  const made: string[] = [];
-  for (let n = 0; n < count; n++) made.push(await user(devices, proven));
-  return made;
-}
 
 const host = async () =>
   (await db().sql`select paused_at, slowed_to from push.hosts where origin = ${FCM}`)[0];

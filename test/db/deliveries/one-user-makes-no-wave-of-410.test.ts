@@ -1,49 +1,9 @@
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openAlarms } from '../../support/bell.ts';
-import { createUser } from '../../support/postgres.ts';
-import {
-  type Claimed,
-  claim,
-  clearQueue,
-  complete,
-  notify,
-  type OutcomeReport,
-  plus,
-  startOfClock,
-} from '../../support/queue.ts';
-import { createEndpoint, FCM, subscribe } from '../../support/subscriptions.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { useCrowd } from '../../support/crowd.ts';
+import { claim, notify, plus, startOfClock } from '../../support/queue.ts';
 
-const db = useDatabase();
-beforeEach(() => clearQueue(db().sql));
-
-const SENT: OutcomeReport = { outcome: 'sent', status: 201 };
-
-const report = (claimed: Claimed[], now: Date, outcome: (row: Claimed) => OutcomeReport) =>
-  complete(
-    db().sql,
-    now,
-    claimed.map((row) => ({ ...row, ...outcome(row) })),
-  );
-
-/** A user with so many devices, each of which has taken a message unless `proven` is false. */
-async function user(devices: number, proven = true, origin: string = FCM): Promise<string> {
-  const { sql } = db();
-  const { id } = await createUser(sql);
-  for (let n = 0; n < devices; n++) await subscribe(sql, id, { endpoint: createEndpoint(origin) });
-  if (proven) {
-    await notify(sql, id);
-    const now = startOfClock();
-    await report(await claim(sql, now), now, () => SENT);
-  }
-  return id;
-}
-
-async function users(count: number, devices: number, proven = true): Promise<string[]> {
-  const made: string[] = [];
-  for (let n = 0; n < count; n++) made.push(await user(devices, proven));
-  return made;
-}
+const { db, report, user, users } = useCrowd();
 
 test('twenty devices of one user that answer 410 raise no alarm and keep no dead device of others', async () => {
   const { sql } = db();

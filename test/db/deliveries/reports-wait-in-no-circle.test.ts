@@ -1,44 +1,19 @@
 import postgres from 'postgres';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { SENT, useCrowd } from '../../support/crowd.ts';
 import { eventually } from '../../support/eventually.ts';
-import { createUser } from '../../support/postgres.ts';
 import {
   type Claimed,
   claim,
-  clearQueue,
   complete,
   notify,
   type OutcomeReport,
   plus,
   startOfClock,
 } from '../../support/queue.ts';
-import { createEndpoint, FCM, MOZILLA, subscribe } from '../../support/subscriptions.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { MOZILLA } from '../../support/subscriptions.ts';
 
-const db = useDatabase();
-beforeEach(() => clearQueue(db().sql));
-
-const SENT: OutcomeReport = { outcome: 'sent', status: 201 };
-
-const report = (claimed: Claimed[], now: Date, outcome: (row: Claimed) => OutcomeReport) =>
-  complete(
-    db().sql,
-    now,
-    claimed.map((row) => ({ ...row, ...outcome(row) })),
-  );
-
-/** A user with so many devices, each of which has taken a message unless `proven` is false. */
-async function user(devices: number, proven = true, origin: string = FCM): Promise<string> {
-  const { sql } = db();
-  const { id } = await createUser(sql);
-  for (let n = 0; n < devices; n++) await subscribe(sql, id, { endpoint: createEndpoint(origin) });
-  if (proven) {
-    await notify(sql, id);
-    const now = startOfClock();
-    await report(await claim(sql, now), now, () => SENT);
-  }
-  return id;
-}
+const { db, user } = useCrowd();
 
 test('two batches of reports about the same two push services, one with a dead device', async () => {
   const { sql, url } = db();
