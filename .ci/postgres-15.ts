@@ -1,5 +1,5 @@
-import { runStepsCommand } from '../src/quality/run-steps-command.ts';
-import { verifyPostgres15 } from '../src/quality/verify-postgres-15.ts';
+import { runStepsCommand } from '../tools/quality/run-steps-command.ts';
+import { verifyPostgres15 } from '../tools/quality/verify-postgres-15.ts';
 
 const USAGE = `Usage: .ci/postgres-15 [options]
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import postgres from 'postgres';
-import { publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
-import { SupapushError } from '../errors.ts';
+import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
+import { SupapushError } from '../shared/errors.ts';
 import { databaseUrlOf } from './database-url.ts';
 import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { runCommand } from './run-command.ts';

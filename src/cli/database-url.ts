@@ -1,4 +1,4 @@
-import { SupapushError } from '../errors.ts';
+import { SupapushError } from '../shared/errors.ts';
 
 /**
  * A connection string that the driver can read. A password that was pasted as it is, with %, #, @, / or ? in it, is

@@ -1,4 +1,4 @@
-import { SupapushError } from '../errors.ts';
+import { SupapushError } from '../shared/errors.ts';
 
 /**
  * Runs a command that prints one text: exit code 0, or 1 with the reason on standard error, or 2 with the usage when

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import webpush from 'web-push';
-import { publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
-import { subjectFault } from '../channels/webpush/vapid-subject.ts';
-import { SupapushError } from '../errors.ts';
+import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
+import { subjectFault } from '../server/channels/webpush/vapid-subject.ts';
+import { SupapushError } from '../shared/errors.ts';
 import {
   parseEnvironmentFile,
   readEnvironmentFile,

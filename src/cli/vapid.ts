@@ -2,9 +2,9 @@ import { parseArgs } from 'node:util';
 import postgres from 'postgres';
 import webpush from 'web-push';
 import { z } from 'zod';
-import { privateKeyOf, publicKeyOf } from '../channels/webpush/vapid-key-forms.ts';
-import { SupapushError } from '../errors.ts';
-import { parseJson } from '../parse-json.ts';
+import { privateKeyOf, publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
+import { SupapushError } from '../shared/errors.ts';
+import { parseJson } from '../shared/parse-json.ts';
 import { databaseUrlOf } from './database-url.ts';
 import {
   parseEnvironmentFile,

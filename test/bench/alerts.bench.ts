@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { PostgresServer } from '../../src/local/postgres/postgres-server.ts';
+import type { PostgresServer } from '../../tools/local/postgres/postgres-server.ts';
 import { insertManyAlerts } from '../support/many-alerts.ts';
 import { measureAlertLatency } from './harness/alert-latency.ts';
 import { alternate, type Bench, median, type Progress, percentile } from './harness/bench.ts';

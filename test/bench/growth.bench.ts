@@ -1,4 +1,4 @@
-import type { PostgresServer } from '../../src/local/postgres/postgres-server.ts';
+import type { PostgresServer } from '../../tools/local/postgres/postgres-server.ts';
 import { alternate, type Bench, median, type Progress } from './harness/bench.ts';
 import { connect, withDurablePostgres } from './harness/database.ts';
 import type { QueueSide } from './harness/queue-side.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
-import type { VirtualDevice } from '../../src/local/push-service/push-service.ts';
-import { startStack } from '../../src/local/stack.ts';
+import type { VirtualDevice } from '../../tools/local/push-service/push-service.ts';
+import { startStack } from '../../tools/local/stack.ts';
 import { createRecipients } from '../support/recipients.ts';
 import { type Bench, type Progress, percentile } from './harness/bench.ts';
 

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { PostgresServer } from '../../src/local/postgres/postgres-server.ts';
+import type { PostgresServer } from '../../tools/local/postgres/postgres-server.ts';
 import { BELL_SECRET, PROJECT_URL } from '../support/bell.ts';
 import { alternate, type Bench, median, type Progress } from './harness/bench.ts';
 import { connect, createMigrated, withDurablePostgres } from './harness/database.ts';

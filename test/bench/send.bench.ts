@@ -1,4 +1,4 @@
-import { withTemporaryFolder } from '../../src/quality/temporary-folder.ts';
+import { withTemporaryFolder } from '../../tools/quality/temporary-folder.ts';
 import { alternate, type Bench, median } from './harness/bench.ts';
 import { startPushSink } from './harness/push-sink.ts';
 import { runSide } from './harness/side-process.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodePayload } from '../../src/notification/payload.ts';
+import { encodePayload } from '../../src/server/notification/payload.ts';
 import { content } from '../unit/channels/delivery.ts';
 import { usePushWorker } from './support/use-push-worker.ts';
 

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type DemoPage, startDemoPage } from '../../src/demo/demo-page.ts';
-import { freeLoopbackPort } from '../../src/local/loopback-port.ts';
+import { type DemoPage, startDemoPage } from '../../tools/demo/demo-page.ts';
+import { freeLoopbackPort } from '../../tools/local/loopback-port.ts';
 import { eventually } from '../support/eventually.ts';
 import { useStack } from '../support/stack.ts';
 import { visitDemo } from './support/demo-visitor.ts';

@@ -1,8 +1,8 @@
 import postgres from 'postgres';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { encryptMessage } from '../../src/channels/webpush/message-encryption.ts';
-import { MAX_PAYLOAD_BYTES } from '../../src/notification/payload.ts';
+import { encryptMessage } from '../../src/server/channels/webpush/message-encryption.ts';
+import { MAX_PAYLOAD_BYTES } from '../../src/server/notification/payload.ts';
 import { eventually } from '../support/eventually.ts';
 import { useStack } from '../support/stack.ts';
 import { createVapidKeys, sendPush } from '../unit/push-service/sender.ts';

@@ -1,7 +1,7 @@
 import type { Page } from 'puppeteer-core';
 import { expect, test } from 'vitest';
 import webpush from 'web-push';
-import { MAX_PAYLOAD_BYTES } from '../../src/notification/payload.ts';
+import { MAX_PAYLOAD_BYTES } from '../../src/server/notification/payload.ts';
 import { eventually } from '../support/eventually.ts';
 import { useStack } from '../support/stack.ts';
 import { useApp } from './support/use-app.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { KnownSubscription } from '../../src/browser/push-store.ts';
+import type { KnownSubscription } from '../../src/device/shared/push-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { type PushWorker, usePushWorker, type WorkerSetup } from './support/use-push-worker.ts';
 

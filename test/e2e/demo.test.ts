@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { SCENARIOS } from '../../src/demo/scenarios.ts';
+import { SCENARIOS } from '../../tools/demo/scenarios.ts';
 import { PROJECT, withPlantedProject } from '../functions/deploy/planted-project.ts';
 import { expectNothingBelow, type LocalProcess, startProcess } from './local/local-process.ts';
 

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { createReceiptTokens } from '../../src/channels/receipt-tokens.ts';
+import { createReceiptTokens } from '../../src/server/channels/receipt-tokens.ts';
 import { type OpenFunction, startOpenFunction } from '../support/open-function.ts';
 import { createSubscription } from '../support/subscriptions.ts';
 

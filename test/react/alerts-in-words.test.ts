@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { alertOf, draftOf, faultsOf, newDraft } from '../../src/react/alerts/alert-draft.ts';
-import { alertFacts, alertGoal, alertState } from '../../src/react/alerts/alert-words.ts';
-import { intervalMinutes } from '../../src/react/alerts/interval-minutes.ts';
-import { createFormat } from '../../src/react/format.ts';
-import { alertStrings } from '../../src/react/strings/alert-strings.ts';
+import { alertOf, draftOf, faultsOf, newDraft } from '../../src/device/react/alerts/alert-draft.ts';
+import { alertFacts, alertGoal, alertState } from '../../src/device/react/alerts/alert-words.ts';
+import { intervalMinutes } from '../../src/device/react/alerts/interval-minutes.ts';
+import { createFormat } from '../../src/device/react/format.ts';
+import { alertStrings } from '../../src/device/react/strings/alert-strings.ts';
 import { exampleAlert } from '../browser/pages/example-alert.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00Z');

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
 
-const REACT = fileURLToPath(new URL('../../src/react/index.ts', import.meta.url));
+const REACT = fileURLToPath(new URL('../../src/device/react/index.ts', import.meta.url));
 const ENTRY = 'virtual:entry';
 
 /** What an app ships that imports components so, with React left to the app; in bytes, gzipped. */

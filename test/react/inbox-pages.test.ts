@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { InboxItem } from '../../src/client/index.ts';
-import { appendPage, markItems, renewPages } from '../../src/react/inbox/inbox-pages.ts';
-import { safeLink } from '../../src/react/inbox/safe-link.ts';
+import type { InboxItem } from '../../src/device/client/index.ts';
+import { appendPage, markItems, renewPages } from '../../src/device/react/inbox/inbox-pages.ts';
+import { safeLink } from '../../src/device/react/inbox/safe-link.ts';
 
 const items = (...ids: string[]): InboxItem[] => ids.map((id) => ({ id, readAt: null }) as InboxItem);
 const idsOf = (pages: { items: readonly InboxItem[] } | null): string =>

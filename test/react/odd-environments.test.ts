@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { clockZone, localTimeZone } from '../../src/browser/time-zone.ts';
-import { createFormat, usableLocale } from '../../src/react/format.ts';
-import { timeZones } from '../../src/react/settings/time-zones.ts';
+import { createFormat, usableLocale } from '../../src/device/react/format.ts';
+import { timeZones } from '../../src/device/react/settings/time-zones.ts';
+import { clockZone, localTimeZone } from '../../src/device/shared/time-zone.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { placePanel } from '../../src/react/parts/panel-place.ts';
+import { placePanel } from '../../src/device/react/parts/panel-place.ts';
 
 const VIEW = { width: 1280, height: 800 };
 const button = (left: number, top: number) => ({ left, right: left + 44, top, bottom: top + 44 });

@@ -1,6 +1,12 @@
 import { renderToString } from 'react-dom/server';
 import { expect, test } from 'vitest';
-import { AlertEditor, InboxBell, PushPrompt, PushProvider, PushSettings } from '../../src/react/index.ts';
+import {
+  AlertEditor,
+  InboxBell,
+  PushPrompt,
+  PushProvider,
+  PushSettings,
+} from '../../src/device/react/index.ts';
 
 // There is no window, no document and no client here.
 

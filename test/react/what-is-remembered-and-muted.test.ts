@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { wasDeclined } from '../../src/react/prompt/not-now.ts';
-import { mutedBy, otherMutes, symbolsToMute } from '../../src/react/settings/muted-categories.ts';
+import { wasDeclined } from '../../src/device/react/prompt/not-now.ts';
+import { mutedBy, otherMutes, symbolsToMute } from '../../src/device/react/settings/muted-categories.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00Z');
 const DAY = 24 * 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
-import type { PushService, VirtualDevice } from '../../src/local/push-service/push-service.ts';
+import type { PushService, VirtualDevice } from '../../tools/local/push-service/push-service.ts';
 
 /** A user and the devices that are registered, at several push services. */
 export interface Account {

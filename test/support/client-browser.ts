@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
-import type { PushStore } from '../../src/browser/push-store.ts';
-import { createPushClientIn } from '../../src/client/create-push-client.ts';
-import type { PushEnvironment } from '../../src/client/environment.ts';
-import { createMemoryStore } from '../../src/client/memory-store.ts';
-import type { PushClient, PushClientOptions } from '../../src/client/push-client.ts';
-import type { VirtualDevice } from '../../src/local/push-service/virtual-device.ts';
-import type { Stack } from '../../src/local/stack.ts';
+import { createPushClientIn } from '../../src/device/client/create-push-client.ts';
+import type { PushEnvironment } from '../../src/device/client/environment.ts';
+import { createMemoryStore } from '../../src/device/client/memory-store.ts';
+import type { PushClient, PushClientOptions } from '../../src/device/client/push-client.ts';
+import type { PushStore } from '../../src/device/shared/push-store.ts';
+import type { VirtualDevice } from '../../tools/local/push-service/virtual-device.ts';
+import type { Stack } from '../../tools/local/stack.ts';
 import { BROWSERS, type RecordedBrowser } from './recorded-browsers.ts';
 
 /** A subscription as a browser hands it out; the device behind it decrypts what arrives. */

@@ -1,4 +1,4 @@
-import { PushClientError } from '../../src/client/push-client-error.ts';
+import { PushClientError } from '../../src/device/client/push-client-error.ts';
 
 /** What the client rejects with: a code, a message and what to do, each of which is there. */
 export async function clientRefusalOf(call: Promise<unknown>): Promise<PushClientError> {

@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
 import webpush from 'web-push';
-import { findEdgeFunctions } from '../../src/local/functions/edge-function.ts';
-import { type FunctionServer, startFunctionServer } from '../../src/local/functions/function-server.ts';
-import { startLifetime } from '../../src/local/lifetime.ts';
-import { readLocalConfig } from '../../src/local/local-config.ts';
-import type { Stack } from '../../src/local/stack.ts';
+import { findEdgeFunctions } from '../../tools/local/functions/edge-function.ts';
+import { type FunctionServer, startFunctionServer } from '../../tools/local/functions/function-server.ts';
+import { startLifetime } from '../../tools/local/lifetime.ts';
+import { readLocalConfig } from '../../tools/local/local-config.ts';
+import type { Stack } from '../../tools/local/stack.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 const BELL_SECRET = 'a-bell-secret-of-more-than-32-characters';

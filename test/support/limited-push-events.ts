@@ -1,6 +1,6 @@
 // push-events with the limits for bodies that a test gives it in BODY_LIMITS, as JSON.
 import process from 'node:process';
-import { createPushEvents } from '../../src/functions/push-events.ts';
+import { createPushEvents } from '../../src/server/functions/push-events.ts';
 
 const deno = (globalThis as unknown as { Deno: { serve(handler: unknown): void } }).Deno;
 

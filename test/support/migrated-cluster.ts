@@ -14,10 +14,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { copyCluster } from '../../src/local/postgres/copy-cluster.ts';
-import { applyMigrations } from '../../src/local/postgres/migrations.ts';
-import { startPostgres } from '../../src/local/postgres/postgres-server.ts';
-import { prepareSupabase } from '../../src/local/postgres/supabase-roles.ts';
+import { copyCluster } from '../../tools/local/postgres/copy-cluster.ts';
+import { applyMigrations } from '../../tools/local/postgres/migrations.ts';
+import { startPostgres } from '../../tools/local/postgres/postgres-server.ts';
+import { prepareSupabase } from '../../tools/local/postgres/supabase-roles.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -31,8 +31,8 @@ const CACHE = join(PROJECT, 'node_modules', '.cache', 'supapush');
 /** What a cluster is made of: another one is made when any of it changes. */
 const INGREDIENTS = [
   'supabase/migrations',
-  'src/local/postgres',
-  'src/local/extensions',
+  'tools/local/postgres',
+  'tools/local/extensions',
   'package-lock.json',
 ];
 

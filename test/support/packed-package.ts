@@ -1,8 +1,8 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { copyProject } from '../../src/quality/project-copy.ts';
-import { basicEnvironment, runProgram } from '../../src/quality/run-program.ts';
+import { copyProject } from '../../tools/quality/project-copy.ts';
+import { basicEnvironment, runProgram } from '../../tools/quality/run-program.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -1,4 +1,4 @@
-import type { PlannedSource } from '../../src/database/quote-plan.ts';
+import type { PlannedSource } from '../../src/server/database/quote-plan.ts';
 
 /** A source as the database plans it: the JSON list of the quote server at `origin`, unless `changes` say otherwise. */
 export function plannedSource(origin: string, changes: Partial<PlannedSource> = {}): PlannedSource {

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { copyCluster } from '../../src/local/postgres/copy-cluster.ts';
-import { type PostgresServer, startPostgres } from '../../src/local/postgres/postgres-server.ts';
+import { copyCluster } from '../../tools/local/postgres/copy-cluster.ts';
+import { type PostgresServer, startPostgres } from '../../tools/local/postgres/postgres-server.ts';
 import { EMPTY, MIGRATED, migratedCluster } from './migrated-cluster.ts';
 
 declare module 'vitest' {

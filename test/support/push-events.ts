@@ -1,4 +1,4 @@
-import type { Stack } from '../../src/local/stack.ts';
+import type { Stack } from '../../tools/local/stack.ts';
 
 export interface Answer {
   status: number;

@@ -1,4 +1,4 @@
-import type { NotificationContent, Presentation } from '../../src/notification/payload.ts';
+import type { NotificationContent, Presentation } from '../../src/server/notification/payload.ts';
 
 /** Numbers that are the same in every run: below `limit`, from 0. */
 export function createRandom(seed: number): (limit: number) => number {

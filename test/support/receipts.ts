@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import { MAX_RECEIPT_BYTES } from '../../src/notification/payload.ts';
+import { MAX_RECEIPT_BYTES } from '../../src/server/notification/payload.ts';
 import { asService } from './postgres.ts';
 
 /** A token as long as tokens get: that of the last id there is. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type postgres from 'postgres';
-import type { PushService, VirtualDevice } from '../../src/local/push-service/push-service.ts';
+import type { PushService, VirtualDevice } from '../../tools/local/push-service/push-service.ts';
 
 export interface Recipient {
   userId: string;

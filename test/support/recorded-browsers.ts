@@ -1,4 +1,4 @@
-import type { PushEnvironment } from '../../src/client/environment.ts';
+import type { PushEnvironment } from '../../src/device/client/environment.ts';
 
 /** What a browser has, as far as it can be told from a page. */
 export type RecordedBrowser = Pick<

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, inject } from 'vitest';
-import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
+import { type Stack, type StackOptions, startStack } from '../../tools/local/stack.ts';
 import type {} from './migrated-cluster.ts';
 
 /** A stack of this project that starts with the migrations applied: 1 s instead of 5 on two cores. */

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach } from 'vitest';
-import { applyExample } from '../../src/demo/apply-example.ts';
+import { applyExample } from '../../tools/demo/apply-example.ts';
 import { createUser, type TestDatabase } from './postgres.ts';
 import { useDatabase } from './use-database.ts';
 

@@ -1,4 +1,4 @@
-import { createPushAlerts } from '../../../src/functions/push-alerts.ts';
+import { createPushAlerts } from '../../../src/server/functions/push-alerts.ts';
 
 // Hosted workers live as long as the promises they are told of; a plain Deno server lives anyway.
 const runtime = (globalThis as { EdgeRuntime?: { waitUntil(work: Promise<unknown>): void } }).EdgeRuntime;

@@ -1,4 +1,4 @@
-import { createPushDispatch } from '../../../src/functions/push-dispatch.ts';
+import { createPushDispatch } from '../../../src/server/functions/push-dispatch.ts';
 
 // Hosted workers live as long as the promises they are told of; a plain Deno server lives anyway.
 const runtime = (globalThis as { EdgeRuntime?: { waitUntil(work: Promise<unknown>): void } }).EdgeRuntime;

@@ -1,4 +1,4 @@
-import { createPushEvents } from '../../../src/functions/push-events.ts';
+import { createPushEvents } from '../../../src/server/functions/push-events.ts';
 
 Deno.serve(
   createPushEvents({

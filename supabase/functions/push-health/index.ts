@@ -1,4 +1,4 @@
-import { createPushHealth } from '../../../src/functions/push-health.ts';
+import { createPushHealth } from '../../../src/server/functions/push-health.ts';
 
 Deno.serve(
   createPushHealth({

@@ -4,7 +4,7 @@
 -- was forgotten, and a template that changes later changes no message. A message to a topic is rendered in every locale.
 
 -- The most a push message holds in the clear (RFC 8291), and what remains of a long text at least. The encoder of the
--- message (src/notification/) has the same numbers: whatever is accepted here, it makes fit.
+-- message (src/server/notification/) has the same numbers: whatever is accepted here, it makes fit.
 create function push.payload_bytes(
   p_title text, p_body text, p_url text, p_params jsonb, p_category text, p_tag text, p_presentation jsonb default null
 )

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
-import { startStack } from '../../../src/local/stack.ts';
+import { startStack } from '../../../tools/local/stack.ts';
 import { createRecipients } from '../../support/recipients.ts';
 import type { Progress } from './bench.ts';
 import { CROSSED, openMarket, quotesOf, recordQuotes, SYMBOLS } from './market.ts';

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { applyMigrations } from '../../../src/local/postgres/migrations.ts';
-import { type PostgresServer, startPostgres } from '../../../src/local/postgres/postgres-server.ts';
-import { prepareSupabase } from '../../../src/local/postgres/supabase-roles.ts';
-import { withTemporaryFolder } from '../../../src/quality/temporary-folder.ts';
+import { applyMigrations } from '../../../tools/local/postgres/migrations.ts';
+import { type PostgresServer, startPostgres } from '../../../tools/local/postgres/postgres-server.ts';
+import { prepareSupabase } from '../../../tools/local/postgres/supabase-roles.ts';
+import { withTemporaryFolder } from '../../../tools/quality/temporary-folder.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../../supabase/migrations', import.meta.url));
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { denoBinary } from '../../../src/local/functions/deno-binary.ts';
-import { basicEnvironment, runProgram } from '../../../src/quality/run-program.ts';
+import { denoBinary } from '../../../tools/local/functions/deno-binary.ts';
+import { basicEnvironment, runProgram } from '../../../tools/quality/run-program.ts';
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 const SIDES = fileURLToPath(new URL('../sides/', import.meta.url));

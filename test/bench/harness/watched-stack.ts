@@ -1,5 +1,5 @@
 import postgres from 'postgres';
-import { type Stack, type StackOptions, startStack } from '../../../src/local/stack.ts';
+import { type Stack, type StackOptions, startStack } from '../../../tools/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type PushSink, startPushSink } from './push-sink.ts';
 import { createUsersWithDevices } from './recipients.ts';

@@ -1,9 +1,9 @@
 import { buildPushHTTPRequest } from '@pushforge/builder';
 import webpush from 'web-push';
-import { decodeBase64Url } from '../../../src/channels/base64url.ts';
-import { encryptMessage } from '../../../src/channels/webpush/message-encryption.ts';
-import { createVapidAuthorization } from '../../../src/channels/webpush/vapid-authorization.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
+import { encryptMessage } from '../../../src/server/channels/webpush/message-encryption.ts';
+import { createVapidAuthorization } from '../../../src/server/channels/webpush/vapid-authorization.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { decodeBase64Url } from '../../../src/shared/base64url.ts';
 import { bareCopy, MESSAGE, SUBJECT, subscriptionsFor, vapidKeys } from './messages.ts';
 
 export type EncryptSide = 'ours' | 'web-push' | 'pushforge' | 'floor';

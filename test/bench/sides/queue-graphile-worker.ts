@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
-import type { PostgresServer } from '../../../src/local/postgres/postgres-server.ts';
+import type { PostgresServer } from '../../../tools/local/postgres/postgres-server.ts';
 import { connect } from '../harness/database.ts';
 import { BATCH, inBatches, LANES, type QueueSide } from '../harness/queue-side.ts';
 import { JOB } from './messages.ts';

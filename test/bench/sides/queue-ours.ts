@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { PostgresServer } from '../../../src/local/postgres/postgres-server.ts';
+import type { PostgresServer } from '../../../tools/local/postgres/postgres-server.ts';
 import { BELL_SECRET, PROJECT_URL } from '../../support/bell.ts';
 import { connect, createMigrated } from '../harness/database.ts';
 import { BATCH, inBatches, inLanes, LANES, type QueueSide } from '../harness/queue-side.ts';

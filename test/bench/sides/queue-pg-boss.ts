@@ -1,5 +1,5 @@
 import { PgBoss } from 'pg-boss';
-import type { PostgresServer } from '../../../src/local/postgres/postgres-server.ts';
+import type { PostgresServer } from '../../../tools/local/postgres/postgres-server.ts';
 import { connect } from '../harness/database.ts';
 import { BATCH, inBatches, inLanes, LANES, type QueueSide } from '../harness/queue-side.ts';
 import { JOB } from './messages.ts';

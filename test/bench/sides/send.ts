@@ -1,9 +1,9 @@
 import { Agent } from 'node:https';
 import webpush from 'web-push';
-import type { ClaimedDelivery } from '../../../src/channels/channel.ts';
-import { createReceiptTokens } from '../../../src/channels/receipt-tokens.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
-import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
+import type { ClaimedDelivery } from '../../../src/server/channels/channel.ts';
+import { createReceiptTokens } from '../../../src/server/channels/receipt-tokens.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { createWebPushChannel } from '../../../src/server/channels/webpush/webpush-channel.ts';
 import { bareCopy, MESSAGE, SUBJECT, subscriptionsFor, vapidKeys } from './messages.ts';
 
 export type SendSide = 'ours' | 'web-push';

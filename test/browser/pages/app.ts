@@ -1,5 +1,9 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
-import { createPushClient, type PushClient, type PushClientOptions } from '../../../src/client/index.ts';
+import {
+  createPushClient,
+  type PushClient,
+  type PushClientOptions,
+} from '../../../src/device/client/index.ts';
 import type { PageConfig } from '../support/page-server.ts';
 
 declare global {

@@ -1,4 +1,4 @@
-import type { Alert } from '../../../src/client/index.ts';
+import type { Alert } from '../../../src/device/client/index.ts';
 
 /** An alert that was just made: it rises to 18,000, and waits for that. */
 export const exampleAlert: Alert = {

@@ -7,9 +7,9 @@ import {
   PushProvider,
   PushSettings,
   type PushStringChanges,
-} from '../../../src/react/index.ts';
+} from '../../../src/device/react/index.ts';
 import { type Recorded, type RecordedState, recordedClient } from './recorded-client.ts';
-import '../../../src/react/supapush.css';
+import '../../../src/device/react/supapush.css';
 import './react.css';
 
 declare global {

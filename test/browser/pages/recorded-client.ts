@@ -8,7 +8,7 @@ import type {
   PushClient,
   PushStatus,
   Topic,
-} from '../../../src/client/index.ts';
+} from '../../../src/device/client/index.ts';
 import { exampleAlert } from './example-alert.ts';
 
 /** How a project stands, as far as a component shows it. */

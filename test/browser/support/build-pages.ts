@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import type { TestProject } from 'vitest/node';
-import { buildServiceWorker } from '../../../src/build/build-package.ts';
+import { buildServiceWorker } from '../../../tools/build/build-package.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

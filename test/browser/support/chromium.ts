@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer, { type CDPSession, type Page, type Target } from 'puppeteer-core';
 import { z } from 'zod';
-import { startLifetime } from '../../../src/local/lifetime.ts';
+import { startLifetime } from '../../../tools/local/lifetime.ts';
 import { eventually } from '../../support/eventually.ts';
 import { findBrowser } from './find-browser.ts';
 

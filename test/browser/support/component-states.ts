@@ -1,4 +1,4 @@
-import type { Device, InboxItem } from '../../../src/client/index.ts';
+import type { Device, InboxItem } from '../../../src/device/client/index.ts';
 import { exampleAlert } from '../pages/example-alert.ts';
 import type { RecordedState } from '../pages/recorded-client.ts';
 

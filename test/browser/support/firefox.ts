@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
-import { startLifetime } from '../../../src/local/lifetime.ts';
+import { startLifetime } from '../../../tools/local/lifetime.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Alert, ChromeScope } from './chrome-scope.ts';
 import { findBrowser } from './find-browser.ts';

@@ -18,7 +18,7 @@ export interface PushApp {
   stop(): Promise<void>;
 }
 
-const STORE = fileURLToPath(new URL('../../../src/browser/push-store.ts', import.meta.url));
+const STORE = fileURLToPath(new URL('../../../src/device/shared/push-store.ts', import.meta.url));
 
 /** Every path without a dot is the app; its pages collect what their service worker tells them. */
 const PAGE = `<!doctype html><title>An app</title><script>

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import type { Page } from 'puppeteer-core';
 import { afterAll, beforeAll } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import type {} from '../pages/app.ts';
 import { createDealsApp } from './deals.ts';

@@ -1,6 +1,6 @@
 import type { Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import type { Alert } from './chrome-scope.ts';
 import { type Firefox, startFirefox } from './firefox.ts';
 import { type Pages, usePages } from './use-pages.ts';

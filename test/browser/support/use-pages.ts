@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, inject } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { type Network, startNetwork } from './network.ts';
 import { type PageServer, startPageServer } from './page-server.ts';
 

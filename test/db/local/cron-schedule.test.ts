@@ -4,7 +4,7 @@ import {
   matchesMinute,
   parseSchedule,
   type Schedule,
-} from '../../../src/local/workers/cron-schedule.ts';
+} from '../../../tools/local/workers/cron-schedule.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 const VALID = [

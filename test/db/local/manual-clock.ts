@@ -1,4 +1,4 @@
-import type { Clock } from '../../../src/local/workers/clock.ts';
+import type { Clock } from '../../../tools/local/workers/clock.ts';
 
 /** A clock that stands still until a test moves it, and that knows whether a caller waits on it. */
 export class ManualClock implements Clock {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { applyMigrations, applySeed } from '../../../src/local/postgres/migrations.ts';
+import { applyMigrations, applySeed } from '../../../tools/local/postgres/migrations.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 const FIRST = `-- two tables; one comment

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { startPgCronWorker } from '../../../src/local/workers/pg-cron-worker.ts';
-import type { Worker } from '../../../src/local/workers/worker-session.ts';
+import { startPgCronWorker } from '../../../tools/local/workers/pg-cron-worker.ts';
+import type { Worker } from '../../../tools/local/workers/worker-session.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { ManualClock } from './manual-clock.ts';
 

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { startPgNetWorker } from '../../../src/local/workers/pg-net-worker.ts';
-import type { Worker } from '../../../src/local/workers/worker-session.ts';
+import { startPgNetWorker } from '../../../tools/local/workers/pg-net-worker.ts';
+import type { Worker } from '../../../tools/local/workers/worker-session.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { type HttpRecorder, startHttpRecorder } from './http-recorder.ts';
 import { ManualClock } from './manual-clock.ts';

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openPathFor } from '../../../src/local/postgres/postgres-account.ts';
-import { type PostgresServer, startPostgres } from '../../../src/local/postgres/postgres-server.ts';
-import { isRunning } from '../../../src/local/postgres/server-process.ts';
-import { prepareSupabase } from '../../../src/local/postgres/supabase-roles.ts';
-import { startPgNetWorker } from '../../../src/local/workers/pg-net-worker.ts';
+import { openPathFor } from '../../../tools/local/postgres/postgres-account.ts';
+import { type PostgresServer, startPostgres } from '../../../tools/local/postgres/postgres-server.ts';
+import { isRunning } from '../../../tools/local/postgres/server-process.ts';
+import { prepareSupabase } from '../../../tools/local/postgres/supabase-roles.ts';
+import { startPgNetWorker } from '../../../tools/local/workers/pg-net-worker.ts';
 import { startHttpRecorder } from './http-recorder.ts';
 
 const BOUND = { timeout: 15_000, interval: 20 };
@@ -174,7 +174,7 @@ test('a directory in use is refused, and the server in it goes on', async () => 
 
 test('the server of a killed owner is ended and its data reopened', async () => {
   const script = `
-    import { startPostgres } from './src/local/postgres/postgres-server.ts';
+    import { startPostgres } from './tools/local/postgres/postgres-server.ts';
     const server = await startPostgres({ directory: process.argv[1] });
     console.log(server.pid);
     setInterval(() => {}, 1000);
@@ -194,7 +194,7 @@ test('the server of a killed owner is ended and its data reopened', async () => 
 
 test('a server is stopped with its owner, even one that exits without stopping it', async () => {
   const script = `
-    import { startPostgres } from './src/local/postgres/postgres-server.ts';
+    import { startPostgres } from './tools/local/postgres/postgres-server.ts';
     const server = await startPostgres({ directory: process.argv[1] });
     console.log(server.pid);
     throw new Error('uncaught');

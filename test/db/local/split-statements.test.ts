@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { splitStatements } from '../../../src/local/postgres/split-statements.ts';
+import { splitStatements } from '../../../tools/local/postgres/split-statements.ts';
 
 const texts = (script: string): string[] => splitStatements(script).map(({ text }) => text);
 

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { encodePayload, MAX_PAYLOAD_BYTES, type Presentation } from '../../../src/notification/payload.ts';
+import {
+  encodePayload,
+  MAX_PAYLOAD_BYTES,
+  type Presentation,
+} from '../../../src/server/notification/payload.ts';
 import { createUser } from '../../support/postgres.ts';
 import { createRandom, randomContent } from '../../support/random-content.ts';
 import { LONGEST_RECEIPT } from '../../support/receipts.ts';

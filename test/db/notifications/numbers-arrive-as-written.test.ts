@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { ClaimedDelivery } from '../../../src/channels/channel.ts';
-import { fcmMessage } from '../../../src/channels/fcm/fcm-message.ts';
-import { encodePayload, MAX_PAYLOAD_BYTES } from '../../../src/notification/payload.ts';
+import type { ClaimedDelivery } from '../../../src/server/channels/channel.ts';
+import { fcmMessage } from '../../../src/server/channels/fcm/fcm-message.ts';
+import { encodePayload, MAX_PAYLOAD_BYTES } from '../../../src/server/notification/payload.ts';
 import { defineDigest } from '../../support/digests.ts';
 import { readInbox } from '../../support/inbox.ts';
 import { asService, createUser } from '../../support/postgres.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isAllowedEndpoint } from '../../../src/channels/webpush/endpoint.ts';
+import { isAllowedEndpoint } from '../../../src/server/channels/webpush/endpoint.ts';
 import { asUser, createUser } from '../../support/postgres.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { createSubscription } from '../../support/subscriptions.ts';

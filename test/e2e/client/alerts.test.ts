@@ -1,6 +1,6 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { PushClient } from '../../../src/client/push-client.ts';
+import type { PushClient } from '../../../src/device/client/push-client.ts';
 import { type ClientBrowser, createBrowser, signUp } from '../../support/client-browser.ts';
 import { clientRefusalOf } from '../../support/client-refusal.ts';
 import { useStack } from '../../support/stack.ts';

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createPushClient } from '../../../src/client/index.ts';
-import type { PushStatus } from '../../../src/client/push-client.ts';
+import { createPushClient } from '../../../src/device/client/index.ts';
+import type { PushStatus } from '../../../src/device/client/push-client.ts';
 import { type ClientBrowser, createBrowser, signUp } from '../../support/client-browser.ts';
 import { clientRefusalOf } from '../../support/client-refusal.ts';
 import { eventually } from '../../support/eventually.ts';

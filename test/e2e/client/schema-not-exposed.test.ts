@@ -2,12 +2,12 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDeliveryQueue } from '../../../src/database/delivery-queue.ts';
-import { createDeviceEvents } from '../../../src/database/device-events.ts';
-import { createQuotePlan } from '../../../src/database/quote-plan.ts';
-import { createServiceClient } from '../../../src/database/service-client.ts';
-import { createPushHealth } from '../../../src/functions/push-health.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import { createDeliveryQueue } from '../../../src/server/database/delivery-queue.ts';
+import { createDeviceEvents } from '../../../src/server/database/device-events.ts';
+import { createQuotePlan } from '../../../src/server/database/quote-plan.ts';
+import { createServiceClient } from '../../../src/server/database/service-client.ts';
+import { createPushHealth } from '../../../src/server/functions/push-health.ts';
+import { type Stack, startStack } from '../../../tools/local/stack.ts';
 import { createBrowser, signUp } from '../../support/client-browser.ts';
 import { createSubscription } from '../../support/subscriptions.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { PushClientError } from '../../../src/client/push-client-error.ts';
+import type { PushClientError } from '../../../src/device/client/push-client-error.ts';
 import { type ClientBrowser, createBrowser, signUp } from '../../support/client-browser.ts';
 import { clientRefusalOf } from '../../support/client-refusal.ts';
 import { eventually } from '../../support/eventually.ts';

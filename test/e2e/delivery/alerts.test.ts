@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { QuoteFault, QuoteServer } from '../../../src/local/quote-server/quote-server.ts';
+import type { QuoteFault, QuoteServer } from '../../../tools/local/quote-server/quote-server.ts';
 import { makeAlert, readAlert } from '../../support/alerts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { clearQuotes, defineSource, recordedQuotes, sourceState } from '../../support/quotes.ts';

@@ -6,9 +6,9 @@ import {
   type FcmDevice,
   GOOGLE_ERRORS,
   scriptedGoogleError,
-} from '../../../src/local/fcm-service/fcm-service.ts';
-import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
-import type { Stack } from '../../../src/local/stack.ts';
+} from '../../../tools/local/fcm-service/fcm-service.ts';
+import type { ScriptedAnswer } from '../../../tools/local/push-service/push-service.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { tell } from '../../support/push-events.ts';
 import { closeCircuits } from '../../support/queue.ts';

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, deliveryStates } from '../../support/recipients.ts';
 import { startMigratedStack } from '../../support/stack.ts';

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ScriptedAnswer } from '../../../src/local/push-service/push-service.ts';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { ScriptedAnswer } from '../../../tools/local/push-service/push-service.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';

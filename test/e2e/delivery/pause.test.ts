@@ -1,8 +1,8 @@
 import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Database } from '../../../src/database/types.generated.ts';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Database } from '../../../src/server/database/types.generated.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { openAlarms } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { notify } from '../../support/queue.ts';

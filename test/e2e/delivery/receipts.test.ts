@@ -1,7 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { VirtualDevice } from '../../../src/local/push-service/push-service.ts';
+import type { VirtualDevice } from '../../../tools/local/push-service/push-service.ts';
 import { eventually } from '../../support/eventually.ts';
 import { tell } from '../../support/push-events.ts';
 import { closeCircuits, pauseHosts } from '../../support/queue.ts';

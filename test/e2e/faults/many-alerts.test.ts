@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { alertSummaries, recordQuotes } from '../../support/alerts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';

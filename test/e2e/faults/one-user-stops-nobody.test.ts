@@ -4,8 +4,8 @@ import {
   type PushService,
   type ScriptedAnswer,
   startPushService,
-} from '../../../src/local/push-service/push-service.ts';
-import type { Stack } from '../../../src/local/stack.ts';
+} from '../../../tools/local/push-service/push-service.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { type Account, addDevices, createAccounts } from '../../support/accounts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createRecipients, type Recipient } from '../../support/recipients.ts';

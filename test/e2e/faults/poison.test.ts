@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { duplicates } from '../../support/impatient.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
-import type { Stack } from '../../../src/local/stack.ts';
+import { type PushService, startPushService } from '../../../tools/local/push-service/push-service.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { duplicates, makeImpatient, settle } from '../../support/impatient.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients, deliveryStates, type Recipient } from '../../support/recipients.ts';

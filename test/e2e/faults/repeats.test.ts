@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { DeviceMessage } from '../../../src/local/push-service/push-service.ts';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { DeviceMessage } from '../../../tools/local/push-service/push-service.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { makeImpatient, settle } from '../../support/impatient.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';

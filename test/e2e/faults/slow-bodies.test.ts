@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Stack } from '../../../src/local/stack.ts';
+import type { Stack } from '../../../tools/local/stack.ts';
 import { measureLatency } from '../../support/latency.ts';
 import { type OpenFunction, startOpenFunction } from '../../support/open-function.ts';
 import { createUser } from '../../support/postgres.ts';

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { StackAddress } from '../../../src/local/stack.ts';
+import type { StackAddress } from '../../../tools/local/stack.ts';
 import { expectNoTraces, type LocalProcess, startProcess } from './local-process.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
 
-const DEV = fileURLToPath(new URL('../../../src/cli/dev.ts', import.meta.url));
+const DEV = fileURLToPath(new URL('../../../tools/commands/dev.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 let project: TempProject;

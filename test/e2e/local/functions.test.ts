@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { startStack } from '../../../src/local/stack.ts';
+import { startStack } from '../../../tools/local/stack.ts';
 import { useStack } from '../../support/stack.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
 

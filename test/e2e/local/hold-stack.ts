@@ -1,7 +1,7 @@
 // A program that runs a stack until it is ended in the way the test chose. Prints one line of JSON when ready.
 
 import { dirname } from 'node:path';
-import { startStack } from '../../../src/local/stack.ts';
+import { startStack } from '../../../tools/local/stack.ts';
 
 const [projectDirectory = '', ending = ''] = process.argv.slice(2);
 const stack = await startStack({ projectDirectory, handleSignals: true });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StackOptions, startStack } from '../../../src/local/stack.ts';
+import { type StackOptions, startStack } from '../../../tools/local/stack.ts';
 
 const ORIGINAL = 'https://abcdefghijklmnopqrst.supabase.co';
 

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isRunning } from '../../../src/local/postgres/server-process.ts';
-import { type Stack, startStack } from '../../../src/local/stack.ts';
+import { isRunning } from '../../../tools/local/postgres/server-process.ts';
+import { type Stack, startStack } from '../../../tools/local/stack.ts';
 import { expectNoTraces, expectNothingBelow, startProcess, type Traces } from './local-process.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
 

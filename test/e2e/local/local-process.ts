@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { expect, vi } from 'vitest';
-import { isLoopbackPortFree } from '../../../src/local/loopback-port.ts';
-import { isRunning } from '../../../src/local/postgres/server-process.ts';
+import { isLoopbackPortFree } from '../../../tools/local/loopback-port.ts';
+import { isRunning } from '../../../tools/local/postgres/server-process.ts';
 
 /** A program under test, with what it has printed so far. */
 export interface LocalProcess {

@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
-import type { Database } from '../../../src/database/types.generated.ts';
+import type { Database } from '../../../src/server/database/types.generated.ts';
 import { quietNow } from '../../support/preferences.ts';
 import { useStack } from '../../support/stack.ts';
 

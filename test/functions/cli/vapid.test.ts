@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseEnvironmentFile } from '../../../src/cli/environment-file.ts';
-import { readEnvironment } from '../../../src/functions/environment.ts';
+import { readEnvironment } from '../../../src/server/functions/environment.ts';
 import { createUser } from '../../support/postgres.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { verifyFunctions } from '../../../src/deploy/verify-deploy.ts';
+import { verifyFunctions } from '../../../tools/deploy/verify-deploy.ts';
 import { ENTRYPOINT, type PlantedProject, withPlantedProject } from './planted-project.ts';
 
-const HANDLER = 'src/functions/push-dispatch.ts';
+const HANDLER = 'src/server/functions/push-dispatch.ts';
 
 /** The names of the steps that failed, and what they say. */
 async function failuresOf(plant: (project: PlantedProject) => Promise<void>): Promise<Map<string, string>> {
@@ -62,7 +62,7 @@ test('a package that deno.json does not name is found missing', async () => {
   );
   expect([...failures.keys()]).toEqual([COMPLETE, STARTS]);
   expect([...failures.values()][0]).toContain(
-    'src/functions/push-dispatch.ts imports "postgres", which its import map does not name',
+    'src/server/functions/push-dispatch.ts imports "postgres", which its import map does not name',
   );
 });
 

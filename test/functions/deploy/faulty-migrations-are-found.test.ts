@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { verifyMigrations } from '../../../src/deploy/verify-deploy.ts';
+import { verifyMigrations } from '../../../tools/deploy/verify-deploy.ts';
 import { withPlantedProject } from './planted-project.ts';
 
 async function problemsWith(path: string, text: string): Promise<string> {

@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { copyProject } from '../../../src/quality/project-copy.ts';
-import { withTemporaryFolder } from '../../../src/quality/temporary-folder.ts';
+import { copyProject } from '../../../tools/quality/project-copy.ts';
+import { withTemporaryFolder } from '../../../tools/quality/temporary-folder.ts';
 
 export const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { verifyDeploy } from '../../../src/deploy/verify-deploy.ts';
-import { findEdgeFunctions } from '../../../src/local/functions/edge-function.ts';
-import { readLocalConfig } from '../../../src/local/local-config.ts';
+import { verifyDeploy } from '../../../tools/deploy/verify-deploy.ts';
+import { findEdgeFunctions } from '../../../tools/local/functions/edge-function.ts';
+import { readLocalConfig } from '../../../tools/local/local-config.ts';
 import { PROJECT } from './planted-project.ts';
 
 test('every function of this project deploys, starts and answers, and its migrations apply', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { checkUpload } from '../../../src/deploy/check-upload.ts';
-import { layOut, type UploadedFunction } from '../../../src/deploy/uploaded-function.ts';
-import { withTemporaryFolder } from '../../../src/quality/temporary-folder.ts';
+import { checkUpload } from '../../../tools/deploy/check-upload.ts';
+import { layOut, type UploadedFunction } from '../../../tools/deploy/uploaded-function.ts';
+import { withTemporaryFolder } from '../../../tools/quality/temporary-folder.ts';
 
 const declared = {
   name: 'push-dispatch',

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import webpush from 'web-push';
-import { startDenoProcess } from '../../../src/local/functions/deno-process.ts';
-import { findEdgeFunctions } from '../../../src/local/functions/edge-function.ts';
-import { readLocalConfig } from '../../../src/local/local-config.ts';
+import { startDenoProcess } from '../../../tools/local/functions/deno-process.ts';
+import { findEdgeFunctions } from '../../../tools/local/functions/edge-function.ts';
+import { readLocalConfig } from '../../../tools/local/local-config.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import webpush from 'web-push';
-import { type ScriptedAnswer, startPushService } from '../../../src/local/push-service/push-service.ts';
+import { type ScriptedAnswer, startPushService } from '../../../tools/local/push-service/push-service.ts';
 import { eventually } from '../../support/eventually.ts';
 import { closeCircuits } from '../../support/queue.ts';
 import { createRecipients } from '../../support/recipients.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import webpush from 'web-push';
-import { createReceiptTokens, type ReceiptTokens } from '../../../src/channels/receipt-tokens.ts';
+import { createReceiptTokens, type ReceiptTokens } from '../../../src/server/channels/receipt-tokens.ts';
 import { tell } from '../../support/push-events.ts';
 import { queueOne } from '../../support/queue.ts';
 import { useStack } from '../../support/stack.ts';

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import webpush from 'web-push';
-import { createReceiptTokens } from '../../../src/channels/receipt-tokens.ts';
-import { createPushEvents } from '../../../src/functions/push-events.ts';
+import { createReceiptTokens } from '../../../src/server/channels/receipt-tokens.ts';
+import { createPushEvents } from '../../../src/server/functions/push-events.ts';
 import { eventsUrl, tell } from '../../support/push-events.ts';
 import { useStack } from '../../support/stack.ts';
 import { createSubscription } from '../../support/subscriptions.ts';

@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
-import { createPushHealth } from '../../../src/functions/push-health.ts';
+import { createPushHealth } from '../../../src/server/functions/push-health.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useStack } from '../../support/stack.ts';
 

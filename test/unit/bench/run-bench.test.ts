@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { basicEnvironment, runProgram } from '../../../src/quality/run-program.ts';
+import { basicEnvironment, runProgram } from '../../../tools/quality/run-program.ts';
 
 const RUN = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
 let folder: string;

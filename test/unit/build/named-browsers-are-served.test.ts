@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
-import { BROWSERS } from '../../../src/build/build-package.ts';
+import { BROWSERS } from '../../../tools/build/build-package.ts';
 import { newerThan } from '../../support/newer-than.ts';
 
-const SOURCE = fileURLToPath(new URL('../../../src/', import.meta.url));
+const SOURCE = fileURLToPath(new URL('../../../src/device/', import.meta.url));
 
 /** What is no such use after all. */
 const EXPLAINED: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,7 +45,9 @@ test('everything that is exported is there, and everything that is built for app
       expect((await readFile(join(installed, file), 'utf8')).length).toBeGreaterThan(0);
   }
   const built = await readdir(join(installed, 'dist'), { recursive: true });
-  const entries = built.filter((file) => /^[^/]+\/index\.js$/.test(file)).map((file) => `./${dirname(file)}`);
+  const entries = built
+    .filter((file) => /^device\/[^/]+\/index\.js$/.test(file))
+    .map((file) => `./${basename(dirname(file))}`);
   expect(entries).toContain('./service-worker');
   expect(Object.keys(exports)).toEqual(expect.arrayContaining(entries));
   expect(built).not.toContain('left-over.js');
@@ -59,7 +61,7 @@ test('the archive holds what runs and deploys the project, and nothing of its te
     'CHANGELOG.md',
     '.env.example',
     'dist/sw.js',
-    'src/functions/push-dispatch.ts',
+    'src/server/functions/push-dispatch.ts',
     'supabase/config.toml',
     'supabase/functions/push-dispatch/deno.json',
     'supabase/migrations/20261121000000_supapush.sql',
@@ -92,9 +94,9 @@ test('an app imports the components and their stylesheet, and renders them on a 
     app,
   );
   expect(html).toContain('aria-label="Inbox"');
-  const entry = await readFile(join(installed, 'dist/react/index.js'), 'utf8');
+  const entry = await readFile(join(installed, 'dist/device/react/index.js'), 'utf8');
   expect(entry).toMatch(/^(\/\/.*\n)*['"]use client['"];/);
-  expect((await manifest()).exports['./react.css']).toBe('./dist/react/supapush.css');
+  expect((await manifest()).exports['./react.css']).toBe('./dist/device/react/supapush.css');
 });
 
 test('an app imports installPush, and gets the types of it with either library of TypeScript', async () => {

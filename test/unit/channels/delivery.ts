@@ -1,5 +1,5 @@
-import type { ClaimedDelivery, Target } from '../../../src/channels/channel.ts';
-import type { NotificationContent } from '../../../src/notification/payload.ts';
+import type { ClaimedDelivery, Target } from '../../../src/server/channels/channel.ts';
+import type { NotificationContent } from '../../../src/server/notification/payload.ts';
 
 /** A notification as the queue hands it over. */
 export function content(values: Partial<NotificationContent> = {}): NotificationContent {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isAllowedEndpoint } from '../../../src/channels/webpush/endpoint.ts';
+import { isAllowedEndpoint } from '../../../src/server/channels/webpush/endpoint.ts';
 
 const FCM = 'https://fcm.googleapis.com';
 const APPLE = 'https://*.push.apple.com';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { errorText } from '../../../src/channels/error-text.ts';
+import { errorText } from '../../../src/server/channels/error-text.ts';
 
 const refused = Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' });
 

@@ -1,8 +1,8 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { decodeBase64Url } from '../../../src/channels/base64url.ts';
-import { encryptMessage } from '../../../src/channels/webpush/message-encryption.ts';
-import { createReceiverKeys, decryptContent } from '../../../src/local/push-service/content-encryption.ts';
+import { encryptMessage } from '../../../src/server/channels/webpush/message-encryption.ts';
+import { decodeBase64Url } from '../../../src/shared/base64url.ts';
+import { createReceiverKeys, decryptContent } from '../../../tools/local/push-service/content-encryption.ts';
 
 const bytes = (text: string) => decodeBase64Url(text) as Uint8Array<ArrayBuffer>;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { paddingFor } from '../../../src/channels/webpush/message-padding.ts';
+import { paddingFor } from '../../../src/server/channels/webpush/message-padding.ts';
 
 const lengthsFor = (step: number, from = 0, to = 3993) =>
   new Set(Array.from({ length: to - from + 1 }, (_, index) => from + index + paddingFor(from + index, step)));

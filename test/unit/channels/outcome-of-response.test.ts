@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { outcomeOfResponse } from '../../../src/channels/webpush/outcome-of-response.ts';
+import { outcomeOfResponse } from '../../../src/server/channels/webpush/outcome-of-response.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00Z');
 const LOCAL = 'http://127.0.0.1:4000';

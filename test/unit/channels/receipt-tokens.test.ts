@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createReceiptTokens } from '../../../src/channels/receipt-tokens.ts';
-import { MAX_RECEIPT_BYTES } from '../../../src/notification/payload.ts';
+import { createReceiptTokens } from '../../../src/server/channels/receipt-tokens.ts';
+import { MAX_RECEIPT_BYTES } from '../../../src/server/notification/payload.ts';
 
 const URL = 'https://abcdefghijklmnopqrst.supabase.co';
 const pair = () => ({ privateKey: randomBytes(32).toString('base64url') });

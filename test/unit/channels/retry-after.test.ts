@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readRetryAfter, retryAfterSeconds } from '../../../src/channels/retry-after.ts';
+import { readRetryAfter, retryAfterSeconds } from '../../../src/server/channels/retry-after.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00.400Z');
 

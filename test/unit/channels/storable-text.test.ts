@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { storableText } from '../../../src/channels/storable-text.ts';
+import { storableText } from '../../../src/server/channels/storable-text.ts';
 
 const TOKEN = 'dQw4w9WgXcQ0123456789';
 const SECOND = 'APA91bHun4MxP5egoKMwt2KZFBaFUH';

@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { privateKeyOf, publicKeyOf } from '../../../src/channels/webpush/vapid-key-forms.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
+import { privateKeyOf, publicKeyOf } from '../../../src/server/channels/webpush/vapid-key-forms.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = pair.privateKey.export({ format: 'jwk' });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { subjectFault } from '../../../src/channels/webpush/vapid-subject.ts';
+import { subjectFault } from '../../../src/server/channels/webpush/vapid-subject.ts';
 
 test.each([
   'mailto:push@example.com',

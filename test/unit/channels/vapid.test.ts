@@ -1,16 +1,16 @@
 import { createECDH, generateKeyPairSync } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import webpush from 'web-push';
-import { createVapidAuthorization } from '../../../src/channels/webpush/vapid-authorization.ts';
+import { createVapidAuthorization } from '../../../src/server/channels/webpush/vapid-authorization.ts';
 import {
   importAllVapidKeys,
   importVapidKeys,
   signVapid,
   type VapidKeys,
   type VapidSigner,
-} from '../../../src/channels/webpush/vapid-keys.ts';
-import { SupapushError } from '../../../src/errors.ts';
-import { createVapidVerifier } from '../../../src/local/push-service/vapid-verification.ts';
+} from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { SupapushError } from '../../../src/shared/errors.ts';
+import { createVapidVerifier } from '../../../tools/local/push-service/vapid-verification.ts';
 
 const SUBJECT = 'mailto:push@example.com';
 const ORIGIN = 'https://push.example.com';

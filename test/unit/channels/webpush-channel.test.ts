@@ -2,15 +2,15 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
-import type { Outcome } from '../../../src/channels/channel.ts';
-import { importVapidKeys, type VapidSigner } from '../../../src/channels/webpush/vapid-keys.ts';
-import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
+import type { Outcome } from '../../../src/server/channels/channel.ts';
+import { importVapidKeys, type VapidSigner } from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { createWebPushChannel } from '../../../src/server/channels/webpush/webpush-channel.ts';
 import {
   type PushService,
   type ScriptedAnswer,
   startPushService,
   type VirtualDevice,
-} from '../../../src/local/push-service/push-service.ts';
+} from '../../../tools/local/push-service/push-service.ts';
 import { NO_RECEIPTS } from '../../support/receipts.ts';
 import { content, type DeliveryValues, deliveryTo } from './delivery.ts';
 

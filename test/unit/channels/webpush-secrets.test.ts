@@ -2,14 +2,14 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
-import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
-import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
+import type { ClaimedDelivery, Outcome } from '../../../src/server/channels/channel.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { createWebPushChannel } from '../../../src/server/channels/webpush/webpush-channel.ts';
 import {
   type PushService,
   startPushService,
   type VirtualDevice,
-} from '../../../src/local/push-service/push-service.ts';
+} from '../../../tools/local/push-service/push-service.ts';
 import { NO_RECEIPTS } from '../../support/receipts.ts';
 import { type DeliveryValues, deliveryTo } from './delivery.ts';
 

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import webpush from 'web-push';
-import type { Outcome } from '../../../src/channels/channel.ts';
-import { outcomeOfResponse } from '../../../src/channels/webpush/outcome-of-response.ts';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
-import { createWebPushChannel } from '../../../src/channels/webpush/webpush-channel.ts';
-import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
+import type { Outcome } from '../../../src/server/channels/channel.ts';
+import { outcomeOfResponse } from '../../../src/server/channels/webpush/outcome-of-response.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { createWebPushChannel } from '../../../src/server/channels/webpush/webpush-channel.ts';
+import { type PushService, startPushService } from '../../../tools/local/push-service/push-service.ts';
 import { NO_RECEIPTS } from '../../support/receipts.ts';
 import { deliveryTo } from './delivery.ts';
 

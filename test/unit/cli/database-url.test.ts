@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { databaseUrlOf } from '../../../src/cli/database-url.ts';
-import { SupapushError } from '../../../src/errors.ts';
+import { SupapushError } from '../../../src/shared/errors.ts';
 
 const HOST = 'db.example.com:5432/postgres?sslmode=require';
 

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createNarrator, type Narrator } from '../../../src/demo/narrator.ts';
+import { createNarrator, type Narrator } from '../../../tools/demo/narrator.ts';
 
 let written = '';
 const { isTTY } = process.stdout;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { runCommand } from '../../../src/cli/run-command.ts';
-import { SupapushError } from '../../../src/errors.ts';
+import { SupapushError } from '../../../src/shared/errors.ts';
 
 let written: { stdout: string; stderr: string };
 const exitCodeBefore = process.exitCode;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { importVapidKeys } from '../../../src/channels/webpush/vapid-keys.ts';
 import { parseEnvironmentFile } from '../../../src/cli/environment-file.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
 import { runCli } from './run-cli.ts';
 
 const SUBJECT = 'mailto:push@example.com';

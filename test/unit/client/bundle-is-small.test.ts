@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
 
-const CLIENT = fileURLToPath(new URL('../../../src/client/index.ts', import.meta.url));
+const CLIENT = fileURLToPath(new URL('../../../src/device/client/index.ts', import.meta.url));
 const ENTRY = 'virtual:entry';
 
 /** What an app ships that imports the client so: minified for today's browsers, with supabase-js left to the app. */

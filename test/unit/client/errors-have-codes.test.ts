@@ -1,10 +1,10 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
-import { ensureRegistration } from '../../../src/client/browser-subscription.ts';
-import { createPushClient, PushClientError } from '../../../src/client/index.ts';
-import { fromRow, toRow } from '../../../src/client/rows.ts';
-import { projectOf } from '../../../src/client/supabase.ts';
-import type { Database } from '../../../src/database/types.generated.ts';
+import { ensureRegistration } from '../../../src/device/client/browser-subscription.ts';
+import { createPushClient, PushClientError } from '../../../src/device/client/index.ts';
+import { fromRow, toRow } from '../../../src/device/client/rows.ts';
+import { projectOf } from '../../../src/device/client/supabase.ts';
+import type { Database } from '../../../src/server/database/types.generated.ts';
 
 const supabase = {
   auth: { getSession: () => undefined, onAuthStateChange: () => undefined },

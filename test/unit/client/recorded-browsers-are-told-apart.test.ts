@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { deviceNameOf, deviceTypeOf } from '../../../src/client/device-kind.ts';
-import type { PushEnvironment } from '../../../src/client/environment.ts';
-import { obstacleOf } from '../../../src/client/support.ts';
+import { deviceNameOf, deviceTypeOf } from '../../../src/device/client/device-kind.ts';
+import type { PushEnvironment } from '../../../src/device/client/environment.ts';
+import { obstacleOf } from '../../../src/device/client/support.ts';
 import { BROWSERS } from '../../support/recorded-browsers.ts';
 
 const EXPECTED: Record<keyof typeof BROWSERS, [ReturnType<typeof obstacleOf>, string, string]> = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createDeliveryQueue } from '../../../src/database/delivery-queue.ts';
+import { createDeliveryQueue } from '../../../src/server/database/delivery-queue.ts';
 
 const PROJECT = 'https://abcdefghijklmnopqrst.supabase.co';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { databaseError } from '../../../src/database/database-error.ts';
-import { errorResponse } from '../../../src/errors.ts';
+import { databaseError } from '../../../src/server/database/database-error.ts';
+import { errorResponse } from '../../../src/shared/errors.ts';
 
 test.each([
   ['22P05', 400, 'values_refused', null],

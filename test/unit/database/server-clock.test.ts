@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createServerClock } from '../../../src/database/server-clock.ts';
+import { createServerClock } from '../../../src/server/database/server-clock.ts';
 
 const NOON = Date.parse('2026-11-21T12:00:00.400Z');
 const MINUTE = 60_000;

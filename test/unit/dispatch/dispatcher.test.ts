@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Outcome } from '../../../src/channels/channel.ts';
-import { type DispatcherOptions, dispatch } from '../../../src/dispatch/dispatcher.ts';
+import type { Outcome } from '../../../src/server/channels/channel.ts';
+import { type DispatcherOptions, dispatch } from '../../../src/server/dispatch/dispatcher.ts';
 import { channelOf, channelsOf, deliveries, InMemoryQueue, range, SENT } from './in-memory-queue.ts';
 
 const run = (queue: InMemoryQueue, options: Partial<DispatcherOptions> = {}) =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import { createLanes } from '../../../src/dispatch/lanes.ts';
+import type { ClaimedDelivery, Outcome } from '../../../src/server/channels/channel.ts';
+import { createLanes } from '../../../src/server/dispatch/lanes.ts';
 import { channelsOf, deliveries, range } from './in-memory-queue.ts';
 
 test('five users who come one after another and whose devices never answer leave two fifths of the places', () => {

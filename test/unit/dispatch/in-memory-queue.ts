@@ -1,5 +1,10 @@
-import type { Channel, Channels, ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import type { Busy, Claim, DeliveryQueue, DeliveryReport } from '../../../src/database/delivery-queue.ts';
+import type { Channel, Channels, ClaimedDelivery, Outcome } from '../../../src/server/channels/channel.ts';
+import type {
+  Busy,
+  Claim,
+  DeliveryQueue,
+  DeliveryReport,
+} from '../../../src/server/database/delivery-queue.ts';
 import { content } from '../channels/delivery.ts';
 
 /** Deliveries of the given numbers, as a queue hands them over. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ClaimedDelivery, Outcome } from '../../../src/channels/channel.ts';
-import { createLanes } from '../../../src/dispatch/lanes.ts';
+import type { ClaimedDelivery, Outcome } from '../../../src/server/channels/channel.ts';
+import { createLanes } from '../../../src/server/dispatch/lanes.ts';
 import { channelsOf, deliveries, range, SENT } from './in-memory-queue.ts';
 
 /** A channel whose pushes stay under way until they are let go. */

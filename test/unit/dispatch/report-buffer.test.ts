@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { DeliveryReport } from '../../../src/database/delivery-queue.ts';
-import { createReportBuffer } from '../../../src/dispatch/report-buffer.ts';
+import type { DeliveryReport } from '../../../src/server/database/delivery-queue.ts';
+import { createReportBuffer } from '../../../src/server/dispatch/report-buffer.ts';
 import { range, SENT } from './in-memory-queue.ts';
 
 const report = (deliveryId: number): DeliveryReport => ({ deliveryId, attempt: 1, outcome: SENT });

@@ -4,8 +4,8 @@ import {
   type FcmDevice,
   type FcmService,
   startFcmService,
-} from '../../../src/local/fcm-service/fcm-service.ts';
-import { createServiceAccountKey } from '../../../src/local/fcm-service/local-service-account.ts';
+} from '../../../tools/local/fcm-service/fcm-service.ts';
+import { createServiceAccountKey } from '../../../tools/local/fcm-service/local-service-account.ts';
 
 const PRIVATE_KEY = createServiceAccountKey();
 const START = Date.UTC(2027, 0, 15);

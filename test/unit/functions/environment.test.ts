@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { SupapushError } from '../../../src/errors.ts';
-import { readBellEnvironment, readEnvironment, readSecretKey } from '../../../src/functions/environment.ts';
+import {
+  readBellEnvironment,
+  readEnvironment,
+  readSecretKey,
+} from '../../../src/server/functions/environment.ts';
+import { SupapushError } from '../../../src/shared/errors.ts';
 
 const GOOD = {
   SUPABASE_URL: 'https://abcdefghijklmnopqrst.supabase.co',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { provenReceipts } from '../../../src/functions/proven-receipts.ts';
+import { provenReceipts } from '../../../src/server/functions/proven-receipts.ts';
 
 /** Tokens of which those are ours that begin with `ours`; what was verified is noted. */
 function tokens() {

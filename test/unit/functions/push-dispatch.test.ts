@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import webpush from 'web-push';
-import { createPushDispatch } from '../../../src/functions/push-dispatch.ts';
+import { createPushDispatch } from '../../../src/server/functions/push-dispatch.ts';
 
 const keys = webpush.generateVAPIDKeys();
 const BELL_SECRET = 'a-bell-secret-of-more-than-32-characters';

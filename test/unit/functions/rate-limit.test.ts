@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRateLimit } from '../../../src/functions/rate-limit.ts';
+import { createRateLimit } from '../../../src/server/functions/rate-limit.ts';
 
 test('each key passes so often within a window, and again in the next', () => {
   let now = 0;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createBodyReader } from '../../../src/functions/read-body.ts';
+import { createBodyReader } from '../../../src/server/functions/read-body.ts';
 
 const readBody = createBodyReader();
 

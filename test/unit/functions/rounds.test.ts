@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRounds } from '../../../src/functions/rounds.ts';
+import { createRounds } from '../../../src/server/functions/rounds.ts';
 
 /** Rounds over a clock that the test sets: a question is answered with itself, once the test lets its round be. */
 function rounds(limits: { maxPerRound?: number; maxWaiting?: number } = {}) {

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { isSameSecret } from '../../../src/functions/secret-comparison.ts';
+import { isSameSecret } from '../../../src/server/functions/secret-comparison.ts';
 
 const SECRET = 'a-bell-secret-of-more-than-32-characters';
 

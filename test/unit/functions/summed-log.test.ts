@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSummedLog } from '../../../src/functions/summed-log.ts';
+import { createSummedLog } from '../../../src/server/functions/summed-log.ts';
 
 function summed() {
   const lines: Record<string, unknown>[] = [];

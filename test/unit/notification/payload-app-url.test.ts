@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { encodePayload, MAX_PAYLOAD_BYTES, SAFE_PAYLOAD_BYTES } from '../../../src/notification/payload.ts';
+import {
+  encodePayload,
+  MAX_PAYLOAD_BYTES,
+  SAFE_PAYLOAD_BYTES,
+} from '../../../src/server/notification/payload.ts';
 import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 import { content } from '../channels/delivery.ts';
 

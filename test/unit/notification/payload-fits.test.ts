@@ -6,7 +6,7 @@ import {
   MIN_TITLE_BYTES,
   type NotificationContent,
   SAFE_PAYLOAD_BYTES,
-} from '../../../src/notification/payload.ts';
+} from '../../../src/server/notification/payload.ts';
 import { createRandom, randomContent } from '../../support/random-content.ts';
 import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 

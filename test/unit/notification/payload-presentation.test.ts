@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodePayload } from '../../../src/notification/payload.ts';
+import { encodePayload } from '../../../src/server/notification/payload.ts';
 import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 import { content } from '../channels/delivery.ts';
 

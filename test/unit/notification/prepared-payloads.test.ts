@@ -3,8 +3,8 @@ import {
   encodePayload,
   type NotificationContent,
   preparePayload,
-} from '../../../src/notification/payload.ts';
-import { createPreparedPayloads } from '../../../src/notification/prepared-payloads.ts';
+} from '../../../src/server/notification/payload.ts';
+import { createPreparedPayloads } from '../../../src/server/notification/prepared-payloads.ts';
 import { createRandom, randomContent } from '../../support/random-content.ts';
 import { LONGEST_RECEIPT } from '../../support/receipts.ts';
 import { content } from '../channels/delivery.ts';

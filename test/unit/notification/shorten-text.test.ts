@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { jsonBytes, shortenText } from '../../../src/notification/shorten-text.ts';
+import { jsonBytes, shortenText } from '../../../src/server/notification/shorten-text.ts';
 import { createRandom, randomText } from '../../support/random-content.ts';
 
 test.each([

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
-import { createReceiverKeys } from '../../../src/local/push-service/content-encryption.ts';
-import { ObservedList } from '../../../src/local/push-service/observed-list.ts';
-import type { PushSubscriptionJson } from '../../../src/local/push-service/push-service.ts';
+import { createReceiverKeys } from '../../../tools/local/push-service/content-encryption.ts';
+import { ObservedList } from '../../../tools/local/push-service/observed-list.ts';
+import type { PushSubscriptionJson } from '../../../tools/local/push-service/push-service.ts';
 
 export type Frame = Record<string, unknown> & { messageType?: string };
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
+import { type PushService, startPushService } from '../../../tools/local/push-service/push-service.ts';
 import { createClock, createVapidKeys, sendPush } from './sender.ts';
 
 const vapidKeys = createVapidKeys();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
+import { type PushService, startPushService } from '../../../tools/local/push-service/push-service.ts';
 import { createClock, createVapidKeys, type SendOptions, sendPush, vapidHeader } from './sender.ts';
 
 const vapidKeys = createVapidKeys();

@@ -6,7 +6,7 @@ import {
   type ScriptedAnswer,
   startPushService,
   type VirtualDevice,
-} from '../../../src/local/push-service/push-service.ts';
+} from '../../../tools/local/push-service/push-service.ts';
 import { createVapidKeys, sendPush } from './sender.ts';
 
 const vapidKeys = createVapidKeys();

@@ -1,6 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import webpush from 'web-push';
-import type { PushSubscriptionJson } from '../../../src/local/push-service/push-service.ts';
+import type { PushSubscriptionJson } from '../../../tools/local/push-service/push-service.ts';
 
 export type VapidKeys = { publicKey: string; privateKey: string };
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from 'vitest';
-import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
+import { type PushService, startPushService } from '../../../tools/local/push-service/push-service.ts';
 import { AutopushBrowser } from './autopush-browser.ts';
 import { createClock, createVapidKeys, sendPush } from './sender.ts';
 

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PushService, startPushService } from '../../../src/local/push-service/push-service.ts';
+import { type PushService, startPushService } from '../../../tools/local/push-service/push-service.ts';
 import { createVapidKeys, sendPush } from './sender.ts';
 
 const vapidKeys = createVapidKeys();

@@ -1,11 +1,11 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkWithBiome } from '../../../src/quality/biome.ts';
-import { checkFunctionsWithDeno } from '../../../src/quality/deno-check.ts';
-import { checkEntrypointLength, checkSourceLength } from '../../../src/quality/file-length.ts';
-import { checkFunctionVersions } from '../../../src/quality/function-versions.ts';
-import { checkTypes } from '../../../src/quality/type-check.ts';
+import { checkWithBiome } from '../../../tools/quality/biome.ts';
+import { checkFunctionsWithDeno } from '../../../tools/quality/deno-check.ts';
+import { checkEntrypointLength, checkSourceLength } from '../../../tools/quality/file-length.ts';
+import { checkFunctionVersions } from '../../../tools/quality/function-versions.ts';
+import { checkTypes } from '../../../tools/quality/type-check.ts';
 import { ENTRYPOINT, PROJECT, withPlantedProject } from '../../functions/deploy/planted-project.ts';
 
 const DENO_JSON = 'supabase/functions/push-dispatch/deno.json';
@@ -50,6 +50,36 @@ test('unformatted code and unused imports are found by Biome', async () => {
     expect((await checkWithBiome(directory)).join()).toMatch(/src\/planted\.ts format/);
     await write('src/planted.ts', "import { join } from 'node:path';\n\nexport const wrong = 1;\n");
     expect((await checkWithBiome(directory)).join()).toMatch(/src\/planted\.ts.*noUnusedImports/);
+  });
+});
+
+test.each([
+  ['src/shared/planted.ts', '../server/channels/channel.ts'],
+  ['src/shared/planted.ts', 'node:fs'],
+  ['src/server/functions/planted.ts', '../../device/shared/push-store.ts'],
+  ['src/server/notification/planted.ts', '../channels/channel.ts'],
+  ['src/server/channels/webpush/planted.ts', '../../database/health.ts'],
+  ['src/server/dispatch/planted.ts', 'node:timers'],
+  ['src/device/shared/planted.ts', '../client/signal.ts'],
+  ['src/device/client/planted.ts', '../react/index.ts'],
+  ['src/device/service-worker/planted.ts', '../../server/channels/channel.ts'],
+  ['src/cli/planted.ts', '../../tools/local/stack.ts'],
+  ['tools/local/planted.ts', '../demo/narrator.ts'],
+  ['tools/quality/planted.ts', '../../test/support/stack.ts'],
+])('%s does not import %s: a rule of its folder', async (file, specifier) => {
+  await withPlantedProject(async ({ directory, write }) => {
+    await write(file, `import * as planted from '${specifier}';\n\nexport const used = planted;\n`);
+    expect((await checkWithBiome(directory, file)).join()).toContain('noRestrictedImports');
+    await write(file, `import * as planted from 'zod';\n\nexport const used = planted;\n`);
+    expect(await checkWithBiome(directory, file)).toEqual([]);
+  });
+});
+
+test('two files that import each other are found', async () => {
+  await withPlantedProject(async ({ directory, write }) => {
+    await write('src/shared/one.ts', "export { two } from './two.ts';\n\nexport const one = 1;\n");
+    await write('src/shared/two.ts', "export { one } from './one.ts';\n\nexport const two = 2;\n");
+    expect((await checkWithBiome(directory, 'src/shared')).join()).toContain('noImportCycles');
   });
 });
 

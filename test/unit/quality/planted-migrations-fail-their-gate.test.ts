@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { checkAdvisors } from '../../../src/quality/advisors.ts';
-import { checkGeneratedTypes, TYPES_FILE } from '../../../src/quality/database-types.ts';
+import { checkAdvisors } from '../../../tools/quality/advisors.ts';
+import { checkGeneratedTypes, TYPES_FILE } from '../../../tools/quality/database-types.ts';
 import { PROJECT, withPlantedProject } from '../../functions/deploy/planted-project.ts';
 
 const PLANTED = 'supabase/migrations/20990101000000_planted.sql';

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { checkSourceLength } from '../../../src/quality/file-length.ts';
+import { checkSourceLength } from '../../../tools/quality/file-length.ts';
 import {
   readSchema,
   SCHEMA_MIGRATION,
   writeSchemaMigration,
-} from '../../../src/quality/schema/schema-files.ts';
-import { checkSchema, SNAPSHOT_FILE } from '../../../src/quality/schema/schema-gate.ts';
-import { checkSchemaOrder } from '../../../src/quality/schema/schema-order.ts';
+} from '../../../tools/quality/schema/schema-files.ts';
+import { checkSchema, SNAPSHOT_FILE } from '../../../tools/quality/schema/schema-gate.ts';
+import { checkSchemaOrder } from '../../../tools/quality/schema/schema-order.ts';
 import { withPlantedProject } from '../../functions/deploy/planted-project.ts';
 
 const ALARMS = 'supabase/schemas/00_base/alarms.sql';

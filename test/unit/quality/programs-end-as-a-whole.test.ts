@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { isRunning } from '../../../src/local/postgres/server-process.ts';
-import { basicEnvironment, runProgram, startProgram } from '../../../src/quality/run-program.ts';
+import { isRunning } from '../../../tools/local/postgres/server-process.ts';
+import { basicEnvironment, runProgram, startProgram } from '../../../tools/quality/run-program.ts';
 import { eventually } from '../../support/eventually.ts';
 
 // A small script around a program, as those in node_modules/.bin are; says the program's process id.

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { startQuoteServer } from '../../../src/local/quote-server/quote-server.ts';
-import { generateTradingDay, readRecordedDay } from '../../../src/local/quote-server/trading-day.ts';
+import { startQuoteServer } from '../../../tools/local/quote-server/quote-server.ts';
+import { generateTradingDay, readRecordedDay } from '../../../tools/local/quote-server/trading-day.ts';
 
 const OPENS = Date.UTC(2026, 10, 20, 8);
 const OPTIONS = { seed: 7, symbols: { DAX: 23500, BTC: 92000 }, opensAt: OPENS };

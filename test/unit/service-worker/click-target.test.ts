@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clickTarget } from '../../../src/service-worker/click-target.ts';
+import { clickTarget } from '../../../src/device/service-worker/click-target.ts';
 
 const SCOPE = 'https://app.example/crm/';
 

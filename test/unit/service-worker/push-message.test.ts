@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { encodePayload } from '../../../src/notification/payload.ts';
-import { contentOf, isOurs, readMessage } from '../../../src/service-worker/push-message.ts';
+import { contentOf, isOurs, readMessage } from '../../../src/device/service-worker/push-message.ts';
+import { encodePayload } from '../../../src/server/notification/payload.ts';
 
 const DEFAULTS = { title: 'app.example' };
 const read = (text: string) => readMessage(contentOf({ data: { text: () => text } }), DEFAULTS);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AccessTokens, createAccessTokens } from '../../../../src/channels/fcm/access-token.ts';
-import { importServiceAccount } from '../../../../src/channels/fcm/service-account.ts';
-import { type FcmService, startFcmService } from '../../../../src/local/fcm-service/fcm-service.ts';
-import { createServiceAccountKey } from '../../../../src/local/fcm-service/local-service-account.ts';
+import { type AccessTokens, createAccessTokens } from '../../../../src/server/channels/fcm/access-token.ts';
+import { importServiceAccount } from '../../../../src/server/channels/fcm/service-account.ts';
+import { type FcmService, startFcmService } from '../../../../tools/local/fcm-service/fcm-service.ts';
+import { createServiceAccountKey } from '../../../../tools/local/fcm-service/local-service-account.ts';
 
 const START = Date.UTC(2027, 0, 15);
 const PRIVATE_KEY = createServiceAccountKey();

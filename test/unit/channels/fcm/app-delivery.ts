@@ -1,5 +1,5 @@
-import type { ClaimedDelivery } from '../../../../src/channels/channel.ts';
-import type { NotificationContent } from '../../../../src/notification/payload.ts';
+import type { ClaimedDelivery } from '../../../../src/server/channels/channel.ts';
+import type { NotificationContent } from '../../../../src/server/notification/payload.ts';
 
 type Changes = Partial<Omit<ClaimedDelivery<'fcm'>, 'content' | 'target'>> & {
   token?: string;

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Channel, Outcome } from '../../../../src/channels/channel.ts';
-import { createFcmChannel } from '../../../../src/channels/fcm/fcm-channel.ts';
-import { importServiceAccount } from '../../../../src/channels/fcm/service-account.ts';
+import type { Channel, Outcome } from '../../../../src/server/channels/channel.ts';
+import { createFcmChannel } from '../../../../src/server/channels/fcm/fcm-channel.ts';
+import { importServiceAccount } from '../../../../src/server/channels/fcm/service-account.ts';
 import {
   type FcmDevice,
   type FcmService,
   GOOGLE_ERRORS,
   scriptedGoogleError,
   startFcmService,
-} from '../../../../src/local/fcm-service/fcm-service.ts';
-import { createServiceAccountKey } from '../../../../src/local/fcm-service/local-service-account.ts';
+} from '../../../../tools/local/fcm-service/fcm-service.ts';
+import { createServiceAccountKey } from '../../../../tools/local/fcm-service/local-service-account.ts';
 import { appDelivery } from './app-delivery.ts';
 
 const PRIVATE_KEY = createServiceAccountKey();

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { fcmMessage, payloadBytes } from '../../../../src/channels/fcm/fcm-message.ts';
+import { fcmMessage, payloadBytes } from '../../../../src/server/channels/fcm/fcm-message.ts';
 import { appDelivery } from './app-delivery.ts';
 
 const NOW = 1_800_000_000_500;

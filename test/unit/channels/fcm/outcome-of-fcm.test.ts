@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { outcomeOfFcm } from '../../../../src/channels/fcm/outcome-of-fcm.ts';
+import { outcomeOfFcm } from '../../../../src/server/channels/fcm/outcome-of-fcm.ts';
 
 const NOW = Date.UTC(2027, 0, 15, 12);
 const FCM_ERROR = 'type.googleapis.com/google.firebase.fcm.v1.FcmError';

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { importServiceAccount, messagesUrl } from '../../../../src/channels/fcm/service-account.ts';
-import { createServiceAccountKey } from '../../../../src/local/fcm-service/local-service-account.ts';
+import { importServiceAccount, messagesUrl } from '../../../../src/server/channels/fcm/service-account.ts';
+import { createServiceAccountKey } from '../../../../tools/local/fcm-service/local-service-account.ts';
 
 const PRIVATE_KEY = createServiceAccountKey();
 const FILE = {

@@ -1,0 +1,62 @@
+import { openPushStore, type PushStore } from '../shared/push-store.ts';
+
+/** Chromium, Firefox and Safari: what makes text into what a page under `require-trusted-types-for` runs. */
+export interface TrustedTypes {
+  createPolicy(
+    name: string,
+    rules: { createScriptURL(url: string): string },
+  ): { createScriptURL(url: string): unknown };
+}
+
+/** What is looked at of `navigator`. */
+export interface EnvironmentNavigator {
+  readonly userAgent: string;
+  readonly maxTouchPoints?: number;
+  /** Safari on iOS and iPadOS: whether the page was opened from the Home Screen. */
+  readonly standalone?: boolean;
+  /** Chromium. */
+  readonly userAgentData?: { readonly mobile: boolean; readonly platform: string };
+  readonly serviceWorker?: Pick<
+    ServiceWorkerContainer,
+    'register' | 'getRegistration' | 'addEventListener' | 'removeEventListener'
+  >;
+  readonly locks?: { request<T>(name: string, work: () => Promise<T>): Promise<T> };
+  readonly permissions?: { query(descriptor: { name: 'notifications' }): Promise<EventTarget> };
+}
+
+/** The browser as the client sees it: a `Window` is one, and a test writes down another. */
+export interface PushEnvironment {
+  readonly navigator: EnvironmentNavigator;
+  readonly isSecureContext: boolean;
+  readonly location: { readonly href: string };
+  readonly PushManager?: unknown;
+  readonly Notification?: Pick<typeof Notification, 'permission' | 'requestPermission'>;
+  readonly BroadcastChannel?: typeof BroadcastChannel;
+  readonly trustedTypes?: TrustedTypes;
+  readonly addEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
+  readonly removeEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
+  /** Whether the user may be looking at the page. */
+  readonly isVisible: () => boolean;
+  readonly fetch: typeof fetch;
+  /** What page and service worker share. */
+  readonly openStore: () => Promise<PushStore>;
+}
+
+/** The browser that this runs in; undefined on a server that renders pages. */
+export function browserEnvironment(): PushEnvironment | undefined {
+  if (typeof window === 'undefined' || typeof document === 'undefined') return undefined;
+  return {
+    navigator: window.navigator as EnvironmentNavigator,
+    isSecureContext: window.isSecureContext,
+    location: window.location,
+    PushManager: window.PushManager,
+    Notification: window.Notification,
+    BroadcastChannel: window.BroadcastChannel,
+    ...('trustedTypes' in window && { trustedTypes: window.trustedTypes as TrustedTypes }),
+    addEventListener: window.addEventListener.bind(window),
+    removeEventListener: window.removeEventListener.bind(window),
+    isVisible: () => document.visibilityState === 'visible',
+    fetch: window.fetch.bind(window),
+    openStore: openPushStore,
+  };
+}

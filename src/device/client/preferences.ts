@@ -1,0 +1,138 @@
+import { clockZone, localTimeZone } from '../shared/time-zone.ts';
+import type { ClientContext } from './client-context.ts';
+import type { OfflineActions } from './offline-actions.ts';
+import type { Category, DevicePreferences, Preferences, PushPreferences } from './push-client.ts';
+import { PushClientError } from './push-client-error.ts';
+import { columnOf, fromRow, toRow } from './rows.ts';
+
+const DEVICE_DEFAULTS: DevicePreferences = {
+  enabled: null,
+  timezone: null,
+  quietFrom: null,
+  quietUntil: null,
+  quietByWeekday: null,
+  mutedCategories: null,
+};
+const DEFAULTS: Preferences = {
+  ...DEVICE_DEFAULTS,
+  enabled: true,
+  locale: null,
+  quietByWeekday: {},
+  mutedCategories: [],
+};
+
+/** Writes something that needs a time zone: with the one of this browser where none has been given. */
+export async function withTimezone<T>(values: object, write: (values: object) => Promise<T>): Promise<T> {
+  try {
+    return await write(values);
+  } catch (error) {
+    if (!hasCode(error, 'timezone_missing')) throw error;
+  }
+  try {
+    return await write({ ...values, timezone: localTimeZone() });
+  } catch (error) {
+    // The browser may know a place that this Postgres does not know yet.
+    if (!hasCode(error, 'timezone_unknown')) throw error;
+  }
+  return await write({ ...values, timezone: clockZone() });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof PushClientError && error.code === code;
+}
+
+/** What users want to get: rows of `push_preferences` and `push_device_preferences`. */
+export function createPreferences({ project }: ClientContext, actions: OfflineActions): PushPreferences {
+  // What was last seen, with what was changed since, for answers while offline.
+  const seen = new Map<string, Preferences | DevicePreferences>();
+  let seenBy: string | null = null;
+  /** What the user who is signed in has seen: what the user before had muted must not answer them. */
+  const memory = (): typeof seen => {
+    if (seenBy && seenBy !== actions.userId) seen.clear();
+    seenBy = actions.userId;
+    return seen;
+  };
+  /** Takes note of an answer, unless it comes after the user who asked has left. */
+  const keep = (id: string, preferences: Preferences, asked: string | null): Preferences => {
+    if (asked === null || asked === actions.userId) memory().set(id, preferences);
+    return preferences;
+  };
+  const OWN = '';
+
+  const defaults = (id: string) => (id ? DEVICE_DEFAULTS : DEFAULTS);
+  const columns = (id: string) => Object.keys(defaults(id)).map(columnOf).join(', ');
+  const table = (id: string) => project.from(id ? 'push_device_preferences' : 'push_preferences');
+
+  const read = async (id: string): Promise<unknown> => {
+    const asked = actions.userId;
+    const query = table(id).select(columns(id));
+    const row = await project.data((id ? query.eq('subscription_id', id) : query).maybeSingle());
+    return keep(id, (row ? fromRow(row) : defaults(id)) as Preferences, asked);
+  };
+
+  const write = async (id: string, changes: object): Promise<unknown> => {
+    const asked = actions.userId;
+    const userId = await project.userId();
+    if (!userId) throw new PushClientError('not_signed_in');
+    const key = id ? { subscription_id: id } : { user_id: userId };
+    const row = await withTimezone(changes, async (values) => {
+      const row = toRow(values);
+      // Not an upsert at once: that is an insert first, and has to make sense without what is there already.
+      const changed = await project.data(table(id).update(row).match(key).select(columns(id)).maybeSingle());
+      return (
+        changed ??
+        (await project.data(
+          table(id)
+            .upsert({ ...row, ...key })
+            .select(columns(id))
+            .single(),
+        ))
+      );
+    });
+    return keep(id, fromRow<Preferences>(row), asked);
+  };
+
+  const guess = (id: string, changes: object): void =>
+    void memory().set(id, { ...(memory().get(id) ?? defaults(id)), ...changes } as Preferences);
+
+  const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] => [
+    ...preferences.mutedCategories.filter((key) => key !== category),
+    ...(muted ? [category] : []),
+  ];
+
+  const setLater = actions.define('preferences', write);
+  // What is kept is the wish, not the list: another device may have muted something else meanwhile.
+  const muteLater = actions.define('mute', async (category: string, muted: boolean) => {
+    const preferences = (await read(OWN)) as Preferences;
+    if (preferences.mutedCategories.includes(category) !== muted)
+      await write(OWN, { mutedCategories: withMuted(preferences, category, muted) });
+  });
+
+  const set = async (id: string, changes: object): Promise<unknown> => {
+    if (!(await setLater(id, changes))) guess(id, changes);
+    return memory().get(id);
+  };
+  const setMuted = async (category: string, muted: boolean): Promise<Preferences> => {
+    if (!(await muteLater(category, muted)))
+      guess(OWN, {
+        mutedCategories: withMuted((memory().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
+      });
+    return memory().get(OWN) as Preferences;
+  };
+
+  return {
+    get: async () => (await read(OWN)) as Preferences,
+    set: async (changes) => (await set(OWN, changes)) as Preferences,
+    mute: (category) => setMuted(category, true),
+    unmute: (category) => setMuted(category, false),
+    device: async (id) => (await read(id)) as DevicePreferences,
+    setDevice: async (id, changes) => (await set(id, changes)) as DevicePreferences,
+    categories: async () =>
+      (await project.list(
+        'push_categories',
+        'key, title, description, critical',
+        'title',
+        'key',
+      )) as Category[],
+  };
+}

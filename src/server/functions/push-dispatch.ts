@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { SupapushError } from '../../shared/errors.ts';
+import { parseJson } from '../../shared/parse-json.ts';
+import type { Channel } from '../channels/channel.ts';
+import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
+import { importServiceAccount } from '../channels/fcm/service-account.ts';
+import { createReceiptTokens, type ReceiptTokens } from '../channels/receipt-tokens.ts';
+import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
+import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
+import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
+import { createDeliveryQueue } from '../database/delivery-queue.ts';
+import { createServerClock } from '../database/server-clock.ts';
+import { createServiceClient } from '../database/service-client.ts';
+import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
+import { answerRequests } from './answer-requests.ts';
+import { refusedMethod, requireBell } from './bell.ts';
+import { builtOnce } from './built-once.ts';
+import { readEnvironment } from './environment.ts';
+import type { Platform } from './platform.ts';
+import { type BodyLimits, createBodyReader } from './read-body.ts';
+
+// Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
+// CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
+// What is under way at the end may take another minute where a push service hangs, or two for what was tried before.
+const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 70_000 };
+
+const bell = z.object({ dispatcher: z.uuid() });
+const MAX_BODY_BYTES = 1024;
+
+/**
+ * `push-dispatch`: rung by the database, answers 202 at once and drains the queue in the background.
+ *
+ * `GET` is the health probe: 200 `{ function, status: 'ok' }`, or 503 naming what is not configured. `POST` takes
+ * `{ dispatcher: uuid }` with the bell's secret in `x-push-bell`; errors are `{ message, code }`.
+ */
+export function createPushDispatch(
+  platform: Platform,
+  limits: Partial<BodyLimits> = {},
+): (request: Request) => Promise<Response> {
+  const readBody = createBodyReader(limits);
+  // A worker serves many requests, and a broken configuration has to be answerable.
+  const getWorld = builtOnce(() => buildWorld(platform));
+
+  return answerRequests({ name: 'push-dispatch', log: platform.log }, async (request) => {
+    const refused = refusedMethod(request);
+    if (refused !== undefined) return refused;
+    const { bellSecret, options, problem } = await getWorld();
+    if (request.method === 'GET') {
+      if (problem !== undefined) throw problem;
+      return Response.json({ function: 'push-dispatch', status: 'ok' });
+    }
+    // Before the body is read: a request without the secret must cost next to nothing.
+    await requireBell(request, bellSecret);
+    const { dispatcher } = readBell(await readBody(request, MAX_BODY_BYTES));
+    platform.waitUntil(run(dispatcher, options, platform.log));
+    return Response.json({ dispatcher }, { status: 202 });
+  });
+}
+
+interface World {
+  bellSecret: string;
+  options: DispatcherOptions;
+  /** What keeps one channel from working; the others work all the same. */
+  problem: SupapushError | undefined;
+}
+
+async function buildWorld(platform: Platform): Promise<World> {
+  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
+    readEnvironment(platform.environment);
+  const signers = await importAllVapidKeys(vapid);
+  const receipts = await createReceiptTokens(vapid, supabaseUrl);
+  const clock = createServerClock();
+  const fcm = await buildFcm(fcmServiceAccount, receipts, clock.now);
+  const client = createServiceClient(supabaseUrl, secretKey, clock);
+  const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
+  return {
+    bellSecret,
+    problem: fcm.problem,
+    options: {
+      queue: createDeliveryQueue(client, supabaseUrl),
+      channels: {
+        webpush: createWebPushChannel({ signers, receipts, padding, now: clock.now }),
+        fcm: fcm.channel,
+      },
+      budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
+    },
+  };
+}
+
+/** FCM is one channel of two: without a usable account its deliveries wait, and web push goes on. */
+async function buildFcm(
+  serviceAccount: string | undefined,
+  receipts: ReceiptTokens,
+  now: () => number,
+): Promise<{ channel: Channel<'fcm'>; problem?: SupapushError }> {
+  if (serviceAccount === undefined) {
+    return {
+      channel: createUnconfiguredChannel('FCM_SERVICE_ACCOUNT is not set. Run: supabase secrets set'),
+    };
+  }
+  try {
+    return {
+      channel: createFcmChannel({ account: await importServiceAccount(serviceAccount), receipts, now }),
+    };
+  } catch (error) {
+    if (!(error instanceof SupapushError)) throw error;
+    return { channel: createUnconfiguredChannel(error.message), problem: error };
+  }
+}
+
+function readBell(text: string): z.infer<typeof bell> {
+  const body = bell.safeParse(parseJson(text));
+  if (!body.success)
+    throw new SupapushError('body_malformed', 'The body must be JSON: {"dispatcher": "<uuid>"}.');
+  return body.data;
+}
+
+async function run(dispatcher: string, options: DispatcherOptions, log: Platform['log']): Promise<void> {
+  const started = performance.now();
+  try {
+    const summary = await dispatch(dispatcher, options);
+    const milliseconds = Math.round(performance.now() - started);
+    log({ level: 'info', event: 'dispatched', dispatcher, milliseconds, ...summary });
+  } catch (error) {
+    const code = error instanceof SupapushError ? error.code : 'internal';
+    log({
+      level: 'error',
+      event: 'dispatch_failed',
+      dispatcher,
+      code,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+}

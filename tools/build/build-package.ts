@@ -1,0 +1,54 @@
+import { copyFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build } from 'vite';
+import { basicEnvironment, ProgramError, runProgram } from '../quality/run-program.ts';
+
+/** The oldest browsers that have Web Push and all else we need: iOS has it since 16.4. */
+export const BROWSERS = ['chrome93', 'firefox100', 'safari16.4'];
+
+/**
+ * Builds what browsers load into `dist`, which is emptied first: a folder of ES modules with types for each folder of `src/device`
+ * that has an `index.ts`, for apps' bundlers, the components' stylesheet, and `sw.js`, the service worker as one classic script.
+ *
+ * Throws a `ProgramError` with what the compiler says.
+ */
+export async function buildPackage(project: string): Promise<void> {
+  const outDir = join(project, 'dist');
+  await rm(outDir, { recursive: true, force: true });
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  const compiled = await runProgram(
+    process.execPath,
+    [tsc, '--project', join(project, 'tsconfig.build.json'), '--pretty', 'false'],
+    { cwd: project, environment: basicEnvironment() },
+  );
+  if (compiled.exitCode !== 0) throw new ProgramError('program_failed', compiled.output.trim());
+  await copyFile(join(project, 'src/device/react/supapush.css'), join(outDir, 'device/react/supapush.css'));
+  await buildServiceWorker(project, outDir);
+}
+
+/** Writes the ready service worker into a folder as `sw.js`. */
+export async function buildServiceWorker(project: string, outDir: string): Promise<void> {
+  await build({
+    configFile: false,
+    root: project,
+    publicDir: false,
+    logLevel: 'warn',
+    build: {
+      outDir,
+      emptyOutDir: false,
+      target: BROWSERS,
+      reportCompressedSize: false,
+      // It lies among an app's own files, where linters would read it.
+      rolldownOptions: {
+        output: { postBanner: '/* eslint-disable -- the service worker of supapush, as it was built */' },
+      },
+      lib: {
+        entry: join(project, 'src/device/service-worker/sw.ts'),
+        formats: ['iife'],
+        name: 'supapush',
+        fileName: () => 'sw.js',
+      },
+    },
+  });
+}
