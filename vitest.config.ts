@@ -1,12 +1,30 @@
 import { defineConfig } from 'vitest/config';
 
+const SLOW = 'test/**/*.slow.test.{ts,tsx}';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.{ts,tsx}'],
     globalSetup: ['test/support/postgres-global-setup.ts'],
     // Two cores: a third worker would only make every Postgres and Deno start slower.
     maxWorkers: 2,
-    testTimeout: 60_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.{ts,tsx}'],
+          exclude: [SLOW],
+          testTimeout: 60_000,
+          // A process per file would cost more than most files' tests.
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        // What waits for a clock, walks at random, crashes things, or starts programs of its own.
+        test: { name: 'slow', include: [SLOW], testTimeout: 180_000 },
+      },
+    ],
   },
 });

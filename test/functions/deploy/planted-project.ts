@@ -17,11 +17,12 @@ export interface PlantedProject {
   append(path: string, text: string): Promise<void>;
 }
 
-/** Runs `work` with a copy of `supabase/` and `src/` and the files beside them that the gates read. */
+/** Runs `work` with a copy of `supabase/`, `src/`, `tools/` and the files beside them that the gates read. */
 export function withPlantedProject<T>(work: (project: PlantedProject) => Promise<T>): Promise<T> {
   return withTemporaryFolder(async (folder) => {
     const directory = join(folder, 'project');
-    for (const part of ['supabase', 'src', 'deno.lock', 'package-lock.json', 'biome.json', '.gitignore']) {
+    const parts = ['supabase', 'src', 'tools', 'deno.lock', 'package-lock.json', 'biome.json', '.gitignore'];
+    for (const part of parts) {
       await copyProject(join(PROJECT, part), join(directory, part));
     }
     const write = async (path: string, text: string): Promise<void> => {

@@ -18,7 +18,7 @@ afterEach(() => rm(temporary, { recursive: true, force: true }));
 
 function demo(project = PROJECT, ...args: string[]): LocalProcess {
   const { FORCE_COLOR: _, ...environment } = process.env;
-  const started = startProcess(process.execPath, [join(project, 'src', 'cli', 'demo.ts'), ...args], {
+  const started = startProcess(process.execPath, [join(project, 'tools', 'commands', 'demo.ts'), ...args], {
     ...environment,
     TMPDIR: temporary,
   });

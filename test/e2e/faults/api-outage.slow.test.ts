@@ -35,7 +35,7 @@ test('an API that hangs and then refuses, for 30 s in all, loses nothing and cos
   const down = performance.now();
   const back = Promise.withResolvers<boolean>();
   // No answer in the first half, and what was asked is not done; then no connection. What was asked before is answered:
-  // a claim whose answer is lost is another fault (killed-dispatcher.test.ts).
+  // a claim whose answer is lost is another fault (killed-dispatcher.slow.test.ts).
   gated.gate = ({ stage }) =>
     stage === 'answered' || (performance.now() - down < OUTAGE_MS / 2 ? back.promise : false);
   // What was claimed goes out all the same.

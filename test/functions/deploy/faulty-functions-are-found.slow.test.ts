@@ -24,7 +24,7 @@ test('a multi-line import of a default and names, which the CLI does not see, is
     await project.write('src/planted.ts', 'export const named = 1;\nexport default 2;\n');
     await project.prepend(
       HANDLER,
-      "import planted, {\n  named,\n} from '../planted.ts';\nvoid [planted, named];\n",
+      "import planted, {\n  named,\n} from '../../planted.ts';\nvoid [planted, named];\n",
     );
   });
   expect([...failures.keys()]).toEqual([COMPLETE, STARTS]);
@@ -34,7 +34,7 @@ test('a multi-line import of a default and names, which the CLI does not see, is
 test('a file imported only when it is needed is found missing, though the function starts without it', async () => {
   const failures = await failuresOf(async (project) => {
     await project.write('src/planted.ts', 'export const named = 1;\nexport default 2;\n');
-    await project.append(HANDLER, '\nexport const late = () => import(`../planted.ts`);\n');
+    await project.append(HANDLER, '\nexport const late = () => import(`../../planted.ts`);\n');
   });
   expect([...failures.keys()]).toEqual([COMPLETE]);
   expect([...failures.values()][0]).toContain('src/planted.ts is imported, but was not uploaded');
@@ -43,7 +43,7 @@ test('a file imported only when it is needed is found missing, though the functi
 test('a TypeScript file imported by the name of its JavaScript is found missing', async () => {
   const failures = await failuresOf(async (project) => {
     await project.write('src/planted.ts', 'export const named = 1;\n');
-    await project.prepend(HANDLER, "import { named } from '../planted.js';\nvoid named;\n");
+    await project.prepend(HANDLER, "import { named } from '../../planted.js';\nvoid named;\n");
   });
   expect([...failures.keys()]).toContain(STARTS);
   expect([...failures.values()].join('\n')).toContain('src/planted.js is imported, but was not uploaded');
