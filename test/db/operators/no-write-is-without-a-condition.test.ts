@@ -27,7 +27,7 @@ describe('an update or delete without a condition, which safeupdate refuses,', (
 
   test('is in no migration, seed, example or part of the demo', async () => {
     const found: string[] = [];
-    for await (const file of glob('{supabase,examples,demo}/**/*.sql'))
+    for await (const file of glob('{supabase,examples,tools/demo}/**/*.sql'))
       for (const write of unfilteredWrites(await readFile(file, 'utf8'))) found.push(`${file}: ${write}`);
     expect(found).toEqual([]);
   });
