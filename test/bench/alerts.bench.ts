@@ -143,6 +143,15 @@ async function measureDatabase(server: PostgresServer, progress: Progress): Prom
 const bench: Bench = {
   summary:
     'A tick of 1,000 quotes, and finding what it crosses, at 10³ to 10⁶ alerts; crossing to device at 10⁵',
+  compared: [
+    {
+      name: 'tick_million',
+      kind: 'time',
+      row: `tick of 1,000, ${CROSSED} of ${LARGEST.toLocaleString('en')} cross`,
+      column: 'ms',
+    },
+    { name: 'device_p50', kind: 'time', row: 'commit of the quotes to device, p50', column: 'ms' },
+  ],
   async run(progress) {
     const samples = await withDurablePostgres((server) => measureDatabase(server, progress));
     const latency = await measureAlertLatency(LATENCY_ALERTS, LATENCY_MESSAGES, progress);

@@ -38,6 +38,10 @@ async function drain(watched: WatchedStack, dispatchers: number): Promise<Sample
 
 const bench: Bench = {
   summary: 'Trigger to last arrival of 20,000 deliveries through Postgres, the Data API and Deno',
+  compared: [
+    { name: 'one_dispatcher', kind: 'rate', row: '1 dispatcher', column: 'deliveries/s' },
+    { name: 'two_dispatchers', kind: 'rate', row: '2 dispatchers', column: 'deliveries/s' },
+  ],
   async run(progress) {
     progress('starting the stack');
     return await withWatchedStack({ users: DELIVERIES, functionProcesses: 2 }, async (watched) => {

@@ -9,6 +9,10 @@ const PUSHES = 1500;
 
 const bench: Bench = {
   summary: 'CPU and wall clock per encrypted and signed push, under Deno and Node',
+  compared: [
+    { name: 'deno_cpu', kind: 'time', row: 'deno ours', column: 'CPU ms' },
+    { name: 'node_cpu', kind: 'time', row: 'node ours', column: 'CPU ms' },
+  ],
   async run(progress) {
     const sample = (runtime: Runtime, side: EncryptSide) => () =>
       runSide<EncryptSample>(runtime, 'encrypt', { side, pushes: PUSHES } satisfies EncryptInput);

@@ -75,6 +75,7 @@ async function measure(server: PostgresServer, progress: Progress): Promise<Reco
 
 const bench: Bench = {
   summary: 'Cost of a delivery (claim and complete) as the log of deliveries grows',
+  compared: [{ name: 'delivery_million', kind: 'time', row: '1,000,000', column: 'µs per delivery' }],
   run: (progress) =>
     withDurablePostgres(async (server) => {
       const samples = await measure(server, progress);

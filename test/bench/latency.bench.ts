@@ -70,6 +70,10 @@ async function busy(notify: Notify, progress: Progress): Promise<number[]> {
 
 const bench: Bench = {
   summary: 'Commit to device, idle and at 50 commits per second, over 60 s each',
+  compared: [
+    { name: 'idle_p50', kind: 'time', row: 'idle', column: 'p50' },
+    { name: 'busy_p50', kind: 'time', row: 'busy', column: 'p50' },
+  ],
   async run(progress) {
     progress('starting the stack');
     const stack = await startStack({ durable: true });

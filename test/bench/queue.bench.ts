@@ -15,6 +15,10 @@ interface Sample {
 
 const bench: Bench = {
   summary: 'Enqueue, and claim and complete, per second on one Postgres: ours, graphile-worker, pg-boss',
+  compared: [
+    { name: 'enqueue', kind: 'rate', row: 'ours', column: 'enqueue/s' },
+    { name: 'claim_complete', kind: 'rate', row: 'ours', column: 'claim + complete/s' },
+  ],
   run: (progress) =>
     withDurablePostgres(async (server) => {
       progress('preparing the queues');

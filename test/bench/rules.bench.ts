@@ -58,6 +58,11 @@ const BY_HAND = `
 
 const bench: Bench = {
   summary: 'A watched table against a bare one: updates that are no rule’s business, and those that notify',
+  compared: [
+    { name: 'many_rows_no_match', kind: 'time', row: 'many, watched', column: 'ms' },
+    { name: 'single_rows_no_match', kind: 'time', row: 'single, watched', column: 'ms' },
+    { name: 'many_rows_match', kind: 'time', row: 'matching, watched', column: 'ms' },
+  ],
   run: (progress) =>
     withDurablePostgres(async (server) => {
       progress('preparing the tables');

@@ -10,6 +10,7 @@ const SENDS: Record<SendSide, number> = { ours: 8000, 'web-push': 1600 };
 
 const bench: Bench = {
   summary: 'Whole sends per second from one Deno process to an HTTPS (HTTP/2) push service',
+  compared: [{ name: 'sends', kind: 'rate', row: 'ours', column: 'sends/s' }],
   run: (progress) =>
     withTemporaryFolder(async (folder) => {
       const sink = await startPushSink(folder);

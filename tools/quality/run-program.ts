@@ -40,8 +40,10 @@ const running = new Set<number>();
 export interface RunningProgram {
   /** Its end, whatever the exit code. Rejects with a `ProgramError`. */
   ended: Promise<ProgramResult>;
-  /** Ends it (SIGKILL) with everything it started. */
-  end(): void;
+  /** Undefined where it could not be started. */
+  pid: number | undefined;
+  /** Ends it with everything it started that is in its process group, by SIGKILL unless another signal is given. */
+  end(signal?: NodeJS.Signals): void;
 }
 
 /** Runs a program to its end, without standard input; an exit code is a result, not an error. Throws `ProgramError`. */
@@ -63,8 +65,8 @@ export function startProgram(command: string, args: string[], options: ProgramOp
     ...options.account,
   });
   const { pid } = child;
-  const end = (): void => {
-    if (pid !== undefined && running.has(pid)) endGroup(pid);
+  const end = (signal?: NodeJS.Signals): void => {
+    if (pid !== undefined && running.has(pid)) endGroup(pid, signal);
   };
   const ended = new Promise<ProgramResult>((resolve, reject) => {
     if (pid !== undefined) remember(pid);
@@ -105,7 +107,7 @@ export function startProgram(command: string, args: string[], options: ProgramOp
       }
     });
   });
-  return { ended, end };
+  return { ended, end, pid };
 }
 
 const SURROUNDINGS = [
@@ -147,9 +149,9 @@ function endAll(): void {
   for (const pid of running) endGroup(pid);
 }
 
-function endGroup(pid: number): void {
+function endGroup(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
+    process.kill(process.platform === 'win32' ? pid : -pid, signal);
   } catch {
     // It ended by itself in the meantime.
   }

@@ -16,6 +16,17 @@ export interface Findings {
   notes?: string[];
 }
 
+/** A number of a bench by which two commits are compared: a cell of its table. */
+export interface Compared {
+  /** Key of the number in the `RESULT` line. */
+  name: string;
+  /** Of a time less is better, of a rate more. */
+  kind: 'time' | 'rate';
+  /** The cell: the row with this in its first column, under this heading. */
+  row: string;
+  column: string;
+}
+
 /** Says what is going on, for a user who waits at a terminal. */
 export type Progress = (text: string) => void;
 
@@ -23,6 +34,8 @@ export type Progress = (text: string) => void;
 export interface Bench {
   /** What it measures, in one line. */
   summary: string;
+  /** What `--against` compares. Rows and columns keep their names, or commits before the change cannot be compared. */
+  compared: readonly [Compared, ...Compared[]];
   run(progress: Progress): Promise<Findings>;
 }
 

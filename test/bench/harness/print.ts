@@ -1,10 +1,13 @@
 import { type Findings, isMet, type Mark } from './bench.ts';
 
+/** What programs are told: the bench, its marks, whether they are met, and what the caller adds. */
+export type Result = { bench: string; ratios: Record<string, number>; met: boolean };
+
 /** A table and its marks as text for people, then the one `RESULT` line for programs. */
-export function printFindings(name: string, { columns, rows, marks, notes = [] }: Findings): string {
+export function printFindings({ columns, rows, marks, notes = [] }: Findings, result: Result): string {
   const lines = table(columns, rows);
   if (notes.length > 0) lines.push('', ...notes);
-  lines.push('', ...marks.map(describeMark), '', resultLine(name, marks));
+  lines.push('', ...marks.map(describeMark), '', `RESULT ${JSON.stringify(result)}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -13,9 +16,15 @@ export function allMet(marks: Mark[]): boolean {
   return marks.length > 0 && marks.every(isMet);
 }
 
-function resultLine(bench: string, marks: Mark[]): string {
-  const ratios = Object.fromEntries(marks.map(({ name, value }) => [name, Number(value.toPrecision(4))]));
-  return `RESULT ${JSON.stringify({ bench, ratios, met: allMet(marks) })}`;
+/** The `RESULT` of these marks; `more` is what a program may want besides. */
+export function resultOf<More extends object>(bench: string, marks: Mark[], more: More): Result & More {
+  const ratios = Object.fromEntries(marks.map(({ name, value }) => [name, rounded(value)]));
+  return { bench, ...more, ratios, met: allMet(marks) };
+}
+
+/** Four digits, as many as a bench can mean. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(4));
 }
 
 function describeMark(mark: Mark): string {

@@ -23,6 +23,7 @@ async function plant(name: string, marks: string): Promise<void> {
     join(folder, `${name}.bench.ts`),
     `export default {
       summary: 'Planted: ${name}.',
+      compared: [{ name: 'done', kind: 'rate', row: 'ours', column: 'per s' }],
       run: async () => ({ columns: ['side', 'per s'], rows: [['ours', 2]], marks: [${marks}] }),
     };`,
   );
@@ -48,14 +49,18 @@ test('without a name, every bench is listed and none is run', async () => {
 
 test('a bench whose marks are met ends with its one RESULT line and exit code 0', async () => {
   const { exitCode, stdout } = await run('--folder', folder, 'possible');
-  expect(results(stdout)).toEqual([{ bench: 'possible', ratios: { speed: 2 }, met: true }]);
+  expect(results(stdout)).toEqual([
+    { bench: 'possible', figures: { done: 2 }, ratios: { speed: 2 }, met: true },
+  ]);
   expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^RESULT /);
   expect(exitCode).toBe(0);
 });
 
 test('a mark that is missed ends in exit code 1 and says which one it was', async () => {
   const { exitCode, stdout } = await run('--folder', folder, 'impossible');
-  expect(results(stdout)).toEqual([{ bench: 'impossible', ratios: { speed: 2, cost: 1 }, met: false }]);
+  expect(results(stdout)).toEqual([
+    { bench: 'impossible', figures: { done: 2 }, ratios: { speed: 2, cost: 1 }, met: false },
+  ]);
   expect(stdout).toContain('MISSED  speed: 2, must be at least 3');
   expect(stdout).not.toContain('MISSED  cost');
   expect(exitCode).toBe(1);
@@ -73,6 +78,17 @@ test('one missed bench does not keep the others from running, and decides the ex
   const { exitCode, stdout } = await run('--folder', folder, 'impossible', 'possible');
   expect(results(stdout)).toMatchObject([{ met: false }, { met: true }]);
   expect(exitCode).toBe(1);
+});
+
+test('--json prints the RESULT and nothing else', async () => {
+  const { exitCode, stdout } = await run('--folder', folder, '--json', 'possible');
+  expect(JSON.parse(stdout)).toEqual({
+    bench: 'possible',
+    figures: { done: 2 },
+    ratios: { speed: 2 },
+    met: true,
+  });
+  expect(exitCode).toBe(0);
 });
 
 test('an unknown name is refused with the names there are', async () => {
