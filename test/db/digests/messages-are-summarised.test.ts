@@ -1,6 +1,5 @@
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
-  clearLimits,
   closeDigests,
   defineDigest,
   outcomeOf,
@@ -10,34 +9,22 @@ import {
   write,
 } from '../../support/digests.ts';
 import { asService, createUser } from '../../support/postgres.ts';
-import { claim, clearQueue, plus, startOfClock } from '../../support/queue.ts';
-import { subscribe } from '../../support/subscriptions.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { claim, plus } from '../../support/queue.ts';
+import { useLimits } from '../../support/use-limits.ts';
 
 const HOUR = 3600;
-const db = useDatabase();
-let user: string;
-let start: Date;
-beforeEach(async () => {
-  const { sql } = db();
-  await clearQueue(sql);
-  await clearLimits(sql);
-  user = (await createUser(sql)).id;
-  await subscribe(sql, user);
-  await subscribe(sql, user);
-  start = startOfClock();
-});
+const { db, user, start } = useLimits({ devices: 2 });
 
 const key = 'deals:42';
-const add = (title: string, values = {}) => write(db().sql, user, { title, digest_key: key, ...values });
-const end = () => plus(start, HOUR);
+const add = (title: string, values = {}) => write(db().sql, user(), { title, digest_key: key, ...values });
+const end = () => plus(start(), HOUR);
 
 test('all messages of a window reach each device as one, and stay in the inbox', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
   const ids = [await add('First'), await add('Second'), await add('Third')];
   for (const id of ids) expect(await outcomeOf(sql, id)).toEqual(['digested']);
-  expect(await closeDigests(sql, plus(start, HOUR - 2))).toBe(0);
+  expect(await closeDigests(sql, plus(start(), HOUR - 2))).toBe(0);
   expect(await closeDigests(sql, end())).toBe(1);
   const [summary, ...others] = await readSummaries(sql);
   expect(others).toEqual([]);
@@ -46,7 +33,7 @@ test('all messages of a window reach each device as one, and stay in the inbox',
   expect(summary?.params.items.map(({ title }) => title)).toEqual(['Third', 'Second', 'First']);
   expect(await claim(sql, end())).toHaveLength(2);
   const inbox = await sql`
-    select id from public.push_notifications where user_id = ${user} and inbox and digest_id = ${summary?.digest_id ?? ''}`;
+    select id from public.push_notifications where user_id = ${user()} and inbox and digest_id = ${summary?.digest_id ?? ''}`;
   expect(inbox.map(({ id }) => id).sort()).toEqual(ids.sort());
   expect(await closeDigests(sql, plus(end(), HOUR))).toBe(0);
 });
@@ -54,11 +41,11 @@ test('all messages of a window reach each device as one, and stay in the inbox',
 test('after the window another one begins, whether the tick has come by or not', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
-  await add('First', { send_at: plus(start, 60) });
-  await add('Second', { send_at: plus(start, 60 + HOUR) });
-  await add('Third', { send_at: plus(start, 60 + HOUR + HOUR / 2) });
-  for (const at of [60, 60 + HOUR, 60 + HOUR + HOUR / 2]) await release(sql, plus(start, at));
-  expect(await closeDigests(sql, plus(start, 3 * HOUR))).toBe(2);
+  await add('First', { send_at: plus(start(), 60) });
+  await add('Second', { send_at: plus(start(), 60 + HOUR) });
+  await add('Third', { send_at: plus(start(), 60 + HOUR + HOUR / 2) });
+  for (const at of [60, 60 + HOUR, 60 + HOUR + HOUR / 2]) await release(sql, plus(start(), at));
+  expect(await closeDigests(sql, plus(start(), 3 * HOUR))).toBe(2);
   expect((await readSummaries(sql)).map(({ params }) => params.count).sort()).toEqual([1, 2]);
 });
 
@@ -72,8 +59,8 @@ test('each key and each user has a digest of its own', async () => {
   expect(await closeDigests(sql, end())).toBe(3);
   const summaries = await readSummaries(sql);
   expect(summaries.map(({ title, user_id }) => [title, user_id]).sort()).toEqual([
-    ['A', user],
-    ['B', user],
+    ['A', user()],
+    ['B', user()],
     ['C', other],
   ]);
 });
@@ -128,7 +115,7 @@ test('a digest that holds enough does not wait for the end of its window', async
   const { sql } = db();
   await defineDigest(sql, 'deals', { maxItems: 3 });
   for (let index = 1; index <= 4; index += 1) await add(`Nr ${index}`);
-  expect(await closeDigests(sql, start)).toBe(1);
+  expect(await closeDigests(sql, start())).toBe(1);
   expect((await readSummaries(sql)).map(({ params }) => params.count)).toEqual([3]);
   await closeDigests(sql, end());
   expect((await readSummaries(sql)).map(({ params }) => params.count)).toEqual([3, 1]);
@@ -161,9 +148,9 @@ test('when all were cancelled or read, nothing is pushed', async () => {
 test('a lifetime by default begins with the summary; what has an end before it does not count', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals', { window: '7 days' });
-  await add('Lunch is served', { expires_at: plus(start, HOUR) });
+  await add('Lunch is served', { expires_at: plus(start(), HOUR) });
   const id = await add('A comment');
-  const week = plus(start, 7 * 24 * HOUR);
+  const week = plus(start(), 7 * 24 * HOUR);
   await closeDigests(sql, week);
   const [summary] = await readSummaries(sql);
   expect(summary).toMatchObject({ title: 'A comment', params: { count: 1 } });
@@ -191,10 +178,10 @@ test('it has the highest urgency, the newest category, and a tag by which a late
 test('a scheduled message joins at its moment', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
-  const id = await add('Later', { send_at: plus(start, 30 * 60) });
+  const id = await add('Later', { send_at: plus(start(), 30 * 60) });
   await add('Now');
   expect(await statusOf(sql, id)).toBe('scheduled');
-  await release(sql, plus(start, 30 * 60));
+  await release(sql, plus(start(), 30 * 60));
   expect(await outcomeOf(sql, id)).toEqual(['digested']);
   await closeDigests(sql, end());
   expect((await readSummaries(sql)).map(({ params }) => params.count)).toEqual([2]);
@@ -203,8 +190,8 @@ test('a scheduled message joins at its moment', async () => {
 test('a message released after its end joins nothing', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
-  await add('Later', { send_at: plus(start, 60), expires_at: plus(start, 120) });
-  await release(sql, plus(start, 600));
+  await add('Later', { send_at: plus(start(), 60), expires_at: plus(start(), 120) });
+  await release(sql, plus(start(), 600));
   expect(await sql`select from push.digests`).toHaveLength(0);
 });
 
@@ -214,7 +201,7 @@ test('a repeated idempotency key counts once', async () => {
   for (let index = 0; index < 3; index += 1) {
     await sql`
       insert into public.push_notifications (user_id, title, digest_key, idempotency_key)
-      values (${user}, 'Hello', ${key}, 'once') on conflict do nothing`;
+      values (${user()}, 'Hello', ${key}, 'once') on conflict do nothing`;
   }
   await closeDigests(sql, end());
   expect((await readSummaries(sql)).map(({ params }) => params.count)).toEqual([1]);

@@ -1,19 +1,11 @@
-import { beforeEach, describe, expect, test } from 'vitest';
-import { clearLimits, defineDigest, write } from '../../support/digests.ts';
-import { asAnon, asService, asUser, createUser } from '../../support/postgres.ts';
-import { clearQueue } from '../../support/queue.ts';
+import { describe, expect, test } from 'vitest';
+import { defineDigest, write } from '../../support/digests.ts';
+import { asAnon, asService, asUser } from '../../support/postgres.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { createTopic } from '../../support/topics.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { useLimits } from '../../support/use-limits.ts';
 
-const db = useDatabase();
-let user: string;
-beforeEach(async () => {
-  const { sql } = db();
-  await clearQueue(sql);
-  await clearLimits(sql);
-  user = (await createUser(sql)).id;
-});
+const { db, user } = useLimits({ devices: 0 });
 
 const REFUSED: [string, string, Parameters<typeof defineDigest>[2]][] = [
   ['digest_key_malformed', '', {}],
@@ -71,7 +63,7 @@ describe('a message', () => {
   ])('%s: %s', async (code, key) => {
     const { sql } = db();
     await defineDigest(sql, 'deals');
-    const refused = asService(sql, (t) => write(t, user, { digest_key: key }));
+    const refused = asService(sql, (t) => write(t, user(), { digest_key: key }));
     expect(await refusalOf(refused)).toMatchObject({
       sqlstate: 'PT400',
       code,
@@ -91,7 +83,7 @@ describe('a message', () => {
   test('that waits is not refused later, though its digest is gone by then', async () => {
     const { sql } = db();
     await defineDigest(sql, 'deals');
-    const id = await write(sql, user, { digest_key: 'deals' });
+    const id = await write(sql, user(), { digest_key: 'deals' });
     await sql`select push.drop_digest('deals')`;
     await sql`update public.push_notifications set title = 'Corrected' where id = ${id}`;
     const changed = sql`update public.push_notifications set digest_key = 'deals:2' where id = ${id}`;
@@ -144,7 +136,7 @@ test('only the database owner declares digests', async () => {
   const define = (t: Parameters<typeof defineDigest>[0]) => defineDigest(t, 'deals');
   for (const run of [
     () => asAnon(sql, define),
-    () => asUser(sql, user, define),
+    () => asUser(sql, user(), define),
     () => asService(sql, define),
   ])
     expect((await refusalOf(run())).sqlstate).toBe('42501');

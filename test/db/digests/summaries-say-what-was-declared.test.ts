@@ -1,36 +1,18 @@
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openAlarms } from '../../support/bell.ts';
-import {
-  clearLimits,
-  closeDigests,
-  defineDigest,
-  type Message,
-  readSummaries,
-  write,
-} from '../../support/digests.ts';
+import { closeDigests, defineDigest, type Message, readSummaries, write } from '../../support/digests.ts';
 import { createUser } from '../../support/postgres.ts';
-import { claim, clearQueue, plus, startOfClock } from '../../support/queue.ts';
+import { claim, plus } from '../../support/queue.ts';
 import { withSessions } from '../../support/sessions.ts';
-import { subscribe } from '../../support/subscriptions.ts';
 import { saveTemplates, setLocales } from '../../support/templates.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { useLimits } from '../../support/use-limits.ts';
 
-const db = useDatabase();
-let user: string;
-let start: Date;
-beforeEach(async () => {
-  const { sql } = db();
-  await clearQueue(sql);
-  await clearLimits(sql);
-  user = (await createUser(sql)).id;
-  await subscribe(sql, user);
-  start = startOfClock();
-});
-const end = () => plus(start, 3700);
+const { db, user, start } = useLimits();
+const end = () => plus(start(), 3700);
 
 async function summaryOf(...messages: Message[]) {
   const { sql } = db();
-  for (const message of messages) await write(sql, user, { digest_key: 'deals:1', ...message });
+  for (const message of messages) await write(sql, user(), { digest_key: 'deals:1', ...message });
   await closeDigests(sql, end());
   const [summary, ...others] = await readSummaries(sql);
   if (!summary || others.length > 0) throw new Error(`Expected one summary, found ${others.length + 1}.`);
@@ -66,7 +48,7 @@ test('no more items are named than the digest holds, or than fit; all are counte
   await defineDigest(sql, 'deals', { maxItems: 2 });
   await sql`
     insert into public.push_notifications (user_id, title, digest_key)
-    select ${user}, 'Nr ' || i, 'deals:2' from generate_series(1, 5) i`;
+    select ${user()}, 'Nr ' || i, 'deals:2' from generate_series(1, 5) i`;
   await closeDigests(sql, end());
   const [few] = await readSummaries(sql);
   expect(few?.params).toMatchObject({ count: 5 });
@@ -115,7 +97,7 @@ test('with a template it says what that makes of count and items, in the languag
       body: '{{#items}}{{title}}. {{/items}}',
     },
   );
-  await setLocales(sql, { [user]: 'de-AT' });
+  await setLocales(sql, { [user()]: 'de-AT' });
   await defineDigest(sql, 'deals', { template: 'deals_digest' });
   expect(await summaryOf(A, B)).toMatchObject({
     title: '2 Neuigkeiten',
@@ -128,7 +110,7 @@ test('with a template it says what that makes of count and items, in the languag
 test('one whose declaration is gone is summarised in plain words', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals', { title: 'News' });
-  for (const message of [A, B]) await write(sql, user, { digest_key: 'deals:1', ...message });
+  for (const message of [A, B]) await write(sql, user(), { digest_key: 'deals:1', ...message });
   await sql`select push.drop_digest('deals')`;
   await closeDigests(sql, end());
   expect(await readSummaries(sql)).toMatchObject([{ title: B.title, body: 'and 1 more' }]);
@@ -138,8 +120,8 @@ test('one that cannot be made as declared is made plainly, raises an alarm, and 
   const { sql } = db();
   await defineDigest(sql, 'deals', { template: 'nobody_knows_it' });
   await defineDigest(sql, 'chat');
-  await write(sql, user, { digest_key: 'deals:1', ...A });
-  await write(sql, user, { digest_key: 'chat', ...B });
+  await write(sql, user(), { digest_key: 'deals:1', ...A });
+  await write(sql, user(), { digest_key: 'chat', ...B });
   await sql`create function public.refuse_template() returns trigger language plpgsql as $$
     begin raise exception 'no such template'; end $$`;
   await sql`create trigger zz_refuse before insert on public.push_notifications
@@ -154,7 +136,7 @@ test('one that cannot be made as declared is made plainly, raises an alarm, and 
   }
   // The next one that works says that all is well again.
   await defineDigest(sql, 'deals');
-  await write(sql, user, { digest_key: 'deals:1', ...A });
+  await write(sql, user(), { digest_key: 'deals:1', ...A });
   await closeDigests(sql, plus(end(), 3700));
   expect(await openAlarms(sql)).not.toContain('digest_failed');
 });
@@ -162,7 +144,7 @@ test('one that cannot be made as declared is made plainly, raises an alarm, and 
 test('one that cannot be made at all stays, and is made later', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
-  await write(sql, user, { digest_key: 'deals:1', ...A });
+  await write(sql, user(), { digest_key: 'deals:1', ...A });
   await sql`alter table public.push_notifications add constraint broken check (inbox) not valid`;
   await closeDigests(sql, end());
   await sql`alter table public.push_notifications drop constraint broken`;
@@ -178,11 +160,11 @@ test('one whose limit another session holds is made later; the others are made n
   await defineDigest(sql, 'deals');
   await sql`
     insert into public.push_categories (key, title, throttle_limit, throttle_interval) values ('deals', 'Deals', 5, '1 hour')`;
-  for (const one of [user, other]) await write(sql, one, { digest_key: 'deals:1', category: 'deals' });
+  for (const one of [user(), other]) await write(sql, one, { digest_key: 'deals:1', category: 'deals' });
   await withSessions(url, 1, async (...[app]) => {
     if (!app) throw new Error('one session');
     await app.sql`begin`;
-    await write(app.sql, user, { category: 'deals' });
+    await write(app.sql, user(), { category: 'deals' });
     await closeDigests(sql, end());
     expect((await readSummaries(sql)).map(({ user_id }) => user_id)).toEqual([other]);
     await app.sql`commit`;

@@ -1,42 +1,25 @@
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
-  clearLimits,
   closeDigests,
   defineDigest,
   outcomeOf,
   readSummaries,
-  release,
   statusOf,
   write,
 } from '../../support/digests.ts';
 import { createUser } from '../../support/postgres.ts';
-import { clearQueue, plus, setSetting } from '../../support/queue.ts';
+import { plus, setSetting } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { withSessions } from '../../support/sessions.ts';
-import { subscribe } from '../../support/subscriptions.ts';
 import { throttle } from '../../support/throttles.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { useLimits } from '../../support/use-limits.ts';
 
 const HOUR = 3600;
-const db = useDatabase();
-let user: string;
+const { db, user, arrive } = useLimits();
 /** Midnight, in a few days. */
-let midnight: Date;
-beforeEach(async () => {
-  const { sql } = db();
-  await clearQueue(sql);
-  await clearLimits(sql);
-  user = (await createUser(sql)).id;
-  await subscribe(sql, user);
-  midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 2) * 86_400_000);
-});
+const midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 2) * 86_400_000);
 
-async function at(hours: number, values = {}): Promise<string> {
-  const now = plus(midnight, hours * HOUR);
-  const id = await write(db().sql, user, { ...values, send_at: now });
-  await release(db().sql, now);
-  return await statusOf(db().sql, id);
-}
+const at = (hours: number, values = {}) => arrive(plus(midnight, hours * HOUR), values);
 
 test('beyond it nothing is pushed until the day is over, and the deliveries say why', async () => {
   const { sql } = db();
@@ -61,10 +44,10 @@ test('it counts all categories of a user together, and each user alone', async (
   await setSetting(sql, 'daily_ceiling', 2);
   const other = (await createUser(sql)).id;
   const ids = [
-    await write(sql, user, { category: 'a' }),
-    await write(sql, user, {}),
+    await write(sql, user(), { category: 'a' }),
+    await write(sql, user(), {}),
     await write(sql, other, {}),
-    await write(sql, user, { category: 'b' }),
+    await write(sql, user(), { category: 'b' }),
   ];
   expect(await Promise.all(ids.map((id) => statusOf(sql, id)))).toEqual([
     'queued',
@@ -118,7 +101,7 @@ test('transactions that write at once keep to it together', async () => {
   const { sql, url } = db();
   await setSetting(sql, 'daily_ceiling', 5);
   await withSessions(url, 20, async (...sessions) => {
-    await Promise.all(sessions.map((session) => write(session.sql, user, {})));
+    await Promise.all(sessions.map((session) => write(session.sql, user(), {})));
   });
   const rows = await sql`select from public.push_notifications where status = 'queued'`;
   expect(rows).toHaveLength(5);

@@ -1,7 +1,6 @@
 import type postgres from 'postgres';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
-  clearLimits,
   closeDigests,
   defineDigest,
   type Message,
@@ -12,35 +11,21 @@ import {
   write,
 } from '../../support/digests.ts';
 import { createUser } from '../../support/postgres.ts';
-import { clearQueue, plus, startOfClock } from '../../support/queue.ts';
+import { plus } from '../../support/queue.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
-import { subscribe } from '../../support/subscriptions.ts';
 import { throttle } from '../../support/throttles.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { useLimits } from '../../support/use-limits.ts';
 
 const MINUTE = 60;
 const HOUR = 3600;
-const db = useDatabase();
-let user: string;
-let start: Date;
-beforeEach(async () => {
-  const { sql } = db();
-  await clearQueue(sql);
-  await clearLimits(sql);
-  user = (await createUser(sql)).id;
-  await subscribe(sql, user);
-  start = startOfClock();
-});
+const { db, user, start, arrive } = useLimits();
 
 const add = (category?: string, values: Message = {}) =>
-  write(db().sql, user, { ...(category === undefined ? {} : { category }), ...values });
+  write(db().sql, user(), { ...(category === undefined ? {} : { category }), ...values });
 
 /** Writes a message for that moment and lets it come; returns its status. */
-async function at(seconds: number, category = 'alerts', values: Message = {}): Promise<string> {
-  const id = await add(category, { ...values, send_at: plus(start, seconds) });
-  await release(db().sql, plus(start, seconds));
-  return await statusOf(db().sql, id);
-}
+const at = (seconds: number, category = 'alerts', values: Message = {}) =>
+  arrive(plus(start(), seconds), { category, ...values });
 
 test('messages beyond the limit stay in the inbox, and their deliveries say why', async () => {
   const { sql } = db();
@@ -92,9 +77,9 @@ test('within one statement the first ones go', async () => {
   const other = (await createUser(sql)).id;
   await sql`
     insert into public.push_notifications (user_id, title, category)
-    select u, i::text, 'alerts' from generate_series(1, 4) i, unnest(${[user, other]}::uuid[]) u order by i`;
+    select u, i::text, 'alerts' from generate_series(1, 4) i, unnest(${[user(), other]}::uuid[]) u order by i`;
   const rows = await sql`select user_id, title, status from public.push_notifications order by title`;
-  for (const id of [user, other]) {
+  for (const id of [user(), other]) {
     expect(rows.filter((row) => row.user_id === id).map(({ status }) => status)).toEqual([
       'queued',
       'queued',
@@ -134,13 +119,13 @@ test('a repeated idempotency key counts nothing', async () => {
   const { sql } = db();
   await throttle(sql, 'alerts', 2);
   for (let index = 0; index < 3; index += 1)
-    await sql`select push.notify(${user}, 'Hello', p_category => 'alerts', p_idempotency_key => 'once')`;
+    await sql`select push.notify(${user()}, 'Hello', p_category => 'alerts', p_idempotency_key => 'once')`;
   expect(await statusOf(sql, await add('alerts'))).toBe('queued');
 });
 
 test('a scheduled message counts at its moment', async () => {
   await throttle(db().sql, 'alerts', 1);
-  await add('alerts', { send_at: plus(start, 2 * HOUR) });
+  await add('alerts', { send_at: plus(start(), 2 * HOUR) });
   expect(await at(10)).toBe('queued');
   expect(await at(20)).toBe('suppressed');
 });
@@ -152,7 +137,7 @@ test('with an overflow, what is beyond the limit is summarised, and no leading d
   const statuses: string[] = [];
   for (let index = 0; index < 5; index += 1) statuses.push(await statusOf(sql, await add('alerts:DAX')));
   expect(statuses).toEqual(['queued', 'queued', 'digested', 'digested', 'digested']);
-  await closeDigests(sql, plus(start, HOUR));
+  await closeDigests(sql, plus(start(), HOUR));
   expect(await readSummaries(sql)).toMatchObject([
     { params: { count: 3, digest_key: 'alerts:more' }, status: 'queued' },
   ]);
@@ -164,7 +149,7 @@ test('a summary is not held back, and counts', async () => {
   await throttle(sql, 'alerts', 1, '1 hour', { overflow: 'alerts' });
   expect(await at(0)).toBe('queued');
   expect(await at(10)).toBe('digested');
-  await closeDigests(sql, plus(start, 11 * MINUTE));
+  await closeDigests(sql, plus(start(), 11 * MINUTE));
   expect((await readSummaries(sql)).map(({ status }) => status)).toEqual(['queued']);
   expect(await at(HOUR + MINUTE)).toBe('digested');
 });
@@ -179,7 +164,7 @@ test('what waits in a digest takes no place, and what would lead one beyond the 
     expect(await statusOf(sql, await add('crm', deal))).toBe('digested');
   expect(await statusOf(sql, await add('crm'))).toBe('queued');
   expect(await statusOf(sql, await add('crm', { digest_key: 'deals:2' }))).toBe('digested');
-  await closeDigests(sql, plus(start, HOUR));
+  await closeDigests(sql, plus(start(), HOUR));
   expect((await readSummaries(sql)).map(({ params }) => params.count).sort()).toEqual([1, 3]);
 });
 
@@ -204,8 +189,8 @@ test('messages that are rolled back are not counted', async () => {
   await withSessions(url, 2, async (...[first, second]) => {
     if (!first || !second) throw new Error('two sessions');
     await first.sql`begin`;
-    await write(first.sql, user, { category: 'alerts' });
-    const waiting = write(second.sql, user, { category: 'alerts' });
+    await write(first.sql, user(), { category: 'alerts' });
+    const waiting = write(second.sql, user(), { category: 'alerts' });
     const done = waiting.then((id) => id);
     await untilBlocked(sql, second);
     await first.sql`rollback`;
@@ -216,19 +201,19 @@ test('messages that are rolled back are not counted', async () => {
 test('an open transaction holds up what is scheduled for its user no longer than itself, and the tick not at all', async () => {
   const { sql, url } = db();
   await throttle(sql, 'alerts', 1);
-  const id = await add('alerts', { send_at: plus(start, MINUTE) });
-  const plain = await add('news', { send_at: plus(start, MINUTE) });
+  const id = await add('alerts', { send_at: plus(start(), MINUTE) });
+  const plain = await add('news', { send_at: plus(start(), MINUTE) });
   await withSessions(url, 1, async (...[app]) => {
     const own = app?.sql as postgres.Sql;
     await own`begin`;
-    await write(own, user, { category: 'alerts' });
-    expect(await release(sql, plus(start, MINUTE))).toBe(1);
+    await write(own, user(), { category: 'alerts' });
+    expect(await release(sql, plus(start(), MINUTE))).toBe(1);
     expect(await statusOf(sql, id)).toBe('scheduled');
     // A message that no limit concerns does not wait.
     expect(await statusOf(sql, plain)).toBe('queued');
     expect(await sql`select from push.deliveries where notification_id = ${plain}`).not.toHaveLength(0);
     await own`commit`;
   });
-  expect(await release(sql, plus(start, 2 * MINUTE))).toBe(1);
+  expect(await release(sql, plus(start(), 2 * MINUTE))).toBe(1);
   expect(await statusOf(sql, id)).toBe('suppressed');
 });

@@ -1,42 +1,29 @@
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
-  clearLimits,
   closeDigests,
   defineDigest,
   outcomeOf,
   readSummaries,
-  release,
   statusOf,
   write,
 } from '../../support/digests.ts';
-import { createUser } from '../../support/postgres.ts';
-import { clearQueue, plus, setSetting } from '../../support/queue.ts';
-import { subscribe } from '../../support/subscriptions.ts';
+import { plus, setSetting } from '../../support/queue.ts';
 import { throttle } from '../../support/throttles.ts';
 import { createTopic, expandAll, notifyTopic } from '../../support/topics.ts';
-import { useDatabase } from '../../support/use-database.ts';
+import { useLimits } from '../../support/use-limits.ts';
 
 const HOUR = 3600;
-const db = useDatabase();
-let user: string;
-let device: string;
-beforeEach(async () => {
-  const { sql } = db();
-  await clearQueue(sql);
-  await clearLimits(sql);
-  user = (await createUser(sql)).id;
-  device = await subscribe(sql, user);
-});
+const { db, user, devices, arrive } = useLimits();
 
 const prefer = (values: Record<string, unknown>) =>
   db()
-    .sql`insert into public.push_preferences ${db().sql({ user_id: user, ...values } as Record<string, string>)}`;
+    .sql`insert into public.push_preferences ${db().sql({ user_id: user(), ...values } as Record<string, string>)}`;
 
 test('a muted message waits in no digest, and its deliveries say that it is muted', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
   await prefer({ muted_categories: ['crm'] });
-  const id = await write(sql, user, { digest_key: 'deals', category: 'crm:deals' });
+  const id = await write(sql, user(), { digest_key: 'deals', category: 'crm:deals' });
   expect(await outcomeOf(sql, id)).toEqual(['queued', 'suppressed muted']);
   expect(await sql`select from push.digests`).toHaveLength(0);
 });
@@ -46,8 +33,8 @@ test('nor does it use up a throttle, or the day', async () => {
   await throttle(sql, 'alerts', 1);
   await setSetting(sql, 'daily_ceiling', 1);
   await prefer({ muted_categories: ['alerts:DAX'] });
-  await write(sql, user, { category: 'alerts:DAX' });
-  const id = await write(sql, user, { category: 'alerts' });
+  await write(sql, user(), { category: 'alerts:DAX' });
+  const id = await write(sql, user(), { category: 'alerts' });
   expect(await outcomeOf(sql, id)).toEqual(['queued', 'queued']);
 });
 
@@ -57,9 +44,9 @@ test('what one device at least wants counts', async () => {
   await prefer({ muted_categories: ['alerts'] });
   await sql`
     insert into public.push_device_preferences (subscription_id, user_id, muted_categories)
-    values (${device}, ${user}, '{}')`;
-  expect(await statusOf(sql, await write(sql, user, { category: 'alerts' }))).toBe('queued');
-  expect(await statusOf(sql, await write(sql, user, { category: 'alerts' }))).toBe('suppressed');
+    values (${devices()[0] as string}, ${user()}, '{}')`;
+  expect(await statusOf(sql, await write(sql, user(), { category: 'alerts' }))).toBe('queued');
+  expect(await statusOf(sql, await write(sql, user(), { category: 'alerts' }))).toBe('suppressed');
 });
 
 test('members of a topic who muted it keep their places', async () => {
@@ -78,14 +65,14 @@ test('a device that is quiet by itself gets the summary at the end of its own qu
   await defineDigest(sql, 'deals');
   await sql`
     insert into public.push_device_preferences ${sql({
-      subscription_id: device,
-      user_id: user,
+      subscription_id: devices()[0] as string,
+      user_id: user(),
       timezone: 'UTC',
       quiet_from: '22:00',
       quiet_until: '06:00',
     })}`;
   const midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 1) * 86_400_000);
-  await write(sql, user, { digest_key: 'deals', expires_at: plus(midnight, 24 * HOUR) });
+  await write(sql, user(), { digest_key: 'deals', expires_at: plus(midnight, 24 * HOUR) });
   await sql`update push.digest_windows set closes_at = ${midnight}`;
   await closeDigests(sql, midnight);
   const [summary] = await readSummaries(sql);
@@ -102,10 +89,7 @@ test('a day begins at midnight where the user is', async () => {
   const midnight = new Date(Math.ceil(Date.now() / 86_400_000 + 2) * 86_400_000 + 18.25 * HOUR * 1000);
   const statuses: string[] = [];
   for (const minutes of [-20, -10, -0.1, 0, 10]) {
-    const now = plus(midnight, minutes * 60);
-    const id = await write(sql, user, { send_at: now });
-    await release(sql, now);
-    statuses.push(await statusOf(sql, id));
+    statuses.push(await arrive(plus(midnight, minutes * 60)));
   }
   expect(statuses).toEqual(['queued', 'suppressed', 'suppressed', 'queued', 'suppressed']);
 });
