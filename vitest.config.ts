@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/postgres-global-setup.ts'],
     // Two cores: a third worker would only make every Postgres and Deno start slower.
     maxWorkers: 2,
+    // A process per file would cost more than most files' tests.
+    isolate: false,
     hookTimeout: 120_000,
     projects: [
       {
@@ -16,8 +18,6 @@ export default defineConfig({
           include: ['test/**/*.test.{ts,tsx}'],
           exclude: [SLOW],
           testTimeout: 60_000,
-          // A process per file would cost more than most files' tests.
-          isolate: false,
         },
       },
       {

@@ -4,7 +4,13 @@ import { basicEnvironment, ProgramError, type ProgramResult, runProgram } from '
 
 /** `biome ci`: formatting, import order, lint rules, and which folder imports which. Returns what it says of a path. */
 export async function checkWithBiome(project: string, path = '.'): Promise<string[]> {
-  const result = await runBiome(project, ['ci', '--error-on-warnings', '--colors=off', path]);
+  const result = await runBiome(project, [
+    'ci',
+    '--error-on-warnings',
+    '--colors=off',
+    '--max-diagnostics=200',
+    path,
+  ]);
   return result.exitCode === 0 ? [] : [result.output.trim()];
 }
 
