@@ -69,16 +69,17 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     const trouble = browser.troubles.shift();
     if (trouble instanceof Error) throw trouble;
     if (browser.permission !== 'granted') throw Object.assign(new Error('No.'), { name: 'NotAllowedError' });
-    const key = options?.applicationServerKey as Uint8Array;
-    const device = stack.pushService.createDevice({
-      applicationServerKey: Buffer.from(key).toString('base64url'),
-    });
+    const key = String(options?.applicationServerKey);
+    const device = stack.pushService.createDevice({ applicationServerKey: key });
     const endpoint = trouble ?? device.endpoint;
     const subscription = {
       device,
       endpoint,
       expirationTime: null,
-      options: { userVisibleOnly: true, applicationServerKey: key.slice().buffer },
+      options: {
+        userVisibleOnly: true,
+        applicationServerKey: Uint8Array.from(Buffer.from(key, 'base64url')).buffer,
+      },
       toJSON: () => ({ ...device.subscription, endpoint }),
       unsubscribe: async () => {
         device.remove();
@@ -112,8 +113,9 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
         serviceWorker: {
           register: async () => registration,
           getRegistration: async () => registration,
-          addEventListener: workers.addEventListener.bind(workers),
-          removeEventListener: workers.removeEventListener.bind(workers),
+          addEventListener: (type, listener) => workers.addEventListener(type, listener as EventListener),
+          removeEventListener: (type, listener) =>
+            workers.removeEventListener(type, listener as EventListener),
         },
       }),
       locks: { request: (name, work) => navigator.locks.request(`${name} ${id}`, work) as never },
@@ -137,7 +139,11 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     },
     addEventListener: listeners.addEventListener.bind(listeners),
     removeEventListener: listeners.removeEventListener.bind(listeners),
-    isVisible: () => visible,
+    document: {
+      get hidden() {
+        return !visible;
+      },
+    },
     fetch: reach,
     openStore: async () => browser.store,
   };

@@ -12,10 +12,7 @@ const COLUMNS =
 export function createAlerts({ project }: ClientContext): PushAlerts {
   const table = () => project.from('push_alerts');
   return {
-    async list() {
-      const rows = await project.list('push_alerts', COLUMNS, '-created_at', 'id');
-      return rows.map((row) => fromRow<Alert>(row));
-    },
+    list: async () => (await project.list('push_alerts', COLUMNS, '-created_at', 'id')).map(fromRow<Alert>),
     create: async (alert) =>
       fromRow<Alert>(
         await withTimezone(alert, (values) =>

@@ -1,12 +1,10 @@
-import type { KnownSubscription } from '../shared/push-store.ts';
+import { isRemoved } from '../shared/subscription.ts';
 import type { EnvironmentNavigator, PushEnvironment, TrustedTypes } from './environment.ts';
 import type { PushClientOptions } from './push-client.ts';
 import { PushClientError } from './push-client-error.ts';
 
 type ServiceWorkers = NonNullable<EnvironmentNavigator['serviceWorker']>;
 
-// Chrome's, shortly after something was unsubscribed: nothing can be sent there, ever.
-const REMOVED = 'permanently-removed.invalid';
 const RETRIES_AFTER_MS = [0, 300, 1500];
 
 /** The app's registration that is there already, without making one. */
@@ -37,9 +35,10 @@ export async function ensureRegistration(
     if (!registration.active) await untilActive(registration);
     return registration;
   } catch (cause) {
-    if (isRegistration(serviceWorker)) throw new PushClientError('service_worker_failed', { cause });
     // Consoles show no cause of an uncaught error, and this is the first thing to go wrong in a new app.
-    const message = `${serviceWorker} could not be registered. Is node_modules/supapush/dist/sw.js served there?`;
+    const message = isRegistration(serviceWorker)
+      ? ''
+      : `${serviceWorker} could not be registered. Is node_modules/supapush/dist/sw.js served there?`;
     throw new PushClientError('service_worker_failed', { message, cause });
   }
 }
@@ -66,40 +65,14 @@ function isRegistration(
 function untilActive(registration: ServiceWorkerRegistration): Promise<void> {
   const worker = registration.installing ?? registration.waiting;
   return new Promise((resolve, reject) => {
-    const look = () => {
+    const check = () => {
       if (registration.active) resolve();
       else if (!worker || worker.state === 'redundant')
         reject(new Error('The service worker did not start.'));
     };
-    worker?.addEventListener('statechange', look);
-    look();
+    worker?.addEventListener('statechange', check);
+    check();
   });
-}
-
-/** What the database is told of a subscription. */
-export function describeSubscription(subscription: PushSubscription, vapidKey: string): KnownSubscription {
-  const { endpoint, keys } = subscription.toJSON();
-  return {
-    endpoint: endpoint ?? '',
-    p256dh: keys?.p256dh ?? '',
-    auth: keys?.auth ?? '',
-    vapid_key: vapidKey,
-  };
-}
-
-/** The public VAPID key a subscription was made with, base64url; undefined where the browser does not say. */
-export function vapidKeyOf(subscription: PushSubscription): string | undefined {
-  const key = subscription.options?.applicationServerKey;
-  if (!key) return undefined;
-  return btoa(String.fromCharCode(...new Uint8Array(key)))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '');
-}
-
-/** Whether nothing can be sent to a subscription any more. */
-export function isRemoved({ endpoint }: PushSubscription): boolean {
-  return new URL(endpoint).hostname === REMOVED;
 }
 
 /** Subscribes anew. Rejects with `permission_denied` or `subscribe_failed`. */
@@ -107,15 +80,16 @@ export async function subscribeBrowser(
   { pushManager }: ServiceWorkerRegistration,
   vapidKey: string,
 ): Promise<PushSubscription> {
-  const text = atob(vapidKey.replaceAll('-', '+').replaceAll('_', '/'));
-  const applicationServerKey = Uint8Array.from(text, (character) => character.charCodeAt(0));
   let cause: unknown;
   for (const delay of RETRIES_AFTER_MS) {
     if (delay) await new Promise((resolve) => setTimeout(resolve, delay));
     try {
-      const subscription = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
-      if (!isRemoved(subscription)) return subscription;
-      cause = new Error(`The browser returned an endpoint at ${REMOVED}.`);
+      const subscription = await pushManager.subscribe({
+        userVisibleOnly: true,
+        applicationServerKey: vapidKey,
+      });
+      if (!isRemoved(subscription.endpoint)) return subscription;
+      cause = new Error(subscription.endpoint);
       await subscription.unsubscribe();
     } catch (error) {
       cause = error;

@@ -1,4 +1,5 @@
-import type { PushStore } from '../shared/push-store.ts';
+import { type LockName, withLock } from '../shared/protocol.ts';
+import { openPushStore, type PushStore } from '../shared/push-store.ts';
 import type { PushEnvironment } from './environment.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { PushClientOptions } from './push-client.ts';
@@ -11,8 +12,8 @@ export interface ClientContext {
   readonly options: PushClientOptions;
   /** What page and service worker share; in memory where the browser keeps nothing. */
   store(): Promise<PushStore>;
-  /** One at a time, in all tabs. Not to be called within itself for the same name. */
-  alone<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** Does work while no other tab and no worker holds the lock. Not to be called within itself for the same lock. */
+  withLock<T>(name: LockName, work: () => Promise<T>): Promise<T>;
   /** Reports an error of background work, which no caller waits for. */
   report(error: unknown): void;
 }
@@ -24,23 +25,21 @@ export function createContext(
   options: PushClientOptions,
 ): ClientContext {
   let store: Promise<PushStore> | undefined;
-  const queues = new Map<string, Promise<unknown>>();
+  // One after the other in this tab, too: not every browser has locks.
+  const last: { [name in LockName]?: Promise<unknown> } = {};
   return {
     environment,
     project,
     options,
     store() {
-      store ??= (environment?.openStore() ?? Promise.reject()).catch(createMemoryStore);
+      store ??= (environment?.openStore ?? openPushStore)().catch(createMemoryStore);
       return store;
     },
-    alone(name, work) {
-      const turn = () => environment?.navigator.locks?.request(`supapush ${name}`, work) ?? work();
-      const mine = (queues.get(name) ?? Promise.resolve()).then(turn);
-      queues.set(
-        name,
-        mine.catch(() => undefined),
-      );
-      return mine;
+    withLock(name, work) {
+      const run = () => withLock(environment?.navigator.locks, name, work);
+      const result = (last[name] ?? Promise.resolve()).then(run, run);
+      last[name] = result;
+      return result;
     },
     report: (error) => (options.onError ?? ((e) => console.warn('supapush:', e)))(error as Error),
   };

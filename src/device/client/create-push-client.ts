@@ -1,6 +1,8 @@
 import { within } from '../shared/time-limit.ts';
 import { createAlerts } from './alerts.ts';
 import { createContext } from './client-context.ts';
+import { createCurrentDevice } from './current-device.ts';
+import { createDeviceStatus } from './device-status.ts';
 import { deviceOf, readDevices } from './devices.ts';
 import { browserEnvironment, type PushEnvironment } from './environment.ts';
 import { createInbox } from './inbox.ts';
@@ -9,14 +11,13 @@ import { createOfflineActions } from './offline-actions.ts';
 import { createPreferences } from './preferences.ts';
 import type { PushClient, PushClientOptions, PushStatus } from './push-client.ts';
 import { isOffline, PushClientError } from './push-client-error.ts';
-import { createRegistration } from './registration.ts';
 import { createSignal } from './signal.ts';
 import { type PushSupabaseClient, projectOf } from './supabase.ts';
 import { obstacleOf } from './support.ts';
 import { createTopics } from './topics.ts';
 
-/** Milliseconds that signing out waits for the device to be taken back. */
-const TAKE_BACK_LIMIT = 10_000;
+/** Milliseconds that signing out waits for the device to be released. */
+const RELEASE_LIMIT = 10_000;
 
 /**
  * Push for the user who is signed in at `supabase`, on the device that this page runs on. Make one per page, and call
@@ -30,136 +31,93 @@ export function createPushClient(supabase: PushSupabaseClient, options: PushClie
 export function createPushClientIn(
   environment: PushEnvironment | undefined,
   supabase: PushSupabaseClient,
-  options: PushClientOptions = {},
+  options: PushClientOptions,
 ): PushClient {
   const project = projectOf(supabase, options);
   const context = createContext(environment, project, options);
   const actions = createOfflineActions(context);
-  const registration = createRegistration(context);
-  const statusChanged = createSignal<PushStatus>();
-  const inboxChanged = createSignal<void>();
+  const device = createCurrentDevice(context);
+  const status = createDeviceStatus(context, device);
+  const inboxChanged = createSignal<boolean>();
   const userChanged = createSignal<string | null>();
   const opened = createSignal<string>();
 
-  let status: PushStatus = 'unknown';
-  const setStatus = (now: PushStatus): PushStatus => {
-    const before = status;
-    status = now;
-    if (now !== before) statusChanged.tell(now);
-    return now;
-  };
-
-  /** How many users there were: work that began for one of them must not change the status of the next. */
-  let users = 0;
-  const isSupported = (): boolean => environment !== undefined && obstacleOf(environment) === undefined;
-
-  // A sync that has not begun yet serves all callers; one that has begun may miss what changed before a later call.
-  let waiting: Promise<PushStatus> | undefined;
-  const sync = (): Promise<PushStatus> => {
-    waiting ??= context
-      .alone('device', async () => {
-        waiting = undefined;
-        const began = users;
-        return { began, now: await registration.settle() };
-      })
-      .then(({ began, now }) => (began === users ? setStatus(now) : sync()));
-    return waiting;
-  };
-  const syncAll = async (): Promise<PushStatus> => {
-    const now = await sync();
+  const sync = async (): Promise<PushStatus> => {
+    const found = await status.sync();
     await actions.replay().catch((error) => {
       if (!isOffline(error)) context.report(error);
     });
-    return now;
-  };
-
-  const takeBack = async (userId: string | null): Promise<void> => {
-    const began = users;
-    try {
-      await context.alone('device', () => registration.signOut(userId)).catch(context.report);
-      await sync();
-    } finally {
-      // So it is, whatever has failed.
-      if (began === users && status === 'unknown') setStatus('signed-out');
-    }
+    return found;
   };
 
   const browser = listenToBrowser(context, {
     inboxChanged,
     opened,
-    sync: () => void syncAll().catch(context.report),
+    sync: () => void sync().catch(context.report),
     user: (userId, changed) => {
       actions.userId = userId;
       if (!changed) return;
-      users++;
-      // A browser without push cannot do it for any user, so its status stays.
-      if (isSupported()) setStatus('unknown');
+      status.userChanged();
       userChanged.tell(userId);
     },
-    signedOut: takeBack,
+    signedOut: status.release,
   });
 
-  const ownEndpoint = async () => (await (await context.store()).get('subscription'))?.endpoint;
+  const findCurrentDevice = async () => (await readDevices(context)).find(({ current }) => current);
 
-  const unsubscribe = async (everywhere = false): Promise<void> => {
+  const unsubscribe: PushClient['unsubscribe'] = async ({ everywhere } = {}) => {
     if (everywhere) {
       const userId = await project.userId();
       if (!userId) throw new PushClientError('not_signed_in');
       await project.data(project.from('push_subscriptions').delete().eq('user_id', userId));
     }
-    await context.alone('device', registration.withdraw);
-    await sync();
+    await context.withLock('device', device.unsubscribe);
+    await status.sync();
     browser.tellTabs('device');
   };
 
   return {
     get status() {
-      return status;
+      return status.current;
     },
-    onStatusChange: statusChanged.listen,
+    onStatusChange: status.onChange,
     onUserChange: userChanged.listen,
     onOpen: opened.listen,
-    isSupported,
-    sync: syncAll,
+    isSupported: () => !obstacleOf(environment),
+    sync,
     async subscribe() {
-      const obstacle = environment ? obstacleOf(environment) : 'unsupported';
+      const obstacle = obstacleOf(environment);
       if (obstacle) throw new PushClientError(obstacle);
       if (browser.isSignedOut()) throw new PushClientError('not_signed_in');
-      const began = users;
+      const setStatus = status.setterForUser();
       // Before anything else: browsers ask only as long as the click is not over.
       const permission = await environment?.Notification?.requestPermission();
       if (permission !== 'granted') {
-        setStatus(permission === 'denied' ? 'denied' : 'default');
+        setStatus(permission ?? 'default');
         throw new PushClientError(permission === 'denied' ? 'permission_denied' : 'permission_dismissed');
       }
-      const row = await context.alone('device', registration.register);
-      if (began === users) setStatus('subscribed');
+      const row = await context.withLock('device', device.subscribe);
+      setStatus('subscribed');
       browser.tellTabs('device');
-      return deviceOf(row, row.endpoint ?? undefined);
+      return deviceOf(row, row.endpoint);
     },
-    unsubscribe: ({ everywhere } = {}) => unsubscribe(everywhere),
+    unsubscribe,
     async signOut({ scope = 'global' } = {}) {
       const userId = actions.userId;
       const told = await project.session.signOut(scope);
       // It goes on behind that: another tab may hold the device while the network answers nothing.
-      await within(TAKE_BACK_LIMIT, takeBack(userId)).catch(context.report);
+      await within(RELEASE_LIMIT, status.release(userId)).catch(context.report);
       return told;
     },
     async sendTest() {
-      const endpoint = await ownEndpoint();
-      const device = endpoint && (await readDevices(context)).find((row) => row.endpoint === endpoint);
-      return (await project.rpc('push_send_test', device ? { p_subscription_id: device.id } : {})) as string;
+      const current = await findCurrentDevice();
+      // Undefined is left out of the request.
+      return (await project.rpc('push_send_test', { p_subscription_id: current?.id })) as string;
     },
     devices: {
-      async list() {
-        const endpoint = await ownEndpoint();
-        return (await readDevices(context)).map((row) => deviceOf(row, endpoint));
-      },
+      list: () => readDevices(context),
       async remove(id) {
-        const endpoint = await ownEndpoint();
-        const rows = await readDevices(context);
-        if (endpoint && rows.some((row) => row.id === id && row.endpoint === endpoint))
-          return await unsubscribe();
+        if ((await findCurrentDevice())?.id === id) return await unsubscribe();
         await project.data(project.from('push_subscriptions').delete().eq('id', id));
       },
     },

@@ -5,13 +5,10 @@ import { isAppleMobile } from './support.ts';
 export type DeviceType = 'desktop' | 'mobile' | 'tablet' | 'unknown';
 
 /** What kind of device this is, as far as the browser says. */
-export function deviceTypeOf({
-  userAgent,
-  userAgentData,
-  ...rest
-}: PushEnvironment['navigator']): DeviceType {
+export function deviceTypeOf(navigator: PushEnvironment['navigator']): DeviceType {
+  const { userAgent, userAgentData } = navigator;
   if (userAgentData?.mobile || /iPhone|iPod|Android.*Mobile/.test(userAgent)) return 'mobile';
-  if (/Android|Tablet/.test(userAgent) || isAppleMobile({ userAgent, ...rest })) return 'tablet';
+  if (/Android|Tablet/.test(userAgent) || isAppleMobile(navigator)) return 'tablet';
   return /Windows|Macintosh|Linux|CrOS|X11/.test(userAgent) ? 'desktop' : 'unknown';
 }
 
@@ -37,5 +34,5 @@ export function deviceNameOf(navigator: PushEnvironment['navigator']): string {
   const { userAgent } = navigator;
   const first = (list: [string, RegExp][]) => list.find(([, pattern]) => pattern.test(userAgent))?.[0];
   const system = isAppleMobile(navigator) ? (/iPhone|iPod/.exec(userAgent)?.[0] ?? 'iPad') : first(SYSTEMS);
-  return [first(BROWSERS) ?? 'Browser', system && `(${system})`].filter(Boolean).join(' ');
+  return (first(BROWSERS) ?? 'Browser') + (system ? ` (${system})` : '');
 }

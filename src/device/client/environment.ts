@@ -1,4 +1,4 @@
-import { openPushStore, type PushStore } from '../shared/push-store.ts';
+import type { PushStore } from '../shared/push-store.ts';
 
 /** Chromium, Firefox and Safari: what makes text into what a page under `require-trusted-types-for` runs. */
 export interface TrustedTypes {
@@ -16,10 +16,10 @@ export interface EnvironmentNavigator {
   readonly standalone?: boolean;
   /** Chromium. */
   readonly userAgentData?: { readonly mobile: boolean; readonly platform: string };
-  readonly serviceWorker?: Pick<
-    ServiceWorkerContainer,
-    'register' | 'getRegistration' | 'addEventListener' | 'removeEventListener'
-  >;
+  readonly serviceWorker?: Pick<ServiceWorkerContainer, 'register' | 'getRegistration'> & {
+    addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
+    removeEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
+  };
   readonly locks?: { request<T>(name: string, work: () => Promise<T>): Promise<T> };
   readonly permissions?: { query(descriptor: { name: 'notifications' }): Promise<EventTarget> };
 }
@@ -29,34 +29,19 @@ export interface PushEnvironment {
   readonly navigator: EnvironmentNavigator;
   readonly isSecureContext: boolean;
   readonly location: { readonly href: string };
+  readonly document: { readonly hidden: boolean };
   readonly PushManager?: unknown;
   readonly Notification?: Pick<typeof Notification, 'permission' | 'requestPermission'>;
   readonly BroadcastChannel?: typeof BroadcastChannel;
   readonly trustedTypes?: TrustedTypes;
-  readonly addEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
-  readonly removeEventListener: (type: 'online' | 'visibilitychange', listener: () => void) => void;
-  /** Whether the user may be looking at the page. */
-  readonly isVisible: () => boolean;
+  addEventListener(type: 'online' | 'visibilitychange', listener: () => void): void;
+  removeEventListener(type: 'online' | 'visibilitychange', listener: () => void): void;
   readonly fetch: typeof fetch;
-  /** What page and service worker share. */
-  readonly openStore: () => Promise<PushStore>;
+  /** Opens what page and service worker share; `openPushStore()` unless given. */
+  openStore?(): Promise<PushStore>;
 }
 
 /** The browser that this runs in; undefined on a server that renders pages. */
 export function browserEnvironment(): PushEnvironment | undefined {
-  if (typeof window === 'undefined' || typeof document === 'undefined') return undefined;
-  return {
-    navigator: window.navigator as EnvironmentNavigator,
-    isSecureContext: window.isSecureContext,
-    location: window.location,
-    PushManager: window.PushManager,
-    Notification: window.Notification,
-    BroadcastChannel: window.BroadcastChannel,
-    ...('trustedTypes' in window && { trustedTypes: window.trustedTypes as TrustedTypes }),
-    addEventListener: window.addEventListener.bind(window),
-    removeEventListener: window.removeEventListener.bind(window),
-    isVisible: () => document.visibilityState === 'visible',
-    fetch: window.fetch.bind(window),
-    openStore: openPushStore,
-  };
+  return typeof document === 'undefined' ? undefined : (window as unknown as PushEnvironment);
 }

@@ -4,16 +4,16 @@ import type { InboxItem, PushInbox } from './push-client.ts';
 import { fromRow } from './rows.ts';
 import type { Signal } from './signal.ts';
 
-/** Messages in the app, by `push_inbox` and the functions beside it; `changed` is told and asked of changes. */
+/** Messages in the app, by `push_inbox` and the functions beside it; `changed` is told of changes, and tells of them. */
 export function createInbox(
   { project, options }: ClientContext,
   actions: OfflineActions,
-  changed: Signal<void>,
+  changed: Signal<boolean>,
 ): PushInbox {
   const mark = <A extends unknown[]>(name: string, args: (...of: A) => Record<string, unknown>) => {
     const later = actions.define(name, async (...of: A) => {
       await project.rpc(name, args(...of));
-      changed.tell();
+      changed.tell(false);
     });
     return async (...of: A): Promise<void> => void (await later(...of));
   };
@@ -23,20 +23,22 @@ export function createInbox(
   return {
     async page({ limit, before, unreadOnly, category } = {}) {
       const rows = await project.rpc('push_inbox', {
-        ...(limit && { p_limit: limit }),
-        ...(before && { p_before: before.sendAt, p_before_id: before.id }),
-        ...(unreadOnly && { p_unread_only: true }),
-        ...(category && { p_category: category }),
+        // What is undefined is left out of the request.
+        p_limit: limit || undefined,
+        p_before: before?.sendAt,
+        p_before_id: before?.id,
+        p_unread_only: unreadOnly,
+        p_category: category || undefined,
       });
-      return (rows as object[]).map((row) => fromRow<InboxItem>(row));
+      return (rows as object[]).map(fromRow<InboxItem>);
     },
-    unreadCount: async () => (await project.rpc('push_unread_count')) as number,
+    unreadCount: () => project.rpc('push_unread_count') as Promise<number>,
     markRead: mark('push_mark_read', ofIds),
     markUnread: mark('push_mark_unread', ofIds),
     // The moment is fixed now: the user has not seen what arrives between this call and a later replay of it.
     markAllRead: (newest) => markUntil(newest?.sendAt ?? new Date().toISOString()),
     onChange(listener) {
-      const end = changed.listen(listener);
+      const end = changed.listen(() => listener());
       if (!options.realtime) return end;
       const channel = project.client
         // One of its own for each listener: a channel of the same name would be the same channel.

@@ -1,11 +1,19 @@
-import type { OpenAnswer, OpenQuestion } from '../shared/worker-message.ts';
+import {
+  MESSAGE_TYPE,
+  type OpenAnswer,
+  TAB_CHANNEL,
+  type TabMessage,
+  type WorkerMessage,
+} from '../shared/protocol.ts';
+import { findRegistration } from './browser-subscription.ts';
 import type { ClientContext } from './client-context.ts';
 import type { Signal } from './signal.ts';
 import { tellWorker } from './worker-messages.ts';
 
-/** What may happen around a client. */
-export interface Happenings {
-  readonly inboxChanged: Signal<void>;
+/** What is done about what happens around a client. */
+export interface BrowserListeners {
+  /** The inbox changed; says whether other tabs hear of it themselves. */
+  readonly inboxChanged: Signal<boolean>;
   /** A notification was clicked, and this page is to show its path. */
   readonly opened: Signal<string>;
   /** The status of the device may have changed. */
@@ -19,106 +27,91 @@ export interface Happenings {
 /** Listens to what happens around the client: sign-in, the service worker, other tabs, the network, the permission. */
 export function listenToBrowser(
   context: ClientContext,
-  happenings: Happenings,
+  listeners: BrowserListeners,
 ): {
   /** Tells other tabs that the device or the inbox changed here. */
-  tellTabs(what: 'device' | 'inbox'): void;
+  tellTabs(what: TabMessage): void;
   /** Whether it is known that no user is signed in. */
   isSignedOut(): boolean;
   dispose(): void;
 } {
-  const { environment, project } = context;
-  const endings: (() => void)[] = [];
-  let userId: string | null | undefined;
+  const { environment, options, project, report } = context;
+  const { inboxChanged, sync } = listeners;
+  const stops: (() => void)[] = [];
+  const on = <Type extends string, Listener>(
+    target: EventSource<Type, Listener> | undefined,
+    type: Type,
+    listener: Listener,
+  ) => {
+    target?.addEventListener(type, listener);
+    stops.push(() => target?.removeEventListener(type, listener));
+  };
 
-  // Another provider's listener is the app's own code for the browser. On a server it has no business, and may throw.
-  const listens = environment !== undefined || !context.options.onUserChange;
-  const listen: typeof project.session.listen = listens ? project.session.listen : () => () => undefined;
-  const endSession = listen((event, now) => {
+  let userId: string | null | undefined;
+  const onUser = (event: string, now: string | null): void => {
     const before = userId;
     userId = now;
     const changed = before !== undefined && userId !== before;
-    happenings.user(userId, changed);
+    listeners.user(userId, changed);
     // supabase-js holds its lock while this runs, and says SIGNED_IN each time that a tab is looked at again.
-    if (event === 'SIGNED_OUT') setTimeout(() => happenings.signedOut(before ?? null).catch(context.report));
-    else if (changed || (event === 'SIGNED_IN' && userId !== before)) setTimeout(happenings.sync);
-  });
-  endings.push(endSession);
-
-  const tabs = environment?.BroadcastChannel && new environment.BroadcastChannel('supapush');
-  // Inbox changes that come from other tabs are not passed on.
-  let fromTab = false;
-  const tellTabs = (what: 'device' | 'inbox') => tabs?.postMessage(what);
-  /** What other tabs hear as well is told in this one alone. */
-  const inboxChangedEverywhere = () => {
-    fromTab = true;
-    happenings.inboxChanged.tell();
-    fromTab = false;
+    if (event === 'SIGNED_OUT') setTimeout(() => listeners.signedOut(before ?? null).catch(report));
+    else if (changed || (event === 'SIGNED_IN' && userId !== before)) setTimeout(sync);
   };
+  // Another provider's listener is the app's own code for the browser. On a server it has no business, and may throw.
+  if (environment || !options.onUserChange) stops.push(project.session.listen(onUser));
+
+  const tabs = environment?.BroadcastChannel && new environment.BroadcastChannel(TAB_CHANNEL);
+  const tellTabs = (what: TabMessage) => tabs?.postMessage(what);
   if (tabs) {
-    tabs.onmessage = ({ data }: MessageEvent) => {
-      if (data === 'device') happenings.sync();
-      else inboxChangedEverywhere();
+    tabs.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+      if (data === 'device') sync();
+      else inboxChanged.tell(true);
     };
-    endings.push(
-      happenings.inboxChanged.listen(() => {
-        if (!fromTab) tellTabs('inbox');
+    stops.push(
+      inboxChanged.listen((isKnownInTabs) => {
+        if (!isKnownInTabs) tellTabs('inbox');
       }),
       () => tabs.close(),
     );
   }
 
-  /** Has the worker send what waits: Firefox and Safari do not wake it up when the network is back. */
-  const flush = async (): Promise<void> => {
-    if (!environment?.isVisible()) return;
-    const store = await context.store();
-    if ((await store.get('pending_resubscribe')) || (await store.all('receipts')).length > 0)
-      await tellWorker(context, 'flush');
-  };
-
   /** Whether the page shows a URL by itself. */
-  const opens = (url: string): boolean => {
+  const showUrl = (url: string): boolean => {
     try {
       const { pathname, search, hash } = new URL(url);
       // To a router, `//evil.example` is another host.
-      if (pathname.startsWith('//')) return false;
-      return happenings.opened.tell(pathname + search + hash);
+      return !pathname.startsWith('//') && listeners.opened.tell(pathname + search + hash);
     } catch (error) {
-      context.report(error);
+      report(error);
       return false;
     }
   };
 
   if (environment) {
-    const flushOrReport = () => void flush().catch(context.report);
-    const on = (type: 'online' | 'visibilitychange', listener: () => void) => {
-      environment.addEventListener(type, listener);
-      endings.push(() => environment.removeEventListener(type, listener));
+    const { navigator, document } = environment;
+    /** Has the worker send what waits: Firefox and Safari do not wake it up when the network is back. */
+    const flushWorker = async (): Promise<void> => {
+      if (document.hidden) return;
+      const store = await context.store();
+      if ((await store.get('pending_resubscribe')) || (await store.all('receipts')).length > 0)
+        tellWorker(await findRegistration(environment, options), 'flush');
     };
-    on('online', happenings.sync);
-    on('online', flushOrReport);
-    on('visibilitychange', flushOrReport);
-    flushOrReport();
-
-    const workers = environment.navigator.serviceWorker;
-    const hear = ({ data, ports }: Event & Partial<MessageEvent<Partial<OpenQuestion>>>) => {
-      if (data?.type !== 'supapush') return;
-      const event: string | undefined = data.event;
-      if (event === 'open') {
-        const isInTime = Date.now() <= (data.until ?? 0);
-        ports?.[0]?.postMessage({ opens: isInTime && opens(data.url ?? '') } satisfies OpenAnswer);
-      } else if (event === 'subscription-changed') happenings.sync();
-      else inboxChangedEverywhere();
-    };
-    workers?.addEventListener('message', hear);
-    endings.push(() => workers?.removeEventListener('message', hear));
-
+    const flush = () => void flushWorker().catch(report);
+    on(environment, 'online', sync);
+    on(environment, 'online', flush);
+    on(environment, 'visibilitychange', flush);
+    flush();
+    on(navigator.serviceWorker, 'message', ({ data, ports }: MessageEvent<WorkerMessage | null>) => {
+      if (data?.type !== MESSAGE_TYPE) return;
+      if (data.event === 'open') {
+        const opens = Date.now() <= data.until && showUrl(data.url);
+        ports[0]?.postMessage({ opens } satisfies OpenAnswer);
+      } else if (data.event === 'subscription-changed') sync();
+      else inboxChanged.tell(true);
+    });
     // Not every browser tells of it; sync() finds out on the next load there.
-    environment.navigator.permissions?.query({ name: 'notifications' }).then(
-      (permission) => {
-        permission.addEventListener('change', happenings.sync);
-        endings.push(() => permission.removeEventListener('change', happenings.sync));
-      },
+    navigator.permissions?.query({ name: 'notifications' }).then(
+      (permission) => on(permission, 'change', sync),
       () => undefined,
     );
   }
@@ -127,7 +120,12 @@ export function listenToBrowser(
     tellTabs,
     isSignedOut: () => userId === null,
     dispose: () => {
-      for (const end of endings.splice(0)) end();
+      for (const stop of stops.splice(0)) stop();
     },
   };
+}
+
+interface EventSource<Type extends string, Listener> {
+  addEventListener(type: Type, listener: Listener): void;
+  removeEventListener(type: Type, listener: Listener): void;
 }

@@ -33,7 +33,7 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
     if (kept.length === 0) return;
     const userId = await context.project.userId();
     for (const { id, value } of kept) {
-      if (hasChanged(userId)) return;
+      if (hasUserChanged(userId)) return;
       if (value.userId !== userId) continue;
       try {
         await handlers.get(value.name)?.(...(value.args as never[]));
@@ -46,36 +46,31 @@ export function createOfflineActions(context: ClientContext): OfflineActions {
   };
 
   /** Whether another user is signed in by now. */
-  const hasChanged = (before: string | null): boolean =>
-    before !== null && actions.userId !== null && actions.userId !== before;
+  const hasUserChanged = (before: string | null): boolean =>
+    !!before && !!actions.userId && actions.userId !== before;
 
   // A session that ran out cannot be renewed offline: then it is the user the device is registered for.
-  const whose = async (): Promise<string | null | undefined> => {
-    if (actions.userId) return actions.userId;
-    try {
-      return await context.project.userId();
-    } catch {
-      return await (await context.store()).get('user_id');
-    }
-  };
+  const readUserId = async (): Promise<string | null | undefined> =>
+    actions.userId ??
+    (await context.project.userId().catch(async () => await (await context.store()).get('user_id')));
 
   const actions: OfflineActions = {
     userId: null,
-    replay: () => context.alone('actions', replay),
+    replay: () => context.withLock('actions', replay),
     define(name, run) {
       handlers.set(name, run as never);
       return (...args) => {
-        const by = actions.userId;
-        return context.alone('actions', async () => {
+        const userAtCall = actions.userId;
+        return context.withLock('actions', async () => {
           try {
             // What was done before comes first.
             await replay();
             // It has waited for its turn, and the user who is signed in now did not ask for it.
-            if (hasChanged(by)) throw new PushClientError('not_signed_in');
+            if (hasUserChanged(userAtCall)) throw new PushClientError('not_signed_in');
             await run(...args);
             return true;
           } catch (error) {
-            const userId = isOffline(error) && (by ?? (await whose()));
+            const userId = isOffline(error) && (userAtCall ?? (await readUserId()));
             if (!userId) throw error;
             await (await context.store()).add('actions', { userId, name, args } satisfies Action);
             return false;

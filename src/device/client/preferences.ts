@@ -2,7 +2,7 @@ import { clockZone, localTimeZone } from '../shared/time-zone.ts';
 import type { ClientContext } from './client-context.ts';
 import type { OfflineActions } from './offline-actions.ts';
 import type { Category, DevicePreferences, Preferences, PushPreferences } from './push-client.ts';
-import { PushClientError } from './push-client-error.ts';
+import { hasCode, PushClientError } from './push-client-error.ts';
 import { columnOf, fromRow, toRow } from './rows.ts';
 
 const DEVICE_DEFAULTS: DevicePreferences = {
@@ -35,10 +35,6 @@ export async function withTimezone<T>(values: object, write: (values: object) =>
     if (!hasCode(error, 'timezone_unknown')) throw error;
   }
   return await write({ ...values, timezone: clockZone() });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof PushClientError && error.code === code;
 }
 
 /** What users want to get: rows of `push_preferences` and `push_device_preferences`. */
@@ -92,13 +88,11 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
     return keep(id, fromRow<Preferences>(row), asked);
   };
 
-  const guess = (id: string, changes: object): void =>
-    void memory().set(id, { ...(memory().get(id) ?? defaults(id)), ...changes } as Preferences);
+  const guess = (id: string, changes: object): unknown =>
+    memory().set(id, { ...(memory().get(id) ?? defaults(id)), ...changes } as Preferences);
 
-  const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] => [
-    ...preferences.mutedCategories.filter((key) => key !== category),
-    ...(muted ? [category] : []),
-  ];
+  const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] =>
+    preferences.mutedCategories.filter((key) => key !== category).concat(muted ? category : []);
 
   const setLater = actions.define('preferences', write);
   // What is kept is the wish, not the list: another device may have muted something else meanwhile.
@@ -121,18 +115,15 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   };
 
   return {
-    get: async () => (await read(OWN)) as Preferences,
-    set: async (changes) => (await set(OWN, changes)) as Preferences,
+    get: () => read(OWN) as Promise<Preferences>,
+    set: (changes) => set(OWN, changes) as Promise<Preferences>,
     mute: (category) => setMuted(category, true),
     unmute: (category) => setMuted(category, false),
-    device: async (id) => (await read(id)) as DevicePreferences,
-    setDevice: async (id, changes) => (await set(id, changes)) as DevicePreferences,
-    categories: async () =>
-      (await project.list(
-        'push_categories',
-        'key, title, description, critical',
-        'title',
-        'key',
-      )) as Category[],
+    device: read as (id: string) => Promise<DevicePreferences>,
+    setDevice: set as (id: string, changes: object) => Promise<DevicePreferences>,
+    categories: () =>
+      project.list('push_categories', 'key, title, description, critical', 'title', 'key') as Promise<
+        Category[]
+      >,
   };
 }

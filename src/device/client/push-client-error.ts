@@ -89,7 +89,12 @@ export class PushClientError extends Error {
   }
 }
 
+/** Whether an error is one of ours with this code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof PushClientError && error.code === code;
+}
+
 /** Whether the project was not reached, so that the same may work later. */
 export function isOffline(error: unknown): boolean {
-  return error instanceof PushClientError && error.code === 'offline';
+  return hasCode(error, 'offline');
 }

@@ -7,17 +7,17 @@ export interface Signal<T> {
 
 /** A signal; the function that `listen` returns ends the listening. */
 export function createSignal<T>(): Signal<T> {
-  const listeners = new Set<{ listener: (value: T) => void }>();
+  const listeners = new Set<(value: T) => void>();
   return {
     listen(listener) {
       // Wrapped: the same function may listen twice.
-      const entry = { listener };
-      listeners.add(entry);
-      return () => void listeners.delete(entry);
+      const wrapped = (value: T) => listener(value);
+      listeners.add(wrapped);
+      return () => void listeners.delete(wrapped);
     },
     tell(value) {
       const told = [...listeners];
-      for (const { listener } of told) listener(value);
+      for (const listener of told) listener(value);
       return told.length > 0;
     },
   };

@@ -30,23 +30,28 @@ export interface Project {
   /** Every row of a table that the user may see, also where the project's Max rows hands over a few at a time. */
   list(table: string, columns: string, ...orders: Order[]): Promise<object[]>;
   /** The data of an answer. */
-  data(query: PromiseLike<Answer>): Promise<unknown>;
+  data(query: Answer | PromiseLike<Answer>): Promise<unknown>;
   /** The user who is signed in, or null. */
   userId(): Promise<string | null>;
   /** Where Edge Functions answer, without a slash at the end; undefined where the client does not say. */
   readonly functionsUrl: string | undefined;
+  /** Where `push-events` answers; undefined where the client does not say. */
+  readonly eventsUrl: string | undefined;
 }
 
 /** Looks at a Supabase client as a project. Throws `session_unknown` where nothing says who is signed in. */
 export function projectOf(supabase: PushSupabaseClient, options: PushClientOptions = {}): Project {
-  const { functionsUrl } = options;
   const client = supabase as unknown as SupabaseClient;
   // Our tables and functions are in public; an app's client may have another schema as its default.
   const api = client.schema?.('public' as never) ?? client;
   const session = sessionOf(client, options);
   const { supabaseUrl } = supabase as { supabaseUrl?: string };
+  const functionsUrl = (options.functionsUrl ?? (supabaseUrl && `${supabaseUrl}/functions/v1`))?.replace(
+    /\/+$/,
+    '',
+  );
 
-  const data = async (query: PromiseLike<Answer>): Promise<unknown> => {
+  const data = async (query: Answer | PromiseLike<Answer>): Promise<unknown> => {
     const { data, error, status } = await query;
     if (error) throw errorOf(error, status);
     return data;
@@ -63,9 +68,9 @@ export function projectOf(supabase: PushSupabaseClient, options: PushClientOptio
       for (let total = 1; rows.length < total; ) {
         let query = api.from(table).select(columns, { count: 'exact' });
         for (const order of orders)
-          query = query.order(order.replace('-', ''), { ascending: !order.startsWith('-') });
+          query = query.order(order.replace('-', ''), { ascending: order[0] !== '-' });
         const answer = await query.range(rows.length, rows.length + 999);
-        const page = (await data(Promise.resolve(answer))) as object[];
+        const page = (await data(answer)) as object[];
         rows.push(...page);
         // Rows that were deleted meanwhile do not come any more.
         total = page.length ? (answer.count ?? 0) : 0;
@@ -73,7 +78,8 @@ export function projectOf(supabase: PushSupabaseClient, options: PushClientOptio
       return rows;
     },
     userId: session.userId,
-    functionsUrl: (functionsUrl ?? (supabaseUrl && `${supabaseUrl}/functions/v1`))?.replace(/\/+$/, ''),
+    functionsUrl,
+    eventsUrl: functionsUrl && `${functionsUrl}/push-events`,
   };
 }
 
@@ -83,9 +89,8 @@ function errorOf(error: NonNullable<Answer['error']>, status?: number): PushClie
   const of = { status, cause: error };
   // push.refuse() in the database: the machine code is the detail.
   if (code?.startsWith('PT') && typeof details === 'string')
-    return new PushClientError(details, { ...of, message, hint: String(hint ?? '') });
-  if (code === 'PGRST202' || code === 'PGRST205' || code === '42P01' || code === '42883')
-    return new PushClientError('not_installed', of);
+    return new PushClientError(details, { ...of, message, hint: hint as string });
+  if (/^(PGRST20[25]|42P01|42883)$/.test(code ?? '')) return new PushClientError('not_installed', of);
   if (code === 'PGRST106') return new PushClientError('schema_not_exposed', of);
   if (status === 401) return new PushClientError('not_signed_in', of);
   if (code === 'PGRST116') return new PushClientError('not_found', of);

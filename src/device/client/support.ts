@@ -15,7 +15,8 @@ export function isAppleMobile({ userAgent, maxTouchPoints = 0 }: PushEnvironment
  * iOS and iPadOS show `PushManager` and `Notification` to pages on the Home Screen alone, from 16.4 on:
  * https://webkit.org/blog/13878/web-push-for-web-apps-on-ios-and-ipados/
  */
-export function obstacleOf(environment: PushEnvironment): Obstacle {
+export function obstacleOf(environment: PushEnvironment | undefined): Obstacle {
+  if (!environment) return 'unsupported';
   const { navigator } = environment;
   if (!environment.isSecureContext) return 'insecure_origin';
   if (navigator.serviceWorker && environment.PushManager && environment.Notification) return undefined;

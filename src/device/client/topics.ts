@@ -9,8 +9,10 @@ export function createTopics({ project }: ClientContext): PushTopics {
         project.list('push_topics', 'key, title, description', 'title', 'key'),
         project.list('push_topic_members', 'topic', 'topic'),
       ]);
-      const joined = new Set((members as { topic: string }[]).map(({ topic }) => topic));
-      return (topics as Topic[]).map((topic) => ({ ...topic, joined: joined.has(topic.key) }));
+      return (topics as Topic[]).map((topic) => ({
+        ...topic,
+        joined: (members as { topic: string }[]).some((member) => member.topic === topic.key),
+      }));
     },
     async join(topic) {
       await project.data(project.from('push_topic_members').upsert({ topic }, { ignoreDuplicates: true }));

@@ -1,19 +1,16 @@
+import { MESSAGE_TYPE, type PageMessage, type WorkerAnswer } from '../shared/protocol.ts';
 import { within } from '../shared/time-limit.ts';
-import type { PageMessage, WorkerAnswer } from '../shared/worker-message.ts';
-import { findRegistration } from './browser-subscription.ts';
-import type { ClientContext } from './client-context.ts';
 import { PushClientError } from './push-client-error.ts';
 
 /** Milliseconds that a worker has to say who it is: on a slow phone it has to be started for that. */
 const HELLO_LIMIT = 10_000;
 
-/** Tells the app's worker something, if there is one. Never registers any. */
-export async function tellWorker(
-  { environment, options }: ClientContext,
+/** Tells the app's worker something, if there is one. */
+export function tellWorker(
+  registration: ServiceWorkerRegistration | undefined,
   event: PageMessage['event'],
-): Promise<void> {
-  const registration = environment && (await findRegistration(environment, options));
-  registration?.active?.postMessage({ type: 'supapush', event } satisfies PageMessage);
+): void {
+  registration?.active?.postMessage({ type: MESSAGE_TYPE, event } satisfies PageMessage);
 }
 
 /**
@@ -36,10 +33,10 @@ async function sayHello(worker: ServiceWorker): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   const answered = new Promise<void>((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<Partial<WorkerAnswer> | null>) => {
-      if (data?.type === 'supapush' && data.version) resolve();
+      if (data?.type === MESSAGE_TYPE && data.version) resolve();
     };
   });
-  worker.postMessage({ type: 'supapush', event: 'hello' } satisfies PageMessage, [port2]);
+  worker.postMessage({ type: MESSAGE_TYPE, event: 'hello' } satisfies PageMessage, [port2]);
   try {
     await within(HELLO_LIMIT, answered);
   } finally {

@@ -62,7 +62,7 @@ export class Display {
       const mark = markOf(notification);
       if (mark === null) continue;
       // It was not their user who dismissed them.
-      if (mark.receipt !== undefined) this.#state.settled.add(mark.receipt);
+      if (mark.receipt !== undefined) this.#state.notDismissed.add(mark.receipt);
       notification.close();
     }
     await this.updateBadge(0).catch(() => undefined);

@@ -1,5 +1,5 @@
+import { MESSAGE_TYPE, type OpenAnswer, type WorkerMessage } from '../shared/protocol.ts';
 import { within } from '../shared/time-limit.ts';
-import type { OpenAnswer, OpenQuestion } from '../shared/worker-message.ts';
 import { clickTarget } from './click-target.ts';
 import type { NotificationMark } from './push-message.ts';
 import type { ReceiptQueue } from './receipt-queue.ts';
@@ -20,21 +20,22 @@ export async function followClick(
   { notification, action = '' }: ClickedEvent,
   mark: NotificationMark,
 ): Promise<void> {
-  if (mark.receipt !== undefined) state.settled.add(mark.receipt);
+  if (mark.receipt !== undefined) state.notDismissed.add(mark.receipt);
   notification.close();
   const { registration } = state.scope;
-  const own = mark.actions && Object.hasOwn(mark.actions, action) ? mark.actions[action] : undefined;
+  const ofAction = mark.actions && Object.hasOwn(mark.actions, action) ? mark.actions[action] : undefined;
   const url =
-    clickTarget(own ?? mark.navigate, registration.scope, state.options.allowOrigins) ?? registration.scope;
+    clickTarget(ofAction ?? mark.navigate, registration.scope, state.options.allowOrigins) ??
+    registration.scope;
   const id = mark.notification_id ?? null;
   const { supapush: _, ...data } = notification.data;
   const click = { action, url, notificationId: id, category: mark.category ?? null, data };
 
-  const lead = async (): Promise<void> => {
+  const open = async (): Promise<void> => {
     const { onClick } = state.options;
-    if (onClick && (await state.hook(() => onClick(click))) === false) return;
+    if (onClick && (await state.callHook(() => onClick(click))) === false) return;
     const focused = await openTarget(state, url);
-    await state.tellPages({ event: 'clicked', ...click }, focused ?? '');
+    await state.tellPages(({ id }) => ({ event: 'clicked', ...click, focused: id === focused }));
   };
   const report = async (): Promise<void> => {
     await (action === '' ? receipts.report(mark, 'clicked') : receipts.report(mark, 'action', action));
@@ -42,14 +43,14 @@ export async function followClick(
     if (mark.receipt !== undefined) await state.tellPages({ event: 'reported', notificationId: id });
   };
   await Promise.allSettled([
-    lead(),
+    open(),
     report(),
     mark.app_badge === undefined ? state.display.updateBadge(undefined, id ?? undefined) : undefined,
   ]);
 }
 
 /** Reports that a notification of ours was closed by its user, and not by a click, by us or by the next of its tag. Never rejects. */
-export async function noteDismissal(
+export async function reportDismissal(
   state: WorkerState,
   receipts: ReceiptQueue,
   { notification }: ClickedEvent,
@@ -57,7 +58,7 @@ export async function noteDismissal(
 ): Promise<void> {
   if (state.display.isReplaced(notification.tag, mark.showing)) return;
   await Promise.allSettled([
-    state.settled.has(mark.receipt ?? '') ? undefined : receipts.report(mark, 'dismissed'),
+    state.notDismissed.has(mark.receipt ?? '') ? undefined : receipts.report(mark, 'dismissed'),
     mark.app_badge === undefined ? state.display.updateBadge(undefined, mark.notification_id) : undefined,
   ]);
 }
@@ -66,8 +67,8 @@ export async function noteDismissal(
 async function openTarget(state: WorkerState, url: string): Promise<string | null> {
   const { clients } = state.scope;
   const windows = await clients.matchAll({ type: 'window', includeUncontrolled: true });
-  const there = windows.find((window) => window.url === url);
-  if (there && (await hasFocused(there))) return there.id;
+  const shown = windows.find((window) => window.url === url);
+  if (shown && (await hasFocused(shown))) return shown.id;
 
   // A browser focuses or opens one window per click.
   const openIn = state.options.openIn ?? 'navigate';
@@ -84,7 +85,7 @@ async function openTarget(state: WorkerState, url: string): Promise<string | nul
  */
 async function isShownIn(state: WorkerState, page: WorkerWindow, url: string): Promise<boolean> {
   if (state.options.openIn === 'message') return await hasFocused(page);
-  const { opens, forget } = askPage(page, url);
+  const { opens, stopListening } = askPage(page, url);
   try {
     let answer = await within(SLEEPING_LIMIT, opens).catch(() => undefined);
     const canNavigate = async (): Promise<boolean> =>
@@ -95,19 +96,19 @@ async function isShownIn(state: WorkerState, page: WorkerWindow, url: string): P
     if (answer === undefined) await page.navigate(url).catch(() => null);
     return true;
   } finally {
-    forget();
+    stopListening();
   }
 }
 
 /** Asks a page whether it shows a URL by itself. */
-function askPage(page: WorkerWindow, url: string): { opens: Promise<boolean>; forget(): void } {
+function askPage(page: WorkerWindow, url: string): { opens: Promise<boolean>; stopListening(): void } {
   const { port1, port2 } = new MessageChannel();
   const opens = new Promise<boolean>((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<OpenAnswer>) => resolve(data.opens);
   });
   const until = Date.now() + SLEEPING_LIMIT + WOKEN_LIMIT;
-  page.postMessage({ type: 'supapush', event: 'open', url, until } satisfies OpenQuestion, [port2]);
-  return { opens, forget: () => port1.close() };
+  page.postMessage({ type: MESSAGE_TYPE, event: 'open', url, until } satisfies WorkerMessage, [port2]);
+  return { opens, stopListening: () => port1.close() };
 }
 
 async function hasFocused(window: WorkerWindow): Promise<boolean> {

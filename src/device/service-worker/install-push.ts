@@ -1,5 +1,5 @@
-import { type PageMessage, WORKER_VERSION, type WorkerAnswer } from '../shared/worker-message.ts';
-import { followClick, noteDismissal } from './follow-click.ts';
+import { MESSAGE_TYPE, type PageMessage, PROTOCOL_VERSION, type WorkerAnswer } from '../shared/protocol.ts';
+import { followClick, reportDismissal } from './follow-click.ts';
 import { contentOf, isObject, isOurs, markOf } from './push-message.ts';
 import type { PushOptions } from './push-options.ts';
 import { ReceiptQueue } from './receipt-queue.ts';
@@ -59,7 +59,7 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
     const mark = markOf(closed.notification);
     if (mark === null) return;
     event.stopImmediatePropagation();
-    closed.waitUntil(noteDismissal(state, receipts, closed, mark));
+    closed.waitUntil(reportDismissal(state, receipts, closed, mark));
   });
 
   scope.addEventListener('pushsubscriptionchange', (event) => {
@@ -82,9 +82,9 @@ export function installPush(scope: WorkerScope, options: PushOptions = {}): void
   scope.addEventListener('message', (event) => {
     const message = event as WorkerEvent & Pick<MessageEvent<unknown>, 'data' | 'ports'>;
     const { data, ports } = message;
-    if (!isObject(data) || data.type !== 'supapush') return;
+    if (!isObject(data) || data.type !== MESSAGE_TYPE) return;
     // A page that asks with a port wants to know that this worker shows the messages it subscribes to.
-    ports[0]?.postMessage({ type: 'supapush', version: WORKER_VERSION } satisfies WorkerAnswer);
+    ports[0]?.postMessage({ type: MESSAGE_TYPE, version: PROTOCOL_VERSION } satisfies WorkerAnswer);
     const what = data.event as PageMessage['event'];
     // Browsers without background sync: a page says that it is online again.
     if (what === 'flush') message.waitUntil(sendAll().catch(() => undefined));

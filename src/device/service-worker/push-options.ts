@@ -1,5 +1,5 @@
+import type { ReceiptEvent } from '../../shared/device-message.ts';
 import type { PushMessage } from './push-message.ts';
-import type { ReceiptEvent } from './receipt-queue.ts';
 
 /** What was clicked, and where it leads. */
 export interface PushClick {

@@ -1,22 +1,15 @@
+import {
+  type DeviceReceipt,
+  MAX_ACTION_LENGTH,
+  MAX_RECEIPTS,
+  type ReceiptEvent,
+} from '../../shared/device-message.ts';
 import type { Queued } from '../shared/push-store.ts';
 import type { NotificationMark } from './push-message.ts';
 import type { WorkerState } from './worker-state.ts';
 
-export type ReceiptEvent = 'displayed' | 'clicked' | 'action' | 'dismissed';
-
-/** What became of a notification on this device, as `push-events` takes it. */
-interface Receipt {
-  receipt: string;
-  event: ReceiptEvent;
-  action?: string;
-  /** ISO 8601. */
-  at: string;
-}
-
-const BATCH = 100;
 // A device that is never reached again must not fill its disk.
 const MAX_KEPT = 1000;
-const MAX_ACTION_LENGTH = 100;
 // Ours have at most 42 bytes; one that makes a request too large would take all others along.
 const MAX_TOKEN_LENGTH = 100;
 
@@ -24,7 +17,7 @@ const MAX_TOKEN_LENGTH = 100;
 export class ReceiptQueue {
   readonly #state: WorkerState;
   /** What the store would not take, for as long as the worker lives. */
-  #unsaved: Receipt[] = [];
+  #unsaved: DeviceReceipt[] = [];
   #sending: Promise<boolean> = Promise.resolve(true);
   #next: Promise<boolean> | null = null;
 
@@ -36,14 +29,14 @@ export class ReceiptQueue {
   async report(mark: NotificationMark, event: ReceiptEvent, action?: string): Promise<void> {
     const wanted = this.#state.options.receipts?.includes(event) ?? true;
     if (wanted && typeof mark.receipt === 'string' && mark.receipt.length <= MAX_TOKEN_LENGTH) {
-      const receipt: Receipt = {
+      const receipt: DeviceReceipt = {
         receipt: mark.receipt,
         event,
         ...(action === undefined ? {} : { action: action.slice(0, MAX_ACTION_LENGTH) }),
         at: new Date().toISOString(),
       };
       await this.#state
-        .stored((store) => store.add('receipts', receipt))
+        .withStore((store) => store.add('receipts', receipt))
         .catch(() => this.#unsaved.push(receipt));
     }
     await this.flush();
@@ -61,11 +54,11 @@ export class ReceiptQueue {
 
   async #sendAll(): Promise<boolean> {
     for (;;) {
-      const saved = (await this.#state.storedOr((store) => store.all('receipts'))) ?? [];
-      const unsaved = this.#unsaved.slice(0, BATCH);
-      const batch = saved.slice(0, BATCH - unsaved.length);
+      const saved = (await this.#state.readStore((store) => store.all('receipts'))) ?? [];
+      const unsaved = this.#unsaved.slice(0, MAX_RECEIPTS);
+      const batch = saved.slice(0, MAX_RECEIPTS - unsaved.length);
       if (unsaved.length + batch.length === 0) return true;
-      const receipts = [...unsaved, ...batch.map(({ value }) => value)];
+      const receipts = [...unsaved, ...batch.map(({ value }) => value as DeviceReceipt)];
       const url = await this.#state.eventsUrl();
       if (url === undefined || (await this.#state.post(url, { receipts })) === null) {
         await this.#keep(saved);
@@ -84,7 +77,7 @@ export class ReceiptQueue {
   }
 
   async #remove(queued: Queued[]): Promise<void> {
-    await this.#state.stored((store) =>
+    await this.#state.withStore((store) =>
       store.remove(
         'receipts',
         queued.map(({ id }) => id),

@@ -17,7 +17,7 @@ export async function showMessage(
   };
   const message = readMessage(content, defaults);
   const { supapush: mark, ...params } = message.options.data;
-  if (onPush) await state.hook(() => onPush(message));
+  if (onPush) await state.callHook(() => onPush(message));
   // The hook may have changed all of it. Without our mark, a click would not be handled.
   const title = String(message.title || defaults.title);
   const options: ShownOptions = { ...message.options, data: { ...message.options?.data, supapush: mark } };

@@ -1,9 +1,11 @@
-import { isForLater } from '../shared/for-later.ts';
+import type { DeviceMessage, PushEventsStatus } from '../../shared/device-message.ts';
+import { MESSAGE_TYPE, type WorkerMessage, type WorkerNotice, withLock } from '../shared/protocol.ts';
+import { eventsRequest, isForLater } from '../shared/push-events.ts';
 import { openPushStore, type PushStore } from '../shared/push-store.ts';
 import { within } from '../shared/time-limit.ts';
 import { Display } from './display.ts';
 import type { PushOptions } from './push-options.ts';
-import type { WorkerScope } from './worker-scope.ts';
+import type { WorkerScope, WorkerWindow } from './worker-scope.ts';
 
 /** Milliseconds after which storage, a hook of the app or the network is given up, so that every event comes to its end. */
 const STORE_LIMIT = 2000;
@@ -18,7 +20,7 @@ export class WorkerState {
   readonly scope: WorkerScope;
   options: PushOptions;
   /** The receipts of what was clicked, or closed by us: some browsers say right afterwards that it was closed. */
-  readonly settled = new Set<string>();
+  readonly notDismissed = new Set<string>();
   readonly display = new Display(this);
   /** A sync event is being worked on. */
   syncing = false;
@@ -30,7 +32,7 @@ export class WorkerState {
   }
 
   /** Works with the store, or rejects: no storage, no room, or no answer in time. */
-  async stored<T>(use: (store: PushStore) => Promise<T>): Promise<T> {
+  async withStore<T>(use: (store: PushStore) => Promise<T>): Promise<T> {
     try {
       this.#store ??= openPushStore(this.scope.indexedDB);
       return await within(STORE_LIMIT, this.#store.then(use));
@@ -42,21 +44,21 @@ export class WorkerState {
   }
 
   /** Reads from the store; undefined when it cannot be read. */
-  async storedOr<T>(use: (store: PushStore) => Promise<T>): Promise<T | undefined> {
-    return await this.stored(use).catch(() => undefined);
+  async readStore<T>(read: (store: PushStore) => Promise<T>): Promise<T | undefined> {
+    return await this.withStore(read).catch(() => undefined);
   }
 
   /**
-   * Does something to the device while no page does: the lock is the one that the client takes. Rejects when a page keeps it
-   * too long; then it is done when the page has let go, if the worker still runs.
+   * Changes the device while no page does. Rejects when a page keeps the lock too long; then the work is done when the page has
+   * let go, if the worker still runs.
    */
-  async aloneWithDevice<T>(work: () => Promise<T>): Promise<T> {
+  async withDeviceLock<T>(work: () => Promise<T>): Promise<T> {
     const { locks } = this.scope.navigator;
-    return await (locks ? within(NETWORK_LIMIT, locks.request('supapush device', work)) : work());
+    return await (locks ? within(NETWORK_LIMIT, withLock(locks, 'device', work)) : work());
   }
 
   /** What a hook of the app returns, or undefined when it fails or does not come to an end. */
-  async hook(call: () => unknown): Promise<unknown> {
+  async callHook(call: () => unknown): Promise<unknown> {
     try {
       return await within(HOOK_LIMIT, Promise.resolve(call()));
     } catch (error) {
@@ -66,28 +68,27 @@ export class WorkerState {
   }
 
   async eventsUrl(): Promise<string | undefined> {
-    return this.options.eventsUrl ?? (await this.storedOr((store) => store.get('events_url')));
+    return this.options.eventsUrl ?? (await this.readStore((store) => store.get('events_url')));
   }
 
   /**
    * Posts to `push-events`: the answer, or null when it is to be asked again later: not reached, or `isForLater()`.
    */
-  async post(url: string, body: unknown): Promise<Response | null> {
+  async post(url: string, message: DeviceMessage): Promise<Response | null> {
     try {
-      const response = await ask(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      });
+      const response = await request(url, eventsRequest(message));
       return isForLater(response.status) ? null : response;
     } catch {
       return null;
     }
   }
 
-  async fetchVapidKey(url: string): Promise<string | undefined> {
-    const answer: unknown = await within(NETWORK_LIMIT, (await ask(url)).json());
-    const key = (answer as { vapid_public_key?: unknown } | null)?.vapid_public_key;
+  /** Asks the project for its public VAPID key; undefined where its address is unknown. */
+  async fetchVapidKey(): Promise<string | undefined> {
+    const url = await this.eventsUrl();
+    if (url === undefined) return undefined;
+    const answer: unknown = await within(NETWORK_LIMIT, (await request(url)).json());
+    const key = (answer as Partial<PushEventsStatus> | null)?.vapid_public_key;
     return typeof key === 'string' ? key : undefined;
   }
 
@@ -99,15 +100,12 @@ export class WorkerState {
     await registration.sync?.register(SYNC_TAG).catch(() => undefined);
   }
 
-  /** Tells the open pages of the app; the one that was focused for a click is told so. */
-  async tellPages(message: { event: string; [detail: string]: unknown }, focused?: string): Promise<void> {
+  /** Tells the open pages of the app; `notice` may be another one for each of them. */
+  async tellPages(notice: WorkerNotice | ((page: WorkerWindow) => WorkerNotice)): Promise<void> {
     const windows = await this.scope.clients.matchAll({ type: 'window', includeUncontrolled: true });
     for (const window of windows.filter(({ url }) => this.isApp(url))) {
-      window.postMessage({
-        type: 'supapush',
-        ...message,
-        ...(focused === undefined ? {} : { focused: window.id === focused }),
-      });
+      const told = typeof notice === 'function' ? notice(window) : notice;
+      window.postMessage({ type: MESSAGE_TYPE, ...told } satisfies WorkerMessage);
     }
   }
 
@@ -118,10 +116,10 @@ export class WorkerState {
 }
 
 /** Requests without cookies, and ends what is not answered in time. Not by `AbortSignal.timeout()`: Chromium has that from 103 on. */
-async function ask(url: string, init: RequestInit = {}): Promise<Response> {
+async function request(url: string, init: RequestInit = {}): Promise<Response> {
   const stop = new AbortController();
-  const request = fetch(url, { ...init, credentials: 'omit', signal: stop.signal });
-  return await within(NETWORK_LIMIT, request).catch((error) => {
+  const answer = fetch(url, { ...init, credentials: 'omit', signal: stop.signal });
+  return await within(NETWORK_LIMIT, answer).catch((error) => {
     stop.abort();
     throw error;
   });

@@ -1,13 +1,12 @@
-/** A push subscription as the project knows it: base64url without padding. */
-export interface KnownSubscription {
-  endpoint: string;
-  p256dh: string;
-  auth: string;
-  /** The public VAPID key it was made with. */
+import type { SubscriptionKeys } from '../../shared/device-message.ts';
+
+/** A push subscription as the project knows it. */
+export interface KnownSubscription extends SubscriptionKeys {
+  /** The public VAPID key it was made with, base64url. */
   vapid_key: string;
 }
 
-/** What is kept under a name. */
+/** What is kept under a name. They stay in browsers for years, so they are a format like a table's columns. */
 export interface PushSettings {
   /** Where `push-events` is. */
   events_url: string;
@@ -20,7 +19,7 @@ export interface PushSettings {
   /** The endpoint that was given up when its user signed out last. */
   released_endpoint: string;
   /** A device that was signed out while offline and is still to be released. */
-  pending_release: Omit<KnownSubscription, 'vapid_key'>;
+  pending_release: SubscriptionKeys;
   /** The browser changed the subscription, and the project was not reached to be told. */
   pending_resubscribe: boolean;
 }
@@ -86,7 +85,7 @@ function storeOf(database: IDBDatabase): PushStore {
     all: async (queue) => {
       const store = reading(queue);
       const [ids, values] = await Promise.all([resultOf(store.getAllKeys()), resultOf(store.getAll())]);
-      return values.map((value: unknown, index) => ({ id: Number(ids[index]), value }));
+      return values.map((value: unknown, index) => ({ id: ids[index] as number, value }));
     },
     remove: (queue, ids) =>
       write(queue, (store) => {

@@ -1,5 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { z } from 'zod';
+import type { ReceiptEvent, SubscriptionKeys } from '../../shared/device-message.ts';
 import { type ErrorCode, SupapushError } from '../../shared/errors.ts';
 import { databaseError } from './database-error.ts';
 import type { Database } from './types.generated.ts';
@@ -8,31 +9,27 @@ import type { Database } from './types.generated.ts';
 export interface Receipt {
   /** In decimal digits. */
   deliveryId: string;
-  event: 'displayed' | 'clicked' | 'action' | 'dismissed';
+  event: ReceiptEvent;
   action: string | null;
   /** When it happened by the device's clock, in ISO 8601; null for now. */
   at: string | null;
 }
 
-/** A push subscription, as a browser has it. */
-export interface DeviceKeys {
-  endpoint: string;
-  p256dh: string;
-  auth: string;
-}
-
 /** What devices without a session may have done; every call is one RPC, and throws what `databaseError()` says when it fails. */
 export interface DeviceEvents {
   /** The ids of the devices that these are all of, in their order; null for wrong keys and for devices that are unknown. */
-  prove(devices: DeviceKeys[]): Promise<(string | null)[]>;
+  prove(devices: SubscriptionKeys[]): Promise<(string | null)[]>;
   record(receipts: Receipt[]): Promise<{ accepted: number; repeated: number; refused: number }>;
   /**
    * Gives a device that proves its old keys a new subscription; returns the id of its row. Throws `subscription_unknown`,
    * `endpoint_taken`, `too_many_resubscriptions`, or what is wrong with the new one.
    */
-  resubscribe(old: DeviceKeys, renewed: DeviceKeys & { vapidKey: string | null }): Promise<string>;
+  resubscribe(
+    old: SubscriptionKeys,
+    renewed: SubscriptionKeys & { vapidKey: string | null },
+  ): Promise<string>;
   /** Whether there was such a device, which is gone now. */
-  release(device: DeviceKeys): Promise<boolean>;
+  release(device: SubscriptionKeys): Promise<boolean>;
 }
 
 const counts = z.object({

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { asBase64Url } from '../../shared/base64url.ts';
+import { type DeviceMessage, MAX_RECEIPTS } from '../../shared/device-message.ts';
 import { SupapushError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/parse-json.ts';
 import type { createBodyReader } from './read-body.ts';
 
 const MAX_BODY_BYTES = 32 * 1024;
-const MAX_RECEIPTS = 100;
 
 // What PostgreSQL has no place for would otherwise be an error of the database.
 const storable = z.string().refine((text) => !text.includes('\u0000') && text.isWellFormed());
@@ -18,16 +18,16 @@ const message = z.union([
   z.strictObject({ receipts: z.array(z.unknown()).max(MAX_RECEIPTS) }),
   z.strictObject({ resubscribe: z.object({ old: device, new: renewed }) }),
   z.strictObject({ release: device }),
-]);
+]) satisfies z.ZodType<DeviceMessage<unknown>>;
 
-/** What a device says to `push-events`, with nothing in it that cannot be stored. */
-export type DeviceMessage = z.infer<typeof message>;
+/** What is read: at least all that the type of devices lets them say. */
+export type ReadableMessage = z.input<typeof message>;
 
-/** Reads it. Throws `content_type_unsupported`, `body_malformed` and what the body's reader throws. */
+/** Reads what a device says to `push-events`, with nothing in it that cannot be stored. Throws `content_type_unsupported`, `body_malformed` and what the body's reader throws. */
 export async function readDeviceMessage(
   request: Request,
   readBody: ReturnType<typeof createBodyReader>,
-): Promise<DeviceMessage> {
+): Promise<DeviceMessage<unknown>> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
     throw new SupapushError('content_type_unsupported');
   }

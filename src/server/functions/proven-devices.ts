@@ -1,4 +1,5 @@
-import type { DeviceEvents, DeviceKeys } from '../database/device-events.ts';
+import type { SubscriptionKeys } from '../../shared/device-message.ts';
+import type { DeviceEvents } from '../database/device-events.ts';
 import { createRounds } from './rounds.ts';
 
 // Twenty look-ups a second and worker, of 200 devices each: more than a worker can read requests. A round of devices that are
@@ -17,8 +18,8 @@ const AUTH = /^[\w-]{22}$/;
  */
 export function createProvenDevices(
   events: Pick<DeviceEvents, 'prove'>,
-): (device: DeviceKeys) => Promise<string | null> {
-  const ask = createRounds({ ask: (devices: DeviceKeys[]) => events.prove(devices), ...ROUNDS });
+): (device: SubscriptionKeys) => Promise<string | null> {
+  const ask = createRounds({ ask: (devices: SubscriptionKeys[]) => events.prove(devices), ...ROUNDS });
   return async (device) => {
     const { endpoint, p256dh, auth } = device;
     return ENDPOINT.test(endpoint) && P256DH.test(p256dh) && AUTH.test(auth) ? await ask(device) : null;

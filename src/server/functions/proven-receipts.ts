@@ -1,14 +1,17 @@
 import { z } from 'zod';
+import { type DeviceReceipt, MAX_ACTION_LENGTH, RECEIPT_EVENTS } from '../../shared/device-message.ts';
 import type { ReceiptTokens } from '../channels/receipt-tokens.ts';
 import { storableText } from '../channels/storable-text.ts';
 import type { Receipt } from '../database/device-events.ts';
 
 const receipt = z.object({
   receipt: z.string(),
-  event: z.enum(['displayed', 'clicked', 'action', 'dismissed']),
-  action: z.string().max(100).nullish(),
+  event: z.enum(RECEIPT_EVENTS),
+  action: z.string().max(MAX_ACTION_LENGTH).nullish(),
   at: z.string().max(64).nullish(),
-});
+}) satisfies z.ZodType<DeviceReceipt>;
+
+export type ReadableReceipt = z.input<typeof receipt>;
 
 // Each token that looks like one costs a derivation for each key pair (50 µs), a hundred of them more than all the rest of a
 // request; a device has none that are not ours, unless the project gave up the keys they were made with.

@@ -39,12 +39,12 @@ export function createPushDispatch(
 ): (request: Request) => Promise<Response> {
   const readBody = createBodyReader(limits);
   // A worker serves many requests, and a broken configuration has to be answerable.
-  const getWorld = builtOnce(() => buildWorld(platform));
+  const getConfiguration = builtOnce(() => readConfiguration(platform));
 
   return answerRequests({ name: 'push-dispatch', log: platform.log }, async (request) => {
     const refused = refusedMethod(request);
     if (refused !== undefined) return refused;
-    const { bellSecret, options, problem } = await getWorld();
+    const { bellSecret, options, problem } = await getConfiguration();
     if (request.method === 'GET') {
       if (problem !== undefined) throw problem;
       return Response.json({ function: 'push-dispatch', status: 'ok' });
@@ -57,14 +57,14 @@ export function createPushDispatch(
   });
 }
 
-interface World {
+interface Configuration {
   bellSecret: string;
   options: DispatcherOptions;
   /** What keeps one channel from working; the others work all the same. */
   problem: SupapushError | undefined;
 }
 
-async function buildWorld(platform: Platform): Promise<World> {
+async function readConfiguration(platform: Platform): Promise<Configuration> {
   const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
     readEnvironment(platform.environment);
   const signers = await importAllVapidKeys(vapid);

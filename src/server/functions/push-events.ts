@@ -1,11 +1,12 @@
+import type { DeviceMessage, PushEventsStatus, SubscriptionKeys } from '../../shared/device-message.ts';
 import { errorResponse, SupapushError } from '../../shared/errors.ts';
 import { createReceiptTokens, type ReceiptTokens } from '../channels/receipt-tokens.ts';
 import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
-import { createDeviceEvents, type DeviceEvents, type DeviceKeys } from '../database/device-events.ts';
+import { createDeviceEvents, type DeviceEvents } from '../database/device-events.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { answerRequests } from './answer-requests.ts';
 import { builtOnce } from './built-once.ts';
-import { type DeviceMessage, readDeviceMessage } from './device-message.ts';
+import { readDeviceMessage } from './device-message.ts';
 import { readEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
 import { createProvenDevices } from './proven-devices.ts';
@@ -51,7 +52,7 @@ export function createPushEvents(
   limits: Partial<BodyLimits> = {},
 ): (request: Request) => Promise<Response> {
   const readBody = createBodyReader(limits);
-  const getWorld = builtOnce(() => buildWorld(platform.environment));
+  const getConfiguration = builtOnce(() => readConfiguration(platform.environment));
 
   return answerRequests({ name: 'push-events', log: platform.log, headers: CORS }, async (request) => {
     if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: CORS });
@@ -59,25 +60,31 @@ export function createPushEvents(
       const refused = new SupapushError('method_not_allowed', 'Events are told with POST.');
       return errorResponse(refused, { ...CORS, Allow: 'GET, POST, OPTIONS' });
     }
-    const ready = await getWorld();
+    const configuration = await getConfiguration();
     if (request.method === 'GET') {
-      const body = { function: 'push-events', status: 'ok', vapid_public_key: ready.publicKey };
-      return Response.json(body, { headers: CORS });
+      const status: PushEventsStatus = {
+        function: 'push-events',
+        status: 'ok',
+        vapid_public_key: configuration.publicKey,
+      };
+      return Response.json(status, { headers: CORS });
     }
-    return Response.json(await answer(await readDeviceMessage(request, readBody), ready), { headers: CORS });
+    return Response.json(await answer(await readDeviceMessage(request, readBody), configuration), {
+      headers: CORS,
+    });
   });
 }
 
-interface World {
+interface Configuration {
   publicKey: string;
   tokens: ReceiptTokens;
   events: DeviceEvents;
-  provenDevice: (device: DeviceKeys) => Promise<string | null>;
+  provenDevice: (device: SubscriptionKeys) => Promise<string | null>;
   /** Whether more may be asked now of a delivery or a device, by the id that was proven. */
   mayRepeat: (id: string) => boolean;
 }
 
-async function buildWorld(values: Platform['environment']): Promise<World> {
+async function readConfiguration(values: Platform['environment']): Promise<Configuration> {
   try {
     const { supabaseUrl, secretKey, vapid } = readEnvironment(values);
     await importAllVapidKeys(vapid);
@@ -97,10 +104,10 @@ async function buildWorld(values: Platform['environment']): Promise<World> {
 }
 
 /** Nothing reaches the database but what was proven, and of one delivery or device no more than `REPEATS`. */
-async function answer(said: DeviceMessage, world: World): Promise<object> {
-  const { tokens, events, provenDevice, mayRepeat } = world;
-  if ('resubscribe' in said) {
-    const { old, new: given } = said.resubscribe;
+async function answer(message: DeviceMessage<unknown>, configuration: Configuration): Promise<object> {
+  const { tokens, events, provenDevice, mayRepeat } = configuration;
+  if ('resubscribe' in message) {
+    const { old, new: given } = message.resubscribe;
     const { vapid_key: vapidKey = null, ...keys } = given;
     // A worker that got no answer to its first try proves the new subscription instead.
     const [before, after] = await Promise.all([provenDevice(old), provenDevice(keys)]);
@@ -109,16 +116,16 @@ async function answer(said: DeviceMessage, world: World): Promise<object> {
     if (!mayRepeat(id)) throw new SupapushError('too_many_requests');
     return { subscription_id: await events.resubscribe(old, { ...keys, vapidKey }) };
   }
-  if ('release' in said) {
-    const id = await provenDevice(said.release);
+  if ('release' in message) {
+    const id = await provenDevice(message.release);
     if (id === null) return { released: false };
     if (!mayRepeat(id)) throw new SupapushError('too_many_requests');
-    return { released: await events.release(said.release) };
+    return { released: await events.release(message.release) };
   }
-  const receipts = await provenReceipts(said.receipts, tokens);
+  const receipts = await provenReceipts(message.receipts, tokens);
   if (!receipts.every(({ deliveryId }) => mayRepeat(deliveryId)))
     throw new SupapushError('too_many_requests');
-  const forged = said.receipts.length - receipts.length;
+  const forged = message.receipts.length - receipts.length;
   if (receipts.length === 0) return { accepted: 0, repeated: 0, refused: forged };
   const counts = await events.record(receipts);
   return { ...counts, refused: counts.refused + forged };
