@@ -58,7 +58,7 @@ export async function register<Tables>(
  * Waits until no delivery is queued or under way and no topic is being expanded: outcomes are reported in batches,
  * shortly after the pushes. Throws after 20 seconds.
  */
-export async function settled(sql: postgres.Sql): Promise<void> {
+export async function untilAllReported(sql: postgres.Sql): Promise<void> {
   for (let look = 0; look < 400; look++) {
     const [open] = await sql`
       select exists (select from push.deliveries where state in ('queued', 'sending'))
@@ -66,7 +66,7 @@ export async function settled(sql: postgres.Sql): Promise<void> {
     if (open?.work === false) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error('Some deliveries were not settled within 20 seconds.');
+  throw new Error('Some deliveries were not reported within 20 seconds.');
 }
 
 /** The data of an answer; throws its error. */

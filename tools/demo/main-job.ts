@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import type { Stack } from '../local/stack.ts';
-import { type DemoTable, type DemoUser, must, register, settled, signUp } from './demo-user.ts';
+import { type DemoTable, type DemoUser, must, register, signUp, untilAllReported } from './demo-user.ts';
 import type { Narrator } from './narrator.ts';
 
 const DEALS = `
@@ -79,7 +79,7 @@ export async function runMainJob(stack: Stack, narrator: Narrator): Promise<void
     }
 
     chapter('4. What the sending left behind');
-    await settled(sql);
+    await untilAllReported(sql);
     const rows = await must(anna.client.from('push_subscriptions').select('device_type, last_used_at'));
     const types = rows.map((row) => row.device_type).sort();
     check(types.join() === 'desktop,mobile', 'the push service said 410 for the tablet: its row is gone');

@@ -1,7 +1,7 @@
 import type postgres from 'postgres';
 import type { VirtualDevice } from '../local/push-service/virtual-device.ts';
 import type { Stack } from '../local/stack.ts';
-import { type DemoUser, register, settled, signUp } from './demo-user.ts';
+import { type DemoUser, register, signUp, untilAllReported } from './demo-user.ts';
 import type { Narrator } from './narrator.ts';
 
 /** A user in a demo, with one phone. */
@@ -40,7 +40,7 @@ export async function gather<Names extends string, Tables>(
       Tables
     >['people'],
     async expectOnPhones(expected) {
-      await settled(sql);
+      await untilAllReported(sql);
       for (const { name, phone } of everybody) {
         const wanted = expected[name];
         if (!wanted) continue;

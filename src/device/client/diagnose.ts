@@ -61,7 +61,7 @@ export type Repair =
 
 /**
  * Compares what browser, store and project have of this device, and says how they are put together again: one case for each
- * row of the table in ARCHITECTURE.md, "The browser's client". It looks at its arguments alone.
+ * row of the table in docs/design/client.md. It looks at its arguments alone.
  *
  * @param project undefined as long as it was not asked
  */

@@ -38,15 +38,15 @@ export function createInbox(
     // The moment is fixed now: the user has not seen what arrives between this call and a later replay of it.
     markAllRead: (newest) => markUntil(newest?.sendAt ?? new Date().toISOString()),
     onChange(listener) {
-      const end = changed.listen(() => listener());
-      if (!options.realtime) return end;
+      const stop = changed.listen(() => listener());
+      if (!options.realtime) return stop;
       const channel = project.client
         // One of its own for each listener: a channel of the same name would be the same channel.
         .channel(`supapush-inbox-${Math.random()}`)
         .on('postgres_changes', { event: '*', schema: 'public', table: 'push_notifications' }, listener)
         .subscribe();
       return () => {
-        end();
+        stop();
         void project.client.removeChannel(channel);
       };
     },

@@ -40,17 +40,17 @@ export async function withTimezone<T>(values: object, write: (values: object) =>
 /** What users want to get: rows of `push_preferences` and `push_device_preferences`. */
 export function createPreferences({ project }: ClientContext, actions: OfflineActions): PushPreferences {
   // What was last seen, with what was changed since, for answers while offline.
-  const seen = new Map<string, Preferences | DevicePreferences>();
-  let seenBy: string | null = null;
+  const lastSeen = new Map<string, Preferences | DevicePreferences>();
+  let lastSeenBy: string | null = null;
   /** What the user who is signed in has seen: what the user before had muted must not answer them. */
-  const memory = (): typeof seen => {
-    if (seenBy && seenBy !== actions.userId) seen.clear();
-    seenBy = actions.userId;
-    return seen;
+  const lastSeenByUser = (): typeof lastSeen => {
+    if (lastSeenBy && lastSeenBy !== actions.userId) lastSeen.clear();
+    lastSeenBy = actions.userId;
+    return lastSeen;
   };
   /** Takes note of an answer, unless it comes after the user who asked has left. */
-  const keep = (id: string, preferences: Preferences, asked: string | null): Preferences => {
-    if (asked === null || asked === actions.userId) memory().set(id, preferences);
+  const remember = (id: string, preferences: Preferences, userAtCall: string | null): Preferences => {
+    if (userAtCall === null || userAtCall === actions.userId) lastSeenByUser().set(id, preferences);
     return preferences;
   };
   const OWN = '';
@@ -60,14 +60,14 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   const table = (id: string) => project.from(id ? 'push_device_preferences' : 'push_preferences');
 
   const read = async (id: string): Promise<unknown> => {
-    const asked = actions.userId;
+    const userAtCall = actions.userId;
     const query = table(id).select(columns(id));
     const row = await project.data((id ? query.eq('subscription_id', id) : query).maybeSingle());
-    return keep(id, (row ? fromRow(row) : defaults(id)) as Preferences, asked);
+    return remember(id, (row ? fromRow(row) : defaults(id)) as Preferences, userAtCall);
   };
 
   const write = async (id: string, changes: object): Promise<unknown> => {
-    const asked = actions.userId;
+    const userAtCall = actions.userId;
     const userId = await project.userId();
     if (!userId) throw new PushClientError('not_signed_in');
     const key = id ? { subscription_id: id } : { user_id: userId };
@@ -85,11 +85,11 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
         ))
       );
     });
-    return keep(id, fromRow<Preferences>(row), asked);
+    return remember(id, fromRow<Preferences>(row), userAtCall);
   };
 
-  const guess = (id: string, changes: object): unknown =>
-    memory().set(id, { ...(memory().get(id) ?? defaults(id)), ...changes } as Preferences);
+  const rememberUnsent = (id: string, changes: object): unknown =>
+    lastSeenByUser().set(id, { ...(lastSeenByUser().get(id) ?? defaults(id)), ...changes } as Preferences);
 
   const withMuted = (preferences: Preferences, category: string, muted: boolean): string[] =>
     preferences.mutedCategories.filter((key) => key !== category).concat(muted ? category : []);
@@ -103,15 +103,15 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   });
 
   const set = async (id: string, changes: object): Promise<unknown> => {
-    if (!(await setLater(id, changes))) guess(id, changes);
-    return memory().get(id);
+    if (!(await setLater(id, changes))) rememberUnsent(id, changes);
+    return lastSeenByUser().get(id);
   };
   const setMuted = async (category: string, muted: boolean): Promise<Preferences> => {
     if (!(await muteLater(category, muted)))
-      guess(OWN, {
-        mutedCategories: withMuted((memory().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
+      rememberUnsent(OWN, {
+        mutedCategories: withMuted((lastSeenByUser().get(OWN) ?? DEFAULTS) as Preferences, category, muted),
       });
-    return memory().get(OWN) as Preferences;
+    return lastSeenByUser().get(OWN) as Preferences;
   };
 
   return {

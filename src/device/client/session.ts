@@ -21,13 +21,13 @@ export interface Session {
 /** The session of a Supabase client, or what the app says of another provider's. Throws `session_unknown` without either. */
 export function sessionOf(client: SupabaseClient, options: PushClientOptions): Session {
   const { userId, onUserChange } = options;
-  if (userId && onUserChange) return sessionElsewhere(userId, onUserChange);
+  if (userId && onUserChange) return sessionOfProvider(userId, onUserChange);
   // With the option `accessToken`, everything that is asked of `auth` throws, and nothing is in it.
-  if (!userId && !onUserChange && 'getSession' in client.auth) return sessionOfAuth(client.auth);
+  if (!userId && !onUserChange && 'getSession' in client.auth) return sessionOfSupabase(client.auth);
   throw new PushClientError('session_unknown');
 }
 
-function sessionOfAuth(auth: SupabaseClient['auth']): Session {
+function sessionOfSupabase(auth: SupabaseClient['auth']): Session {
   const session = async (): Promise<AuthSession | null> => {
     const { data, error } = await auth.getSession();
     // A session that cannot be renewed without a network cannot be used now, but the user has not signed out.
@@ -61,38 +61,38 @@ function sessionOfAuth(auth: SupabaseClient['auth']): Session {
   };
 }
 
-function sessionElsewhere(
+function sessionOfProvider(
   userId: NonNullable<PushClientOptions['userId']>,
   onUserChange: NonNullable<PushClientOptions['onUserChange']>,
 ): Session {
-  const now = async (): Promise<string | null> => {
+  const readUserId = async (): Promise<string | null> => {
     const id = (await userId()) ?? null;
     // The database says the same of the token, but first of a filter that names this id, and there without a code.
     if (id && !UUID.test(id)) throw new PushClientError('user_id_not_uuid', { status: 403 });
     return id;
   };
   return {
-    userId: now,
+    userId: readUserId,
     listen(listener) {
       let last: string | null | undefined;
       let isUnknown = false;
       // Providers say it again with each new token.
-      const hear = (id: string | null): void => {
+      const onUser = (id: string | null): void => {
         const before = last;
         last = id;
         // After a question without an answer, the first word may be that of a sign-out.
         if (before === undefined && !isUnknown) listener('INITIAL_SESSION', id);
         else if (id !== before) listener(id ? 'SIGNED_IN' : 'SIGNED_OUT', id);
       };
-      const end = onUserChange((id) => hear(id ?? null));
+      const stop = onUserChange((id) => onUser(id ?? null));
       // What the provider has said meanwhile is newer.
-      void now().then(
-        (id) => last === undefined && hear(id),
+      void readUserId().then(
+        (id) => last === undefined && onUser(id),
         () => {
           isUnknown = true;
         },
       );
-      return end;
+      return stop;
     },
     signOut: () => Promise.reject(new PushClientError('session_elsewhere')),
   };

@@ -19,7 +19,7 @@ export function tellWorker(
  */
 export async function requirePushHandler(registration: ServiceWorkerRegistration): Promise<void> {
   const { active, waiting, installing } = registration;
-  const workers = [active, waiting, installing].filter((worker) => worker !== null && worker !== undefined);
+  const workers = [active, waiting, installing].filter((worker) => !!worker);
   try {
     await Promise.any(workers.map(sayHello));
   } catch (cause) {

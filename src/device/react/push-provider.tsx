@@ -19,8 +19,8 @@ export interface PushContext {
   readonly client: PushClient | null;
   readonly strings: PushStrings;
   readonly format: PushFormat;
-  /** How often the user has changed. Data with another turn belongs to another user. */
-  readonly turn: number;
+  /** How often the user has changed. Data with another count belongs to another user. */
+  readonly userChanges: number;
   /** Whether it is known that the user has signed out. */
   readonly signedOut: boolean;
   /** What the last `sync()` for this user failed with; it is tried again when the network is back. */
@@ -43,45 +43,45 @@ export interface PushProviderProps {
  * below that is of the user before is emptied at once, and loaded anew.
  */
 export function PushProvider({ client, strings, locale, children }: PushProviderProps): ReactNode {
-  const [user, setUser] = useState({ client, turn: 0, signedOut: false });
+  const [user, setUser] = useState({ client, userChanges: 0, signedOut: false });
   // Another client may be another user's. Set while rendering: nothing below is rendered with the one and the other's data.
-  if (user.client !== client) setUser({ client, turn: user.turn + 1, signedOut: false });
-  const { turn, signedOut } = user;
-  const [failed, setFailed] = useState<{ turn: number; error: Error } | null>(null);
+  if (user.client !== client) setUser({ client, userChanges: user.userChanges + 1, signedOut: false });
+  const { userChanges, signedOut } = user;
+  const [failed, setFailed] = useState<{ userChanges: number; error: Error } | null>(null);
   useEffect(
     () =>
       client?.onUserChange((userId) =>
-        setUser(({ turn }) => ({ client, turn: turn + 1, signedOut: userId === null })),
+        setUser(({ userChanges }) => ({ client, userChanges: userChanges + 1, signedOut: userId === null })),
       ),
     [client],
   );
-  const asked = useRef(0);
+  const syncs = useRef(0);
   const sync = useCallback(async () => {
-    const mine = ++asked.current;
+    const count = ++syncs.current;
     const outcome = await client?.sync().then(
       () => null,
-      (error: Error) => ({ turn, error }),
+      (error: Error) => ({ userChanges, error }),
     );
-    if (mine === asked.current) setFailed(outcome ?? null);
-  }, [client, turn]);
+    if (count === syncs.current) setFailed(outcome ?? null);
+  }, [client, userChanges]);
   useEffect(() => {
     void sync();
     return () => {
-      asked.current++;
+      syncs.current++;
     };
   }, [sync]);
-  const syncError = failed?.turn === turn ? failed.error : null;
+  const syncError = failed?.userChanges === userChanges ? failed.error : null;
   useRecovery(syncError, sync);
   const value = useMemo(
     () => ({
       client,
       strings: mergeStrings(strings),
       format: createFormat(locale),
-      turn,
+      userChanges,
       signedOut,
       syncError,
     }),
-    [client, strings, locale, turn, signedOut, syncError],
+    [client, strings, locale, userChanges, signedOut, syncError],
   );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

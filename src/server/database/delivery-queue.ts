@@ -31,7 +31,7 @@ export interface Busy {
 export interface DeliveryQueue {
   /** Takes up to `limit` due deliveries under a lease, none of those that are busy, and says that the dispatcher lives. */
   claim(dispatcher: string, limit: number, busy: Busy): Promise<Claim>;
-  /** Settles a batch. A report of a claim that is no longer the running one is ignored. */
+  /** Reports what became of a batch. A report of a claim that is no longer the running one is ignored. */
   complete(reports: DeliveryReport[]): Promise<void>;
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
   heartbeat(dispatcher: string, deliveryIds: number[]): Promise<void>;

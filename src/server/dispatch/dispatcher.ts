@@ -58,14 +58,14 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
   const { heartbeatMs = 5000, patienceMs = 50_000, budget = UNLIMITED } = options;
   const { now = () => performance.now() } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
-  const unsettled = new Set<number>();
+  const unreported = new Set<number>();
   const reports = createReportBuffer({
     queue,
     size: Math.ceil(claimLimit / 2),
     delayMs: REPORT_DELAY_MS,
     patienceMs,
-    onSettled: (batch) => {
-      for (const { deliveryId } of batch) unsettled.delete(deliveryId);
+    onReported: (batch) => {
+      for (const { deliveryId } of batch) unreported.delete(deliveryId);
     },
   });
   const onReport = (report: DeliveryReport) => {
@@ -76,7 +76,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
   const lanes = createLanes({ channels, concurrency, onReport });
   const heartbeat = setInterval(() => {
     // A heartbeat that fails is followed by the next; without any the lease ends, as it should.
-    queue.heartbeat(dispatcher, [...unsettled]).catch(() => {});
+    queue.heartbeat(dispatcher, [...unreported]).catch(() => {});
   }, heartbeatMs);
 
   const started = now();
@@ -101,7 +101,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       const { deliveries, unreadable } = await queue.claim(dispatcher, limit, busy);
       const claimed = deliveries.length + unreadable.length;
       summary.claimed += claimed;
-      for (const { deliveryId } of [...deliveries, ...unreadable]) unsettled.add(deliveryId);
+      for (const { deliveryId } of [...deliveries, ...unreadable]) unreported.add(deliveryId);
       lanes.add(deliveries);
       for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.

@@ -7,50 +7,50 @@ const LONGEST_DELAY_MS = 5000;
 
 export interface ReportBufferOptions {
   queue: Pick<DeliveryQueue, 'complete'>;
-  /** Reports that are settled together. */
+  /** How many reports are one batch. */
   size: number;
   /** The longest a report waits for others. */
   delayMs: number;
   /** How long a batch is tried again before it is given up. */
   patienceMs: number;
-  /** Called for each batch that was settled. */
-  onSettled?: (batch: DeliveryReport[]) => void;
+  /** Called for each batch that the queue has taken. */
+  onReported?: (batch: DeliveryReport[]) => void;
 }
 
-/** Collects reports and settles them in batches, one batch at a time, soon after the first of them. */
+/** Collects reports and hands them to the queue in batches, one batch at a time, soon after the first of them. */
 export function createReportBuffer(options: ReportBufferOptions) {
-  const { queue, size, delayMs, patienceMs, onSettled = () => {} } = options;
+  const { queue, size, delayMs, patienceMs, onReported = () => {} } = options;
   let buffered: DeliveryReport[] = [];
-  let settling: Promise<void> = Promise.resolve();
+  let reporting: Promise<void> = Promise.resolve();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const settle = () => {
+  const reportBatch = () => {
     clearTimeout(timer);
     timer = undefined;
     const batch = buffered;
     buffered = [];
     if (batch.length > 0) {
-      const earlier = settling;
-      // One batch that cannot be settled does not keep the next from it: what is not reported is sent again.
-      settling = earlier
+      const earlier = reporting;
+      // One batch that cannot be reported does not keep the next from it: what is not reported is sent again.
+      reporting = earlier
         .catch(() => {})
         .then(() => completePatiently(queue, batch, patienceMs))
-        .then(() => onSettled(batch))
+        .then(() => onReported(batch))
         .finally(() => earlier);
       // The last flush awaits every batch; a rejection in between is kept for it, not lost.
-      settling.catch(() => {});
+      reporting.catch(() => {});
     }
-    return settling;
+    return reporting;
   };
 
   return {
     add(report: DeliveryReport) {
       buffered.push(report);
-      if (buffered.length >= size) settle();
-      else timer ??= setTimeout(settle, delayMs);
+      if (buffered.length >= size) reportBatch();
+      else timer ??= setTimeout(reportBatch, delayMs);
     },
-    /** Settles what is left; throws the first failure of any batch. */
-    flush: settle,
+    /** Reports what is left; throws the first failure of any batch. */
+    flush: reportBatch,
   };
 }
 

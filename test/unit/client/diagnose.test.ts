@@ -54,7 +54,7 @@ const NO_SUBSCRIPTION = browser({ subscription: null });
 const DENIED = browser({ permission: 'denied', subscription: null });
 const NOT_ASKED_YET = browser({ permission: 'default', subscription: null });
 
-// The table of the design, in its order. "Anna" is signed in unless it says otherwise.
+// The table of docs/design/client.md. "Anna" is signed in unless it says otherwise.
 const TABLE: Record<string, Row[]> = {
   'no session': [
     ['a device that is registered', browser(), store(), undefined, { userId: null }, 'release'],

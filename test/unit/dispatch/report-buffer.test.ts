@@ -52,7 +52,7 @@ describe('reports', () => {
       size: 3,
       delayMs: 1,
       patienceMs: 0,
-      onSettled: () => settled.resolve(),
+      onReported: () => settled.resolve(),
     });
     buffer.add(report(1));
     await settled.promise;

@@ -34,7 +34,7 @@ export type ReceivedRequest = {
   readonly size: number;
 };
 
-export type HttpResourcesWorld = {
+export type HttpResourcesOptions = {
   readonly origin: string;
   readonly now: () => number;
   readonly store: MessageStore;
@@ -58,14 +58,14 @@ const MAX_BODY_BYTES = 4096;
  * The senders' side of the push service: `POST /push/<token>` sends (RFC 8030 section 5), `DELETE
  * /message/<id>` withdraws what was not delivered yet. Refusals carry autopush's JSON body.
  */
-export function createHttpResources(world: HttpResourcesWorld): RequestListener {
+export function createHttpResources(options: HttpResourcesOptions): RequestListener {
   return async (request, response) => {
     try {
       // The body is read before anything is answered: a refusal before that would reset the connection.
       const body = await readBody(request, MAX_BODY_BYTES);
-      const judgement = judge(world, request, response, body);
+      const judgement = judge(options, request, response, body);
       if (judgement.refusal) refuse(response, judgement.refusal);
-      record(world, request, body.size, judgement);
+      record(options, request, body.size, judgement);
     } catch (error) {
       // A sender that gave up in the middle of its request expects no answer.
       if (request.destroyed && !request.complete) return;
@@ -77,7 +77,7 @@ export function createHttpResources(world: HttpResourcesWorld): RequestListener 
 }
 
 function judge(
-  world: HttpResourcesWorld,
+  options: HttpResourcesOptions,
   request: IncomingMessage,
   response: ServerResponse,
   body: RequestBody,
@@ -88,20 +88,20 @@ function judge(
   }
   if (kind === 'push') {
     if (request.method !== 'POST') return refused(REFUSALS.methodNotAllowed);
-    const answer = world.script.take(`${world.origin}/push/${name}`);
+    const answer = options.script.take(`${options.origin}/push/${name}`);
     if (answer && answer.kind !== 'accept') {
       return { outcome: 'scripted', status: giveScriptedAnswer(answer, response) };
     }
-    return push(world, request, response, name, body, answer);
+    return push(options, request, response, name, body, answer);
   }
   if (request.method !== 'DELETE') return refused(REFUSALS.methodNotAllowed);
-  if (!world.store.withdraw(name)) return refused(REFUSALS.unknownMessage);
+  if (!options.store.withdraw(name)) return refused(REFUSALS.unknownMessage);
   response.writeHead(204).end();
   return { outcome: 'withdrawn', status: 204, messageId: name };
 }
 
 function push(
-  { origin, store, verifyVapid }: HttpResourcesWorld,
+  { origin, store, verifyVapid }: HttpResourcesOptions,
   request: IncomingMessage,
   response: ServerResponse,
   token: string,
@@ -148,7 +148,7 @@ function refuse(response: ServerResponse, refusal: Refusal): void {
 }
 
 function record(
-  { origin, now, received }: HttpResourcesWorld,
+  { origin, now, received }: HttpResourcesOptions,
   request: IncomingMessage,
   size: number,
   { outcome, status, refusal, messageId, headers }: Judgement,

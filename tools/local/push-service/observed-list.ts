@@ -85,7 +85,7 @@ export class ObservedList<T> {
     if (this.#closed) return Promise.reject(this.#stopped());
     return new Promise<R>((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
-      const settle = () => {
+      const stopWaiting = () => {
         waiting.delete(watcher);
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
@@ -94,12 +94,12 @@ export class ObservedList<T> {
         offer(item) {
           const value = result(item);
           if (value === undefined) return false;
-          settle();
+          stopWaiting();
           resolve(value);
           return true;
         },
         fail(error) {
-          settle();
+          stopWaiting();
           reject(error);
         },
       };

@@ -62,15 +62,16 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
 
   const ask = useCallback(
     async (work: () => Promise<(state: State) => Partial<State>>): Promise<void> => {
-      const mine = ++owner.asked;
+      const request = ++owner.requests;
       setState((state) => ({ ...state, loading: true }));
       try {
         const change = await work();
-        if (mine === owner.asked) {
+        if (request === owner.requests) {
           setState((state) => ({ ...state, ...change(state), loading: false, error: null }));
         }
       } catch (error) {
-        if (mine === owner.asked) setState((state) => ({ ...state, loading: false, error: asError(error) }));
+        if (request === owner.requests)
+          setState((state) => ({ ...state, loading: false, error: asError(error) }));
       }
     },
     [setState, owner],
@@ -87,7 +88,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
 
   const load = useCallback(async () => {
     if (!client || !ready) {
-      owner.asked++;
+      owner.requests++;
       return setState(() => NOTHING);
     }
     await ask(async () => {
@@ -107,7 +108,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
     setState((state) => ({ ...state, pages: null }));
     void load();
     return () => {
-      owner.asked++;
+      owner.requests++;
     };
   }, [load, setState, owner]);
   useInboxChanges(client, load);
@@ -138,7 +139,7 @@ export function useInbox(options: UseInboxOptions = {}): UseInbox {
         shown.current?.items.filter((item) => (item.readAt === null) !== (readAt === null)) ?? [];
       show(ids, readAt, null);
       // A load under way may still return the state before. Once this is done, the client asks to load anew.
-      owner.asked++;
+      owner.requests++;
       try {
         await work();
       } catch (error) {

@@ -37,20 +37,21 @@ export function useLoaded<T>(load: (client: PushClient) => Promise<T>): Loaded<T
   const [state, setState, owner] = useStateOfUser<State<T>>(NOTHING);
   // Only the answer to the newest question counts, and none once the component is gone.
   const reload = useCallback(async () => {
-    const mine = ++owner.asked;
+    const request = ++owner.requests;
     if (!client || !ready) return setState(() => NOTHING);
     setState((state) => ({ ...state, loading: true }));
     try {
       const data = await load(client);
-      if (mine === owner.asked) setState(() => ({ data, error: null, loading: false }));
+      if (request === owner.requests) setState(() => ({ data, error: null, loading: false }));
     } catch (error) {
-      if (mine === owner.asked) setState((state) => ({ ...state, error: asError(error), loading: false }));
+      if (request === owner.requests)
+        setState((state) => ({ ...state, error: asError(error), loading: false }));
     }
   }, [client, ready, load, setState, owner]);
   useEffect(() => {
     void reload();
     return () => {
-      owner.asked++;
+      owner.requests++;
     };
   }, [reload, owner]);
   useRecovery(state.error, reload);
@@ -59,7 +60,7 @@ export function useLoaded<T>(load: (client: PushClient) => Promise<T>): Loaded<T
     (change: (data: T) => T) => {
       // Nothing is there to change, and what is being loaded may be older than the change.
       if (!isLoaded) return void reload();
-      owner.asked++;
+      owner.requests++;
       setState(({ data }) => ({ data: data === null ? null : change(data), error: null, loading: false }));
     },
     [isLoaded, reload, setState, owner],

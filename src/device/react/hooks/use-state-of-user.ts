@@ -3,9 +3,9 @@ import { usePushContext } from '../push-provider.tsx';
 
 /** The user a state belongs to: work begun for one user must not change the state of another. */
 export interface Owner {
-  readonly turn: number;
+  readonly userChanges: number;
   /** How often something was asked for this user: only the answer to the newest question counts. */
-  asked: number;
+  requests: number;
 }
 
 /**
@@ -17,15 +17,17 @@ export interface Owner {
 export function useStateOfUser<S>(
   initial: S,
 ): [state: S, setState: (change: (state: S) => S) => void, owner: Owner] {
-  const { turn } = usePushContext();
-  const owner = useMemo<Owner>(() => ({ turn, asked: 0 }), [turn]);
-  const [held, setHeld] = useState({ turn, state: initial });
+  const { userChanges } = usePushContext();
+  const owner = useMemo<Owner>(() => ({ userChanges, requests: 0 }), [userChanges]);
+  const [held, setHeld] = useState({ userChanges, state: initial });
   const setState = useCallback(
     (change: (state: S) => S) =>
       setHeld((held) =>
-        held.turn > turn ? held : { turn, state: change(held.turn === turn ? held.state : initial) },
+        held.userChanges > userChanges
+          ? held
+          : { userChanges, state: change(held.userChanges === userChanges ? held.state : initial) },
       ),
-    [turn, initial],
+    [userChanges, initial],
   );
-  return [held.turn === turn ? held.state : initial, setState, owner];
+  return [held.userChanges === userChanges ? held.state : initial, setState, owner];
 }

@@ -13,13 +13,13 @@ const SHOWN_MS = 8000;
 
 /** What is announced last, until it is old, and how to announce something. */
 export function useAnnouncement(): [text: string, announce: (text: string) => void] {
-  const [said, setSaid] = useState({ text: '', turn: 0 });
-  const announce = useCallback((text: string) => setSaid(({ turn }) => ({ text, turn: turn + 1 })), []);
+  const [said, setSaid] = useState({ text: '', count: 0 });
+  const announce = useCallback((text: string) => setSaid(({ count }) => ({ text, count: count + 1 })), []);
   useEffect(() => {
     if (!said.text) return;
-    const timer = setTimeout(() => setSaid(({ turn }) => ({ text: '', turn })), SHOWN_MS);
+    const timer = setTimeout(() => setSaid(({ count }) => ({ text: '', count })), SHOWN_MS);
     return () => clearTimeout(timer);
   }, [said]);
   // A live region announces only a change, so the same words a second time get a space that is neither seen nor heard.
-  return [said.text && said.turn % 2 ? `${said.text}\u00a0` : said.text, announce];
+  return [said.text && said.count % 2 ? `${said.text}\u00a0` : said.text, announce];
 }

@@ -21,18 +21,18 @@ export function Switch(props: SwitchProps): ReactNode {
   const id = useId();
   const [failure, attempt] = useFailure(props.error);
   const [wished, setWished] = useState<boolean | null>(null);
-  const turn = useRef(0);
+  const wishes = useRef(0);
   useEffect(
     () => () => {
-      turn.current++;
+      wishes.current++;
     },
     [],
   );
   const change = async (wish: boolean): Promise<void> => {
-    const mine = ++turn.current;
+    const count = ++wishes.current;
     setWished(wish);
     await attempt(onChange(wish));
-    if (mine === turn.current) setWished(null);
+    if (count === wishes.current) setWished(null);
   };
   const shown = wished ?? on;
   return (
