@@ -145,7 +145,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
       },
     },
     fetch: reach,
-    openStore: async () => browser.store,
+    openPushStore: async () => browser.store,
   };
 
   const createSupabase = () =>

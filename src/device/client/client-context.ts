@@ -32,7 +32,7 @@ export function createContext(
     project,
     options,
     store() {
-      store ??= (environment?.openStore ?? openPushStore)().catch(createMemoryStore);
+      store ??= (environment?.openPushStore ?? openPushStore)().catch(createMemoryStore);
       return store;
     },
     withLock(name, work) {

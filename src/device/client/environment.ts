@@ -37,8 +37,8 @@ export interface PushEnvironment {
   addEventListener(type: 'online' | 'visibilitychange', listener: () => void): void;
   removeEventListener(type: 'online' | 'visibilitychange', listener: () => void): void;
   readonly fetch: typeof fetch;
-  /** Opens what page and service worker share; `openPushStore()` unless given. */
-  openStore?(): Promise<PushStore>;
+  /** Opens what page and service worker share; the function of this name in `push-store.ts` unless given. */
+  openPushStore?(): Promise<PushStore>;
 }
 
 /** The browser that this runs in; undefined on a server that renders pages. */

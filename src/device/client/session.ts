@@ -54,8 +54,8 @@ function sessionOfSupabase(auth: SupabaseClient['auth']): Session {
       const told = await within(ANSWER_LIMIT, revoke(scope)).catch(() => false);
       await within(ANSWER_LIMIT, auth.signOut({ scope: 'local' })).catch(() => undefined);
       // Earlier versions of supabase-js keep a session whose end they could not tell, and one that is being renewed.
-      const isLeft = await within(ANSWER_LIMIT, session()).catch(() => true);
-      if (isLeft) await (auth as unknown as { _removeSession(): Promise<void> })._removeSession();
+      const isKept = await within(ANSWER_LIMIT, session()).catch(() => true);
+      if (isKept) await (auth as unknown as { _removeSession(): Promise<void> })._removeSession();
       return told;
     },
   };

@@ -13,7 +13,6 @@ const EXPLAINED: Record<string, string> = {
   '.setAppBadge': 'looked for before it is called',
   '.showPopover': 'looked for before it is called',
   '.sync': 'of our client; of a registration it is looked for before it is called',
-  '.take': 'of our releases',
   '.vibrate': 'of a message: browsers leave out what they do not know',
   '.when': 'of our strings',
   'Intl.supportedValuesOf': 'looked for before it is called',

@@ -57,7 +57,7 @@ async function createDevice() {
   };
   const environment = {
     navigator: { userAgent: 'Firefox' },
-    openStore: async () => store,
+    openPushStore: async () => store,
     fetch: async (_url: string, { body }: { body: string }) => {
       done.push(`post ${body}`);
       return Response.json({});

@@ -101,7 +101,7 @@ function createBrowser() {
     document: { hidden: true },
     addEventListener: () => undefined,
     removeEventListener: () => undefined,
-    openStore: async () => store,
+    openPushStore: async () => store,
     fetch: (url: string, init: RequestInit) => fetch(url, init),
   } as unknown as PushEnvironment;
   const store = createMemoryStore();
