@@ -3,7 +3,8 @@ import type { ReceiptTokens } from '../channels/receipt-tokens.ts';
 import { storableText } from '../channels/storable-text.ts';
 import type { Receipt } from '../database/device-events.ts';
 
-const receipt = z.object({
+/** What a device says of one delivery. */
+export const receipt = z.object({
   receipt: z.string(),
   event: z.enum(['displayed', 'clicked', 'action', 'dismissed']),
   action: z.string().max(100).nullish(),

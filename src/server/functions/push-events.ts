@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import { errorResponse, SupapushError } from '../../shared/errors.ts';
 import { createReceiptTokens, type ReceiptTokens } from '../channels/receipt-tokens.ts';
 import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createDeviceEvents, type DeviceEvents, type DeviceKeys } from '../database/device-events.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { answerRequests } from './answer-requests.ts';
+import type { receiptsRecorded, released, resubscribed, vapidKey } from './answers.ts';
 import { builtOnce } from './built-once.ts';
 import { type DeviceMessage, readDeviceMessage } from './device-message.ts';
 import { readEnvironment } from './environment.ts';
@@ -42,7 +44,7 @@ const REPEATS = { limit: 40, windowMs: 60_000 };
  *   `p256dh_invalid`, `auth_invalid`, `vapid_key_invalid`; 409 `endpoint_taken`; 404 `subscription_unknown`
  * - 405 `method_not_allowed`; 408 `body_too_slow`; 413 `body_too_large`; 415 `content_type_unsupported`
  * - 429 `too_many_requests`, `too_many_resubscriptions`
- * - 500 `internal`, `queue_answer_malformed`; 503 `queue_unreachable`, `overloaded`, `not_configured`
+ * - 500 `internal`, `queue_answer_malformed`; 503 `queue_unreachable`, `overloaded`, `not_configured`, `schema_not_exposed`
  *
  * @param limits those of bodies, as they are unless given
  */
@@ -61,7 +63,11 @@ export function createPushEvents(
     }
     const ready = await getWorld();
     if (request.method === 'GET') {
-      const body = { function: 'push-events', status: 'ok', vapid_public_key: ready.publicKey };
+      const body: z.infer<typeof vapidKey> = {
+        function: 'push-events',
+        status: 'ok',
+        vapid_public_key: ready.publicKey,
+      };
       return Response.json(body, { headers: CORS });
     }
     return Response.json(await answer(await readDeviceMessage(request, readBody), ready), { headers: CORS });
@@ -96,8 +102,10 @@ async function buildWorld(values: Platform['environment']): Promise<World> {
   }
 }
 
+type Answer = z.infer<typeof receiptsRecorded> | z.infer<typeof resubscribed> | z.infer<typeof released>;
+
 /** Nothing reaches the database but what was proven, and of one delivery or device no more than `REPEATS`. */
-async function answer(said: DeviceMessage, world: World): Promise<object> {
+async function answer(said: DeviceMessage, world: World): Promise<Answer> {
   const { tokens, events, provenDevice, mayRepeat } = world;
   if ('resubscribe' in said) {
     const { old, new: given } = said.resubscribe;
