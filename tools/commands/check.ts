@@ -1,5 +1,6 @@
 import { checkProject } from '../quality/check-project.ts';
 import { runStepsCommand } from '../quality/run-steps-command.ts';
+import { checkReference } from '../reference/reference.ts';
 
 const USAGE = `Usage: npm run check -- [options]
 
@@ -7,4 +8,6 @@ Everything about the sources that can be told without running the tests: types, 
 Functions under Deno, their versions, generated files, and Supabase's advisors about the migrations.
 `;
 
-await runStepsCommand(USAGE, checkProject);
+await runStepsCommand(USAGE, (project, listener) =>
+  checkProject(project, listener, [['docs/reference is up to date', checkReference]]),
+);
