@@ -5,7 +5,7 @@ import { checkReference } from '../reference/reference.ts';
 const USAGE = `Usage: npm run check -- [options]
 
 Everything about the sources that can be told without running the tests: types, formatting, lint rules, the Edge
-Functions under Deno, their versions, generated files, and Supabase's advisors about the migrations.
+Functions under Deno, their versions, generated files, links of the pages, and Supabase's advisors about the migrations.
 `;
 
 await runStepsCommand(USAGE, (project, listener) =>

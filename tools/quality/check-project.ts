@@ -1,6 +1,7 @@
 import { checkAdvisors } from './advisors.ts';
 import { checkWithBiome } from './biome.ts';
 import { checkGeneratedTypes } from './database-types.ts';
+import { checkLinks } from './dead-links.ts';
 import { checkFunctionsWithDeno } from './deno-check.ts';
 import { checkEntrypointLength, checkSourceLength } from './file-length.ts';
 import { checkFunctionVersions } from './function-versions.ts';
@@ -26,6 +27,7 @@ const GATES: NamedGate[] = [
   ['the schema uses nothing before it is defined', checkSchemaOrder],
   ['entrypoints are short', checkEntrypointLength],
   ['source files are short', checkSourceLength],
+  ['links of the pages lead somewhere', checkLinks],
 ];
 
 const AT_ONCE = 2;
