@@ -182,12 +182,14 @@ create table push.settings (
     and push.has_usable_host(app_url)
   )
 );
-comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
+comment on table push.settings is 'Limits and intervals of this project: one row. For the database owner.';
 comment on column push.settings.max_subscriptions_per_user is 'Devices one user may register.';
 comment on column push.settings.default_ttl is 'Seconds a push service keeps an undelivered message (RFC 8030 TTL) when the notification says nothing else.';
 comment on column push.settings.max_attempts is 'Attempts before a delivery that keeps failing is given up.';
 comment on column push.settings.max_unanswered is
   'How often a message is sent whose push service does not answer in time: it was probably taken, and each repeat may reach its device.';
+comment on column push.settings.backoff_base is 'The first wait between attempts; it doubles with each, and has jitter.';
+comment on column push.settings.backoff_max is 'The longest wait between attempts.';
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
 comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
 comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';
@@ -249,7 +251,12 @@ create table push.alarms (
   resolved_at timestamptz,
   constraint alarms_pkey primary key (code, subject)
 );
-comment on table push.alarms is 'What an operator has to look at: one row per kind and subject, resolved when it went away by itself.';
+comment on table push.alarms is 'What an operator has to look at: one row per kind and subject, resolved when it went away by itself. For the database owner.';
+comment on column push.alarms.code is 'What kind of condition it is: a machine code, such as rule_broken.';
+comment on column push.alarms.subject is 'What it is about: a push service, a rule, a source.';
+comment on column push.alarms.message is 'What is wrong, and what to do.';
+comment on column push.alarms.last_seen_at is 'When it was last noticed.';
+comment on column push.alarms.resolved_at is 'When it went away; null while it lasts.';
 
 alter table push.alarms enable row level security;
 create policy alarms_nobody on push.alarms for all to public using (false);
@@ -490,7 +497,7 @@ create table push.hosts (
   constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
   constraint hosts_paused check ((paused_at is null) = (probe_at is null))
 );
-comment on table push.hosts is 'Push services that may be called, one a row, with their state.';
+comment on table push.hosts is 'Push services that may be called, one a row, with their state. For the database owner.';
 comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
 comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
 comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
@@ -1385,7 +1392,7 @@ begin
   );
 end;
 $$;
-comment on function push.percent_encode(text) is 'A text as one part of a URL, in which it cannot end that part.';
+comment on function push.percent_encode(text) is 'A text as one part of a URL, in which it cannot end that part. For the database owner.';
 
 -- schemas/20_messages/render_mustache.sql ---------------------------------------------------------------------
 
@@ -2109,6 +2116,8 @@ for update to authenticated using ((select public.push_user_id()) = user_id) wit
   (select public.push_user_id()) = user_id
   and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select public.push_user_id()))
 );
+comment on policy push_device_preferences_insert on public.push_device_preferences is 'their own, of a device of theirs';
+comment on policy push_device_preferences_update on public.push_device_preferences is 'their own, of a device of theirs';
 create policy push_device_preferences_delete on public.push_device_preferences
 for delete to authenticated using ((select public.push_user_id()) = user_id);
 
@@ -2606,6 +2615,7 @@ comment on table public.push_notifications is 'One message to one user or one to
 comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
 comment on column public.push_notifications.audience_topic is
   'The topic whose members it is for (push_topics.key); null when it is for one user. Not the RFC 8030 header, which is `topic`.';
+comment on column public.push_notifications.send_at is 'When it becomes due; now, unless given.';
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
 comment on column public.push_notifications.url is 'Where a click leads: a path of the app, or an https URL.';
@@ -2678,6 +2688,9 @@ create policy push_notifications_update on public.push_notifications
 for update to authenticated
 using ((select public.push_user_id()) = user_id and status not in ('scheduled', 'cancelled'))
 with check ((select public.push_user_id()) = user_id);
+comment on policy push_notifications_select on public.push_notifications is
+  'their own, and those of topics they are in; none that are scheduled or cancelled';
+comment on policy push_notifications_update on public.push_notifications is 'their own; none that are scheduled or cancelled';
 
 revoke all on public.push_notifications from anon, authenticated, service_role;
 grant select on public.push_notifications to authenticated;
@@ -2942,7 +2955,9 @@ create table push.digest_policies (
   constraint digest_policies_max_items check (max_items between 2 and 1000),
   constraint digest_policies_more_text check (more_text ~ '^[^%]*%s[^%]*$' and octet_length(more_text) <= 200)
 );
-comment on table push.digest_policies is 'Digests as declared by push.define_digest(): how long messages of a key are collected, and what the summary says.';
+comment on table push.digest_policies is 'Digests as declared by push.define_digest(): how long messages of a key are collected, and what the summary says. For the database owner.';
+comment on column push.digest_policies.url is 'Where a click on the summary leads; null: where the template or the newest item says.';
+comment on column push.digest_policies.template is 'The template (push_templates.key) of the summary, in place of title and body.';
 comment on column push.digest_policies.key is 'Applies to this key and all below it; of several that of the longest key does: deals applies to deals:42.';
 comment on column push.digest_policies.window_length is 'From the first message to the summary.';
 comment on column push.digest_policies.title is 'Of the summary; null: the newest item''s.';
@@ -3273,7 +3288,11 @@ end;
 $$;
 comment on function push.preview_template(text, text, jsonb) is
   'What a notification of this template would say in this locale, with these params or with its sample; locale is the one that was found, '
-  'bytes what the message needs at least (3993 are possible).';
+  'bytes what the message needs at least (3993 are possible). For the database owner.
+
+p_key: push_templates.key.
+p_locale: Such as de-AT; null is the default.
+p_params: The values; null: those of its sample.';
 
 create function public.push_preview_template(p_key text, p_locale text default null, p_params jsonb default null)
 returns table (
@@ -3411,7 +3430,9 @@ $$;
 comment on function push.notify(
   uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key.';
+  'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
+
+p_user_id: Whom it is for: an id of auth.users.';
 
 create function push.notify_many(
   p_user_ids uuid[],
@@ -3469,7 +3490,9 @@ $$;
 comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none).';
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none). For the database owner.
+
+p_user_ids: Whom it is for: ids of auth.users.';
 
 create function public.push_notify(
   p_user_id uuid,
@@ -3661,7 +3684,10 @@ end;
 $$;
 comment on function push.define_digest(text, interval, text, text, text, text, boolean, integer, text) is
   'Declares that messages whose digest_key is p_key, or lies below it, are collected per user and key for p_window and summarised in '
-  'one push. Again with the same key: replaces it; what is open closes at the moment it had.';
+  'one push. Again with the same key: replaces it; what is open closes at the moment it had. For the database owner.
+
+p_window: How long messages are collected, from the first one on.
+p_leading: Whether the first message goes at once, and only what follows within the window is summarised.';
 
 create function push.drop_digest(p_key text)
 returns void
@@ -3688,7 +3714,7 @@ begin
 end;
 $$;
 comment on function push.drop_digest(text) is
-  'Takes a digest back. What is open is summarised when it is due, without its texts; scheduled messages of its key go as they are.';
+  'Takes a digest back. What is open is summarised when it is due, without its texts; scheduled messages of its key go as they are. For the database owner.';
 
 create function push.check_category()
 returns trigger
@@ -4183,6 +4209,7 @@ for insert to authenticated with check (
     select from public.push_notifications as n where n.id = notification_id and n.audience_topic is not null
   )
 );
+comment on policy push_reads_insert on public.push_reads is 'their own, of messages to topics that they may read';
 create policy push_reads_update on public.push_reads
 for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_reads_delete on public.push_reads
@@ -4543,7 +4570,16 @@ create table push.deliveries (
   constraint deliveries_lease check ((state = 'sending') = (lease_until is not null)),
   constraint deliveries_finished check ((state in ('queued', 'sending')) = (finished_at is null))
 );
-comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
+comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it. For the database owner.';
+comment on column push.deliveries.state is
+  'queued, sending, sent, gone (the device is), failed, expired, suppressed (by preferences or limits) or cancelled.';
+comment on column push.deliveries.host is 'Its push service: push.hosts.origin.';
+comment on column push.deliveries.due_at is 'From then on it may be handed out.';
+comment on column push.deliveries.expires_at is 'No attempt is made after this moment.';
+comment on column push.deliveries.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
+comment on column push.deliveries.last_code is
+  'Why it ended, or waits: a machine code, such as quiet_hours, throttled or subscription_deleted.';
+comment on column push.deliveries.last_error is 'What the push service, or the attempt, said.';
 comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
@@ -4667,7 +4703,7 @@ create table push.pauses (
 );
 comment on table push.pauses is
   'What an operator has stopped, and had stopped: the whole project (neither category nor host), one category with all below it, or one '
-  'push service.';
+  'push service. For the database owner.';
 comment on column push.pauses.discard_before is
   'Set by push.resume(): what became due before this moment is cancelled instead of sent.';
 comment on column push.pauses.discarded is 'Deliveries that were cancelled for that so far.';
@@ -4692,7 +4728,7 @@ create table push.project (
   constraint project_one_row check (id)
 );
 comment on table push.project is
-  'Which project''s messages these are. It is copied along with the data: that is how a copy is told from its original.';
+  'Which project''s messages these are. It is copied along with the data: that is how a copy is told from its original. For the database owner.';
 comment on column push.project.url is 'The project that push.connect() or push.adopt() noted.';
 comment on column push.project.connected_url is
   'The project that push.connect() was given last, whose functions the bell rings. Another one than url holds everything.';
@@ -5772,7 +5808,7 @@ as $$
   order by count(*) desc;
 $$;
 comment on function push.vapid_key_usage() is
-  'How many subscriptions need each VAPID key: one that none needs can be retired.';
+  'How many subscriptions need each VAPID key: one that none needs can be retired. For the database owner.';
 
 create function push.read_bell(out url text, out secret text, out fault text, out message text)
 language plpgsql
@@ -6337,10 +6373,18 @@ end;
 $$;
 comment on function push.pause(text, text, text, timestamptz) is
   'Stops sending: of the whole project, of a category with all below it, or of a push service (an origin in push.hosts). Messages go on '
-  'being written and wait; what a dispatcher has taken already is still sent. Until push.resume(). Returns the pause and how much waits.';
+  'being written and wait; what a dispatcher has taken already is still sent. Until push.resume(). Returns the pause and how much waits. For the database owner.
+
+p_reason: What other operators read; at most 500 bytes.
+p_category: Stops this category with all below it.
+p_host: Stops this push service, an origin in push.hosts.';
 comment on function push.resume(interval, text, text, timestamptz) is
   'Ends a pause. What became due longer ago than p_discard_older_than is cancelled (last_code discarded) and stays in the inbox; null sends '
-  'everything that has not expired. Works in chunks: the first one here, the others with the claims and ticks that follow.';
+  'everything that has not expired. Works in chunks: the first one here, the others with the claims and ticks that follow. For the database owner.
+
+p_discard_older_than: What became due longer ago is cancelled; null: nothing is.
+p_category: As in push.pause().
+p_host: As in push.pause().';
 
 create function public.push_pause(p_reason text, p_category text default null, p_host text default null)
 returns jsonb
@@ -6582,7 +6626,9 @@ end;
 $$;
 comment on function push.adopt(interval, timestamptz) is
   'Says that the project which push.connect() was given last is this database''s from now on; returns its URL. What became due longer ago than '
-  'p_discard_older_than is cancelled, as push.resume() does it; null sends everything that has not expired.';
+  'p_discard_older_than is cancelled, as push.resume() does it; null sends everything that has not expired. For the database owner.
+
+p_discard_older_than: What became due longer ago is cancelled; null: nothing is.';
 
 -- schemas/50_queue/circuits.sql -------------------------------------------------------------------------------
 
@@ -7890,8 +7936,10 @@ $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic (p_audience_topic: push_topics.key; p_topic is the header of RFC 8030). Writes one row; the members '
-  'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key.';
+  'Notifies the members of a topic, which p_topic is not: that is the header of RFC 8030. Writes one row; the members '
+  'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
+
+p_audience_topic: The topic whose members it is for: push_topics.key.';
 
 create function public.push_notify_topic(
   p_audience_topic text,
@@ -8139,9 +8187,11 @@ begin
     max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))
   into v_rings, v_blocked
   from push.deliveries as d where d.notification_id = v_id;
-  if v_blocked is not null then
-    perform push.refuse(403, v_blocked, 'Nothing is sent to this account: it is banned or was deleted.',
-      'Lift the ban (auth.users.banned_until).');
+  if v_blocked = 'user_banned' then
+    perform push.refuse(403, 'user_banned', 'Nothing is sent to this account: it is banned.', 'Lift the ban (auth.users.banned_until).');
+  end if;
+  if v_blocked = 'user_deleted' then
+    perform push.refuse(403, 'user_deleted', 'Nothing is sent to this account: it was deleted.', 'Sign in with another account.');
   end if;
   if not v_rings then
     perform push.refuse(409, 'test_held_back', 'Preferences or limits currently hold back messages to this device.',
@@ -8191,7 +8241,7 @@ create table push.receipts (
   constraint receipts_action check (action is null or (event = 'action' and octet_length(action) <= 100))
 );
 comment on table push.receipts is
-  'What devices say became of a delivery: displayed, clicked, action (a button of it), dismissed; the first of each kind.';
+  'What devices say became of a delivery: displayed, clicked, action (a button of it), dismissed; the first of each kind. For the database owner.';
 comment on column push.receipts.action is 'Which button, as the notification''s presentation names it.';
 comment on column push.receipts.occurred_at is
   'When it happened by the clock of the device, which may be wrong: not before the delivery was made, nor after it was recorded.';
@@ -8409,7 +8459,7 @@ as $$
 $$;
 comment on function push.progress(uuid) is
   'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others; on how '
-  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is expanding, the total still grows.';
+  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is expanding, the total still grows. For the database owner.';
 
 create function public.push_progress(p_notification_id uuid)
 returns table (
@@ -8519,7 +8569,7 @@ end;
 $$;
 comment on function push.cancel(uuid, timestamptz) is
   'Takes a notification back: nothing more of it is expanded or sent. Returns how many deliveries were cancelled so far; of more than '
-  '10,000 the rest follows in chunks. Calling it again changes nothing but that number.';
+  '10,000 the rest follows in chunks. Calling it again changes nothing but that number. For the database owner.';
 
 create function public.push_cancel(p_notification_id uuid)
 returns bigint
@@ -8742,11 +8792,28 @@ create table push.rules (
   constraint rules_broken check ((broken is null) = (broken_since is null))
 );
 comment on table push.rules is
-  'Rules as declared by push.watch(); each has a trigger per event on its table. How they are doing: push.rule_status.';
+  'Rules as declared by push.watch(); each has a trigger per event on its table. How they are doing: push.rule_status. For the database owner.';
+comment on column push.rules.name is 'What the rule is called: 1 to 40 of a-z 0-9 _, a letter first.';
+comment on column push.rules.events is 'On which of insert, update and delete it is looked at.';
+comment on column push.rules.columns is 'On update: only rows in which one of these columns changed. Null: all.';
+comment on column push.rules.condition is 'SQL expression: only rows for which it is true. Null: all.';
+comment on column push.rules.recipients is 'SQL: a user id, an array of them, a query of them, or a function that returns any of these.';
+comment on column push.rules.title is 'SQL expression of text; null leaves it to the template.';
+comment on column push.rules.body is 'SQL expression of text; null leaves it to the template.';
+comment on column push.rules.url is 'SQL expression of where a click leads: a path of the app, or an https URL.';
+comment on column push.rules.params is 'SQL expression of jsonb that the device gets as data. Null, with columns: {"changes": rule.changes}.';
+comment on column push.rules.topic is 'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
+comment on column push.rules.idempotency_key is 'SQL expression: a second message of the same key to the same user is not made.';
+comment on column push.rules.template is 'The template (push_templates.key) that makes the text; title, body and url given beside it win.';
+comment on column push.rules.category is 'What a user can mute, hierarchical: deals, deals:stage. Not an expression.';
+comment on column push.rules.urgency is 'very-low, low, normal or high. Null: that of the template, or normal.';
+comment on column push.rules.ttl is 'Seconds a push service keeps the message for a device that is away. Null: settings.default_ttl.';
+comment on column push.rules.tag is 'SQL expression: messages of the same tag replace each other on the device.';
+comment on column push.rules.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
+comment on column push.rules.presentation is
+  'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
 comment on column push.rules.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.rules.table_name is 'What the table was called when it was last looked at: to speak of it once it is gone.';
-comment on column push.rules.template is 'The template that makes the text; title, body and url given beside it win.';
-comment on column push.rules.urgency is 'Null: that of the template, or normal.';
 comment on column push.rules.broken is 'Why it cannot work since its table or what it uses changed; null while it can. Kept by push.check_rules().';
 
 alter table push.rules enable row level security;
@@ -8785,7 +8852,7 @@ create table push.rule_errors (
   occurred_at timestamptz not null default clock_timestamp(),
   constraint rule_errors_pkey primary key (id)
 );
-comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same.';
+comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same. For the database owner.';
 comment on column push.rule_errors.row_key is
   'The primary key of the row for which no message was sent, numbers beyond 2^53 as text; null when it is about more than one row, or the '
   'table has no primary key.';
@@ -9336,7 +9403,7 @@ begin
   return found;
 end;
 $$;
-comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name.';
+comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name. For the database owner.';
 
 create function push.watch(
   p_name text,
@@ -9461,7 +9528,9 @@ comment on function push.watch(
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
   'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
-  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule.';
+  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
+
+p_table: The table to watch, with its primary key where updates are watched.';
 
 -- schemas/80_rules/rule_status.sql ----------------------------------------------------------------------------
 
@@ -9594,7 +9663,7 @@ left join lateral (
   select o.message, o.row_key, o.occurred_at from push.rule_errors as o where o.rule = r.name order by o.occurred_at desc limit 1
 ) as l on true;
 comment on view push.rule_status is
-  'Each rule with its state: intact, failing (errors within the last hour) or broken (does not fit its table), and its last error.';
+  'Each rule with its state: intact, failing (errors within the last hour) or broken (does not fit its table), and its last error. For the database owner.';
 
 create function push.rule_error_counts(p_now timestamptz)
 returns jsonb
@@ -9657,7 +9726,7 @@ begin
 end;
 $$;
 comment on function push.explain_rule(text) is
-  'What push.watch() has made of a rule: its state, the generated trigger functions and their triggers, as SQL.';
+  'What push.watch() has made of a rule: its state, the generated trigger functions and their triggers, as SQL. For the database owner.';
 
 -- schemas/83_reminders/reminders.sql --------------------------------------------------------------------------
 
@@ -9697,13 +9766,28 @@ create table push.reminders (
   constraint reminders_grace check (grace >= interval '1 minute'),
   constraint reminders_text check (num_nonnulls(title, template) > 0)
 );
-comment on table push.reminders is 'Reminders as declared by push.remind(); each has four triggers on its table.';
+comment on table push.reminders is 'Reminders as declared by push.remind(); each has four triggers on its table. For the database owner.';
+comment on column push.reminders.name is 'What the reminder is called: 1 to 40 of a-z 0-9 _, a letter first.';
+comment on column push.reminders.at is 'SQL expression over new: the time of the row, a timestamptz.';
+comment on column push.reminders.condition is 'SQL expression, looked at when the reminder is due: only rows for which it is true. Null: all.';
+comment on column push.reminders.recipients is 'SQL: a user id, an array of them, a query of them, or a function that returns any of these.';
+comment on column push.reminders.title is 'SQL expression of text; null leaves it to the template.';
+comment on column push.reminders.body is 'SQL expression of text; null leaves it to the template.';
+comment on column push.reminders.url is 'SQL expression of where a click leads: a path of the app, or an https URL.';
+comment on column push.reminders.params is 'SQL expression of jsonb that the device gets as data.';
+comment on column push.reminders.template is 'The template (push_templates.key) that makes the text; title, body and url given beside it win.';
+comment on column push.reminders.category is 'What a user can mute, hierarchical: deals, deals:stage. Not an expression.';
+comment on column push.reminders.urgency is 'very-low, low, normal or high. Null: that of the template, or normal.';
+comment on column push.reminders.ttl is 'Seconds a push service keeps the message for a device that is away. Null: settings.default_ttl.';
+comment on column push.reminders.tag is 'SQL expression: messages of the same tag replace each other on the device.';
+comment on column push.reminders.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
+comment on column push.reminders.presentation is
+  'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
 comment on column push.reminders.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.reminders.table_name is 'What the table was called when it was declared: to speak of it once it is gone.';
 comment on column push.reminders.key_columns is 'The primary key when it was declared; the moments know their rows by it.';
 comment on column push.reminders.before is 'How long before the row''s time; negative: after it.';
 comment on column push.reminders.timezone is 'In whose calendar days, months and years are counted back, as an SQL expression; UTC when null.';
-comment on column push.reminders.urgency is 'Null: that of the template, or normal.';
 comment on column push.reminders.grace is 'How much later than its moment a reminder may still be sent.';
 
 create table push.reminder_moments (
@@ -9726,7 +9810,7 @@ create table push.reminder_moments (
   constraint reminder_moments_settled check ((state = 'waiting') = (settled_at is null))
 );
 comment on table push.reminder_moments is
-  'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others.';
+  'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others. For the database owner.';
 comment on column push.reminder_moments.row_key is 'The primary key of the row, by column.';
 comment on column push.reminder_moments.event_at is 'The row''s time, of which it reminds.';
 comment on column push.reminder_moments.lapses_at is
@@ -9752,7 +9836,7 @@ create table push.reminder_errors (
   constraint reminder_errors_pkey primary key (id)
 );
 comment on table push.reminder_errors is
-  'What went wrong in a reminder, when its row was written or when it was due. The write went through all the same.';
+  'What went wrong in a reminder, when its row was written or when it was due. The write went through all the same. For the database owner.';
 comment on column push.reminder_errors.row_key is
   'The row it is about, numbers beyond 2^53 as text; null when it is about the whole reminder.';
 create index reminder_errors_reminder_idx on push.reminder_errors (reminder, occurred_at desc);
@@ -10195,7 +10279,7 @@ begin
 end;
 $$;
 comment on function push.unremind(text) is
-  'Removes a reminder with its triggers and moments; false when there was none of that name.';
+  'Removes a reminder with its triggers and moments; false when there was none of that name. For the database owner.';
 
 create function push.check_reminder_expressions(p_reminder push.reminders)
 returns void
@@ -10374,7 +10458,9 @@ comment on function push.remind(
 ) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
   'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
-  'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent.';
+  'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent. For the database owner.
+
+p_table: The table whose rows are reminded of; it has a primary key.';
 
 -- schemas/83_reminders/send_reminders.sql ---------------------------------------------------------------------
 
@@ -10684,7 +10770,7 @@ create table push.quote_history (
   constraint quote_history_value check (value = 0 or abs(value) between 1e-100 and 1e100),
   constraint quote_history_quoted_at check (isfinite(quoted_at))
 );
-comment on table push.quote_history is 'What each symbol was quoted at in the last days (settings.keep_quotes), late quotes included.';
+comment on table push.quote_history is 'What each symbol was quoted at in the last days (settings.keep_quotes), late quotes included. For the database owner.';
 
 -- In the order of its growth: keeping it is an append.
 create index quote_history_quoted_at_idx on push.quote_history (quoted_at);
@@ -10893,7 +10979,7 @@ create table push.sessions (
   applied_at timestamptz,
   constraint sessions_pkey primary key (symbol, session_date)
 );
-comment on table push.sessions is 'Days of trading, as recorded by push_record_session().';
+comment on table push.sessions is 'Days of trading, as recorded by push_record_session(). For the database owner.';
 comment on column push.sessions.counts_from is 'The midnight after it, at the exchange: from then on it is yesterday.';
 comment on column push.sessions.applied_at is 'When its levels were written, or a later session''s were there already. Null: it waits for that.';
 
@@ -11007,7 +11093,9 @@ begin
 end;
 $$;
 comment on function push.record_session(text, date, double precision, double precision, double precision, double precision, text, timestamptz) is
-  'Takes one day of trading: its levels (yesterday_high, …) hold from the midnight after it by the exchange''s clock. Told again, it is corrected.';
+  'Takes one day of trading: its levels (yesterday_high, …) hold from the midnight after it by the exchange''s clock. Told again, it is corrected. For the database owner.
+
+p_timezone: That of the exchange, such as Europe/Berlin.';
 
 create function public.push_record_session(
   p_symbol text,
@@ -12752,7 +12840,7 @@ $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
   'Records a symbol''s value, which holds until the next one, from a trigger of your own. Of two transactions, the one that '
   'commits last has recorded the last value. '
-  'Null, NaN and the infinities are ignored.';
+  'Null, NaN and the infinities are ignored. For the database owner.';
 
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_record_quotes(jsonb, timestamptz) to service_role;
@@ -12836,7 +12924,19 @@ create table push.quote_sources (
   constraint quote_sources_value_above check (value_above not in ('NaN', 'Infinity', '-Infinity'))
 );
 comment on table push.quote_sources is
-  'Where quotes are fetched from, as declared by push.define_quote_source(), and how each of these sources is doing.';
+  'Where quotes are fetched from, as declared by push.define_quote_source(), and how each of these sources is doing. For the database owner.';
+comment on column push.quote_sources.name is 'What the source is called.';
+comment on column push.quote_sources.adapter is 'How its answers are read: json or csv.';
+comment on column push.quote_sources.symbol_at is 'Where the symbol of a value stands; null where an answer is about one symbol.';
+comment on column push.quote_sources.time_at is 'Where the time of a value stands; null: the value is of when it arrives.';
+comment on column push.quote_sources.delimiter is 'Between the columns of CSV.';
+comment on column push.quote_sources.separator is 'Between the symbols in the URL.';
+comment on column push.quote_sources.batch_size is 'Symbols in one request; 50 unless given where the URL has {symbols}, otherwise 1.';
+comment on column push.quote_sources.fallback_after is
+  'How long the sources before it may have given no value of a symbol, until this one is asked for it.';
+comment on column push.quote_sources.every is 'How often it is asked.';
+comment on column push.quote_sources.timeout is 'For one request, from looking the name up to the last byte.';
+comment on column push.quote_sources.max_bytes is 'The longest answer that is read.';
 comment on column push.quote_sources.url is 'Template: {symbols} is a batch, {symbol} one symbol, {secret:PUSH_QUOTES_…} a function secret.';
 comment on column push.quote_sources.headers is 'Name to value; values may hold {secret:PUSH_QUOTES_…}, never a secret itself.';
 comment on column push.quote_sources.value_at is 'Where a value stands: a JSON path such as data[*].last, a CSV column by name or number.';
@@ -13621,7 +13721,9 @@ begin
 end;
 $$;
 comment on function push.schedule_quotes(text) is
-  'Sets how often push-alerts is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says.';
+  'Sets how often push-alerts is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
+
+p_schedule: As pg_cron has it: five fields, or "30 seconds".';
 
 -- schemas/88_quote_sources/define_source.sql ------------------------------------------------------------------
 
@@ -13688,7 +13790,7 @@ $$;
 comment on function push.define_quote_source(
   text, text, text, text, text, text, jsonb, jsonb, text, integer, integer, interval, interval, integer, numeric, interval, text, text, text
 ) is
-  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts.';
+  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts. For the database owner.';
 
 create function push.drop_quote_source(p_name text)
 returns boolean
@@ -13709,7 +13811,7 @@ begin
   return true;
 end;
 $$;
-comment on function push.drop_quote_source(text) is 'Forgets a source of quotes; what it gave stays. False when there is none of that name.';
+comment on function push.drop_quote_source(text) is 'Forgets a source of quotes; what it gave stays. False when there is none of that name. For the database owner.';
 
 -- schemas/90_operations/tick.sql ------------------------------------------------------------------------------
 
@@ -14082,7 +14184,7 @@ begin
 end;
 $$;
 comment on function push.prepare_restore() is
-  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages, settings of users, or a project.';
+  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages, settings of users, or a project. For the database owner.';
 
 -- schemas/90_operations/connect.sql ---------------------------------------------------------------------------
 
@@ -14136,7 +14238,11 @@ begin
 end;
 $$;
 comment on function push.connect(text, text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. Makes extensions and pg_cron jobs that a restore left out. A database that was another project''s is held until push.adopt().';
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. Makes extensions and pg_cron jobs that a restore left out. A database that was another project''s is held until push.adopt(). For the database owner.
+
+p_project_url: https://<ref>.supabase.co: where the functions are called.
+p_bell_secret: PUSH_BELL_SECRET of the functions.
+p_vapid_public_key: VAPID_PUBLIC_KEY of the functions; null leaves what was noted.';
 
 -- schemas/90_operations/health.sql ----------------------------------------------------------------------------
 

@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import { z } from 'zod';
-import { applyMigrations } from '../local/postgres/migrations.ts';
 import { runSupabase, withoutTls } from './supabase-cli.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
-import { withThrowawayDatabase } from './throwaway-database.ts';
+import { type WithMigrated, withMigratedDatabase } from './throwaway-database.ts';
 
 const report = z.object({
   results: z.array(z.object({ name: z.string(), level: z.string(), detail: z.string() })),
@@ -16,9 +14,11 @@ const MEANINGLESS_WHEN_NEW = 'unused_index';
  * Supabase's security and performance advisors (`supabase db advisors`) about a database with the project's
  * migrations. Returns their findings of every level.
  */
-export function checkAdvisors(project: string): Promise<string[]> {
-  return withThrowawayDatabase(async (server) => {
-    await applyMigrations({ url: server.url(), directory: join(project, 'supabase', 'migrations') });
+export function checkAdvisors(
+  project: string,
+  withMigrated: WithMigrated = withMigratedDatabase,
+): Promise<string[]> {
+  return withMigrated(project, async (server) => {
     return await withTemporaryFolder(async (folder) => {
       const flags = ['--type', 'all', '--level', 'info', '--fail-on', 'none', '--output-format', 'json'];
       const url = withoutTls(server.url());

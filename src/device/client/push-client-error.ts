@@ -1,5 +1,5 @@
 /** Every error that the client itself raises: what happened, and what to do. The database's own come with theirs. */
-const ERRORS = {
+export const CLIENT_ERRORS = {
   unsupported: [
     'This browser does not support push notifications.',
     'Open the page in a current Chrome, Edge, Firefox or Safari, not inside another app or in a private window.',
@@ -60,7 +60,7 @@ const ERRORS = {
   failed: ['The project refused the request.', 'See the message and the status.'],
 } as const;
 
-export type PushClientErrorCode = keyof typeof ERRORS;
+export type PushClientErrorCode = keyof typeof CLIENT_ERRORS;
 
 /**
  * What went wrong: `code` for programs, `message` what it was, `hint` what to do about it, and the HTTP `status` where
@@ -80,7 +80,7 @@ export class PushClientError extends Error {
       cause,
     }: { message?: string; hint?: string; status?: number; cause?: unknown } = {},
   ) {
-    const known = ERRORS[code as PushClientErrorCode] ?? ERRORS.failed;
+    const known = CLIENT_ERRORS[code as PushClientErrorCode] ?? CLIENT_ERRORS.failed;
     super(message || known[0], cause === undefined ? undefined : { cause });
     this.name = 'PushClientError';
     this.code = code;

@@ -13,7 +13,8 @@ const storable = z.string().refine((text) => !text.includes('\u0000') && text.is
 const key = storable.min(1).max(128).transform(asBase64Url);
 const device = z.object({ endpoint: storable.min(1).max(2048), p256dh: key, auth: key });
 const renewed = device.extend({ vapid_key: key.nullish() });
-const message = z.union([
+/** The body of a request to `push-events`. */
+export const deviceMessage = z.union([
   // Each is looked at alone: one that is malformed, or of a newer worker, does not take the others with it.
   z.strictObject({ receipts: z.array(z.unknown()).max(MAX_RECEIPTS) }),
   z.strictObject({ resubscribe: z.object({ old: device, new: renewed }) }),
@@ -21,7 +22,7 @@ const message = z.union([
 ]) satisfies z.ZodType<DeviceMessage<unknown>>;
 
 /** What is read: at least all that the type of devices lets them say. */
-export type ReadableMessage = z.input<typeof message>;
+export type ReadableMessage = z.input<typeof deviceMessage>;
 
 /** Reads what a device says to `push-events`, with nothing in it that cannot be stored. Throws `content_type_unsupported`, `body_malformed` and what the body's reader throws. */
 export async function readDeviceMessage(
@@ -31,7 +32,7 @@ export async function readDeviceMessage(
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
     throw new SupapushError('content_type_unsupported');
   }
-  const read = message.safeParse(parseJson(await readBody(request, MAX_BODY_BYTES)));
+  const read = deviceMessage.safeParse(parseJson(await readBody(request, MAX_BODY_BYTES)));
   if (read.success) return read.data;
   throw new SupapushError(
     'body_malformed',

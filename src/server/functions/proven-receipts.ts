@@ -4,7 +4,8 @@ import type { ReceiptTokens } from '../channels/receipt-tokens.ts';
 import { storableText } from '../channels/storable-text.ts';
 import type { Receipt } from '../database/device-events.ts';
 
-const receipt = z.object({
+/** What a device says of one delivery. */
+export const receipt = z.object({
   receipt: z.string(),
   event: z.enum(RECEIPT_EVENTS),
   action: z.string().max(MAX_ACTION_LENGTH).nullish(),

@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import { SupapushError } from '../../shared/errors.ts';
 import { createQuotePlan } from '../database/quote-plan.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { fetchQuotes } from '../quotes/fetch-quotes.ts';
 import type { ResolveDns } from '../quotes/source-address.ts';
 import { answerRequests } from './answer-requests.ts';
+import type { ready, sourcesCalled } from './answers.ts';
 import { refusedMethod, requireBell } from './bell.ts';
 import { readBellEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
@@ -27,7 +29,10 @@ export function createPushAlerts(platform: AlertsPlatform): (request: Request) =
     const refused = refusedMethod(request);
     if (refused !== undefined) return refused;
     const { supabaseUrl, secretKey, bellSecret } = readBellEnvironment(environment);
-    if (request.method === 'GET') return Response.json({ function: 'push-alerts', status: 'ok' });
+    if (request.method === 'GET') {
+      const body: z.infer<typeof ready> = { function: 'push-alerts', status: 'ok' };
+      return Response.json(body);
+    }
     await requireBell(request, bellSecret);
     const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey));
     const started = performance.now();
@@ -43,6 +48,7 @@ export function createPushAlerts(platform: AlertsPlatform): (request: Request) =
       },
     );
     waitUntil(work);
-    return Response.json({}, { status: 202 });
+    const body: z.infer<typeof sourcesCalled> = {};
+    return Response.json(body, { status: 202 });
   });
 }

@@ -13,6 +13,7 @@ import { createServerClock } from '../database/server-clock.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { answerRequests } from './answer-requests.ts';
+import type { dispatcherCalled, ready } from './answers.ts';
 import { refusedMethod, requireBell } from './bell.ts';
 import { builtOnce } from './built-once.ts';
 import { readEnvironment } from './environment.ts';
@@ -24,7 +25,8 @@ import { type BodyLimits, createBodyReader } from './read-body.ts';
 // What is under way at the end may take another minute where a push service hangs, or two for what was tried before.
 const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 70_000 };
 
-const bell = z.object({ dispatcher: z.uuid() });
+/** What the bell says. */
+export const bell = z.object({ dispatcher: z.uuid() });
 const MAX_BODY_BYTES = 1024;
 
 /**
@@ -47,13 +49,15 @@ export function createPushDispatch(
     const { bellSecret, options, problem } = await getConfiguration();
     if (request.method === 'GET') {
       if (problem !== undefined) throw problem;
-      return Response.json({ function: 'push-dispatch', status: 'ok' });
+      const body: z.infer<typeof ready> = { function: 'push-dispatch', status: 'ok' };
+      return Response.json(body);
     }
     // Before the body is read: a request without the secret must cost next to nothing.
     await requireBell(request, bellSecret);
     const { dispatcher } = readBell(await readBody(request, MAX_BODY_BYTES));
     platform.waitUntil(run(dispatcher, options, platform.log));
-    return Response.json({ dispatcher }, { status: 202 });
+    const body: z.infer<typeof dispatcherCalled> = { dispatcher };
+    return Response.json(body, { status: 202 });
   });
 }
 

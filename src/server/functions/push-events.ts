@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { DeviceMessage, PushEventsStatus, SubscriptionKeys } from '../../shared/device-message.ts';
 import { errorResponse, SupapushError } from '../../shared/errors.ts';
 import { createReceiptTokens, type ReceiptTokens } from '../channels/receipt-tokens.ts';
@@ -5,6 +6,7 @@ import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { createDeviceEvents, type DeviceEvents } from '../database/device-events.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { answerRequests } from './answer-requests.ts';
+import type { receiptsRecorded, released, resubscribed, vapidKey } from './answers.ts';
 import { builtOnce } from './built-once.ts';
 import { readDeviceMessage } from './device-message.ts';
 import { readEnvironment } from './environment.ts';
@@ -43,7 +45,7 @@ const REPEATS = { limit: 40, windowMs: 60_000 };
  *   `p256dh_invalid`, `auth_invalid`, `vapid_key_invalid`; 409 `endpoint_taken`; 404 `subscription_unknown`
  * - 405 `method_not_allowed`; 408 `body_too_slow`; 413 `body_too_large`; 415 `content_type_unsupported`
  * - 429 `too_many_requests`, `too_many_resubscriptions`
- * - 500 `internal`, `queue_answer_malformed`; 503 `queue_unreachable`, `overloaded`, `not_configured`
+ * - 500 `internal`, `queue_answer_malformed`; 503 `queue_unreachable`, `overloaded`, `not_configured`, `schema_not_exposed`
  *
  * @param limits those of bodies, as they are unless given
  */
@@ -62,7 +64,7 @@ export function createPushEvents(
     }
     const configuration = await getConfiguration();
     if (request.method === 'GET') {
-      const status: PushEventsStatus = {
+      const status: PushEventsStatus & z.infer<typeof vapidKey> = {
         function: 'push-events',
         status: 'ok',
         vapid_public_key: configuration.publicKey,
@@ -103,8 +105,10 @@ async function readConfiguration(values: Platform['environment']): Promise<Confi
   }
 }
 
+type Answer = z.infer<typeof receiptsRecorded> | z.infer<typeof resubscribed> | z.infer<typeof released>;
+
 /** Nothing reaches the database but what was proven, and of one delivery or device no more than `REPEATS`. */
-async function answer(message: DeviceMessage<unknown>, configuration: Configuration): Promise<object> {
+async function answer(message: DeviceMessage<unknown>, configuration: Configuration): Promise<Answer> {
   const { tokens, events, provenDevice, mayRepeat } = configuration;
   if ('resubscribe' in message) {
     const { old, new: given } = message.resubscribe;

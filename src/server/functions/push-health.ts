@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import { errorResponse, SupapushError } from '../../shared/errors.ts';
 import { importServiceAccount } from '../channels/fcm/service-account.ts';
 import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
 import { readHealth } from '../database/health.ts';
 import { createServiceClient } from '../database/service-client.ts';
 import { answerRequests } from './answer-requests.ts';
+import type { databaseSilent, notConfigured, publicHealth } from './answers.ts';
 import { builtOnce } from './built-once.ts';
 import { type FunctionEnvironment, readEnvironment, readSecretKey } from './environment.ts';
 import type { Platform } from './platform.ts';
@@ -68,13 +70,20 @@ async function readConfiguration(values: Record<string, string | undefined>): Pr
 
 function publicAnswer(environment: FunctionEnvironment | undefined): Response {
   if (environment === undefined) {
-    return Response.json(
-      { function: 'push-health', status: 'not_configured', configured: false },
-      { status: 503, headers: CORS },
-    );
+    const body: z.infer<typeof notConfigured> = {
+      function: 'push-health',
+      status: 'not_configured',
+      configured: false,
+    };
+    return Response.json(body, { status: 503, headers: CORS });
   }
   const [{ publicKey }] = environment.vapid;
-  const body = { function: 'push-health', status: 'ok', configured: true, vapid_public_key: publicKey };
+  const body: z.infer<typeof publicHealth> = {
+    function: 'push-health',
+    status: 'ok',
+    configured: true,
+    vapid_public_key: publicKey,
+  };
   return Response.json(body, { headers: CORS });
 }
 
@@ -83,8 +92,8 @@ async function fullAnswer(
   problem: SupapushError | undefined,
 ): Promise<Response> {
   if (environment === undefined) {
-    const reasons = [{ code: problem?.code, message: problem?.message }];
-    const body = {
+    const reasons = problem === undefined ? [] : [{ code: problem.code, message: problem.message }];
+    const body: z.infer<typeof notConfigured> = {
       function: 'push-health',
       status: 'not_configured',
       configured: false,
@@ -99,7 +108,8 @@ async function fullAnswer(
     if (!(error instanceof SupapushError) || error.code !== 'schema_not_exposed') throw error;
     return { healthy: false, reasons: [{ code: error.code, message: error.message }] };
   });
-  const body = {
+  // What else the database tells goes through as it is: `healthReport`.
+  const body: z.infer<typeof databaseSilent> = {
     function: 'push-health',
     status: health.healthy ? 'ok' : 'unhealthy',
     configured: true,

@@ -9,7 +9,12 @@ create table push.alarms (
   resolved_at timestamptz,
   constraint alarms_pkey primary key (code, subject)
 );
-comment on table push.alarms is 'What an operator has to look at: one row per kind and subject, resolved when it went away by itself.';
+comment on table push.alarms is 'What an operator has to look at: one row per kind and subject, resolved when it went away by itself. For the database owner.';
+comment on column push.alarms.code is 'What kind of condition it is: a machine code, such as rule_broken.';
+comment on column push.alarms.subject is 'What it is about: a push service, a rule, a source.';
+comment on column push.alarms.message is 'What is wrong, and what to do.';
+comment on column push.alarms.last_seen_at is 'When it was last noticed.';
+comment on column push.alarms.resolved_at is 'When it went away; null while it lasts.';
 
 alter table push.alarms enable row level security;
 create policy alarms_nobody on push.alarms for all to public using (false);

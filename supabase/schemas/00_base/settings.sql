@@ -45,12 +45,14 @@ create table push.settings (
     and push.has_usable_host(app_url)
   )
 );
-comment on table push.settings is 'Limits and intervals of this project: one row, changed by the database owner.';
+comment on table push.settings is 'Limits and intervals of this project: one row. For the database owner.';
 comment on column push.settings.max_subscriptions_per_user is 'Devices one user may register.';
 comment on column push.settings.default_ttl is 'Seconds a push service keeps an undelivered message (RFC 8030 TTL) when the notification says nothing else.';
 comment on column push.settings.max_attempts is 'Attempts before a delivery that keeps failing is given up.';
 comment on column push.settings.max_unanswered is
   'How often a message is sent whose push service does not answer in time: it was probably taken, and each repeat may reach its device.';
+comment on column push.settings.backoff_base is 'The first wait between attempts; it doubles with each, and has jitter.';
+comment on column push.settings.backoff_max is 'The longest wait between attempts.';
 comment on column push.settings.delivery_lease is 'How long a dispatcher may hold a delivery without a heartbeat before it is handed out again.';
 comment on column push.settings.dispatcher_lease is 'How long after its last sign of life a dispatcher counts as live.';
 comment on column push.settings.call_lease is 'How long a rung dispatcher has to appear before the bell may be rung again.';

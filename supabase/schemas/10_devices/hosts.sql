@@ -49,7 +49,7 @@ create table push.hosts (
   constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
   constraint hosts_paused check ((paused_at is null) = (probe_at is null))
 );
-comment on table push.hosts is 'Push services that may be called, one a row, with their state.';
+comment on table push.hosts is 'Push services that may be called, one a row, with their state. For the database owner.';
 comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
 comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
 comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';

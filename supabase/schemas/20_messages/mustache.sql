@@ -163,4 +163,4 @@ begin
   );
 end;
 $$;
-comment on function push.percent_encode(text) is 'A text as one part of a URL, in which it cannot end that part.';
+comment on function push.percent_encode(text) is 'A text as one part of a URL, in which it cannot end that part. For the database owner.';

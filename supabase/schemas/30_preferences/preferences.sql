@@ -95,6 +95,8 @@ for update to authenticated using ((select public.push_user_id()) = user_id) wit
   (select public.push_user_id()) = user_id
   and exists (select from public.push_subscriptions as s where s.id = subscription_id and s.user_id = (select public.push_user_id()))
 );
+comment on policy push_device_preferences_insert on public.push_device_preferences is 'their own, of a device of theirs';
+comment on policy push_device_preferences_update on public.push_device_preferences is 'their own, of a device of theirs';
 create policy push_device_preferences_delete on public.push_device_preferences
 for delete to authenticated using ((select public.push_user_id()) = user_id);
 

@@ -144,7 +144,11 @@ end;
 $$;
 comment on function push.preview_template(text, text, jsonb) is
   'What a notification of this template would say in this locale, with these params or with its sample; locale is the one that was found, '
-  'bytes what the message needs at least (3993 are possible).';
+  'bytes what the message needs at least (3993 are possible). For the database owner.
+
+p_key: push_templates.key.
+p_locale: Such as de-AT; null is the default.
+p_params: The values; null: those of its sample.';
 
 create function public.push_preview_template(p_key text, p_locale text default null, p_params jsonb default null)
 returns table (

@@ -29,7 +29,9 @@ create table push.digest_policies (
   constraint digest_policies_max_items check (max_items between 2 and 1000),
   constraint digest_policies_more_text check (more_text ~ '^[^%]*%s[^%]*$' and octet_length(more_text) <= 200)
 );
-comment on table push.digest_policies is 'Digests as declared by push.define_digest(): how long messages of a key are collected, and what the summary says.';
+comment on table push.digest_policies is 'Digests as declared by push.define_digest(): how long messages of a key are collected, and what the summary says. For the database owner.';
+comment on column push.digest_policies.url is 'Where a click on the summary leads; null: where the template or the newest item says.';
+comment on column push.digest_policies.template is 'The template (push_templates.key) of the summary, in place of title and body.';
 comment on column push.digest_policies.key is 'Applies to this key and all below it; of several that of the longest key does: deals applies to deals:42.';
 comment on column push.digest_policies.window_length is 'From the first message to the summary.';
 comment on column push.digest_policies.title is 'Of the summary; null: the newest item''s.';

@@ -53,6 +53,7 @@ comment on table public.push_notifications is 'One message to one user or one to
 comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
 comment on column public.push_notifications.audience_topic is
   'The topic whose members it is for (push_topics.key); null when it is for one user. Not the RFC 8030 header, which is `topic`.';
+comment on column public.push_notifications.send_at is 'When it becomes due; now, unless given.';
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
 comment on column public.push_notifications.url is 'Where a click leads: a path of the app, or an https URL.';
@@ -125,6 +126,9 @@ create policy push_notifications_update on public.push_notifications
 for update to authenticated
 using ((select public.push_user_id()) = user_id and status not in ('scheduled', 'cancelled'))
 with check ((select public.push_user_id()) = user_id);
+comment on policy push_notifications_select on public.push_notifications is
+  'their own, and those of topics they are in; none that are scheduled or cancelled';
+comment on policy push_notifications_update on public.push_notifications is 'their own; none that are scheduled or cancelled';
 
 revoke all on public.push_notifications from anon, authenticated, service_role;
 grant select on public.push_notifications to authenticated;

@@ -104,7 +104,9 @@ $$;
 comment on function push.notify(
   uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key.';
+  'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
+
+p_user_id: Whom it is for: an id of auth.users.';
 
 create function push.notify_many(
   p_user_ids uuid[],
@@ -162,7 +164,9 @@ $$;
 comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none).';
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none). For the database owner.
+
+p_user_ids: Whom it is for: ids of auth.users.';
 
 create function public.push_notify(
   p_user_id uuid,

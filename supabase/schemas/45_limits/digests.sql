@@ -55,7 +55,10 @@ end;
 $$;
 comment on function push.define_digest(text, interval, text, text, text, text, boolean, integer, text) is
   'Declares that messages whose digest_key is p_key, or lies below it, are collected per user and key for p_window and summarised in '
-  'one push. Again with the same key: replaces it; what is open closes at the moment it had.';
+  'one push. Again with the same key: replaces it; what is open closes at the moment it had. For the database owner.
+
+p_window: How long messages are collected, from the first one on.
+p_leading: Whether the first message goes at once, and only what follows within the window is summarised.';
 
 create function push.drop_digest(p_key text)
 returns void
@@ -82,7 +85,7 @@ begin
 end;
 $$;
 comment on function push.drop_digest(text) is
-  'Takes a digest back. What is open is summarised when it is due, without its texts; scheduled messages of its key go as they are.';
+  'Takes a digest back. What is open is summarised when it is due, without its texts; scheduled messages of its key go as they are. For the database owner.';
 
 create function push.check_category()
 returns trigger

@@ -43,6 +43,7 @@ for insert to authenticated with check (
     select from public.push_notifications as n where n.id = notification_id and n.audience_topic is not null
   )
 );
+comment on policy push_reads_insert on public.push_reads is 'their own, of messages to topics that they may read';
 create policy push_reads_update on public.push_reads
 for update to authenticated using ((select public.push_user_id()) = user_id) with check ((select public.push_user_id()) = user_id);
 create policy push_reads_delete on public.push_reads

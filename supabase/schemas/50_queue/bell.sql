@@ -17,7 +17,7 @@ as $$
   order by count(*) desc;
 $$;
 comment on function push.vapid_key_usage() is
-  'How many subscriptions need each VAPID key: one that none needs can be retired.';
+  'How many subscriptions need each VAPID key: one that none needs can be retired. For the database owner.';
 
 create function push.read_bell(out url text, out secret text, out fault text, out message text)
 language plpgsql

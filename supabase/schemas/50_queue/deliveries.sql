@@ -43,7 +43,16 @@ create table push.deliveries (
   constraint deliveries_lease check ((state = 'sending') = (lease_until is not null)),
   constraint deliveries_finished check ((state in ('queued', 'sending')) = (finished_at is null))
 );
-comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it.';
+comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it. For the database owner.';
+comment on column push.deliveries.state is
+  'queued, sending, sent, gone (the device is), failed, expired, suppressed (by preferences or limits) or cancelled.';
+comment on column push.deliveries.host is 'Its push service: push.hosts.origin.';
+comment on column push.deliveries.due_at is 'From then on it may be handed out.';
+comment on column push.deliveries.expires_at is 'No attempt is made after this moment.';
+comment on column push.deliveries.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
+comment on column push.deliveries.last_code is
+  'Why it ended, or waits: a machine code, such as quiet_hours, throttled or subscription_deleted.';
+comment on column push.deliveries.last_error is 'What the push service, or the attempt, said.';
 comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';

@@ -21,7 +21,7 @@ create table push.pauses (
 );
 comment on table push.pauses is
   'What an operator has stopped, and had stopped: the whole project (neither category nor host), one category with all below it, or one '
-  'push service.';
+  'push service. For the database owner.';
 comment on column push.pauses.discard_before is
   'Set by push.resume(): what became due before this moment is cancelled instead of sent.';
 comment on column push.pauses.discarded is 'Deliveries that were cancelled for that so far.';
@@ -46,7 +46,7 @@ create table push.project (
   constraint project_one_row check (id)
 );
 comment on table push.project is
-  'Which project''s messages these are. It is copied along with the data: that is how a copy is told from its original.';
+  'Which project''s messages these are. It is copied along with the data: that is how a copy is told from its original. For the database owner.';
 comment on column push.project.url is 'The project that push.connect() or push.adopt() noted.';
 comment on column push.project.connected_url is
   'The project that push.connect() was given last, whose functions the bell rings. Another one than url holds everything.';

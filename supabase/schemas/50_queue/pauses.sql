@@ -203,10 +203,18 @@ end;
 $$;
 comment on function push.pause(text, text, text, timestamptz) is
   'Stops sending: of the whole project, of a category with all below it, or of a push service (an origin in push.hosts). Messages go on '
-  'being written and wait; what a dispatcher has taken already is still sent. Until push.resume(). Returns the pause and how much waits.';
+  'being written and wait; what a dispatcher has taken already is still sent. Until push.resume(). Returns the pause and how much waits. For the database owner.
+
+p_reason: What other operators read; at most 500 bytes.
+p_category: Stops this category with all below it.
+p_host: Stops this push service, an origin in push.hosts.';
 comment on function push.resume(interval, text, text, timestamptz) is
   'Ends a pause. What became due longer ago than p_discard_older_than is cancelled (last_code discarded) and stays in the inbox; null sends '
-  'everything that has not expired. Works in chunks: the first one here, the others with the claims and ticks that follow.';
+  'everything that has not expired. Works in chunks: the first one here, the others with the claims and ticks that follow. For the database owner.
+
+p_discard_older_than: What became due longer ago is cancelled; null: nothing is.
+p_category: As in push.pause().
+p_host: As in push.pause().';
 
 create function public.push_pause(p_reason text, p_category text default null, p_host text default null)
 returns jsonb

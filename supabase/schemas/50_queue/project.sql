@@ -178,4 +178,6 @@ end;
 $$;
 comment on function push.adopt(interval, timestamptz) is
   'Says that the project which push.connect() was given last is this database''s from now on; returns its URL. What became due longer ago than '
-  'p_discard_older_than is cancelled, as push.resume() does it; null sends everything that has not expired.';
+  'p_discard_older_than is cancelled, as push.resume() does it; null sends everything that has not expired. For the database owner.
+
+p_discard_older_than: What became due longer ago is cancelled; null: nothing is.';

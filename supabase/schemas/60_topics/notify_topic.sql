@@ -59,8 +59,10 @@ $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic (p_audience_topic: push_topics.key; p_topic is the header of RFC 8030). Writes one row; the members '
-  'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key.';
+  'Notifies the members of a topic, which p_topic is not: that is the header of RFC 8030. Writes one row; the members '
+  'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
+
+p_audience_topic: The topic whose members it is for: push_topics.key.';
 
 create function public.push_notify_topic(
   p_audience_topic text,

@@ -200,9 +200,11 @@ begin
     max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))
   into v_rings, v_blocked
   from push.deliveries as d where d.notification_id = v_id;
-  if v_blocked is not null then
-    perform push.refuse(403, v_blocked, 'Nothing is sent to this account: it is banned or was deleted.',
-      'Lift the ban (auth.users.banned_until).');
+  if v_blocked = 'user_banned' then
+    perform push.refuse(403, 'user_banned', 'Nothing is sent to this account: it is banned.', 'Lift the ban (auth.users.banned_until).');
+  end if;
+  if v_blocked = 'user_deleted' then
+    perform push.refuse(403, 'user_deleted', 'Nothing is sent to this account: it was deleted.', 'Sign in with another account.');
   end if;
   if not v_rings then
     perform push.refuse(409, 'test_held_back', 'Preferences or limits currently hold back messages to this device.',

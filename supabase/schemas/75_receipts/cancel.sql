@@ -25,7 +25,7 @@ end;
 $$;
 comment on function push.cancel(uuid, timestamptz) is
   'Takes a notification back: nothing more of it is expanded or sent. Returns how many deliveries were cancelled so far; of more than '
-  '10,000 the rest follows in chunks. Calling it again changes nothing but that number.';
+  '10,000 the rest follows in chunks. Calling it again changes nothing but that number. For the database owner.';
 
 create function public.push_cancel(p_notification_id uuid)
 returns bigint

@@ -68,7 +68,7 @@ as $$
 $$;
 comment on function push.progress(uuid) is
   'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others; on how '
-  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is expanding, the total still grows.';
+  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is expanding, the total still grows. For the database owner.';
 
 create function public.push_progress(p_notification_id uuid)
 returns table (

@@ -14,7 +14,7 @@ create table push.receipts (
   constraint receipts_action check (action is null or (event = 'action' and octet_length(action) <= 100))
 );
 comment on table push.receipts is
-  'What devices say became of a delivery: displayed, clicked, action (a button of it), dismissed; the first of each kind.';
+  'What devices say became of a delivery: displayed, clicked, action (a button of it), dismissed; the first of each kind. For the database owner.';
 comment on column push.receipts.action is 'Which button, as the notification''s presentation names it.';
 comment on column push.receipts.occurred_at is
   'When it happened by the clock of the device, which may be wrong: not before the delivery was made, nor after it was recorded.';

@@ -12,7 +12,7 @@ create table push.rule_errors (
   occurred_at timestamptz not null default clock_timestamp(),
   constraint rule_errors_pkey primary key (id)
 );
-comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same.';
+comment on table push.rule_errors is 'What went wrong in a rule. The write that fired it went through all the same. For the database owner.';
 comment on column push.rule_errors.row_key is
   'The primary key of the row for which no message was sent, numbers beyond 2^53 as text; null when it is about more than one row, or the '
   'table has no primary key.';

@@ -127,7 +127,7 @@ left join lateral (
   select o.message, o.row_key, o.occurred_at from push.rule_errors as o where o.rule = r.name order by o.occurred_at desc limit 1
 ) as l on true;
 comment on view push.rule_status is
-  'Each rule with its state: intact, failing (errors within the last hour) or broken (does not fit its table), and its last error.';
+  'Each rule with its state: intact, failing (errors within the last hour) or broken (does not fit its table), and its last error. For the database owner.';
 
 create function push.rule_error_counts(p_now timestamptz)
 returns jsonb
@@ -190,4 +190,4 @@ begin
 end;
 $$;
 comment on function push.explain_rule(text) is
-  'What push.watch() has made of a rule: its state, the generated trigger functions and their triggers, as SQL.';
+  'What push.watch() has made of a rule: its state, the generated trigger functions and their triggers, as SQL. For the database owner.';

@@ -124,7 +124,7 @@ begin
   return found;
 end;
 $$;
-comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name.';
+comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name. For the database owner.';
 
 create function push.watch(
   p_name text,
@@ -249,4 +249,6 @@ comment on function push.watch(
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
   'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
-  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule.';
+  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
+
+p_table: The table to watch, with its primary key where updates are watched.';

@@ -18,7 +18,7 @@ begin
 end;
 $$;
 comment on function push.unremind(text) is
-  'Removes a reminder with its triggers and moments; false when there was none of that name.';
+  'Removes a reminder with its triggers and moments; false when there was none of that name. For the database owner.';
 
 create function push.check_reminder_expressions(p_reminder push.reminders)
 returns void
@@ -197,4 +197,6 @@ comment on function push.remind(
 ) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
   'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
-  'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent.';
+  'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent. For the database owner.
+
+p_table: The table whose rows are reminded of; it has a primary key.';

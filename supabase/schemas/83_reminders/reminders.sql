@@ -34,13 +34,28 @@ create table push.reminders (
   constraint reminders_grace check (grace >= interval '1 minute'),
   constraint reminders_text check (num_nonnulls(title, template) > 0)
 );
-comment on table push.reminders is 'Reminders as declared by push.remind(); each has four triggers on its table.';
+comment on table push.reminders is 'Reminders as declared by push.remind(); each has four triggers on its table. For the database owner.';
+comment on column push.reminders.name is 'What the reminder is called: 1 to 40 of a-z 0-9 _, a letter first.';
+comment on column push.reminders.at is 'SQL expression over new: the time of the row, a timestamptz.';
+comment on column push.reminders.condition is 'SQL expression, looked at when the reminder is due: only rows for which it is true. Null: all.';
+comment on column push.reminders.recipients is 'SQL: a user id, an array of them, a query of them, or a function that returns any of these.';
+comment on column push.reminders.title is 'SQL expression of text; null leaves it to the template.';
+comment on column push.reminders.body is 'SQL expression of text; null leaves it to the template.';
+comment on column push.reminders.url is 'SQL expression of where a click leads: a path of the app, or an https URL.';
+comment on column push.reminders.params is 'SQL expression of jsonb that the device gets as data.';
+comment on column push.reminders.template is 'The template (push_templates.key) that makes the text; title, body and url given beside it win.';
+comment on column push.reminders.category is 'What a user can mute, hierarchical: deals, deals:stage. Not an expression.';
+comment on column push.reminders.urgency is 'very-low, low, normal or high. Null: that of the template, or normal.';
+comment on column push.reminders.ttl is 'Seconds a push service keeps the message for a device that is away. Null: settings.default_ttl.';
+comment on column push.reminders.tag is 'SQL expression: messages of the same tag replace each other on the device.';
+comment on column push.reminders.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
+comment on column push.reminders.presentation is
+  'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
 comment on column push.reminders.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.reminders.table_name is 'What the table was called when it was declared: to speak of it once it is gone.';
 comment on column push.reminders.key_columns is 'The primary key when it was declared; the moments know their rows by it.';
 comment on column push.reminders.before is 'How long before the row''s time; negative: after it.';
 comment on column push.reminders.timezone is 'In whose calendar days, months and years are counted back, as an SQL expression; UTC when null.';
-comment on column push.reminders.urgency is 'Null: that of the template, or normal.';
 comment on column push.reminders.grace is 'How much later than its moment a reminder may still be sent.';
 
 create table push.reminder_moments (
@@ -63,7 +78,7 @@ create table push.reminder_moments (
   constraint reminder_moments_settled check ((state = 'waiting') = (settled_at is null))
 );
 comment on table push.reminder_moments is
-  'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others.';
+  'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others. For the database owner.';
 comment on column push.reminder_moments.row_key is 'The primary key of the row, by column.';
 comment on column push.reminder_moments.event_at is 'The row''s time, of which it reminds.';
 comment on column push.reminder_moments.lapses_at is
@@ -89,7 +104,7 @@ create table push.reminder_errors (
   constraint reminder_errors_pkey primary key (id)
 );
 comment on table push.reminder_errors is
-  'What went wrong in a reminder, when its row was written or when it was due. The write went through all the same.';
+  'What went wrong in a reminder, when its row was written or when it was due. The write went through all the same. For the database owner.';
 comment on column push.reminder_errors.row_key is
   'The row it is about, numbers beyond 2^53 as text; null when it is about the whole reminder.';
 create index reminder_errors_reminder_idx on push.reminder_errors (reminder, occurred_at desc);

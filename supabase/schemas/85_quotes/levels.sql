@@ -59,7 +59,7 @@ create table push.sessions (
   applied_at timestamptz,
   constraint sessions_pkey primary key (symbol, session_date)
 );
-comment on table push.sessions is 'Days of trading, as recorded by push_record_session().';
+comment on table push.sessions is 'Days of trading, as recorded by push_record_session(). For the database owner.';
 comment on column push.sessions.counts_from is 'The midnight after it, at the exchange: from then on it is yesterday.';
 comment on column push.sessions.applied_at is 'When its levels were written, or a later session''s were there already. Null: it waits for that.';
 
@@ -173,7 +173,9 @@ begin
 end;
 $$;
 comment on function push.record_session(text, date, double precision, double precision, double precision, double precision, text, timestamptz) is
-  'Takes one day of trading: its levels (yesterday_high, …) hold from the midnight after it by the exchange''s clock. Told again, it is corrected.';
+  'Takes one day of trading: its levels (yesterday_high, …) hold from the midnight after it by the exchange''s clock. Told again, it is corrected. For the database owner.
+
+p_timezone: That of the exchange, such as Europe/Berlin.';
 
 create function public.push_record_session(
   p_symbol text,

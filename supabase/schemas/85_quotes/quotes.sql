@@ -54,7 +54,7 @@ create table push.quote_history (
   constraint quote_history_value check (value = 0 or abs(value) between 1e-100 and 1e100),
   constraint quote_history_quoted_at check (isfinite(quoted_at))
 );
-comment on table push.quote_history is 'What each symbol was quoted at in the last days (settings.keep_quotes), late quotes included.';
+comment on table push.quote_history is 'What each symbol was quoted at in the last days (settings.keep_quotes), late quotes included. For the database owner.';
 
 -- In the order of its growth: keeping it is an append.
 create index quote_history_quoted_at_idx on push.quote_history (quoted_at);

@@ -174,7 +174,7 @@ $$;
 comment on function push.record_quote(text, double precision, timestamptz) is
   'Records a symbol''s value, which holds until the next one, from a trigger of your own. Of two transactions, the one that '
   'commits last has recorded the last value. '
-  'Null, NaN and the infinities are ignored.';
+  'Null, NaN and the infinities are ignored. For the database owner.';
 
 revoke all on function public.push_record_quotes(jsonb, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_record_quotes(jsonb, timestamptz) to service_role;

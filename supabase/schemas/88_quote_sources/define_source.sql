@@ -61,7 +61,7 @@ $$;
 comment on function push.define_quote_source(
   text, text, text, text, text, text, jsonb, jsonb, text, integer, integer, interval, interval, integer, numeric, interval, text, text, text
 ) is
-  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts.';
+  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts. For the database owner.';
 
 create function push.drop_quote_source(p_name text)
 returns boolean
@@ -82,4 +82,4 @@ begin
   return true;
 end;
 $$;
-comment on function push.drop_quote_source(text) is 'Forgets a source of quotes; what it gave stays. False when there is none of that name.';
+comment on function push.drop_quote_source(text) is 'Forgets a source of quotes; what it gave stays. False when there is none of that name. For the database owner.';

@@ -75,7 +75,19 @@ create table push.quote_sources (
   constraint quote_sources_value_above check (value_above not in ('NaN', 'Infinity', '-Infinity'))
 );
 comment on table push.quote_sources is
-  'Where quotes are fetched from, as declared by push.define_quote_source(), and how each of these sources is doing.';
+  'Where quotes are fetched from, as declared by push.define_quote_source(), and how each of these sources is doing. For the database owner.';
+comment on column push.quote_sources.name is 'What the source is called.';
+comment on column push.quote_sources.adapter is 'How its answers are read: json or csv.';
+comment on column push.quote_sources.symbol_at is 'Where the symbol of a value stands; null where an answer is about one symbol.';
+comment on column push.quote_sources.time_at is 'Where the time of a value stands; null: the value is of when it arrives.';
+comment on column push.quote_sources.delimiter is 'Between the columns of CSV.';
+comment on column push.quote_sources.separator is 'Between the symbols in the URL.';
+comment on column push.quote_sources.batch_size is 'Symbols in one request; 50 unless given where the URL has {symbols}, otherwise 1.';
+comment on column push.quote_sources.fallback_after is
+  'How long the sources before it may have given no value of a symbol, until this one is asked for it.';
+comment on column push.quote_sources.every is 'How often it is asked.';
+comment on column push.quote_sources.timeout is 'For one request, from looking the name up to the last byte.';
+comment on column push.quote_sources.max_bytes is 'The longest answer that is read.';
 comment on column push.quote_sources.url is 'Template: {symbols} is a batch, {symbol} one symbol, {secret:PUSH_QUOTES_…} a function secret.';
 comment on column push.quote_sources.headers is 'Name to value; values may hold {secret:PUSH_QUOTES_…}, never a secret itself.';
 comment on column push.quote_sources.value_at is 'Where a value stands: a JSON path such as data[*].last, a CSV column by name or number.';

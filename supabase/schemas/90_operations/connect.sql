@@ -48,4 +48,8 @@ begin
 end;
 $$;
 comment on function push.connect(text, text, text) is
-  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. Makes extensions and pg_cron jobs that a restore left out. A database that was another project''s is held until push.adopt().';
+  'Writes the two Vault entries by which the database rings push-dispatch, the project''s URL and the bell''s secret; notes the VAPID key that new subscriptions are made with, and which project this is. Makes extensions and pg_cron jobs that a restore left out. A database that was another project''s is held until push.adopt(). For the database owner.
+
+p_project_url: https://<ref>.supabase.co: where the functions are called.
+p_bell_secret: PUSH_BELL_SECRET of the functions.
+p_vapid_public_key: VAPID_PUBLIC_KEY of the functions; null leaves what was noted.';

@@ -38,4 +38,4 @@ begin
 end;
 $$;
 comment on function push.prepare_restore() is
-  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages, settings of users, or a project.';
+  'Empties every table of ours in a database that was migrated and never used, so that a dump of another one''s data goes in whole. Refused where there are devices, messages, settings of users, or a project. For the database owner.';

@@ -1,5 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
+import { healthReport, publicHealth } from '../../../src/server/functions/answers.ts';
 import { createPushHealth } from '../../../src/server/functions/push-health.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useStack } from '../../support/stack.ts';
@@ -41,6 +42,11 @@ test('the secret key opens the whole report, once the tick has run', async () =>
     alarms: [],
     last_tick_at: expect.any(String),
   });
+});
+
+test('both answers are what docs/reference/openapi.json says of them, and nothing else', async () => {
+  publicHealth.parse(await (await ask()).json());
+  healthReport.parse(await (await ask({ apikey: stack().secretKey })).json());
 });
 
 test('a wrong secret key is refused, not answered like a stranger', async () => {

@@ -69,6 +69,7 @@ const FORBIDDEN = {
   'src/cli/planted.ts': '../../tools/local/stack.ts',
   'tools/local/planted.ts': '../demo/narrator.ts',
   'tools/quality/planted.ts': '../../test/support/stack.ts',
+  'tools/reference/planted.ts': '../commands/check.ts',
   'tools/build/planted.ts': '../local/stack.ts',
   'tools/deploy/planted.ts': '../commands/check.ts',
   'tools/demo/planted.ts': '../quality/steps.ts',

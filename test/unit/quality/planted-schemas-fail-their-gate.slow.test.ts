@@ -14,9 +14,9 @@ const MIGRATION = 'supabase/migrations/20990101000000_planted.sql';
 
 test('a schema that changes without its migration is found, and a migration without its snapshot', async () => {
   await withPlantedProject(async ({ directory, append, write }) => {
-    await append(ALARMS, "\ncomment on column push.alarms.code is 'Planted.';\n");
+    await append(ALARMS, "\ncomment on column push.alarms.raised_at is 'Planted.';\n");
     expect(await checkSchema(directory)).toEqual([
-      'comment column push.alarms.code is in the schema only',
+      'comment column push.alarms.raised_at is in the schema only',
       'Run: npm run schema',
     ]);
     await write(SCHEMA_MIGRATION, writeSchemaMigration(await readSchema(directory)));
@@ -73,6 +73,11 @@ const ONLY_MIGRATED: [what: string, statement: string, problem: string][] = [
     'a trigger that is off',
     'alter table push.settings disable trigger settings_keep;',
     'trigger push.settings settings_keep differs',
+  ],
+  [
+    'what a policy is said to be',
+    "comment on policy settings_nobody on push.settings is 'Planted.';",
+    'comment policy push.settings settings_nobody is in the migrations only',
   ],
   [
     'a cron job',

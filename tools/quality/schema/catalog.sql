@@ -128,6 +128,9 @@ with
       select 'type', t.oid::regtype::text, pg_catalog.obj_description(t.oid, 'pg_type')
       from pg_catalog.pg_type as t join spaces as s on s.oid = t.typnamespace
       union all
+      select 'policy', format('%s %I', r.name, p.polname), pg_catalog.obj_description(p.oid, 'pg_policy')
+      from relations as r join pg_catalog.pg_policy as p on p.polrelid = r.oid
+      union all
       select 'constraint', format('%s %I', r.name, c.conname), pg_catalog.obj_description(c.oid, 'pg_constraint')
       from relations as r join pg_catalog.pg_constraint as c on c.conrelid = r.oid
     ) as d (kind, name, text)
