@@ -2481,15 +2481,26 @@ comment on function push.category_of(text) is
 create type push.verdict as (state text, due_at timestamptz, finished_at timestamptz, code text);
 comment on type push.verdict is 'What becomes of a delivery instead of being sent, when (null: as it was), and why: push.deliveries.last_code.';
 
+-- Wherever deliveries are made or claimed, one is looked up here by its key, and only what is found is judged: users without
+-- preferences who are not banned cost no judgement.
+create view push.judged_devices
+with (security_invoker = true)
+as
+select s.id as subscription_id, p as preferences, o as device_preferences, u.banned_until, u.deleted_at
+from public.push_subscriptions as s
+left join public.push_preferences as p on p.user_id = s.user_id
+left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
+where p.user_id is not null or o.user_id is not null or u.id is not null;
+comment on view push.judged_devices is
+  'Devices for which messages have to be judged, by what: preferences of their user or of their own, a ban, a soft deletion.';
+
 create function push.judge(
-  p_user public.push_preferences,
-  p_device public.push_device_preferences,
+  p_device push.judged_devices,
   p_category text,
   p_urgency text,
   p_expires_at timestamptz,
-  p_at timestamptz,
-  p_banned_until timestamptz default null,
-  p_deleted_at timestamptz default null
+  p_at timestamptz
 )
 returns push.verdict
 language plpgsql
@@ -2497,35 +2508,37 @@ stable
 set search_path = ''
 as $$
 declare
+  v_user public.push_preferences := p_device.preferences;
+  v_own public.push_device_preferences := p_device.device_preferences;
   v_until timestamptz;
   v_category public.push_categories;
   v_pass text[];
 begin
   -- A user who may not sign in gets no push, and not all of them at once when a ban ends: the messages are in the inbox.
-  if p_deleted_at is not null then
+  if p_device.deleted_at is not null then
     return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
   end if;
-  if p_banned_until > p_at then
+  if p_device.banned_until > p_at then
     return row('suppressed', null, p_at, 'user_banned')::push.verdict;
   end if;
-  if not coalesce(p_device.enabled, p_user.enabled, true) then
-    return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
+  if not coalesce(v_own.enabled, v_user.enabled, true) then
+    return row('suppressed', null, p_at, case when v_own.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
   -- A category that the user muted stays muted, even if the project marks it as critical.
   if exists (
-    select from unnest(coalesce(p_device.muted_categories, p_user.muted_categories)) as m (key)
+    select from unnest(coalesce(v_own.muted_categories, v_user.muted_categories)) as m (key)
     where p_category = m.key or starts_with(p_category, m.key || ':')
   ) then
-    return row('suppressed', null, p_at, case when p_device.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
+    return row('suppressed', null, p_at, case when v_own.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
   end if;
 
-  p_user.timezone := coalesce(p_device.timezone, p_user.timezone);
-  if p_device.quiet_from is not null or p_device.quiet_by_weekday is not null then
-    p_user.quiet_from := p_device.quiet_from;
-    p_user.quiet_until := p_device.quiet_until;
-    p_user.quiet_by_weekday := p_device.quiet_by_weekday;
+  v_user.timezone := coalesce(v_own.timezone, v_user.timezone);
+  if v_own.quiet_from is not null or v_own.quiet_by_weekday is not null then
+    v_user.quiet_from := v_own.quiet_from;
+    v_user.quiet_until := v_own.quiet_until;
+    v_user.quiet_by_weekday := v_own.quiet_by_weekday;
   end if;
-  v_until := push.quiet_until(p_user, p_at);
+  v_until := push.quiet_until(v_user, p_at);
   if v_until is null then
     return null;
   end if;
@@ -2544,9 +2557,8 @@ begin
   return row('queued', v_until, null, 'quiet_hours')::push.verdict;
 end;
 $$;
-comment on function push.judge(
-  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz, timestamptz, timestamptz
-) is 'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
+comment on function push.judge(push.judged_devices, text, text, timestamptz, timestamptz) is
+  'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
   'device at this moment; null: it may ring.';
 
 -- schemas/40_notifications/notifications.sql ------------------------------------------------------------------
@@ -3715,15 +3727,161 @@ create trigger push_categories_check
 before insert or update of critical, quiet_hours, throttle_overflow on public.push_categories
 for each row execute function push.check_category();
 
+-- schemas/45_limits/wanted.sql --------------------------------------------------------------------------------
+
+-- Whether a user wants messages of a category at all: what is muted joins no digest and counts against no limit.
+
+create function push.is_wanted(p_user_id uuid, p_category text, p_now timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from auth.users as u where u.id = p_user_id and (u.banned_until > p_now or u.deleted_at is not null)
+  ) then
+    return false;
+  end if;
+  if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
+    and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
+    return true;
+  end if;
+  -- Without a device no preference can refuse it.
+  return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
+    select from public.push_subscriptions as s
+    left join push.judged_devices as w on w.subscription_id = s.id
+    where s.user_id = p_user_id
+      and coalesce((push.judge(w, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+  );
+end;
+$$;
+comment on function push.is_wanted(uuid, text, timestamptz) is
+  'Whether a user has not muted this category or everything, on all devices there are, and is not banned. Quiet hours are no such thing.';
+
+create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(bool_or(push.quiet_until(p, p_at) is not null), false)
+  from public.push_preferences as p, push.settings as s
+  where p.user_id = p_user_id
+    and (push.category_of(p_category)).quiet_hours = 'drop'
+    and not (p_urgency = 'high' and 'high' = any (s.quiet_hours_pass));
+$$;
+comment on function push.was_dropped(uuid, text, text, timestamptz) is
+  'Whether a message of this category came in its user''s quiet hours, in which such messages are dropped.';
+
 -- schemas/45_limits/join_digests.sql --------------------------------------------------------------------------
 
--- A new message joins the digest of its key, or opens one.
+-- A message that is due joins the digest of its key, or opens one.
 
-create function push.join_digests(p_ids uuid[], p_digest_keys text[], p_may_lead boolean, p_now timestamptz)
+create type push.digest_item as (notification_id uuid, user_id uuid, digest_key text);
+comment on type push.digest_item is 'A message, and the digest it is to wait in.';
+
+create type push.digest_target as (
+  user_id uuid,
+  digest_key text,
+  policy text,
+  window_length interval,
+  new_id uuid
+);
+comment on type push.digest_target is 'The digest of one user and key that messages are to join, and its id if it has to be opened.';
+
+create function push.open_digests(p_targets push.digest_target[], p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
--- As in push_claim: look-ups by key, one for each message, whatever the planner believes about the size of an array.
+-- As in push_claim: look-ups by key, one for each digest, whatever the planner believes about the size of an array.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_digests uuid[];
+begin
+  loop
+    -- The tick has not come by yet.
+    update push.digest_windows as w set open = false
+    where w.digest_id in (
+      select o.digest_id from unnest(p_targets) as t
+      join push.digest_windows as o on o.user_id = t.user_id and o.digest_key = t.digest_key
+      where o.open and o.closes_at <= p_now
+      order by o.user_id, o.digest_key
+      for no key update of o
+    );
+    with opened as (
+      insert into push.digest_windows (digest_id, user_id, digest_key, policy, closes_at)
+      select t.new_id, t.user_id, t.digest_key, t.policy, p_now + t.window_length
+      from unnest(p_targets) as t
+      order by t.user_id, t.digest_key
+      on conflict (user_id, digest_key) where open do nothing
+      returning digest_id, user_id, digest_key, policy
+    )
+    insert into push.digests (id, user_id, digest_key, policy, opened_at)
+    select o.digest_id, o.user_id, o.digest_key, o.policy, p_now from opened as o;
+    select array_agg(h.id order by h.place) into v_digests
+    from (
+      select d.id, t.place
+      from unnest(p_targets) with ordinality as t (user_id, digest_key, policy, window_length, new_id, place)
+      cross join lateral (
+        select k.digest_id from push.digest_windows as k
+        where k.user_id = t.user_id and k.digest_key = t.digest_key and k.open
+        -- An older snapshot still sees the one that was closed since, beside that which was opened here in its place.
+        order by k.digest_id = t.new_id desc
+        limit 1
+      ) as w
+      cross join lateral (
+        select k.id from push.digests as k where k.id = w.digest_id and k.closed_at is null limit 1 for key share
+      ) as d
+    ) as h;
+    -- One that was closed or sealed between the last two statements is opened anew.
+    exit when cardinality(v_digests) = cardinality(p_targets);
+  end loop;
+  return v_digests;
+end;
+$$;
+comment on function push.open_digests(push.digest_target[], timestamptz) is
+  'The open digests of these users and keys, in this order, made where there are none; they stay open until the transaction ends.';
+
+create function push.end_full_digests(p_digests uuid[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+  -- Items that others add at this very moment are not seen here, but by the next joiner.
+  update push.digest_windows as w set open = false, closes_at = p_now
+  where w.digest_id in (
+    select o.digest_id from unnest(p_digests) as h (id)
+    join push.digest_windows as o on o.digest_id = h.id
+    join push.digest_policies as p on p.key = o.policy
+    where o.open and p.max_items <= (
+      select count(*) from (
+        select from public.push_notifications as n
+        where n.digest_id = o.digest_id and n.status = 'digested'
+        limit p.max_items
+      ) as c
+    )
+    for no key update of o skip locked
+  );
+$$;
+comment on function push.end_full_digests(uuid[], timestamptz) is 'Closes those of these digests early that hold max_items.';
+
+create function push.join_digests(p_items push.digest_item[], p_may_lead boolean, p_now timestamptz)
+returns uuid[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
@@ -3733,89 +3891,45 @@ as $$
 declare
   -- One entry per message that has a policy, in the order given: which digest it belongs to, by its place below.
   v_ids uuid[];
-  v_targets bigint[];
+  v_places bigint[];
   -- One entry per digest, by user and key: in one order always, so that two who open several never wait in a circle.
-  v_user_ids uuid[];
-  v_keys text[];
-  v_policies text[];
-  v_windows interval[];
+  v_targets push.digest_target[];
+  -- Looked up by place, which takes arrays of things of one length: the planner takes an array for a few entries, and would
+  -- loop over it for each of many.
   v_new_ids uuid[];
   v_digests uuid[];
   v_waiting uuid[];
   v_default_ttl integer;
 begin
   select s.default_ttl into v_default_ttl from push.settings as s;
-  -- Looked up by place, not joined: the planner takes an array for a few entries, and loops over it for each of many.
   with items as (
-    select i.place, i.id, n.user_id, i.digest_key, p.key as policy, p.window_length,
-      dense_rank() over (order by n.user_id, i.digest_key) as target
-    from unnest(p_ids, p_digest_keys) with ordinality as i (id, digest_key, place)
-    cross join lateral (
-      -- Limited, so that it stays a look-up: a table of which the planner knows little yet, it reads through instead.
-      select k.user_id from public.push_notifications as k where k.id = i.id limit 1
-    ) as n
+    select d.place, d.notification_id, d.user_id, d.digest_key, p.key as policy, p.window_length,
+      dense_rank() over (order by d.user_id, d.digest_key) as target
+    from unnest(p_items) with ordinality as d (notification_id, user_id, digest_key, place)
     cross join lateral (
       select o.key, o.window_length from push.digest_policies as o
-      where i.digest_key = o.key or starts_with(i.digest_key, o.key || ':')
+      where d.digest_key = o.key or starts_with(d.digest_key, o.key || ':')
       order by octet_length(o.key) desc
       limit 1
     ) as p
   ), targets as (
-    select distinct on (t.target) t.target, t.user_id, t.digest_key, t.policy, t.window_length from items as t
+    select distinct on (t.target) t.target, gen_random_uuid() as new_id, t.user_id, t.digest_key, t.policy, t.window_length
+    from items as t
   )
-  select i.ids, i.targets, t.user_ids, t.digest_keys, t.policies, t.windows, t.new_ids
-  into v_ids, v_targets, v_user_ids, v_keys, v_policies, v_windows, v_new_ids
+  select i.ids, i.places, t.targets, t.new_ids
+  into v_ids, v_places, v_targets, v_new_ids
   from (
-    select array_agg(a.id order by a.place) as ids, array_agg(a.target order by a.place) as targets from items as a
+    select array_agg(a.notification_id order by a.place) as ids, array_agg(a.target order by a.place) as places from items as a
   ) as i
   cross join (
-    select array_agg(a.user_id order by a.target) as user_ids, array_agg(a.digest_key order by a.target) as digest_keys,
-      array_agg(a.policy order by a.target) as policies, array_agg(a.window_length order by a.target) as windows,
-      array_agg(gen_random_uuid()) as new_ids
+    select array_agg(a.new_id order by a.target) as new_ids,
+      array_agg(row(a.user_id, a.digest_key, a.policy, a.window_length, a.new_id)::push.digest_target order by a.target) as targets
     from targets as a
   ) as t;
   if v_ids is null then
     return array[]::uuid[];
   end if;
-
-  loop
-    -- The tick has not come by yet.
-    update push.digest_windows as w set open = false
-    where w.digest_id in (
-      select o.digest_id from unnest(v_user_ids, v_keys) as t (user_id, digest_key)
-      join push.digest_windows as o on o.user_id = t.user_id and o.digest_key = t.digest_key
-      where o.open and o.closes_at <= p_now
-      order by o.user_id, o.digest_key
-      for no key update of o
-    );
-    with opened as (
-      insert into push.digest_windows (digest_id, user_id, digest_key, policy, closes_at)
-      select t.id, t.user_id, t.digest_key, t.policy, p_now + t.window_length
-      from unnest(v_new_ids, v_user_ids, v_keys, v_policies, v_windows) as t (id, user_id, digest_key, policy, window_length)
-      order by t.user_id, t.digest_key
-      on conflict (user_id, digest_key) where open do nothing
-      returning digest_id, user_id, digest_key, policy
-    )
-    insert into push.digests (id, user_id, digest_key, policy, opened_at)
-    select o.digest_id, o.user_id, o.digest_key, o.policy, p_now from opened as o;
-    select array_agg(h.id order by h.target) into v_digests
-    from (
-      select d.id, t.target
-      from unnest(v_user_ids, v_keys) with ordinality as t (user_id, digest_key, target)
-      cross join lateral (
-        select k.digest_id from push.digest_windows as k
-        where k.user_id = t.user_id and k.digest_key = t.digest_key and k.open
-        -- An older snapshot still sees the one that was closed since, beside that which was opened here in its place.
-        order by k.digest_id = v_new_ids[t.target] desc
-        limit 1
-      ) as w
-      cross join lateral (
-        select k.id from push.digests as k where k.id = w.digest_id and k.closed_at is null limit 1 for key share
-      ) as d
-    ) as h;
-    -- One that was closed or sealed between the last two statements is opened anew.
-    exit when cardinality(v_digests) = cardinality(v_user_ids);
-  end loop;
+  v_digests := push.open_digests(v_targets, p_now);
 
   with items as (
     select i.id, d.id as digest_id, d.closes_at, make_interval(secs => greatest(coalesce(n.ttl, v_default_ttl), 60)) as lifetime,
@@ -3823,8 +3937,9 @@ begin
       p_may_lead and p.leads and d.id = v_new_ids[i.target]
         and row_number() over (partition by i.target order by i.place) = 1 as leads,
       n.send_at, n.expires_at
-    from unnest(v_ids, v_targets) with ordinality as i (id, target, place)
+    from unnest(v_ids, v_places) with ordinality as i (id, target, place)
     cross join lateral (
+      -- Limited, so that it stays a look-up: a table of which the planner knows little yet, it reads through instead.
       select k.ttl, k.send_at, k.expires_at from public.push_notifications as k where k.id = i.id limit 1
     ) as n
     cross join lateral (
@@ -3847,72 +3962,327 @@ begin
     returning n.id
   )
   select array(select w.id from waiting as w) into v_waiting;
-
-  -- A window with max_items closes early. Items that others add at this very moment are not seen here, but by the next joiner.
-  update push.digest_windows as w set open = false, closes_at = p_now
-  where w.digest_id in (
-    select o.digest_id from unnest(v_digests) as h (id)
-    join push.digest_windows as o on o.digest_id = h.id
-    join push.digest_policies as p on p.key = o.policy
-    where o.open and p.max_items <= (
-      select count(*) from (
-        select from public.push_notifications as n
-        where n.digest_id = o.digest_id and n.status = 'digested'
-        limit p.max_items
-      ) as c
-    )
-    for no key update of o skip locked
-  );
+  perform push.end_full_digests(v_digests, p_now);
   return v_waiting;
 end;
 $$;
-comment on function push.join_digests(uuid[], text[], boolean, timestamptz) is
-  'Puts each of these notifications into the open digest of its user and key, which is made if need be; returns those that wait now. '
+comment on function push.join_digests(push.digest_item[], boolean, timestamptz) is
+  'Puts each of these messages into the open digest of its user and key, which is made if need be; returns those that wait now. '
   'The others lead (only if p_may_lead), end before the summary or have no policy: they go at once.';
 
-create function push.is_wanted(p_user_id uuid, p_category text, p_now timestamptz)
-returns boolean
+-- schemas/45_limits/count_pushes.sql --------------------------------------------------------------------------
+
+-- Throttles and the daily ceiling: which pushes they let through.
+
+create function push.day_of(p_user_id uuid, p_at timestamptz)
+returns date
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if exists (
-    select from auth.users as u where u.id = p_user_id and (u.banned_until > p_now or u.deleted_at is not null)
-  ) then
-    return false;
-  end if;
-  if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
-    and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
-    return true;
-  end if;
-  -- Without a device no preference can refuse it.
-  return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
-    select from public.push_subscriptions as s
-    left join public.push_preferences as p on p.user_id = s.user_id
-    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
-    where s.user_id = p_user_id
-      and coalesce((push.judge(p, o, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+  return (
+    p_at at time zone coalesce(
+      (select p.timezone from public.push_preferences as p where p.user_id = p_user_id), 'UTC'
+    )
+  )::date;
+exception when invalid_parameter_value then
+  -- A new release of Postgres may have dropped the zone: that must break no write.
+  return (p_at at time zone 'UTC')::date;
+end;
+$$;
+comment on function push.day_of(uuid, timestamptz) is 'The day it is for a user at this moment, by the timezone of their preferences, or UTC.';
+
+create type push.limited_message as (
+  notification_id uuid,
+  user_id uuid,
+  to_topic boolean,
+  is_summary boolean,
+  is_critical boolean,
+  is_wanted boolean,
+  digest_key text,
+  overflow_key text,
+  throttle text,
+  held_by text
+);
+comment on type push.limited_message is
+  'A message to one user as the limits see it: whether its user wants it (null: nothing limits it), the digest it goes into and the one for '
+  'what is beyond its throttle, the category whose throttle counts it, and what holds it back: digest, throttled, daily_ceiling or nothing.';
+
+create function push.held(p_message push.limited_message, p_by text)
+returns push.limited_message
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  p_message.held_by := p_by;
+  return p_message;
+end;
+$$;
+comment on function push.held(push.limited_message, text) is 'A message that is held back by this.';
+
+create function push.count_throttled(p_messages push.limited_message[], p_now timestamptz)
+returns push.limited_message[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  -- Locks the row of each until commit: in one order always, so that two statements never wait for each other in a circle.
+  insert into push.throttle_log (user_id, category, done_at)
+  select distinct m.user_id, m.throttle, p_now
+  from unnest(p_messages) as m
+  where m.throttle is not null and m.is_wanted and m.held_by is null
+  order by m.user_id, m.throttle
+  on conflict (user_id, category) do update set done_at = greatest(throttle_log.done_at, excluded.done_at);
+  return array(
+    select case when j.counts and j.number > j.room and not (j.message).is_summary then push.held(j.message, 'throttled') else j.message end
+    from (
+      select a.message, a.place, a.counts,
+        row_number() over (partition by (a.message).user_id, (a.message).throttle, a.counts order by a.place) as number,
+        c.throttle_limit - (
+          -- Those to come are of a clock that was set back.
+          select count(*) from unnest(l.moments) as t (moment)
+          where t.moment > p_now - c.throttle_interval and t.moment <= p_now + interval '1 minute'
+        ) as room
+      from (
+        select m as message, row_number() over () as place, m.is_wanted and m.held_by is null as counts from unnest(p_messages) as m
+      ) as a
+      left join push.throttle_log as l on l.user_id = (a.message).user_id and l.category = (a.message).throttle
+      left join public.push_categories as c on c.key = (a.message).throttle
+    ) as j
+    order by j.place
   );
 end;
 $$;
-comment on function push.is_wanted(uuid, text, timestamptz) is
-  'Whether a user has not muted this category or everything, on all devices there are, and is not banned. Quiet hours are no such thing.';
+comment on function push.count_throttled(push.limited_message[], timestamptz) is
+  'These messages, in this order, with those held back for which their throttle has no room. Summaries are counted but not stopped: their '
+  'pace is that of their digest.';
 
-create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
+create function push.count_day(p_messages push.limited_message[], p_ceiling integer, p_now timestamptz)
+returns push.limited_message[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_messages push.limited_message[];
+begin
+  insert into push.daily_pushes as d (user_id, day)
+  select distinct m.user_id, push.day_of(m.user_id, p_now)
+  from unnest(p_messages) as m
+  where m.is_wanted and m.held_by is distinct from 'digest'
+  order by m.user_id
+  on conflict (user_id) do update set day = d.day;
+  with asked as (
+    select a.*, row_number() over (partition by (a.message).user_id, a.counts order by a.place) as number
+    from (
+      select m as message, row_number() over () as place, m.is_wanted and m.held_by is null and not m.is_critical as counts
+      from unnest(p_messages) as m
+    ) as a
+  ), judged as (
+    select a.message, a.place, t.today,
+      a.counts and a.number > p_ceiling - case when d.day = t.today then d.pushes else 0 end as is_beyond,
+      a.counts and a.number <= p_ceiling - case when d.day = t.today then d.pushes else 0 end as is_pushed
+    from asked as a
+    left join push.daily_pushes as d on d.user_id = (a.message).user_id and a.counts
+    left join lateral (select push.day_of((a.message).user_id, p_now) as today where a.counts) as t on true
+  ), counted as (
+    update push.daily_pushes as d
+    set day = g.today, pushes = case when d.day = g.today then d.pushes else 0 end + g.pushes
+    from (
+      select (j.message).user_id, j.today, count(*) as pushes from judged as j
+      where j.is_pushed
+      group by (j.message).user_id, j.today
+    ) as g
+    where d.user_id = g.user_id
+  )
+  select array_agg(case when j.is_beyond then push.held(j.message, 'daily_ceiling') else j.message end order by j.place) into v_messages
+  from judged as j;
+  return v_messages;
+end;
+$$;
+comment on function push.count_day(push.limited_message[], integer, timestamptz) is
+  'Counts these messages, in this order, towards the day of their users; those beyond the ceiling are held back.';
+
+create function push.note_pushes(p_messages push.limited_message[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  update push.throttle_log as l
+  set done_at = p_now + c.throttle_interval,
+      moments = array(
+        select t.moment from unnest(l.moments || array_fill(p_now, array[g.pushes])) as t (moment)
+        where t.moment > p_now - c.throttle_interval and t.moment <= p_now + interval '1 minute'
+        order by t.moment desc
+        limit c.throttle_limit
+      )
+  from (
+    select m.user_id, m.throttle, count(*)::integer as pushes
+    from unnest(p_messages) as m
+    where m.throttle is not null and m.is_wanted and m.held_by is null
+    group by m.user_id, m.throttle
+  ) as g
+  join public.push_categories as c on c.key = g.throttle
+  where l.user_id = g.user_id and l.category = g.throttle;
+end;
+$$;
+comment on function push.note_pushes(push.limited_message[], timestamptz) is
+  'Notes the pushes that are made of these messages for the throttles that count them.';
+
+-- schemas/45_limits/apply_limits.sql --------------------------------------------------------------------------
+
+-- Whether a message passes the limits: at once, into a digest, or into the inbox alone.
+
+create type push.due_message as (
+  notification_id uuid,
+  user_id uuid,
+  to_topic boolean,
+  is_summary boolean,
+  category text,
+  urgency text,
+  digest_key text,
+  due_at timestamptz,
+  expires_at timestamptz
+);
+comment on type push.due_message is 'A message that is due for one user: what push.enqueue() is given.';
+
+create function push.is_limited(p_category text)
 returns boolean
 language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(bool_or(push.quiet_until(p, p_at) is not null), false)
-  from public.push_preferences as p, push.settings as s
-  where p.user_id = p_user_id
-    and (push.category_of(p_category)).quiet_hours = 'drop'
-    and not (p_urgency = 'high' and 'high' = any (s.quiet_hours_pass));
+  select coalesce(bool_or(c.throttle_limit is not null), false)
+    or (not coalesce(bool_or(c.critical), false) and (select s.daily_ceiling is not null from push.settings as s))
+  from push.category_of(p_category) as c;
 $$;
-comment on function push.was_dropped(uuid, text, text, timestamptz) is
-  'Whether a message of this category came in its user''s quiet hours, in which such messages are dropped.';
+comment on function push.is_limited(text) is 'Whether pushes of this category are counted at all.';
+
+create function push.limited_messages(p_due push.due_message[], p_now timestamptz)
+returns push.limited_message[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_ceiling constant boolean := (select s.daily_ceiling is not null from push.settings as s);
+begin
+  return array(
+    select row(
+      d.notification_id, d.user_id, d.to_topic, d.is_summary, k.is_critical,
+      -- A message that its user muted passes here and is suppressed as muted later, so that it does not count against a limit.
+      case when d.digest_key is not null or k.throttle is not null or (v_ceiling and not k.is_critical)
+        then push.is_wanted(d.user_id, d.category, p_now)
+      end,
+      -- A critical message must not wait. One that was to lead a digest waits in that, rather than in its throttle's.
+      case when not (d.is_summary or k.is_critical) then d.digest_key end,
+      case when not d.to_topic then coalesce(case when not k.is_critical then d.digest_key end, k.throttle_overflow) end,
+      k.throttle, null
+    )::push.limited_message
+    from (select m.*, row_number() over () as place from unnest(p_due) as m) as d
+    left join (
+      -- Which row applies: looked up once per category.
+      select a.category, c.key, c.throttle_overflow, c.critical, case when c.throttle_limit is not null then c.key end as throttle
+      from (select distinct m.category from unnest(p_due) as m) as a
+      cross join lateral push.category_of(a.category) as c
+    ) as c on c.category = d.category
+    cross join lateral (select coalesce(c.critical, false) as is_critical, c.throttle, c.throttle_overflow) as k
+    order by d.place
+  );
+end;
+$$;
+comment on function push.limited_messages(push.due_message[], timestamptz) is 'These messages as the limits see them, in this order.';
+
+create function push.apply_limits(p_due push.due_message[], p_now timestamptz)
+returns text[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_ceiling constant integer := (select s.daily_ceiling from push.settings as s);
+  v_messages push.limited_message[];
+  v_items push.digest_item[];
+  v_waiting uuid[];
+begin
+  -- Projects without digests and limits pay for this question alone.
+  if v_ceiling is null and not exists (
+    select from unnest(p_due) as d
+    where d.digest_key is not null or (d.category is not null and exists (
+      select from public.push_categories as c where c.throttle_limit is not null
+    ))
+  ) then
+    return null;
+  end if;
+  v_messages := push.limited_messages(p_due, p_now);
+
+  v_items := array(
+    select row(m.notification_id, m.user_id, m.digest_key)::push.digest_item from unnest(v_messages) as m
+    where m.digest_key is not null and m.is_wanted
+  );
+  if v_items <> '{}' then
+    v_waiting := push.join_digests(v_items, true, p_now);
+    v_messages := array(
+      select case when m.notification_id in (select w.id from unnest(v_waiting) as w (id)) then push.held(m, 'digest') else m end
+      from unnest(v_messages) as m
+    );
+  end if;
+
+  if exists (select from unnest(v_messages) as m where m.throttle is not null) then
+    v_messages := push.count_throttled(v_messages, p_now);
+  end if;
+  if v_ceiling is not null then
+    v_messages := push.count_day(v_messages, v_ceiling, p_now);
+  end if;
+  perform push.note_pushes(v_messages, p_now);
+
+  v_items := array(
+    select row(m.notification_id, m.user_id, m.overflow_key)::push.digest_item from unnest(v_messages) as m
+    where m.held_by = 'throttled' and m.overflow_key is not null
+  );
+  if v_items <> '{}' then
+    v_waiting := push.join_digests(v_items, false, p_now);
+    v_messages := array(
+      select case when m.notification_id in (select w.id from unnest(v_waiting) as w (id)) then push.held(m, 'digest') else m end
+      from unnest(v_messages) as m
+    );
+  end if;
+  return array(select m.held_by from unnest(v_messages) as m);
+end;
+$$;
+comment on function push.apply_limits(push.due_message[], timestamptz) is
+  'What holds each of these messages back, in this order: digest (it waits in one), throttled or daily_ceiling (it stays in the inbox alone), '
+  'null: nothing. Null as a whole: no limit concerns any of them.';
 
 -- schemas/45_limits/close_digests.sql -------------------------------------------------------------------------
 
@@ -4839,265 +5209,64 @@ $$;
 comment on function push.is_expansion_held(uuid, timestamptz) is
   'Whether the members of a message to a topic are walked later: its project or its category is paused.';
 
--- schemas/50_queue/limit.sql ----------------------------------------------------------------------------------
-
--- Whether a message passes the limits: at once, into a digest, or into the inbox alone.
-
-create function push.day_of(p_user_id uuid, p_at timestamptz)
-returns date
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    p_at at time zone coalesce(
-      (select p.timezone from public.push_preferences as p where p.user_id = p_user_id), 'UTC'
-    )
-  )::date;
-exception when invalid_parameter_value then
-  -- A new release of Postgres may have dropped the zone: that must break no write.
-  return (p_at at time zone 'UTC')::date;
-end;
-$$;
-comment on function push.day_of(uuid, timestamptz) is 'The day it is for a user at this moment, by the timezone of their preferences, or UTC.';
-
-create function push.is_limited(p_category text)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(bool_or(c.throttle_limit is not null), false)
-    or (not coalesce(bool_or(c.critical), false) and (select s.daily_ceiling is not null from push.settings as s))
-  from push.category_of(p_category) as c;
-$$;
-comment on function push.is_limited(text) is 'Whether pushes of this category are counted at all.';
-
-create function push.admit(p_user_ids uuid[], p_categories text[], p_summaries boolean, p_now timestamptz)
-returns text[]
-language plpgsql
-set search_path = ''
--- See join_digests.
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  v_ceiling integer;
-  v_keys text[];
-  v_throttled text[];
-  v_reasons text[];
-begin
-  select s.daily_ceiling into v_ceiling from push.settings as s;
-  -- Which row applies to each: looked up once per category.
-  select array_agg(k.key order by a.place),
-    array_agg(case when k.throttle_limit is not null then k.key end order by a.place)
-  into v_keys, v_throttled
-  from unnest(p_categories) with ordinality as a (category, place)
-  left join (
-    select d.category, c.key, c.throttle_limit
-    from (select distinct u.category from unnest(p_categories) as u (category)) as d
-    cross join lateral push.category_of(d.category) as c
-  ) as k on k.category = a.category;
-  v_reasons := array_fill(null::text, array[cardinality(p_user_ids)]);
-
-  if array_remove(v_throttled, null) <> '{}' then
-    -- Locks the row of each until commit: in one order always, so that two statements never wait for each other in a circle.
-    insert into push.throttle_log (user_id, category, done_at)
-    select distinct a.user_id, a.category, p_now
-    from unnest(p_user_ids, v_throttled) as a (user_id, category)
-    where a.category is not null
-    order by a.user_id, a.category
-    on conflict (user_id, category) do update set done_at = greatest(throttle_log.done_at, excluded.done_at);
-    select array_agg(case when j.turn > j.room and not p_summaries then 'throttled' end order by j.place) into v_reasons
-    from (
-      select a.place,
-        row_number() over (partition by a.user_id, a.category order by a.place) as turn,
-        c.throttle_limit - (
-          -- Those to come are of a clock that was set back.
-          select count(*) from unnest(l.moments) as m (moment)
-          where m.moment > p_now - c.throttle_interval and m.moment <= p_now + interval '1 minute'
-        ) as room
-      from unnest(p_user_ids, v_throttled) with ordinality as a (user_id, category, place)
-      left join push.throttle_log as l on l.user_id = a.user_id and l.category = a.category
-      left join public.push_categories as c on c.key = a.category
-    ) as j;
-  end if;
-
-  if v_ceiling is not null then
-    insert into push.daily_pushes as d (user_id, day)
-    select distinct a.user_id, push.day_of(a.user_id, p_now)
-    from unnest(p_user_ids) as a (user_id)
-    order by a.user_id
-    on conflict (user_id) do update set day = d.day;
-    with asked as (
-      select a.place, a.user_id, a.reason, coalesce(c.critical, false) as critical,
-        row_number() over (
-          partition by a.user_id, a.reason is null and c.critical is not true order by a.place
-        ) as turn
-      from unnest(p_user_ids, v_keys, v_reasons) with ordinality as a (user_id, key, reason, place)
-      left join public.push_categories as c on c.key = a.key
-    ), judged as (
-      select a.place, a.user_id, a.critical,
-        case
-          when a.reason is null and not a.critical
-            and a.turn > v_ceiling - case when d.day = t.today then d.pushes else 0 end then 'daily_ceiling'
-          else a.reason
-        end as reason,
-        t.today
-      from asked as a
-      join push.daily_pushes as d on d.user_id = a.user_id
-      cross join lateral (select push.day_of(a.user_id, p_now) as today) as t
-    ), counted as (
-      update push.daily_pushes as d
-      set day = g.today, pushes = case when d.day = g.today then d.pushes else 0 end + g.pushes
-      from (
-        select j.user_id, j.today, count(*) as pushes from judged as j
-        where j.reason is null and not j.critical
-        group by j.user_id, j.today
-      ) as g
-      where d.user_id = g.user_id
-    )
-    select array_agg(j.reason order by j.place) into v_reasons from judged as j;
-  end if;
-
-  if array_remove(v_throttled, null) <> '{}' then
-    update push.throttle_log as l
-    set done_at = p_now + c.throttle_interval,
-        moments = array(
-          select m.moment from unnest(l.moments || array_fill(p_now, array[g.pushes])) as m (moment)
-          where m.moment > p_now - c.throttle_interval and m.moment <= p_now + interval '1 minute'
-          order by m.moment desc
-          limit c.throttle_limit
-        )
-    from (
-      select a.user_id, a.category, count(*)::integer as pushes
-      from unnest(p_user_ids, v_throttled, v_reasons) as a (user_id, category, reason)
-      where a.category is not null and a.reason is null
-      group by a.user_id, a.category
-    ) as g
-    join public.push_categories as c on c.key = g.category
-    where l.user_id = g.user_id and l.category = g.category;
-  end if;
-  return v_reasons;
-end;
-$$;
-comment on function push.admit(uuid[], text[], boolean, timestamptz) is
-  'Counts pushes to these users in these categories, in this order, and says of each why it must not be made (throttled, daily_ceiling); '
-  'null: it may. Summaries are counted by throttles but not stopped: their pace is that of their digest.';
-
-create function push.fold_or_suppress(p_ids uuid[], p_reasons text[], p_now timestamptz)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids uuid[];
-  v_keys text[];
-  v_folded uuid[] := array[]::uuid[];
-  v_suppressed uuid[];
-begin
-  -- A message that was to lead a digest waits in it instead.
-  select array_agg(i.id order by i.place),
-    array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
-  into v_ids, v_keys
-  from unnest(p_ids, p_reasons) with ordinality as i (id, reason, place)
-  cross join lateral (
-    select k.digest_key, k.category from public.push_notifications as k where k.id = i.id limit 1
-  ) as n
-  cross join lateral push.category_of(n.category) as c
-  where i.reason = 'throttled'
-    and case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end is not null;
-  if v_ids is not null then
-    v_folded := push.join_digests(v_ids, v_keys, false, p_now);
-  end if;
-
-  with suppressed as (
-    update public.push_notifications as n set status = 'suppressed'
-    from unnest(p_ids, p_reasons) as i (id, reason)
-    where n.id = i.id and i.reason is not null and i.id not in (select f.id from unnest(v_folded) as f (id))
-    returning n.id, n.user_id, n.send_at, n.expires_at, i.reason
-  ), logged as (
-    -- The log says why nothing came.
-    insert into push.deliveries (
-      notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-    )
-    select u.id, s.id, s.host, u.send_at, u.expires_at, 'suppressed', p_now, u.reason
-    from suppressed as u
-    join public.push_subscriptions as s on s.user_id = u.user_id
-  )
-  select array(select u.id from suppressed as u) into v_suppressed;
-  return v_folded || v_suppressed;
-end;
-$$;
-
-create function push.hold_back(p_ids uuid[], p_now timestamptz)
-returns uuid[]
-language plpgsql
-set search_path = ''
--- See join_digests.
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  v_ids uuid[];
-  v_keys text[];
-  v_user_ids uuid[];
-  v_categories text[];
-  v_reasons text[];
-  v_summaries boolean;
-  v_held uuid[] := array[]::uuid[];
-begin
-  -- A critical message must not wait. A message that its user muted passes here and is suppressed as muted later, so that it
-  -- does not count against the limit.
-  select array_agg(i.id order by i.place), array_agg(n.digest_key order by i.place) into v_ids, v_keys
-  from unnest(p_ids) with ordinality as i (id, place)
-  cross join lateral (
-    select k.user_id, k.digest_key, k.digest_id, k.category from public.push_notifications as k where k.id = i.id limit 1
-  ) as n
-  where n.digest_key is not null and n.digest_id is null
-    and (n.category is null or not exists (select from push.category_of(n.category) as c where c.critical))
-    and push.is_wanted(n.user_id, n.category, p_now);
-  if v_ids is not null then
-    v_held := push.join_digests(v_ids, v_keys, true, p_now);
-  end if;
-
-  select array_agg(i.id order by i.place), array_agg(n.user_id order by i.place),
-    array_agg(n.category order by i.place), bool_and(n.digest_id is not null)
-  into v_ids, v_user_ids, v_categories, v_summaries
-  from unnest(p_ids) with ordinality as i (id, place)
-  cross join lateral (
-    select k.user_id, k.category, k.digest_id from public.push_notifications as k where k.id = i.id limit 1
-  ) as n
-  where (v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id)))
-    and push.is_wanted(n.user_id, n.category, p_now);
-  if v_ids is null then
-    return v_held;
-  end if;
-  v_reasons := push.admit(v_user_ids, v_categories, v_summaries, p_now);
-  if array_remove(v_reasons, null) = '{}' then
-    return v_held;
-  end if;
-  return v_held || push.fold_or_suppress(v_ids, v_reasons, p_now);
-end;
-$$;
-comment on function push.hold_back(uuid[], timestamptz) is
-  'Decides which of these notifications, due now, wait in a digest or are beyond a limit; returns those. The others are to be delivered.';
-comment on function push.fold_or_suppress(uuid[], text[], timestamptz) is
-  'What becomes of notifications beyond a limit: those beyond a throttle go into the digest of their own or the throttle''s overflow, the '
-  'rest stays in the inbox alone. Returns all that are not to be delivered.';
-
 -- schemas/50_queue/enqueue.sql --------------------------------------------------------------------------------
 
--- Into the queue: one delivery for each device, when a notification is made or due.
+-- The one door into the queue: new messages, scheduled ones and those to a topic all become deliveries here.
 
-create function push.queue_new_notifications()
+create function push.enqueue(p_due push.due_message[], p_now timestamptz)
+returns table (state text, deliveries bigint)
+language plpgsql
+set search_path = ''
+-- By key, however many devices there are: see push_claim.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  -- First digests and limits: what holds each message back, in the order given.
+  v_held_by constant text[] := push.apply_limits(p_due, p_now);
+begin
+  if array_remove(v_held_by, null) <> '{}' then
+    -- A message to a topic goes on to its other members.
+    update public.push_notifications as n set status = 'suppressed'
+    from unnest(p_due, v_held_by)
+      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+    where n.id = d.notification_id and d.held_by in ('throttled', 'daily_ceiling') and not d.to_topic;
+  end if;
+  return query
+  with queued as (
+    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code)
+    select d.notification_id, s.id, s.host, coalesce((v.verdict).due_at, d.due_at), d.expires_at,
+      coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+    from unnest(p_due, v_held_by)
+      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+    join public.push_subscriptions as s on s.user_id = d.user_id
+    -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
+    cross join lateral (
+      select case
+        -- The log says why nothing came.
+        when d.held_by is not null then row('suppressed', null, p_now, d.held_by)::push.verdict
+        else (
+          select push.judge(w, d.category, d.urgency, d.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
+        )
+      end offset 0
+    ) as v (verdict)
+    where d.held_by is distinct from 'digest'
+    -- A device that moved from one member of a topic to another between two chunks.
+    on conflict (notification_id, subscription_id) do nothing
+    returning state
+  )
+  select q.state, count(*) from queued as q group by q.state;
+end;
+$$;
+comment on function push.enqueue(push.due_message[], timestamptz) is
+  'Makes one delivery for each device of each of these messages, unless it waits in a digest; says how many came into which state. What a '
+  'limit or preferences hold back is there as suppressed.';
+
+create function push.enqueue_new_notifications()
 returns trigger
 language plpgsql
 -- Definer: the role that inserts a notification (the service, a rule) has no access to the queue.
@@ -5105,53 +5274,82 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
-  v_held uuid[] := array[]::uuid[];
+  v_due push.due_message[];
+  v_now timestamptz;
 begin
-  -- Projects without digests and limits pay for this question alone.
-  if exists (
-    select from push_new_notifications as n
-    where num_nonnulls(n.digest_key, n.digest_id) > 0 or (n.category is not null and exists (
-      select from public.push_categories as c where c.throttle_limit is not null
-    ))
-  ) or (select s.daily_ceiling is not null from push.settings as s) then
+  select array_agg(row(
+      n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
+    )::push.due_message),
     -- The moment of a summary is set by who makes it.
-    v_now := coalesce((select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), v_now);
-    v_held := push.hold_back(
-      array(select n.id from push_new_notifications as n where n.status = 'queued' and n.user_id is not null), v_now
-    );
-  end if;
-  insert into push.deliveries (
-    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-  )
-  select n.id, s.id, s.host, coalesce((v.verdict).due_at, n.send_at), n.expires_at,
-    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+    max(n.send_at) filter (where n.digest_id is not null)
+  into v_due, v_now
   from push_new_notifications as n
-  join public.push_subscriptions as s on s.user_id = n.user_id
-  -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
-  -- judgement for users without preferences who are not banned. Offset 0 keeps it from judging once for each field.
-  cross join lateral (
-    select (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
-      from (values (s.id)) as x (subscription_id)
-      left join public.push_preferences as p on p.user_id = s.user_id
-      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      left join auth.users as u on u.id = s.user_id and (u.banned_until > v_now or u.deleted_at is not null)
-      where p.user_id is not null or o.user_id is not null or u.id is not null
-    ) offset 0
-  ) as v (verdict)
-  where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
+  where n.status = 'queued' and n.user_id is not null;
+  if v_due is not null then
+    perform from push.enqueue(v_due, coalesce(v_now, clock_timestamp()));
+  end if;
   return null;
 end;
 $$;
-comment on function push.queue_new_notifications() is
-  'Makes one delivery for each device of each new notification that is due, unless it waits in a digest, is beyond a limit, or '
-  'is for a topic: those expand in chunks.';
+comment on function push.enqueue_new_notifications() is
+  'Has new notifications to users that are due become deliveries. Those to topics expand in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
 referencing new table as push_new_notifications
-for each statement execute function push.queue_new_notifications();
+for each statement execute function push.enqueue_new_notifications();
+
+create function push.enqueue_due_notifications(p_limit integer, p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+-- An application's open transaction may hold a digest or a limit that is needed here; the tick has other work.
+set lock_timeout = '500ms'
+as $$
+declare
+  v_released integer;
+  v_due push.due_message[];
+  v_put_back uuid[];
+begin
+  with due as (
+    select n.id from public.push_notifications as n
+    where n.status = 'scheduled' and n.send_at <= p_now
+    order by n.send_at, n.id
+    limit p_limit
+    for update skip locked
+  ), released as (
+    -- One for a topic has no user: from now on it expands in chunks.
+    update public.push_notifications as n
+    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
+    from due where n.id = due.id
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id
+  )
+  select count(*), array_agg(row(
+      r.id, r.user_id, false, r.digest_id is not null, r.category, r.urgency, r.digest_key, r.send_at, r.expires_at
+    )::push.due_message order by r.send_at, r.id) filter (where r.user_id is not null and r.expires_at > p_now)
+  into v_released, v_due
+  from released as r;
+
+  begin
+    perform from push.enqueue(v_due, p_now);
+  exception when lock_not_available then
+    -- The next tick tries again; what no limit concerns goes on.
+    with put_back as (
+      update public.push_notifications as n set status = 'scheduled'
+      from unnest(v_due) as d
+      where n.id = d.notification_id and (d.digest_key is not null or push.is_limited(d.category))
+      returning n.id
+    )
+    select array(select b.id from put_back as b) into v_put_back;
+    perform from push.enqueue(array(
+      select d from unnest(v_due) as d where d.notification_id not in (select b.id from unnest(v_put_back) as b (id))
+    ), p_now);
+  end;
+  return v_released - coalesce(cardinality(v_put_back), 0);
+end;
+$$;
+comment on function push.enqueue_due_notifications(integer, timestamptz) is
+  'Has scheduled notifications whose moment has come become deliveries; returns how many notifications those were.';
 
 create function push.delete_deliveries()
 returns trigger
@@ -5180,90 +5378,6 @@ create trigger push_notifications_delete_deliveries
 after delete on public.push_notifications
 referencing old table as push_deleted_notifications
 for each statement execute function push.delete_deliveries();
-
-create function push.queue_due_notifications(p_limit integer, p_now timestamptz default clock_timestamp())
-returns integer
-language plpgsql
-set search_path = ''
--- An application's open transaction may hold a digest or a limit that is needed here; the tick has other work.
-set lock_timeout = '500ms'
-as $$
-declare
-  v_ids uuid[];
-  v_user_ids uuid[];
-  v_categories text[];
-  v_urgencies text[];
-  v_send_ats timestamptz[];
-  v_expire_ats timestamptz[];
-  v_limited boolean;
-  v_held uuid[] := array[]::uuid[];
-  v_put_back integer := 0;
-begin
-  with due as (
-    select n.id from public.push_notifications as n
-    where n.status = 'scheduled' and n.send_at <= p_now
-    order by n.send_at, n.id
-    limit p_limit
-    for update skip locked
-  ), released as (
-    -- One for a topic has no user and finds no devices here: from now on it expands in chunks.
-    update public.push_notifications as n
-    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
-    from due where n.id = due.id
-    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key
-  )
-  select coalesce(array_agg(r.id order by r.send_at, r.id), '{}'), array_agg(r.user_id order by r.send_at, r.id),
-    array_agg(r.category order by r.send_at, r.id), array_agg(r.urgency order by r.send_at, r.id),
-    array_agg(r.send_at order by r.send_at, r.id), array_agg(r.expires_at order by r.send_at, r.id),
-    coalesce(bool_or(r.digest_key is not null or (r.category is not null and exists (
-      select from public.push_categories as c where c.throttle_limit is not null
-    ))), false)
-  into v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats, v_limited
-  from released as r;
-
-  if v_limited or (select s.daily_ceiling is not null from push.settings as s) then
-    begin
-      v_held := push.hold_back(array(
-        select i.id from unnest(v_ids, v_user_ids, v_expire_ats) with ordinality as i (id, user_id, expires_at, place)
-        where i.user_id is not null and i.expires_at > p_now
-        order by i.place
-      ), p_now);
-    exception when lock_not_available then
-      -- The next tick tries again; what no limit concerns goes on.
-      with put_back as (
-        update public.push_notifications as n set status = 'scheduled'
-        where n.id = any (v_ids) and n.status = 'queued' and (n.digest_key is not null or push.is_limited(n.category))
-        returning n.id
-      )
-      select array(select b.id from put_back as b) into v_held;
-      v_put_back := cardinality(v_held);
-    end;
-  end if;
-
-  insert into push.deliveries (
-    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-  )
-  select r.id, s.id, s.host, coalesce((v.verdict).due_at, r.send_at), r.expires_at,
-    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
-  from unnest(v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats)
-    as r (id, user_id, category, urgency, send_at, expires_at)
-  join public.push_subscriptions as s on s.user_id = r.user_id
-  cross join lateral (
-    select (
-      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now, u.banned_until, u.deleted_at)
-      from (values (s.id)) as x (subscription_id)
-      left join public.push_preferences as p on p.user_id = s.user_id
-      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-      where p.user_id is not null or o.user_id is not null or u.id is not null
-    ) offset 0
-  ) as v (verdict)
-  where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
-  return cardinality(v_ids) - v_put_back;
-end;
-$$;
-comment on function push.queue_due_notifications(integer, timestamptz) is
-  'Makes the deliveries of scheduled notifications whose moment has come; returns how many notifications those were.';
 
 -- schemas/50_queue/parking.sql --------------------------------------------------------------------------------
 
@@ -6076,12 +6190,8 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join public.push_preferences as p on p.user_id = s.user_id
-    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
-    left join auth.users as u on u.id = s.user_id
-    cross join lateral (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at) offset 0
-    ) as v (verdict)
+    left join push.judged_devices as w on w.subscription_id = s.id
+    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d
@@ -7074,12 +7184,7 @@ begin
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
+          select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
         )
       end offset 0
     ) as v (verdict)
@@ -7610,8 +7715,7 @@ as $$
 declare
   v_notification public.push_notifications;
   v_expansion push.expansions;
-  v_limited uuid[] := array[]::uuid[];
-  v_reasons text[] := array[]::text[];
+  v_due push.due_message[];
   v_members bigint;
   v_deliveries bigint;
   v_next uuid;
@@ -7619,23 +7723,6 @@ begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
-    if push.is_limited(v_notification.category) then
-      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
-      select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit
-      ) as m
-      where m.created_at <= v_expansion.started_at
-        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
-        and push.is_wanted(m.user_id, v_notification.category, p_now);
-      v_reasons := push.admit(
-        v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
-      );
-    end if;
-
     with page as (
       select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
       from (
@@ -7644,39 +7731,28 @@ begin
         order by t.user_id
         limit p_limit + 1
       ) as m
-    ), queued as (
-      -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (
-        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-      )
-      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
-        case when r.reason is null then coalesce((v.verdict).state, 'queued') else 'suppressed' end,
-        case when r.reason is null then (v.verdict).finished_at else p_now end, coalesce(r.reason, (v.verdict).code)
-      from page as m
-      join public.push_subscriptions as s on s.user_id = m.user_id
-      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
-      cross join lateral (
-        select (
-          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
-        ) offset 0
-      ) as v (verdict)
-      where m.place <= p_limit and m.created_at <= v_expansion.started_at
-      on conflict (notification_id, subscription_id) do nothing
-      returning deliveries.state
+    )
+    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
+    select array_agg(row(
+        p_notification_id, m.user_id, true, false, v_notification.category, v_notification.urgency, null, p_now, v_notification.expires_at
+      )::push.due_message order by m.place) filter (
+        -- What does not reach a member anyway, for lack of a device, must not count against the limit.
+        where m.place <= p_limit and m.created_at <= v_expansion.started_at
+          and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
+      ),
+      count(*) filter (where m.place <= p_limit),
+      max(m.user_id::text) filter (where m.place > p_limit)
+    into v_due, v_members, v_next
+    from page as m;
+
+    with queued as (
+      select q.state, q.deliveries from push.enqueue(v_due, p_now) as q
     ), counted as (
       -- Those that preferences and limits ended at once; the trigger above counts what changes later.
       insert into push.delivery_counts (notification_id, state, deliveries)
-      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
+      select p_notification_id, q.state, q.deliveries from queued as q where q.state <> 'queued'
     )
-    select (select count(*) from page as p where p.place <= p_limit),
-      (select count(*) from queued),
-      (select p.user_id from page as p where p.place > p_limit)
-    into v_members, v_deliveries, v_next;
+    select sum(q.deliveries) into v_deliveries from queued as q;
   end if;
 
   update push.expansions as e
@@ -13744,7 +13820,7 @@ begin
   perform push.end_gone_waves(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_reminded := push.send_reminders(10000, p_now);
-  v_released := push.queue_due_notifications(10000, p_now);
+  v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
   perform push.settle_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.

@@ -158,12 +158,7 @@ begin
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
+          select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
         )
       end offset 0
     ) as v (verdict)

@@ -18,12 +18,8 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join public.push_preferences as p on p.user_id = s.user_id
-    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
-    left join auth.users as u on u.id = s.user_id
-    cross join lateral (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at) offset 0
-    ) as v (verdict)
+    left join push.judged_devices as w on w.subscription_id = s.id
+    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d

@@ -42,8 +42,7 @@ as $$
 declare
   v_notification public.push_notifications;
   v_expansion push.expansions;
-  v_limited uuid[] := array[]::uuid[];
-  v_reasons text[] := array[]::text[];
+  v_due push.due_message[];
   v_members bigint;
   v_deliveries bigint;
   v_next uuid;
@@ -51,23 +50,6 @@ begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
   select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
   if v_notification.expires_at > p_now then
-    if push.is_limited(v_notification.category) then
-      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
-      select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit
-      ) as m
-      where m.created_at <= v_expansion.started_at
-        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
-        and push.is_wanted(m.user_id, v_notification.category, p_now);
-      v_reasons := push.admit(
-        v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
-      );
-    end if;
-
     with page as (
       select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
       from (
@@ -76,39 +58,28 @@ begin
         order by t.user_id
         limit p_limit + 1
       ) as m
-    ), queued as (
-      -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (
-        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-      )
-      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
-        case when r.reason is null then coalesce((v.verdict).state, 'queued') else 'suppressed' end,
-        case when r.reason is null then (v.verdict).finished_at else p_now end, coalesce(r.reason, (v.verdict).code)
-      from page as m
-      join public.push_subscriptions as s on s.user_id = m.user_id
-      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
-      cross join lateral (
-        select (
-          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
-        ) offset 0
-      ) as v (verdict)
-      where m.place <= p_limit and m.created_at <= v_expansion.started_at
-      on conflict (notification_id, subscription_id) do nothing
-      returning deliveries.state
+    )
+    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
+    select array_agg(row(
+        p_notification_id, m.user_id, true, false, v_notification.category, v_notification.urgency, null, p_now, v_notification.expires_at
+      )::push.due_message order by m.place) filter (
+        -- What does not reach a member anyway, for lack of a device, must not count against the limit.
+        where m.place <= p_limit and m.created_at <= v_expansion.started_at
+          and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
+      ),
+      count(*) filter (where m.place <= p_limit),
+      max(m.user_id::text) filter (where m.place > p_limit)
+    into v_due, v_members, v_next
+    from page as m;
+
+    with queued as (
+      select q.state, q.deliveries from push.enqueue(v_due, p_now) as q
     ), counted as (
       -- Those that preferences and limits ended at once; the trigger above counts what changes later.
       insert into push.delivery_counts (notification_id, state, deliveries)
-      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
+      select p_notification_id, q.state, q.deliveries from queued as q where q.state <> 'queued'
     )
-    select (select count(*) from page as p where p.place <= p_limit),
-      (select count(*) from queued),
-      (select p.user_id from page as p where p.place > p_limit)
-    into v_members, v_deliveries, v_next;
+    select sum(q.deliveries) into v_deliveries from queued as q;
   end if;
 
   update push.expansions as e

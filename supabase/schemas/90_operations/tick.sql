@@ -29,7 +29,7 @@ begin
   perform push.end_gone_waves(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_reminded := push.send_reminders(10000, p_now);
-  v_released := push.queue_due_notifications(10000, p_now);
+  v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
   perform push.settle_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.

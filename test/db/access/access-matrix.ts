@@ -99,6 +99,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.rules': NO_ROLE,
   'push.rule_errors': NO_ROLE,
   'push.rule_status': NO_ROLE,
+  'push.judged_devices': NO_ROLE,
   'push.quote_sources': NO_ROLE,
   'push.quote_source_symbols': NO_ROLE,
   'push.reminders': NO_ROLE,

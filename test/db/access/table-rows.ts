@@ -165,6 +165,11 @@ export const ROWS: Record<string, RowOf> = {
     change: `message = ''`,
     row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
   },
+  'push.judged_devices': {
+    key: 'subscription_id',
+    change: `banned_until = null`,
+    row: () => ({ banned_until: null }),
+  },
   'push.rule_status': { key: 'name', change: `state = ''`, row: () => ({ name: 'evil' }) },
   'push.digest_policies': {
     key: 'key',
