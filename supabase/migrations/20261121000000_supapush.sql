@@ -1711,6 +1711,94 @@ end;
 $$;
 comment on function push.compile_presentation(jsonb, text) is 'The texts of a presentation that have tags, and where they stand in it.';
 
+-- schemas/20_messages/message.sql -----------------------------------------------------------------------------
+
+-- A message, what one can say to a user or a topic. push.notify(), rules, reminders, digests and alerts all say it in this
+-- shape, and what is wrong with it is refused here.
+
+-- For parameters and variables, never for a column: a type that a table stores cannot be altered.
+create type push.message as (
+  title text,
+  body text,
+  url text,
+  params jsonb,
+  category text,
+  urgency text,
+  ttl integer,
+  topic text,
+  tag text,
+  template text,
+  presentation jsonb,
+  digest_key text,
+  send_at timestamptz,
+  expires_at timestamptz,
+  idempotency_key text
+);
+comment on type push.message is
+  'What a notification says, and when, as in the columns of push_notifications. Null: not said, and so left to its template or to a default.';
+
+create function push.is_digest_key(p_key text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_key ~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' and octet_length(p_key) <= 90;
+$$;
+comment on function push.is_digest_key(text) is 'Whether messages may be gathered under this key.';
+
+create function push.check_message(p_message push.message)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_fault text;
+begin
+  if p_message.urgency not in ('very-low', 'low', 'normal', 'high') then
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
+  end if;
+  if p_message.ttl not between 0 and 2419200 then
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
+  end if;
+  if p_message.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
+    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
+  end if;
+  -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
+  if not push.is_link(p_message.url) then
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
+  end if;
+  if octet_length(p_message.tag) not between 1 and 100 then
+    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
+  end if;
+  perform push.refuse_category(p_message.category);
+  if octet_length(p_message.idempotency_key) > 200 then
+    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
+  end if;
+  if jsonb_typeof(p_message.params) <> 'object' then
+    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
+  end if;
+  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
+  if octet_length(p_message.title) > 1000 or octet_length(p_message.body) > 8000 then
+    perform push.refuse(413, 'text_too_large',
+      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
+        octet_length(p_message.title), coalesce(octet_length(p_message.body), 0)),
+      'Shorten the text. A device shows only a few hundred bytes.');
+  end if;
+  v_fault := push.presentation_fault(p_message.presentation);
+  if v_fault is not null then
+    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
+      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
+      'thread and interruption_level.');
+  end if;
+  if p_message.expires_at <= p_message.send_at then
+    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
+  end if;
+end;
+$$;
+comment on function push.check_message(push.message) is
+  'Raises what is wrong with what a message says, as a whole or in part; returns when nothing is.';
+
 -- schemas/20_messages/templates.sql ---------------------------------------------------------------------------
 
 -- Templates, what messages say, per locale. Notifications name one by its key and give it params.
@@ -1827,13 +1915,9 @@ begin
   if coalesce(btrim(new.title), '') = '' then
     perform push.refuse(400, 'title_missing', format('The title of %s is empty.', v_name), 'Give a title that is not empty.');
   end if;
-  if new.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if new.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  perform push.refuse_category(new.category);
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', new.urgency, 'ttl', new.ttl, 'category', new.category
+  )));
   if jsonb_typeof(new.sample) <> 'object' then
     perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is not a JSON object.', v_name),
       'Give example params, such as {"name": "Anna"}.');
@@ -2742,6 +2826,24 @@ $$;
 comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
 
+create function push.message_of(p_notification public.push_notifications)
+returns push.message
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return row(
+    p_notification.title, p_notification.body, p_notification.url,
+    -- What is missing here was set to null on purpose, and is refused as what it is not.
+    coalesce(p_notification.params, 'null'), p_notification.category, coalesce(p_notification.urgency, ''), p_notification.ttl,
+    p_notification.topic, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
+    p_notification.send_at, p_notification.expires_at, p_notification.idempotency_key
+  )::push.message;
+end;
+$$;
+comment on function push.message_of(public.push_notifications) is 'What a notification says.';
+
 create function push.refuse_notification(p_notification public.push_notifications)
 returns void
 language plpgsql
@@ -2749,7 +2851,6 @@ set search_path = ''
 as $$
 declare
   v_bytes integer;
-  v_fault text;
 begin
   if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
     perform push.refuse(400, 'audience_missing', 'A notification goes to one user or to one topic.',
@@ -2758,42 +2859,7 @@ begin
   if coalesce(btrim(p_notification.title), '') = '' then
     perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
   end if;
-  if p_notification.urgency is null or p_notification.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_notification.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
-  end if;
-  -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
-  if not push.is_link(p_notification.url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if octet_length(p_notification.tag) not between 1 and 100 then
-    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
-  end if;
-  perform push.refuse_category(p_notification.category);
-  if octet_length(p_notification.idempotency_key) > 200 then
-    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
-  end if;
-  if jsonb_typeof(p_notification.params) is distinct from 'object' then
-    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
-  end if;
-  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
-  if octet_length(p_notification.title) > 1000 or octet_length(p_notification.body) > 8000 then
-    perform push.refuse(413, 'text_too_large',
-      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
-        octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
-      'Shorten the text. A device shows only a few hundred bytes.');
-  end if;
-  v_fault := push.presentation_fault(p_notification.presentation);
-  if v_fault is not null then
-    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
-      'thread and interruption_level.');
-  end if;
+  perform push.check_message(push.message_of(p_notification));
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
     coalesce(p_notification.tag, p_notification.topic), p_notification.presentation
@@ -2805,9 +2871,6 @@ begin
         coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0),
         coalesce(octet_length(p_notification.presentation::text), 0)),
       'Shorten params: send an id, and let the device load the rest.');
-  end if;
-  if p_notification.expires_at <= p_notification.send_at then
-    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
   end if;
 end;
 $$;
@@ -2868,11 +2931,15 @@ stable
 set search_path = ''
 as $$
 declare
-  v_template public.push_templates := push.find_template(p_notification.template, p_locale);
+  v_template public.push_templates;
   v_new public.push_notifications;
   v_translation public.push_templates;
   v_other public.push_notifications;
 begin
+  if p_notification.template is null then
+    return p_notification;
+  end if;
+  v_template := push.find_template(p_notification.template, p_locale);
   -- Params travel uncut, so what is larger is refused in the end. Not after rendering it: that takes minutes for a long
   -- list, and a row that a user has written would hold up the tick that reminds of it.
   if octet_length(p_notification.params::text) > 3993 then
@@ -2899,7 +2966,7 @@ begin
 end;
 $$;
 comment on function push.fill_from_template(public.push_notifications, text) is
-  'A notification with what its template says, in this locale, for what it does not say itself; for a topic, in the other locales too.';
+  'A notification with what its template, if it has one, says in this locale, for what it does not say itself; for a topic, in the other locales too.';
 
 create function push.text_for(p_localized jsonb, p_locale text)
 returns jsonb
@@ -3020,7 +3087,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_digest_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_digest_key) > 90 then
+  if not push.is_digest_key(p_digest_key) then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals:42.');
   end if;
@@ -3315,54 +3382,134 @@ comment on function public.push_preview_template(text, text, jsonb) is
 revoke all on function public.push_preview_template(text, text, jsonb) from public, anon, authenticated;
 grant execute on function public.push_preview_template(text, text, jsonb) to service_role;
 
--- schemas/40_notifications/notify.sql -------------------------------------------------------------------------
+-- schemas/40_notifications/send_message.sql -------------------------------------------------------------------
 
--- Push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
+-- A message becomes a notification, to one user or to one topic, or one to each of many users.
 
-create function push.says_the_same(
-  p_first public.push_notifications,
-  p_title text,
-  p_body text,
-  p_url text,
-  p_params jsonb,
-  p_category text,
-  p_urgency text,
-  p_ttl integer,
-  p_topic text,
-  p_tag text,
-  p_template text,
-  p_presentation jsonb,
-  p_digest_key text
-)
+create function push.says_the_same(p_first public.push_notifications, p_message push.message)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
+begin
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
-  select (p_first.template, p_first.params, p_first.topic, p_first.digest_key)
-    is not distinct from (p_template, coalesce(push.exact_numbers(p_params), '{}'), p_topic, p_digest_key)
-  and case when p_template is null then
-    (p_first.title, p_first.body, p_first.url, p_first.category, p_first.urgency, p_first.ttl, p_first.tag, p_first.presentation)
-      is not distinct from
-    (p_title, p_body, p_url, p_category, coalesce(p_urgency, 'normal'), p_ttl, p_tag, p_presentation)
-  else
-    -- A field that is left to the template counts as the same, even if the template has changed since.
-    p_first.title = coalesce(p_title, p_first.title)
-    and p_first.urgency = coalesce(p_urgency, p_first.urgency)
-    and (p_body is null or p_first.body is not distinct from p_body)
-    and (p_url is null or p_first.url is not distinct from p_url)
-    and (p_category is null or p_first.category is not distinct from p_category)
-    and (p_ttl is null or p_first.ttl is not distinct from p_ttl)
-    and (p_tag is null or p_first.tag is not distinct from p_tag)
-    and (p_presentation is null or coalesce(p_first.presentation || p_presentation = p_first.presentation, false))
-  end;
+  if (p_first.template, p_first.params, p_first.topic, p_first.digest_key) is distinct from (
+    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.topic, p_message.digest_key
+  ) then
+    return false;
+  elsif p_message.template is null then
+    return (
+      p_first.title, p_first.body, p_first.url, p_first.category, p_first.urgency, p_first.ttl, p_first.tag, p_first.presentation
+    ) is not distinct from (
+      p_message.title, p_message.body, p_message.url, p_message.category, coalesce(p_message.urgency, 'normal'), p_message.ttl,
+      p_message.tag, p_message.presentation
+    );
+  end if;
+  -- A field that is left to the template counts as the same, even if the template has changed since.
+  return p_first.title = coalesce(p_message.title, p_first.title)
+    and p_first.urgency = coalesce(p_message.urgency, p_first.urgency)
+    and (p_message.body is null or p_first.body is not distinct from p_message.body)
+    and (p_message.url is null or p_first.url is not distinct from p_message.url)
+    and (p_message.category is null or p_first.category is not distinct from p_message.category)
+    and (p_message.ttl is null or p_first.ttl is not distinct from p_message.ttl)
+    and (p_message.tag is null or p_first.tag is not distinct from p_message.tag)
+    and (p_message.presentation is null
+      or coalesce(p_first.presentation || p_message.presentation = p_first.presentation, false));
+end;
 $$;
-comment on function push.says_the_same(
-  public.push_notifications, text, text, text, jsonb, text, text, integer, text, text, text, jsonb, text
-) is
+comment on function push.says_the_same(public.push_notifications, push.message) is
   'Whether a call with a repeated idempotency key means the message that the first one made.';
+
+create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_id uuid;
+  v_same boolean;
+begin
+  insert into public.push_notifications (
+    user_id, audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, template, presentation, digest_key,
+    send_at, expires_at, idempotency_key
+  )
+  values (
+    p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
+    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.topic, p_message.tag, p_message.template,
+    p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
+  )
+  on conflict do nothing
+  returning push_notifications.id into v_id;
+  if v_id is not null then
+    return v_id;
+  end if;
+
+  -- By two statements, each of which one index answers.
+  if p_user_id is not null then
+    select n.id, push.says_the_same(n, p_message) into v_id, v_same
+    from public.push_notifications as n
+    where n.user_id = p_user_id and n.idempotency_key = p_message.idempotency_key;
+  else
+    select n.id, push.says_the_same(n, p_message) into v_id, v_same
+    from public.push_notifications as n
+    where n.audience_topic = p_audience_topic and n.idempotency_key = p_message.idempotency_key;
+  end if;
+  if not v_same then
+    perform push.refuse(409, 'idempotency_conflict', format(
+      'This idempotency key was already used for another message to this %s.', case when p_user_id is null then 'topic' else 'user' end
+    ), 'Use a new key for a new message.');
+  end if;
+  return v_id;
+end;
+$$;
+comment on function push.send_message(uuid, text, push.message) is
+  'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
+
+create function push.send_to_each(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_said constant public.push_notifications := jsonb_populate_record(
+    null::public.push_notifications,
+    to_jsonb(p_message) || jsonb_build_object(
+      'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
+    )
+  );
+  v_count bigint;
+begin
+  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
+  -- for each locale that one of them has.
+  with recipients as (
+    select u.id, case when p_message.template is not null then coalesce(push.locale_of(u.id), '') else '' end as wanted
+    from auth.users as u
+    where u.id = any (p_user_ids)
+  ), messages as materialized (
+    select l.wanted, m.* from (select distinct r.wanted from recipients as r) as l
+    cross join lateral push.fill_from_template(v_said, l.wanted) as m
+  )
+  insert into public.push_notifications (
+    user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template, locale,
+    presentation, digest_key
+  )
+  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.topic, m.tag, coalesce(m.send_at, now()),
+    m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
+  from recipients as r
+  join messages as m on m.wanted = r.wanted
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.send_to_each(uuid[], push.message) is
+  'Makes a notification of a message for each of these users, and skips ids that are no user''s; returns how many were made.';
+
+-- schemas/40_notifications/notify.sql -------------------------------------------------------------------------
+
+-- push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
 
 create function push.notify(
   p_user_id uuid,
@@ -3386,38 +3533,14 @@ returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
-  v_same boolean;
 begin
   if not exists (select from auth.users as u where u.id = p_user_id) then
     perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
   end if;
-  insert into public.push_notifications (
-    user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-    presentation, digest_key
-  )
-  values (
-    p_user_id, coalesce(p_title, ''), p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, ''), p_ttl,
-    p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template, p_presentation, p_digest_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
-    return v_id;
-  end if;
-
-  select n.id, push.says_the_same(n, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag, p_template,
-    p_presentation, p_digest_key)
-  into v_id, v_same
-  from public.push_notifications as n
-  where n.user_id = p_user_id and n.idempotency_key = p_idempotency_key;
-  if not v_same then
-    perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was already used for another message to this user.',
-      'Use a new key for a new message.');
-  end if;
-  return v_id;
+  return push.send_message(p_user_id, null, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
 end;
 $$;
 comment on function push.notify(
@@ -3444,39 +3567,15 @@ create function push.notify_many(
   p_digest_key text default null
 )
 returns bigint
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
-  with recipients as (
-    select u.id, case when p_template is not null then coalesce(push.locale_of(u.id), '') end as wanted
-    from auth.users as u
-    where u.id = any (p_user_ids)
-  ), messages as materialized (
-    select l.wanted, m.title, m.body, m.url, m.category, m.urgency, m.ttl, m.tag, m.locale, m.presentation
-    from (select distinct r.wanted from recipients as r where p_template is not null) as l
-    cross join lateral push.fill_from_template(
-      jsonb_populate_record(null::public.push_notifications, jsonb_build_object(
-        'template', p_template, 'params', coalesce(p_params, '{}'), 'title', p_title, 'body', p_body, 'url', p_url,
-        'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'presentation', p_presentation
-      )), l.wanted
-    ) as m
-  ), inserted as (
-    insert into public.push_notifications (
-      user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-      locale, presentation, digest_key
-    )
-    select r.id, coalesce(m.title, p_title, ''), coalesce(m.body, p_body), coalesce(m.url, p_url), coalesce(p_params, '{}'),
-      coalesce(m.category, p_category), coalesce(m.urgency, p_urgency, ''), coalesce(m.ttl, p_ttl), p_topic,
-      coalesce(m.tag, p_tag), coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template,
-      m.locale, coalesce(m.presentation, p_presentation), p_digest_key
-    from recipients as r
-    left join messages as m on m.wanted = r.wanted
-    on conflict do nothing
-    returning push_notifications.id
-  )
-  select count(*) from inserted;
+begin
+  return push.send_to_each(p_user_ids, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
+end;
 $$;
 comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
@@ -3636,7 +3735,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_key is null or p_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_key) > 90 then
+  if push.is_digest_key(p_key) is not true then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals.');
   end if;
@@ -3654,9 +3753,7 @@ begin
     perform push.refuse(400, 'digest_texts_malformed', 'A title must have 1 to 1000 bytes, a body at most 8000, and a template''s key 1 to 100.',
       'Correct the text.');
   end if;
-  if p_url !~ '^(/([^/].*)?|https://[^/].*)$' or p_url ~ '[[:cntrl:][:space:]\\]' or octet_length(p_url) > 2048 then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
-  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('url', p_url)));
   if p_more_text !~ '^[^%]*%s[^%]*$' or octet_length(p_more_text) > 200 then
     perform push.refuse(400, 'digest_more_text_malformed', 'p_more_text must contain %s once, for the number, no other %, and at most 200 bytes.',
       'Use something like: and %s more');
@@ -7929,38 +8026,14 @@ returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
-  v_same boolean;
 begin
   if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  insert into public.push_notifications (
-    audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-    presentation, digest_key
-  )
-  values (
-    p_audience_topic, coalesce(p_title, ''), p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, ''), p_ttl,
-    p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template, p_presentation, p_digest_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
-    return v_id;
-  end if;
-
-  select n.id, push.says_the_same(n, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag, p_template,
-    p_presentation, p_digest_key)
-  into v_id, v_same
-  from public.push_notifications as n
-  where n.audience_topic = p_audience_topic and n.idempotency_key = p_idempotency_key;
-  if not v_same then
-    perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was already used for another message to this topic.',
-      'Use a new key for a new message.');
-  end if;
-  return v_id;
+  return push.send_message(null, p_audience_topic, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
 end;
 $$;
 comment on function push.notify_topic(
@@ -8897,6 +8970,118 @@ $$;
 comment on function push.note_rule_error(text, text, jsonb, bigint, text, text, text, timestamptz) is
   'Notes what went wrong in a rule, and raises its alarm.';
 
+-- schemas/80_rules/compile_message.sql ------------------------------------------------------------------------
+
+-- What rules and reminders share when they become SQL: how a row becomes a message.
+
+create function push.fill_in(p_text text, p_parts jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_missing text;
+  v_filled text;
+begin
+  -- In one pass, so that braces within a part are left as they are.
+  select string_agg(case when m.part[1] is null then m.part[2] else p_parts ->> m.part[1] end, '' order by m.place),
+    max(m.part[1]) filter (where p_parts ->> m.part[1] is null)
+  into v_filled, v_missing
+  from regexp_matches(p_text, '\{\{([a-z_]+)\}\}|((?:[^{]|\{(?!\{[a-z_]+\}\}))+)', 'g') with ordinality as m (part, place);
+  if v_missing is not null then
+    raise exception using errcode = 'invalid_parameter_value', message = format('Nothing is given for {{%s}}.', v_missing);
+  end if;
+  return v_filled;
+end;
+$$;
+comment on function push.fill_in(text, jsonb) is 'A text with the parts of these names in the places of {{name}}.';
+
+create function push.is_query(p_expression text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_expression ~* '^\s*(select|with|values|table)\s';
+$$;
+comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
+
+create function push.message_select(p_said jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- A line break after each expression: it may end in a comment. An empty title or urgency is for the template to say.
+  return push.fill_in(
+    $query$select ({{title}}
+    )::text as title, ({{body}}
+    )::text as body, push.encode_spaces(({{url}}
+    )::text) as url, coalesce(({{params}}
+    )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
+    {{topic}}::text as topic, ({{tag}}
+    )::text as tag, {{template}}::text as template, ({{presentation}}
+    )::jsonb as presentation, push.encode_spaces(({{digest_key}}
+    )::text) as digest_key, ({{idempotency_key}}
+    )::text as idempotency_key$query$,
+    (
+      select jsonb_object_agg(f.name, case
+        when f.is_expression then coalesce(p_said ->> f.name, 'null')
+        else quote_nullable(p_said ->> f.name)
+      end)
+      from (values
+        ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
+        ('idempotency_key', true), ('category', false), ('ttl', false), ('topic', false), ('template', false)
+      ) as f (name, is_expression)
+    ) || jsonb_build_object('urgency', quote_literal(
+      coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
+    ))
+  );
+end;
+$$;
+comment on function push.message_select(jsonb) is
+  'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
+
+create function push.message_columns()
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'title, body, url, params, category, urgency, ttl, topic, tag, template, presentation, digest_key, idempotency_key';
+$$;
+comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
+
+create function push.refuse_constants(p_url text, p_presentation text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_said push.message;
+begin
+  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
+  -- is a row. Whatever the expressions do is rolled back.
+  begin
+    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_said.url;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  begin
+    execute format(E'select (%s\n)::jsonb', coalesce(p_presentation, 'null')) into v_said.presentation;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  perform push.check_message(v_said);
+end;
+$$;
+comment on function push.refuse_constants(text, text) is
+  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
+
 -- schemas/80_rules/rule_query.sql -----------------------------------------------------------------------------
 
 -- The text that a rule is compiled to.
@@ -9046,7 +9231,7 @@ as $$
 declare
   v_type regtype;
 begin
-  if p_recipients ~* '^\s*(select|with|values|table)\s' then
+  if push.is_query(p_recipients) then
     return 'query';
   end if;
   -- The type alone: random() is never below 0, and so nothing is worked out.
@@ -9086,92 +9271,43 @@ $$;
 comment on function push.recipients_query(regclass, text) is
   'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
-create function push.refuse_constants(p_url text, p_presentation text)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_url text;
-  v_fault text;
-begin
-  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
-  -- is a row. Whatever the expressions do is rolled back.
-  begin
-    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
-    raise exception using errcode = 'PT200';
-  exception when others then
-    null;
-  end;
-  begin
-    execute format(E'select push.presentation_fault((%s\n)::jsonb)', coalesce(p_presentation, 'null')) into v_fault;
-    raise exception using errcode = 'PT200';
-  exception when others then
-    null;
-  end;
-  if not push.is_link(v_url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if v_fault is not null then
-    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Give an SQL expression that makes JSON, such as ''{"sound": "chime.caf"}'' in quotes.');
-  end if;
-end;
-$$;
-comment on function push.refuse_constants(text, text) is
-  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
-
 create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
 language sql
 set search_path = ''
 as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
-  select format(
-    $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
-    message.digest_key, message.presentation, %L, %L, %L, %s::integer, %L, %L
+  select push.fill_in(
+    $query$select recipient.user_id, {{name}}, message.*
   from (
-    select push_new_row as new_row, push_old_row as old_row from %s
+    select push_new_row as new_row, push_old_row as old_row from {{source}}
     offset 0
   ) as changed
-  %s
-  cross join lateral (select %s as changes offset 0) as rule
+  {{rows}}
+  cross join lateral (select {{changes}} as changes offset 0) as rule
   cross join lateral (
-    select (%s
-    )::text as title, (%s
-    )::text as body, push.encode_spaces((%s
-    )::text) as url, coalesce((%s
-    )::jsonb, '{}') as params, (%s
-    )::text as idempotency_key, (%s
-    )::text as tag, push.encode_spaces((%s
-    )::text) as digest_key, (%s
-    )::jsonb as presentation
+    {{message}}
   ) as message
   cross join lateral (
-    %s
+    {{recipients}}
   ) as recipient$query$,
-    -- An empty urgency is for the template to say.
-    p_rule.template, p_rule.category, coalesce(p_rule.urgency, case when p_rule.template is null then 'normal' else '' end),
-    coalesce(p_rule.ttl::text, 'null'), p_rule.topic, p_rule.name,
-    push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
-    case p_event
-      when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
-      when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
-      else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
-    end,
-    push.rule_changes(p_rule, p_event),
-    coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
-    coalesce(
-      p_rule.params,
-      -- These params are added by default, so they must not make a message too large.
-      case when p_event = 'update' and p_rule.columns is not null then
-        'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
+    jsonb_build_object(
+      'name', quote_literal(p_rule.name),
+      'source', push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
+      'rows', case p_event
+        when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
+        when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
+        else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
       end,
-      'null'
-    ),
-    coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'), coalesce(p_rule.digest_key, 'null'),
-    coalesce(p_rule.presentation, 'null'),
-    push.recipients_query(p_rule.watched, p_rule.recipients)
+      'changes', push.rule_changes(p_rule, p_event),
+      'message', push.message_select(to_jsonb(p_rule) || case
+        -- These params are added by default, so they must not make a message too large.
+        when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
+          'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
+        else '{}'
+      end),
+      'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)
+    )
   );
 $$;
 comment on function push.rule_query(push.rules, text, text, text) is
@@ -9183,8 +9319,8 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, presentation, template, category, urgency, ttl, topic, rule)\n  %s%s',
-    push.rule_query(p_rule, p_event, p_new, p_old),
+    E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
+    push.message_columns(), push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;
@@ -9414,6 +9550,62 @@ end;
 $$;
 comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name.';
 
+create function push.check_rule(p_rule push.rules)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
+  v_missing text;
+begin
+  if p_rule.watched is null then
+    perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
+  end if;
+  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'rule_name_malformed',
+      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
+  end if;
+  if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
+    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_rule.watched),
+      'Watch a table of your own, or push_subscriptions.');
+  end if;
+  if coalesce(cardinality(p_rule.events), 0) = 0 or not p_rule.events <@ '{insert,update,delete}' then
+    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
+  end if;
+  if p_rule.recipients is null or num_nonnulls(p_rule.title, p_rule.template) = 0 then
+    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
+      'Give recipients and title as SQL expressions, or name a template.');
+  end if;
+  -- What stands in it as it is; the rest are expressions.
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'topic', p_rule.topic, 'category', p_rule.category
+  )));
+  if p_rule.columns is not null and not 'update' = any (p_rule.events) then
+    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
+      'Add update to the events, or leave out the columns.');
+  end if;
+  select string_agg(c.name, ', ') into v_missing
+  from unnest(p_rule.columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+  if v_missing is not null then
+    perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
+  end if;
+  if 'update' = any (p_rule.events)
+    and push.key_columns(p_rule.watched) is null then
+    perform push.refuse(400, 'rule_needs_primary_key',
+      format('%s has no primary key, which is needed to match old and new rows on update.', p_rule.watched), 'Add a primary key.');
+  end if;
+end;
+$$;
+comment on function push.check_rule(push.rules) is 'Raises what is wrong with a rule that is declared, before it is compiled; returns when nothing is.';
+
 create function push.watch(
   p_name text,
   p_table regclass,
@@ -9442,75 +9634,23 @@ as $$
 declare
   v_rule push.rules;
   v_event text;
-  v_missing text;
   v_function text;
-  v_schema text;
-  v_table text;
-  v_kind "char";
 begin
-  if p_table is null then
-    perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
-  end if;
-  select n.nspname, c.relname, c.relkind into v_schema, v_table, v_kind
+  v_rule := jsonb_populate_record(null::push.rules, jsonb_build_object(
+    'name', p_name, 'watched', p_table::oid::text,
+    'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
+    'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
+    'ttl', p_ttl, 'topic', p_topic, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
+    'presentation', p_presentation
+  ));
+  v_rule.created_at := now();
+  select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
   from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   where c.oid = p_table;
-  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
-    perform push.refuse(400, 'rule_name_malformed',
-      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
-  end if;
-  if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
-  end if;
-  if v_schema = 'push' or p_table = 'public.push_notifications'::regclass then
-    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_table),
-      'Watch a table of your own, or push_subscriptions.');
-  end if;
-  if coalesce(cardinality(p_events), 0) = 0 or not p_events <@ '{insert,update,delete}' then
-    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
-  end if;
-  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
-    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
-      'Give recipients and title as SQL expressions, or name a template.');
-  end if;
-  if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  if p_topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
-  end if;
-  perform push.refuse_category(p_category);
-  if p_columns is not null and not 'update' = any (p_events) then
-    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
-      'Add update to the events, or leave out the columns.');
-  end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
-  if v_missing is not null then
-    perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_table, v_missing), 'Correct the columns.');
-  end if;
-  if 'update' = any (p_events)
-    and push.key_columns(p_table) is null then
-    perform push.refuse(400, 'rule_needs_primary_key',
-      format('%s has no primary key, which is needed to match old and new rows on update.', p_table), 'Add a primary key.');
-  end if;
+  perform push.check_rule(v_rule);
 
   perform push.unwatch(p_name);
-  insert into push.rules as r (
-    name, watched, table_schema, table_name, events, columns, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key, presentation
-  )
-  values (
-    p_name, p_table, v_schema, v_table, p_events, p_columns, p_condition, p_recipients, p_title, p_body, p_url, p_params,
-    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key, p_presentation
-  )
-  returning r.* into v_rule;
+  insert into push.rules values (v_rule.*);
   begin
     perform push.compile_rule(v_rule);
   exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
@@ -9894,58 +10034,46 @@ begin
 
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
-  return format(
+  return push.fill_in(
     $query$with told as materialized (
     select moment.id, verdict.reason, recipient.user_id, message.*,
-      'reminder:' || %L || ':' || encode(sha256(convert_to(
-        concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
       -- A message that announces something is of no use once that has begun.
-      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
+      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest({{lifetime}}, 60))) end as expires_at
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
       from push.reminder_moments as m where m.id = any ($1)
     ) as moment
-    left join %s as new on %s
+    left join {{table}} as new on {{same_row}}
     cross join lateral (
       select case
-        when new.%I is null then 'row_gone'
-        when (%s
+        when new.{{key_column}} is null then 'row_gone'
+        when ({{at}}
         ) is distinct from moment.at then 'moved'
-        when (%s
+        when ({{condition}}
         ) then null
         else 'condition'
       end as reason
       offset 0
     ) as verdict
     left join lateral (
-      select (%s
-      )::text as title, (%s
-      )::text as body, push.encode_spaces((%s
-      )::text) as url, coalesce((%s
-      )::jsonb, '{}') as params, (%s
-      )::text as tag, push.encode_spaces((%s
-      )::text) as digest_key, (%s
-      )::jsonb as presentation
+      {{message}}
       where verdict.reason is null
       offset 0
     ) as message on true
     left join lateral (
-      select distinct u.user_id from pg_catalog.unnest(push.user_ids(%s
+      select distinct u.user_id from pg_catalog.unnest(push.user_ids({{recipients}}
       )) as u (user_id)
       where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
     ) as recipient on true
   ), inserted as (
-    insert into public.push_notifications (
-      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, presentation, send_at, expires_at, idempotency_key
-    )
+    insert into public.push_notifications (user_id, send_at, expires_at, {{columns}})
     -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, t.presentation, least($2, now()),
-      t.expires_at, t.key
+    select t.user_id, least($2, now()), t.expires_at, {{columns}}
     from told as t
     where t.user_id is not null
     on conflict do nothing
     returning user_id, idempotency_key
-  ), settled as (
+  ), done as (
     update push.reminder_moments as m
     set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
         reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
@@ -9953,27 +10081,31 @@ begin
     from (
       select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
       from told as t
-      left join inserted as i on i.idempotency_key = t.key and i.user_id = t.user_id
+      left join inserted as i on i.idempotency_key = t.idempotency_key and i.user_id = t.user_id
       group by t.id, t.reason
     ) as v
     where m.id = v.id
   )
   select count(*) from inserted$query$,
-    p_reminder.name, p_reminder.table_name,
-    coalesce(p_reminder.ttl::text, format(
-      'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
-      '(select s.default_ttl from push.settings as s))', p_reminder.template
-    )),
-    p_reminder.watched, v_join,
-    p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
-    coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
-    coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
-    coalesce(p_reminder.presentation, 'null'),
-    case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
-      else p_reminder.recipients end,
-    -- An empty title or urgency is for the template to say.
-    p_reminder.template, p_reminder.category,
-    coalesce(p_reminder.urgency, case when p_reminder.template is null then 'normal' else '' end), coalesce(p_reminder.ttl::text, 'null')
+    jsonb_build_object(
+      'lifetime', coalesce(p_reminder.ttl::text, format(
+        'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+        '(select s.default_ttl from push.settings as s))', p_reminder.template
+      )),
+      'table', p_reminder.watched,
+      'same_row', v_join,
+      'key_column', quote_ident(p_reminder.key_columns[1]),
+      'at', p_reminder.at,
+      'condition', coalesce(p_reminder.condition, 'true'),
+      'message', push.message_select(to_jsonb(p_reminder) || jsonb_build_object('idempotency_key', format(
+        '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
+        'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
+        p_reminder.name, p_reminder.table_name
+      ))),
+      'recipients', case when push.is_query(p_reminder.recipients) then format(E'array(%s\n    )', p_reminder.recipients)
+        else p_reminder.recipients end,
+      'columns', push.message_columns()
+    )
   );
 end;
 $$;
@@ -10322,6 +10454,95 @@ $$;
 comment on function push.check_reminder_expressions(push.reminders) is
   'Refuses a reminder whose expressions do not compile, or whose time is none that triggers could keep up with.';
 
+create function push.check_reminder(p_reminder push.reminders)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
+begin
+  if p_reminder.watched is null then
+    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
+  end if;
+  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'reminder_name_malformed',
+      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
+  end if;
+  if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then
+    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
+      'Give time, recipients and title as SQL expressions.');
+  end if;
+  if coalesce(cardinality(p_reminder.before), 0) not between 1 and 20 or array_position(p_reminder.before, null) is not null
+    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_reminder.before) as o (before)) then
+    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
+      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
+  end if;
+  if p_reminder.grace is null or p_reminder.grace < interval '1 minute' or p_reminder.grace > interval '1 year' then
+    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
+      'Leave it out to use 15 minutes.');
+  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'category', p_reminder.category
+  )));
+  if p_reminder.key_columns is null then
+    perform push.refuse(400, 'reminder_needs_primary_key',
+      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_reminder.watched), 'Add a primary key.');
+  end if;
+  if exists (
+    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_reminder.watched and a.attname = any (p_reminder.key_columns) and t.typcategory in ('A', 'C')
+  ) then
+    -- Arrays and composite types cannot be read back from JSON as they were.
+    perform push.refuse(400, 'reminder_key_unsuitable',
+      format('The primary key of %s contains an array or a composite type.', p_reminder.watched), 'Use a primary key with plain values.');
+  end if;
+end;
+$$;
+comment on function push.check_reminder(push.reminders) is
+  'Raises what is wrong with a reminder that is declared, before its expressions are compiled; returns when nothing is.';
+
+create function push.insert_moments_of_table(p_reminder push.reminders, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_part_errors integer;
+  v_errors integer := 0;
+begin
+  execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, p_reminder.watched::text), '$1', false) using p_now;
+exception
+  when serialization_failure or deadlock_detected then
+    raise;
+  when others then
+    -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
+    for v_part_errors in
+      execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
+        push.reminder_parts(p_reminder, p_reminder.watched::text))
+      using p_reminder, p_now
+    loop
+      v_errors := v_errors + v_part_errors;
+      exit when v_errors > 100;
+    end loop;
+    if v_errors > 100 then
+      -- Not bad rows, but a time that does not suit the table.
+      perform push.refuse(400, 'reminder_time_unusable',
+        format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_reminder.watched, e.row_key, e.message),
+        'Correct the rows, or use a time that is null for rows without one.')
+      from push.reminder_errors as e
+      where e.reminder = p_reminder.name and e.row_key is not null
+      order by e.id desc
+      limit 1;
+    end if;
+end;
+$$;
+comment on function push.insert_moments_of_table(push.reminders, timestamptz) is
+  'Notes the moments of the rows that a table has when its reminder is declared; bad rows go without, and more than a hundred are refused.';
+
 create function push.remind(
   p_name text,
   p_table regclass,
@@ -10351,97 +10572,29 @@ set timezone = 'UTC'
 as $$
 declare
   v_reminder push.reminders;
-  v_kind "char";
-  v_keys constant text[] := push.key_columns(p_table);
-  v_part_errors integer;
-  v_errors integer := 0;
 begin
-  if p_table is null then
-    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
-  end if;
-  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
-    perform push.refuse(400, 'reminder_name_malformed',
-      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
-  end if;
-  select c.relkind into v_kind from pg_catalog.pg_class as c where c.oid = p_table;
-  if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
-  end if;
-  if p_at is null or p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
-    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
-      'Give time, recipients and title as SQL expressions.');
-  end if;
-  if coalesce(cardinality(p_before), 0) not between 1 and 20 or array_position(p_before, null) is not null
-    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_before) as o (before)) then
-    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
-      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
-  end if;
-  if p_grace is null or p_grace < interval '1 minute' or p_grace > interval '1 year' then
-    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
-      'Leave it out to use 15 minutes.');
-  end if;
-  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  perform push.refuse_category(p_category);
-  if v_keys is null then
-    perform push.refuse(400, 'reminder_needs_primary_key',
-      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
-  end if;
-  if exists (
-    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
-    where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
-  ) then
-    -- Arrays and composite types cannot be read back from JSON as they were.
-    perform push.refuse(400, 'reminder_key_unsuitable',
-      format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
-  end if;
+  v_reminder := jsonb_populate_record(null::push.reminders, jsonb_build_object(
+    'name', p_name, 'watched', p_table::oid::text, 'table_name', p_table::text, 'key_columns', push.key_columns(p_table),
+    'at', p_at, 'timezone', p_timezone, 'condition', p_condition,
+    'recipients', p_recipients, 'title', p_title, 'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template,
+    'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'digest_key', p_digest_key,
+    'presentation', p_presentation
+  ));
+  -- Not by way of text, which is in the session's style.
+  v_reminder.before := p_before;
+  v_reminder.grace := p_grace;
+  v_reminder.created_at := now();
+  perform push.check_reminder(v_reminder);
 
   perform push.drop_reminder_triggers(p_name);
   delete from push.reminder_moments as m where m.reminder = p_name and m.state = 'waiting';
   delete from push.reminders as r where r.name = p_name;
-  insert into push.reminders as r (
-    name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, tag, digest_key, presentation
-  )
-  values (
-    p_name, p_table, p_table::text, v_keys, p_at, p_before, p_timezone, p_grace, p_condition, p_recipients, p_title, p_body,
-    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key, p_presentation
-  )
-  returning r.* into v_reminder;
+  insert into push.reminders values (v_reminder.*);
   perform push.check_reminder_expressions(v_reminder);
   perform push.refuse_constants(p_url, p_presentation);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
-  begin
-    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1', false) using p_now;
-  exception
-    when serialization_failure or deadlock_detected then
-      raise;
-    when others then
-      -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
-      for v_part_errors in
-        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
-          push.reminder_parts(v_reminder, p_table::text))
-        using v_reminder, p_now
-      loop
-        v_errors := v_errors + v_part_errors;
-        exit when v_errors > 100;
-      end loop;
-      if v_errors > 100 then
-        -- Not bad rows, but a time that does not suit the table.
-        perform push.refuse(400, 'reminder_time_unusable',
-          format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_table, e.row_key, e.message),
-          'Correct the rows, or use a time that is null for rows without one.')
-        from push.reminder_errors as e
-        where e.reminder = p_name and e.row_key is not null
-        order by e.id desc
-        limit 1;
-      end if;
-  end;
+  perform push.insert_moments_of_table(v_reminder, p_now);
   perform push.resolve_alarm('reminder_broken', p_name, p_now);
 end;
 $$;
@@ -11326,9 +11479,7 @@ begin
   if p_alert.timezone is not null then
     perform push.check_timezone(p_alert.timezone);
   end if;
-  if p_alert.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('urgency', p_alert.urgency)));
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
   end if;

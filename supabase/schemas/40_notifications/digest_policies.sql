@@ -95,7 +95,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_digest_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_digest_key) > 90 then
+  if not push.is_digest_key(p_digest_key) then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals:42.');
   end if;

@@ -1,49 +1,4 @@
--- Push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
-
-create function push.says_the_same(
-  p_first public.push_notifications,
-  p_title text,
-  p_body text,
-  p_url text,
-  p_params jsonb,
-  p_category text,
-  p_urgency text,
-  p_ttl integer,
-  p_topic text,
-  p_tag text,
-  p_template text,
-  p_presentation jsonb,
-  p_digest_key text
-)
-returns boolean
-language sql
-immutable
-set search_path = ''
-as $$
-  -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
-  -- message. The first call's schedule stands.
-  select (p_first.template, p_first.params, p_first.topic, p_first.digest_key)
-    is not distinct from (p_template, coalesce(push.exact_numbers(p_params), '{}'), p_topic, p_digest_key)
-  and case when p_template is null then
-    (p_first.title, p_first.body, p_first.url, p_first.category, p_first.urgency, p_first.ttl, p_first.tag, p_first.presentation)
-      is not distinct from
-    (p_title, p_body, p_url, p_category, coalesce(p_urgency, 'normal'), p_ttl, p_tag, p_presentation)
-  else
-    -- A field that is left to the template counts as the same, even if the template has changed since.
-    p_first.title = coalesce(p_title, p_first.title)
-    and p_first.urgency = coalesce(p_urgency, p_first.urgency)
-    and (p_body is null or p_first.body is not distinct from p_body)
-    and (p_url is null or p_first.url is not distinct from p_url)
-    and (p_category is null or p_first.category is not distinct from p_category)
-    and (p_ttl is null or p_first.ttl is not distinct from p_ttl)
-    and (p_tag is null or p_first.tag is not distinct from p_tag)
-    and (p_presentation is null or coalesce(p_first.presentation || p_presentation = p_first.presentation, false))
-  end;
-$$;
-comment on function push.says_the_same(
-  public.push_notifications, text, text, text, jsonb, text, text, integer, text, text, text, jsonb, text
-) is
-  'Whether a call with a repeated idempotency key means the message that the first one made.';
+-- push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
 
 create function push.notify(
   p_user_id uuid,
@@ -67,38 +22,14 @@ returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
-  v_same boolean;
 begin
   if not exists (select from auth.users as u where u.id = p_user_id) then
     perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
   end if;
-  insert into public.push_notifications (
-    user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-    presentation, digest_key
-  )
-  values (
-    p_user_id, coalesce(p_title, ''), p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, ''), p_ttl,
-    p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template, p_presentation, p_digest_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
-    return v_id;
-  end if;
-
-  select n.id, push.says_the_same(n, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag, p_template,
-    p_presentation, p_digest_key)
-  into v_id, v_same
-  from public.push_notifications as n
-  where n.user_id = p_user_id and n.idempotency_key = p_idempotency_key;
-  if not v_same then
-    perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was already used for another message to this user.',
-      'Use a new key for a new message.');
-  end if;
-  return v_id;
+  return push.send_message(p_user_id, null, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
 end;
 $$;
 comment on function push.notify(
@@ -125,39 +56,15 @@ create function push.notify_many(
   p_digest_key text default null
 )
 returns bigint
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
-  with recipients as (
-    select u.id, case when p_template is not null then coalesce(push.locale_of(u.id), '') end as wanted
-    from auth.users as u
-    where u.id = any (p_user_ids)
-  ), messages as materialized (
-    select l.wanted, m.title, m.body, m.url, m.category, m.urgency, m.ttl, m.tag, m.locale, m.presentation
-    from (select distinct r.wanted from recipients as r where p_template is not null) as l
-    cross join lateral push.fill_from_template(
-      jsonb_populate_record(null::public.push_notifications, jsonb_build_object(
-        'template', p_template, 'params', coalesce(p_params, '{}'), 'title', p_title, 'body', p_body, 'url', p_url,
-        'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'presentation', p_presentation
-      )), l.wanted
-    ) as m
-  ), inserted as (
-    insert into public.push_notifications (
-      user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-      locale, presentation, digest_key
-    )
-    select r.id, coalesce(m.title, p_title, ''), coalesce(m.body, p_body), coalesce(m.url, p_url), coalesce(p_params, '{}'),
-      coalesce(m.category, p_category), coalesce(m.urgency, p_urgency, ''), coalesce(m.ttl, p_ttl), p_topic,
-      coalesce(m.tag, p_tag), coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template,
-      m.locale, coalesce(m.presentation, p_presentation), p_digest_key
-    from recipients as r
-    left join messages as m on m.wanted = r.wanted
-    on conflict do nothing
-    returning push_notifications.id
-  )
-  select count(*) from inserted;
+begin
+  return push.send_to_each(p_user_ids, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
+end;
 $$;
 comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
