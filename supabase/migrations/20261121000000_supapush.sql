@@ -5807,6 +5807,23 @@ comment on column push.dispatchers.called_in is 'The transaction that called it:
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
 
+create function push.end_dispatchers(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.dispatchers as w
+  where w.id in (
+    select l.id from push.dispatchers as l
+    -- Leases that end later than any can were made before the clock was set back.
+    where l.lease_until <= p_now or l.lease_until > p_now + (
+      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+    )
+    for update skip locked
+  );
+$$;
+comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers whose lease is over.';
+
 -- schemas/50_queue/work.sql -----------------------------------------------------------------------------------
 
 -- Whether there is anything to do at all: deliveries, expansions, or what a pause has left.
@@ -6106,6 +6123,24 @@ end;
 $$;
 comment on function push.call_for_backlog(timestamptz) is
   'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
+
+create function push.ring_for_work(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not push.has_work(p_now) then
+    return false;
+  elsif exists (select from push.dispatchers as w where w.lease_until > p_now) then
+    perform push.call_for_backlog(p_now);
+    return false;
+  end if;
+  return push.ring(p_now) is not null;
+end;
+$$;
+comment on function push.ring_for_work(timestamptz) is
+  'Calls a dispatcher when there is work and none is live, or one more when those have too much; true when the first was called.';
 
 create function push.wake(p_now timestamptz default clock_timestamp())
 returns void
@@ -6992,6 +7027,17 @@ comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[
   'needs no witness (p_certain) counts alone.';
 comment on function push.slow_host(text, timestamptz) is
   'Halves what may be under way at a push service that throttles several users at once.';
+
+create function push.end_host_pauses_to_come(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- A pause that began after now began before the clock was set back.
+  update push.hosts as h set paused_at = p_now, probe_at = p_now
+  where h.paused_at > p_now + interval '1 minute';
+$$;
+comment on function push.end_host_pauses_to_come(timestamptz) is 'Has pauses of push services count from now that began by a clock that was set back since.';
 
 -- schemas/50_queue/gone_waves.sql -----------------------------------------------------------------------------
 
@@ -13954,19 +14000,10 @@ declare
   v_released integer;
   v_summarised integer;
   v_expanded boolean := false;
-  v_rung uuid;
+  v_rung boolean;
 begin
-  delete from push.dispatchers as w
-  where w.id in (
-    select l.id from push.dispatchers as l
-    where l.lease_until <= p_now or l.lease_until > p_now + (
-      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
-    )
-    for update skip locked
-  );
-  -- A pause that began after now began before the clock was set back.
-  update push.hosts as h set paused_at = p_now, probe_at = p_now
-  where h.paused_at > p_now + interval '1 minute';
+  perform push.end_dispatchers(p_now);
+  perform push.end_host_pauses_to_come(p_now);
   v_recovered := push.recover_leases(p_now);
   perform push.end_gone_waves(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
@@ -13978,16 +14015,10 @@ begin
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);
   end if;
-  if push.has_work(p_now) then
-    if exists (select from push.dispatchers as w where w.lease_until > p_now) then
-      perform push.call_for_backlog(p_now);
-    else
-      v_rung := push.ring(p_now);
-    end if;
-  end if;
+  v_rung := push.ring_for_work(p_now);
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
-    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung is not null
+    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
   );
 end;
 $$;
@@ -13996,7 +14027,7 @@ comment on function push.tick(timestamptz) is
 
 -- schemas/90_operations/clean_parts.sql -----------------------------------------------------------------------
 
--- Subscriptions, runs of cron and errors that are old enough to go.
+-- What is old enough to go, a function for each kind.
 
 create table push.cleaning (
   id boolean not null default true,
@@ -14015,6 +14046,77 @@ insert into push.cleaning default values;
 
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
+
+create function push.clean_deliveries(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.deliveries as d
+  where d.id in (
+    select o.id from push.deliveries as o
+    where o.finished_at <= p_now - p_keep
+    order by o.finished_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_deliveries(integer, interval, timestamptz) is
+  'Deletes deliveries that ended longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.clean_notifications(p_limit integer, p_keep interval, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_reads bigint;
+  v_notifications bigint;
+begin
+  -- The read marks of a message to a topic are deleted first: they may be a million rows.
+  delete from public.push_reads as r
+  where (r.user_id, r.notification_id) in (
+    select k.user_id, k.notification_id
+    from (
+      select o.id from public.push_notifications as o
+      where greatest(o.created_at, o.expires_at) <= p_now - p_keep and o.audience_topic is not null
+        and exists (select from public.push_reads as k where k.notification_id = o.id)
+      order by greatest(o.created_at, o.expires_at)
+      limit p_limit
+    ) as old
+    cross join lateral (
+      select w.user_id, w.notification_id from public.push_reads as w
+      where w.notification_id = old.id
+      limit p_limit
+      for update skip locked
+    ) as k
+    limit p_limit
+  );
+  get diagnostics v_reads = row_count;
+
+  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
+  delete from public.push_notifications as n
+  where n.id in (
+    select o.id from public.push_notifications as o
+    where greatest(o.created_at, o.expires_at) <= p_now - p_keep
+      and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from public.push_reads as r where r.notification_id = o.id)
+    order by greatest(o.created_at, o.expires_at)
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_notifications = row_count;
+  return jsonb_build_object('reads', v_reads, 'notifications', v_notifications);
+end;
+$$;
+comment on function push.clean_notifications(integer, interval, timestamptz) is
+  'Deletes notifications that stopped mattering longer ago than p_keep, and before them their read marks, at most p_limit of each; returns how many.';
 
 create function push.clean_subscriptions(p_limit integer, p_now timestamptz)
 returns bigint
@@ -14130,6 +14232,71 @@ $$;
 comment on function push.trim_errors(integer, integer) is
   'Keeps so many errors of each rule and reminder, the newest: one user may write what breaks them again and again. Returns how many went.';
 
+create function push.clean_errors(p_limit integer, p_keep interval, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_rules bigint;
+  v_reminders bigint;
+begin
+  -- Ids grow with time: only the oldest are looked at.
+  delete from push.rule_errors as r
+  where r.id in (select o.id from push.rule_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - p_keep;
+  get diagnostics v_rules = row_count;
+  delete from push.reminder_errors as r
+  where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - p_keep;
+  get diagnostics v_reminders = row_count;
+  return (
+    select jsonb_build_object('rule_errors', v_rules + t.rule_errors, 'reminder_errors', v_reminders + t.reminder_errors)
+    from push.trim_errors(10000, p_limit * 10) as t
+  );
+end;
+$$;
+comment on function push.clean_errors(integer, interval, timestamptz) is
+  'Deletes errors of rules and reminders that are older than p_keep, at most p_limit of each, and all but the newest of each; returns how many.';
+
+create function push.clean_alarms(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.alarms as a
+  where (a.code, a.subject) in (
+    select o.code, o.subject from push.alarms as o
+    where o.resolved_at <= p_now - p_keep
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_alarms(integer, interval, timestamptz) is
+  'Deletes alarms that were resolved longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.clean_removed_devices(p_limit integer, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- A browser that has not come back for so long has lost its subscription anyway.
+  delete from push.removed_devices as r
+  where r.address_digest in (
+    select o.address_digest from push.removed_devices as o
+    where o.removed_at <= p_now - interval '400 days'
+    order by o.removed_at
+    limit p_limit
+  );
+$$;
+comment on function push.clean_removed_devices(integer, timestamptz) is 'Forgets devices that were removed long ago, at most p_limit.';
+
 -- schemas/90_operations/clean.sql -----------------------------------------------------------------------------
 
 -- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
@@ -14150,17 +14317,7 @@ set search_path = ''
 as $$
 declare
   v_settings push.settings;
-  v_deliveries bigint;
-  v_notifications bigint;
-  v_reads bigint;
-  v_subscriptions bigint;
-  v_rule_errors bigint;
-  v_reminder_moments bigint;
-  v_reminder_errors bigint;
-  v_alarms bigint;
-  v_cron_runs bigint;
-  v_limits bigint;
-  v_receipts bigint;
+  v_deleted jsonb;
 begin
   -- One at a time; a second one would only wait for the rows of the first.
   perform from push.cleaning as c for update skip locked;
@@ -14169,99 +14326,24 @@ begin
   end if;
   select s.* into v_settings from push.settings as s;
 
-  delete from push.deliveries as d
-  where d.id in (
-    select o.id from push.deliveries as o
-    where o.finished_at <= p_now - v_settings.keep_deliveries
-    order by o.finished_at
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_deliveries = row_count;
-
-  -- The read marks of a message to a topic are deleted first: they may be a million rows.
-  delete from public.push_reads as r
-  where (r.user_id, r.notification_id) in (
-    select k.user_id, k.notification_id
-    from (
-      select o.id from public.push_notifications as o
-      where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications and o.audience_topic is not null
-        and exists (select from public.push_reads as k where k.notification_id = o.id)
-      order by greatest(o.created_at, o.expires_at)
-      limit p_limit
-    ) as old
-    cross join lateral (
-      select w.user_id, w.notification_id from public.push_reads as w
-      where w.notification_id = old.id
-      limit p_limit
-      for update skip locked
-    ) as k
-    limit p_limit
-  );
-  get diagnostics v_reads = row_count;
-
-  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
-  delete from public.push_notifications as n
-  where n.id in (
-    select o.id from public.push_notifications as o
-    where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications
-      and not exists (select from push.deliveries as d where d.notification_id = o.id)
-      and not exists (select from public.push_reads as r where r.notification_id = o.id)
-    order by greatest(o.created_at, o.expires_at)
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_notifications = row_count;
-
-  -- A tenth: these two look at rows that mostly stay.
-  v_subscriptions := push.clean_subscriptions(greatest(p_limit / 10, 1), p_now);
-  -- A browser that has not come back for so long has lost its subscription anyway.
-  delete from push.removed_devices as r
-  where r.address_digest in (
-    select o.address_digest from push.removed_devices as o
-    where o.removed_at <= p_now - interval '400 days'
-    order by o.removed_at
-    limit p_limit
-  );
-
-  -- Ids grow with time: only the oldest are looked at.
-  delete from push.rule_errors as r
-  where r.id in (select o.id from push.rule_errors as o order by o.id limit p_limit)
-    and r.occurred_at <= p_now - v_settings.keep_errors;
-  get diagnostics v_rule_errors = row_count;
-
-  v_reminder_moments := push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now);
-  delete from push.reminder_errors as r
-  where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
-    and r.occurred_at <= p_now - v_settings.keep_errors;
-  get diagnostics v_reminder_errors = row_count;
-  select v_rule_errors + t.rule_errors, v_reminder_errors + t.reminder_errors into v_rule_errors, v_reminder_errors
-  from push.trim_errors(10000, p_limit * 10) as t;
-  perform push.check_reminders(p_now);
-
-  delete from push.alarms as a
-  where (a.code, a.subject) in (
-    select o.code, o.subject from push.alarms as o
-    where o.resolved_at <= p_now - v_settings.keep_errors
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_alarms = row_count;
-
-  v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
-  v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
-  v_receipts := push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries);
-
+  v_deleted := jsonb_build_object('deliveries', push.clean_deliveries(p_limit, v_settings.keep_deliveries, p_now))
+    || push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
+    -- A tenth, here and below: these two look at rows that mostly stay.
+    || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
+    || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
+    || jsonb_build_object(
+      'reminder_moments', push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now),
+      'alarms', push.clean_alarms(p_limit, v_settings.keep_errors, p_now),
+      'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
+      'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
+      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries)
+    );
+  perform push.clean_removed_devices(p_limit, p_now);
   perform push.shorten_digests(p_now);
   perform push.end_hostless(p_limit, p_now);
+  perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
-
-  return jsonb_build_object(
-    'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
-    'rule_errors', v_rule_errors, 'reminder_moments', v_reminder_moments, 'reminder_errors', v_reminder_errors,
-    'alarms', v_alarms, 'cron_runs', v_cron_runs, 'limits', v_limits,
-    'receipts', v_receipts
-  );
+  return v_deleted;
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is
@@ -14378,37 +14460,17 @@ alter table push.settings
 comment on column push.settings.health_oldest_waiting is 'A delivery that is due for longer than this makes the project unhealthy.';
 comment on column push.settings.health_success_rate is 'Less than this share of recent deliveries sent makes the project unhealthy.';
 
-create function public.push_health(p_now timestamptz default clock_timestamp())
+create function push.backlog_health(p_now timestamptz)
 returns jsonb
 language plpgsql
--- Definer: see push_claim.
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
-  c_sample constant integer := 10000;
-  c_window constant interval := interval '15 minutes';
-  v_settings push.settings;
   v_held constant text[] := push.held_hosts(p_now);
   v_waiting bigint;
   v_oldest numeric;
-  v_recent jsonb;
-  v_errors jsonb;
-  v_finished bigint;
-  v_sent bigint;
-  v_users_reached boolean;
-  v_hosts jsonb;
-  v_alarms jsonb;
-  v_reminders constant jsonb := push.reminder_health(p_now);
-  v_pauses constant jsonb := push.pause_health(p_now);
-  v_jobs constant jsonb := push.job_health(p_now);
-  v_bell constant record := push.read_bell();
-  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
-  v_reasons jsonb;
 begin
-  select s.* into v_settings from push.settings as s;
-
   -- Counted up to a limit, along the index by which it is claimed.
   select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
   from push.hosts as h
@@ -14418,7 +14480,39 @@ begin
     order by d.due_at, d.id
     limit 100000
   ) as w;
+  return jsonb_build_object(
+    'waiting', v_waiting,
+    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
+    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
+    'reasons', case
+      when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then
+        jsonb_build_array(jsonb_build_object('code', 'backlog_old',
+          'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest))))
+      else '[]'
+    end
+  );
+end;
+$$;
+comment on function push.backlog_health(timestamptz) is 'What waits and is under way, for how long, and whether that is too long.';
 
+create function push.success_health(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
+  c_sample constant integer := 10000;
+  c_window constant interval := interval '15 minutes';
+  v_least constant numeric := (select s.health_success_rate from push.settings as s);
+  v_recent jsonb;
+  v_errors jsonb;
+  v_finished bigint;
+  v_sent bigint;
+  v_users_reached boolean;
+begin
   with recent as (
     select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
@@ -14439,7 +14533,7 @@ begin
     (select count(*) from tried),
     (select count(*) from tried as t where t.state = 'sent'),
     (
-      select count(*) filter (where u.reached) >= count(*) * v_settings.health_success_rate
+      select count(*) filter (where u.reached) >= count(*) * v_least
       from (
         select bool_or(t.state = 'sent') as reached
         from tried as t
@@ -14448,7 +14542,29 @@ begin
       ) as u
     )
   into v_recent, v_errors, v_finished, v_sent, v_users_reached;
+  return jsonb_build_object(
+    'recent', v_recent,
+    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
+    'errors', v_errors,
+    'reasons', case
+      -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
+      when v_finished >= 20 and v_sent < v_finished * v_least and not coalesce(v_users_reached, false) then
+        jsonb_build_array(jsonb_build_object('code', 'success_rate_low',
+          'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent)))
+      else '[]'
+    end
+  );
+end;
+$$;
+comment on function push.success_health(timestamptz) is
+  'What became of the newest deliveries of a quarter of an hour, which errors there were, and whether too few were sent.';
 
+create function push.host_health()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   -- Push services that were never tried are left out.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
@@ -14462,17 +14578,43 @@ begin
     'last_error_at', h.last_error_at,
     'last_error', h.last_error
   ) order by h.origin), '[]')
-  into v_hosts
   from push.hosts as h
   where h.last_success_at is not null or h.last_error_at is not null;
+$$;
+comment on function push.host_health() is 'How each push service that was tried is doing.';
 
+create function push.alarm_health()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'code', a.code, 'subject', a.subject, 'message', a.message, 'raised_at', a.raised_at
   ) order by a.raised_at), '[]')
-  into v_alarms
   from push.alarms as a
   where a.resolved_at is null;
+$$;
+comment on function push.alarm_health() is 'The alarms that are not resolved, the oldest first.';
 
+create function public.push_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_backlog constant jsonb := push.backlog_health(p_now);
+  v_success constant jsonb := push.success_health(p_now);
+  v_alarms constant jsonb := push.alarm_health();
+  v_reminders constant jsonb := push.reminder_health(p_now);
+  v_pauses constant jsonb := push.pause_health(p_now);
+  v_jobs constant jsonb := push.job_health(p_now);
+  v_bell constant record := push.read_bell();
+  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
+  v_reasons jsonb;
+begin
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
@@ -14485,15 +14627,7 @@ begin
     from jsonb_array_elements(v_pauses) as p (value)
     where p.value ->> 'resumed_at' is null
   ), '[]');
-  if v_oldest > extract(epoch from v_settings.health_oldest_waiting) then
-    v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
-      'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
-  end if;
-  -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
-  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
-    v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
-      'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
-  end if;
+  v_reasons := v_reasons || (v_backlog -> 'reasons') || (v_success -> 'reasons');
   if (v_reminders ->> 'overdue')::integer > 0 and v_last_tick >= p_now - interval '2 minutes' then
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
@@ -14504,23 +14638,16 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
   end if;
 
-  return jsonb_build_object(
+  return (v_backlog || v_success) || jsonb_build_object(
     'healthy', v_reasons = '[]',
     'reasons', v_reasons,
-    'waiting', v_waiting,
-    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
-    'recent', v_recent,
-    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
-    'errors', v_errors,
     'rule_errors', push.rule_error_counts(p_now),
-    'hosts', v_hosts,
+    'hosts', push.host_health(),
     'pauses', v_pauses,
     'reminders', v_reminders,
     'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
     'quote_sources', push.quote_source_health(p_now),
-    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'last_tick_at', v_last_tick
   );
 end;
