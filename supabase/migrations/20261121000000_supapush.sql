@@ -3467,18 +3467,27 @@ $$;
 comment on function push.send_message(uuid, text, push.message) is
   'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
 
+create function push.notification_of(p_message push.message)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
+    'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
+  ));
+end;
+$$;
+comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
+
 create function push.send_to_each(p_user_ids uuid[], p_message push.message)
 returns bigint
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_said constant public.push_notifications := jsonb_populate_record(
-    null::public.push_notifications,
-    to_jsonb(p_message) || jsonb_build_object(
-      'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
-    )
-  );
+  v_said constant public.push_notifications := push.notification_of(p_message);
   v_count bigint;
 begin
   -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
@@ -3570,17 +3579,23 @@ returns bigint
 language plpgsql
 set search_path = ''
 as $$
-begin
-  return push.send_to_each(p_user_ids, row(
+declare
+  v_message constant push.message := row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
-  )::push.message);
+  )::push.message;
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, v_message);
+  end if;
+  return push.send_to_each(p_user_ids, v_message);
 end;
 $$;
 comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none).';
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are.';
 
 create function public.push_notify(
   p_user_id uuid,
@@ -5027,38 +5042,61 @@ create policy deliveries_nobody on push.deliveries for all to public using (fals
 
 -- schemas/50_queue/expansions.sql -----------------------------------------------------------------------------
 
--- How far messages to topics have been expanded, and what became of their deliveries.
+-- Expansions, messages to more recipients than one transaction should serve: how far each has got, and what became of it.
 
 alter table push.settings
   add column expansion_chunk integer not null default 1000,
-  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000);
-comment on column push.settings.expansion_chunk is 'Members of a topic for whom deliveries are made in one transaction.';
+  add column notify_at_once integer not null default 10000,
+  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000),
+  add constraint settings_notify_at_once check (notify_at_once > 0);
+comment on column push.settings.expansion_chunk is 'Recipients of an expansion who are served in one transaction.';
+comment on column push.settings.notify_at_once is
+  'push.notify_many() notifies so many users in its own transaction. More are notified in chunks after the commit, as members of a topic are.';
 
 create table push.expansions (
-  notification_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  notification_id uuid,
+  message jsonb,
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
   started_at timestamptz not null default clock_timestamp(),
   worked_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
-  constraint expansions_pkey primary key (notification_id),
+  constraint expansions_pkey primary key (id),
+  constraint expansions_notification_id_key unique (notification_id),
+  constraint expansions_one_message check (num_nonnulls(notification_id, message) = 1),
   constraint expansions_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade
 );
 comment on table push.expansions is
-  'How far the message to a topic has got. Its row in push_notifications is the lock, held by the transaction that works on it.';
+  'How far a message to a topic, or one to the users of a list, has got. The lock, held by the transaction that works on it, is its row in '
+  'push_notifications, or for a list its row here.';
+comment on column push.expansions.notification_id is 'The message to a topic: its members get deliveries of it.';
+comment on column push.expansions.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
 comment on column push.expansions.next_id is
-  'Where the next chunk starts: at a member''s user id; once cancelled, at a subscription id among its deliveries.';
-comment on column push.expansions.members is 'Members walked so far.';
-comment on column push.expansions.deliveries is 'Deliveries made so far.';
+  'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
+comment on column push.expansions.members is 'Recipients served so far.';
+comment on column push.expansions.deliveries is 'Deliveries made so far; for a list, notifications.';
 comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
-comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that topics take turns.';
+comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that expansions take turns.';
 
-create index expansions_open_idx on push.expansions (worked_at, notification_id) where finished_at is null;
+create index expansions_open_idx on push.expansions (worked_at, id) where finished_at is null;
 
 alter table push.expansions enable row level security;
 create policy expansions_nobody on push.expansions for all to public using (false);
+
+create table push.expansion_recipients (
+  expansion_id uuid not null,
+  -- No foreign key: who is no user any more by then is left out.
+  user_id uuid not null,
+  constraint expansion_recipients_pkey primary key (expansion_id, user_id),
+  constraint expansion_recipients_expansion_id_fkey foreign key (expansion_id) references push.expansions (id) on delete cascade
+);
+comment on table push.expansion_recipients is 'The users of a list who are still to be notified.';
+
+alter table push.expansion_recipients enable row level security;
+create policy expansion_recipients_nobody on push.expansion_recipients for all to public using (false);
 
 -- Rows are only ever added: a counter that dispatchers updated would be a lock they queue for.
 create table push.delivery_counts (
@@ -5287,7 +5325,7 @@ $$;
 comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
   'Whether push.pause_on() finds a pause for a delivery of this notification.';
 
-create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
+create function push.is_expansion_held(p_expansion push.expansions, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 stable
@@ -5296,15 +5334,18 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
+  if p_expansion.message is not null then
+    return push.is_held(p_now) or push.is_category_paused(p_expansion.message ->> 'category');
+  end if;
   -- Taking back goes on: that is what many a pause is for.
   return exists (
     select from public.push_notifications as n
-    where n.id = p_notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
+    where n.id = p_expansion.notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
 end;
 $$;
-comment on function push.is_expansion_held(uuid, timestamptz) is
-  'Whether the members of a message to a topic are walked later: its project or its category is paused.';
+comment on function push.is_expansion_held(push.expansions, timestamptz) is
+  'Whether the recipients of an expansion are served later: its project or its category is paused.';
 
 -- schemas/50_queue/enqueue.sql --------------------------------------------------------------------------------
 
@@ -5835,7 +5876,7 @@ stable
 set search_path = ''
 as $$
   select push.has_due(p_now)
-    or exists (select from push.expansions as e where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now))
+    or exists (select from push.expansions as e where e.finished_at is null and not push.is_expansion_held(e, p_now))
     or push.pause_to_return() is not null;
 $$;
 comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to expand, or to return to the queue after a pause.';
@@ -6482,7 +6523,8 @@ declare
   v_id uuid;
 begin
   for v_id in
-    select e.notification_id from push.expansions as e where e.finished_at is null and e.started_at < p_before
+    select e.notification_id from push.expansions as e
+    where e.finished_at is null and e.started_at < p_before and e.notification_id is not null
   loop
     -- The one lock of an expansion.
     perform from public.push_notifications as n
@@ -6494,10 +6536,17 @@ begin
       update public.push_notifications as n set status = 'queued' where n.id = v_id;
     end if;
   end loop;
+  -- Notifications of a list are still made, for inboxes, and expired at once.
+  update push.expansions as e
+  set message = e.message || jsonb_build_object('expires_at', p_now)
+  where e.message is not null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+    and (
+      p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
+    );
 end;
 $$;
 comment on function push.end_expansions(text, timestamptz, timestamptz) is
-  'Walks the members of older messages to topics no further: of those, the devices that were not reached yet are not. Their inboxes have it.';
+  'Pushes older messages to topics and lists no further: devices that were not reached yet are not. Inboxes have them.';
 
 create function push.resume(
   p_discard_older_than interval default null,
@@ -7814,11 +7863,11 @@ grant execute on function public.push_leave(uuid, boolean, timestamptz) to servi
 
 -- schemas/60_topics/expand.sql --------------------------------------------------------------------------------
 
--- Messages to a topic, expanded in chunks outside the transaction that wrote them.
+-- Expansions: messages to many recipients, served in chunks outside the transaction that wrote them.
 --
--- A message to a topic is one row. Dispatchers that find little to send, and the tick, then walk its members by
--- user id, a chunk per transaction: where the next one starts is written with the deliveries of the one before, so a
--- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million members
+-- A message to a topic is one row; so is one to a long list of users. Dispatchers that find little to send, and the tick,
+-- then walk the recipients by user id, a chunk per transaction: where the next one starts is written with what the one before
+-- has made, so a crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million
 -- is never a million rows in the queue in front of the messages of other users.
 
 create function push.begin_expansion()
@@ -7830,9 +7879,7 @@ set search_path = ''
 as $$
 begin
   insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
-  if not push.is_expansion_held(new.id) then
-    perform push.wake();
-  end if;
+  perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
   return null;
 end;
 $$;
@@ -7848,70 +7895,110 @@ after update of status on public.push_notifications
 for each row when (new.status = 'expanding' and old.status = 'scheduled')
 execute function push.begin_expansion();
 
-create function push.expand_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
+create function push.next_recipients(p_expansion push.expansions, p_limit integer)
+returns table (user_id uuid, place bigint, is_served boolean)
+language plpgsql
+stable
+set search_path = ''
+-- A range of an index, however short the planner believes the table to be.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+begin
+  if p_expansion.message is not null then
+    return query select r.user_id, row_number() over (order by r.user_id), true
+    from push.expansion_recipients as r
+    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
+    order by r.user_id
+    limit p_limit;
+    return;
+  end if;
+  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
+  from public.push_topic_members as m
+  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
+    and m.user_id >= p_expansion.next_id
+  order by m.user_id
+  limit p_limit;
+end;
+$$;
+comment on function push.next_recipients(push.expansions, integer) is
+  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
+
+create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_deliveries bigint;
+begin
+  with queued as (
+    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
+    select q.state, q.deliveries from push.enqueue(array(
+      select row(
+        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
+      )::push.due_message
+      from unnest(p_user_ids) as m (id)
+      -- What does not reach a member anyway, for lack of a device, must not count against the limit.
+      where exists (select from public.push_subscriptions as s where s.user_id = m.id)
+    ), p_now) as q
+  ), counted as (
+    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
+    insert into push.delivery_counts (notification_id, state, deliveries)
+    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
+  )
+  select sum(q.deliveries) into v_deliveries from queued as q;
+  return v_deliveries;
+end;
+$$;
+comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
+  'Makes the deliveries of a message to a topic for these members; returns how many.';
+
+create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
--- An application's open transaction may hold a member's limit; dispatchers have other work.
+-- An application's open transaction may hold a recipient's limit; dispatchers have other work.
 set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
-  v_expansion push.expansions;
-  v_due push.due_message[];
-  v_members bigint;
-  v_deliveries bigint;
+  v_served uuid[];
+  v_walked bigint;
   v_next uuid;
+  v_made bigint;
 begin
-  select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
-  select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
-  if v_notification.expires_at > p_now then
-    with page as (
-      select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit + 1
-      ) as m
-    )
-    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-    select array_agg(row(
-        p_notification_id, m.user_id, true, false, v_notification.category, v_notification.urgency, null, p_now, v_notification.expires_at
-      )::push.due_message order by m.place) filter (
-        -- What does not reach a member anyway, for lack of a device, must not count against the limit.
-        where m.place <= p_limit and m.created_at <= v_expansion.started_at
-          and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
-      ),
-      count(*) filter (where m.place <= p_limit),
-      max(m.user_id::text) filter (where m.place > p_limit)
-    into v_due, v_members, v_next
-    from page as m;
-
-    with queued as (
-      select q.state, q.deliveries from push.enqueue(v_due, p_now) as q
-    ), counted as (
-      -- Those that preferences and limits ended at once; the trigger above counts what changes later.
-      insert into push.delivery_counts (notification_id, state, deliveries)
-      select p_notification_id, q.state, q.deliveries from queued as q where q.state <> 'queued'
-    )
-    select sum(q.deliveries) into v_deliveries from queued as q;
+  select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
+  if p_expansion.message is not null or v_notification.expires_at > p_now then
+    select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
+      count(*) filter (where r.place <= p_limit), max(r.user_id::text) filter (where r.place > p_limit)
+    into v_served, v_walked, v_next
+    from push.next_recipients(p_expansion, p_limit + 1) as r;
+    v_made := case
+      when p_expansion.message is null then push.deliver_to_members(v_notification, v_served, p_now)
+      else push.send_to_each(v_served, jsonb_populate_record(null::push.message, p_expansion.message))
+    end;
   end if;
 
+  if v_next is null and p_expansion.message is not null then
+    delete from push.expansions as e where e.id = p_expansion.id;
+    return;
+  end if;
   update push.expansions as e
-  set members = e.members + coalesce(v_members, 0),
-      deliveries = e.deliveries + coalesce(v_deliveries, 0),
+  set members = e.members + coalesce(v_walked, 0),
+      deliveries = e.deliveries + coalesce(v_made, 0),
       next_id = coalesce(v_next, e.next_id),
       worked_at = p_now,
       finished_at = case when v_next is null then p_now end
-  where e.notification_id = p_notification_id;
+  where e.id = p_expansion.id;
   if v_next is null then
-    update public.push_notifications as n set status = 'queued' where n.id = p_notification_id;
+    update public.push_notifications as n set status = 'queued' where n.id = p_expansion.notification_id;
   end if;
 end;
 $$;
-comment on function push.expand_chunk(uuid, integer, timestamptz) is
-  'Makes the deliveries of a topic''s next members. The caller holds the notification''s row.';
+comment on function push.expand_chunk(push.expansions, integer, timestamptz) is
+  'Serves the next recipients of an expansion. The caller holds its lock.';
 
 create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
 returns void
@@ -7951,57 +8038,83 @@ $$;
 comment on function push.withdraw_chunk(uuid, integer, timestamptz) is
   'Takes back the next of a cancelled topic message''s deliveries. The caller holds the notification''s row.';
 
+create function push.take_expansion(p_now timestamptz)
+returns push.expansions
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+begin
+  for v_expansion in
+    select e.* from push.expansions as e
+    where e.finished_at is null and not push.is_expansion_held(e, p_now)
+    order by e.worked_at, e.id
+  loop
+    -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
+    -- added meanwhile.
+    if v_expansion.notification_id is not null then
+      perform from public.push_notifications as n where n.id = v_expansion.notification_id for no key update skip locked;
+    else
+      perform from push.expansions as e where e.id = v_expansion.id for no key update skip locked;
+    end if;
+    if found then
+      -- As it is now: another transaction may have worked on it until we had the lock.
+      select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
+      return v_expansion;
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+comment on function push.take_expansion(timestamptz) is
+  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free.';
+
 create function push.expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_expansion constant push.expansions := push.take_expansion(p_now);
   v_status text;
   v_limit integer;
 begin
-  select n.id, n.status into v_id, v_status
-  from push.expansions as e
-  join public.push_notifications as n on n.id = e.notification_id
-  where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now)
-  order by e.worked_at, e.notification_id
-  limit 1
-  -- The one lock of an expansion, which cancelling waits for; rows that refer to it may be added meanwhile.
-  for no key update of n skip locked;
-  if not found then
+  if v_expansion.id is null then
     return false;
-  end if;
-  if exists (select from push.expansions as e where e.notification_id = v_id and e.finished_at is not null) then
-    -- Another transaction finished it between our snapshot and our lock.
+  elsif v_expansion.finished_at is not null then
+    -- Another transaction finished it.
     return true;
   end if;
 
+  select n.status into v_status from public.push_notifications as n where n.id = v_expansion.notification_id;
   select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), 10000) into v_limit from push.settings as s;
   begin
-    if v_status = 'expanding' then
-      perform push.expand_chunk(v_id, v_limit, p_now);
+    if v_expansion.message is not null or v_status = 'expanding' then
+      perform push.expand_chunk(v_expansion, v_limit, p_now);
     elsif v_status = 'cancelled' then
-      perform push.withdraw_chunk(v_id, v_limit * 10, p_now);
+      perform push.withdraw_chunk(v_expansion.notification_id, v_limit * 10, p_now);
     else
-      update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
+      update push.expansions as e set finished_at = p_now where e.id = v_expansion.id;
     end if;
   exception when lock_not_available then
-    -- Another transaction holds a member's limit: this expansion goes to the end of the line.
-    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
+    -- Another transaction holds a recipient's limit: this expansion goes to the end of the line.
+    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
     return false;
   when others then
     -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
-    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
-    perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
+    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
+    perform push.raise_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text,
+      format('A message to a %s could not be expanded: %s', case when v_expansion.message is null then 'topic' else 'list of users' end, sqlerrm),
+      p_now);
     return false;
   end;
-  perform push.resolve_alarm('expansion_failed', v_id::text, p_now);
+  perform push.resolve_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text, p_now);
   return true;
 end;
 $$;
 comment on function push.expand(integer, timestamptz) is
-  'Makes the deliveries of the next members of one topic message, or takes back those of a cancelled one; false when there is none.';
+  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none.';
 
 create function public.push_expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
@@ -8014,7 +8127,7 @@ as $$
   select not push.has_due(p_now) and push.expand(p_limit, p_now);
 $$;
 comment on function public.push_expand(integer, timestamptz) is
-  'Works on one chunk of a message to a topic; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
+  'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
 
 revoke all on function public.push_expand(integer, timestamptz) from public, anon, authenticated;
 
@@ -8129,6 +8242,46 @@ revoke all on function public.push_notify_topic(
 grant execute on function public.push_notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) to service_role;
+
+-- schemas/60_topics/send_in_chunks.sql ------------------------------------------------------------------------
+
+-- A message to a long list of users: noted with its recipients, and expanded in chunks.
+
+create function push.send_in_chunks(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+  v_said public.push_notifications;
+  v_count bigint;
+begin
+  -- What is wrong with it is refused here, and not when the caller has gone.
+  v_said := push.fill_from_template(push.notification_of(p_message), '');
+  v_said.user_id := gen_random_uuid();
+  v_said.urgency := coalesce(nullif(v_said.urgency, ''), 'normal');
+  perform push.refuse_notification(v_said);
+  if p_message.digest_key is not null then
+    perform push.check_digest_key(p_message.digest_key);
+  end if;
+  -- By the clock of this call, not of each chunk.
+  p_message.send_at := coalesce(p_message.send_at, now());
+
+  insert into push.expansions as e (message) values (to_jsonb(p_message))
+  returning e.* into v_expansion;
+  insert into push.expansion_recipients (expansion_id, user_id)
+  select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
+  get diagnostics v_count = row_count;
+  if not push.is_expansion_held(v_expansion) then
+    perform push.wake();
+  end if;
+  return v_count;
+end;
+$$;
+comment on function push.send_in_chunks(uuid[], push.message) is
+  'Has a notification of a message made for each of these users after the commit, a chunk a transaction, and skips ids that are no user''s; '
+  'returns how many users those are.';
 
 -- schemas/70_client/client.sql --------------------------------------------------------------------------------
 

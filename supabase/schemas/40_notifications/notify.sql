@@ -59,17 +59,23 @@ returns bigint
 language plpgsql
 set search_path = ''
 as $$
-begin
-  return push.send_to_each(p_user_ids, row(
+declare
+  v_message constant push.message := row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
-  )::push.message);
+  )::push.message;
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, v_message);
+  end if;
+  return push.send_to_each(p_user_ids, v_message);
 end;
 $$;
 comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none).';
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are.';
 
 create function public.push_notify(
   p_user_id uuid,

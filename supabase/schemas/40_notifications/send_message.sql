@@ -81,18 +81,27 @@ $$;
 comment on function push.send_message(uuid, text, push.message) is
   'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
 
+create function push.notification_of(p_message push.message)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
+    'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
+  ));
+end;
+$$;
+comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
+
 create function push.send_to_each(p_user_ids uuid[], p_message push.message)
 returns bigint
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_said constant public.push_notifications := jsonb_populate_record(
-    null::public.push_notifications,
-    to_jsonb(p_message) || jsonb_build_object(
-      'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
-    )
-  );
+  v_said constant public.push_notifications := push.notification_of(p_message);
   v_count bigint;
 begin
   -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once

@@ -174,7 +174,7 @@ $$;
 comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
   'Whether push.pause_on() finds a pause for a delivery of this notification.';
 
-create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
+create function push.is_expansion_held(p_expansion push.expansions, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 stable
@@ -183,12 +183,15 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
+  if p_expansion.message is not null then
+    return push.is_held(p_now) or push.is_category_paused(p_expansion.message ->> 'category');
+  end if;
   -- Taking back goes on: that is what many a pause is for.
   return exists (
     select from public.push_notifications as n
-    where n.id = p_notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
+    where n.id = p_expansion.notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
 end;
 $$;
-comment on function push.is_expansion_held(uuid, timestamptz) is
-  'Whether the members of a message to a topic are walked later: its project or its category is paused.';
+comment on function push.is_expansion_held(push.expansions, timestamptz) is
+  'Whether the recipients of an expansion are served later: its project or its category is paused.';

@@ -106,7 +106,8 @@ declare
   v_id uuid;
 begin
   for v_id in
-    select e.notification_id from push.expansions as e where e.finished_at is null and e.started_at < p_before
+    select e.notification_id from push.expansions as e
+    where e.finished_at is null and e.started_at < p_before and e.notification_id is not null
   loop
     -- The one lock of an expansion.
     perform from public.push_notifications as n
@@ -118,10 +119,17 @@ begin
       update public.push_notifications as n set status = 'queued' where n.id = v_id;
     end if;
   end loop;
+  -- Notifications of a list are still made, for inboxes, and expired at once.
+  update push.expansions as e
+  set message = e.message || jsonb_build_object('expires_at', p_now)
+  where e.message is not null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+    and (
+      p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
+    );
 end;
 $$;
 comment on function push.end_expansions(text, timestamptz, timestamptz) is
-  'Walks the members of older messages to topics no further: of those, the devices that were not reached yet are not. Their inboxes have it.';
+  'Pushes older messages to topics and lists no further: devices that were not reached yet are not. Inboxes have them.';
 
 create function push.resume(
   p_discard_older_than interval default null,

@@ -107,6 +107,11 @@ export const ROWS: Record<string, RowOf> = {
     change: 'members = 0',
     row: () => ({ notification_id: randomUUID() }),
   },
+  'push.expansion_recipients': {
+    key: 'user_id',
+    change: 'user_id = gen_random_uuid()',
+    row: () => ({ expansion_id: randomUUID(), user_id: randomUUID() }),
+  },
   'push.delivery_counts': {
     key: 'id',
     change: 'deliveries = 0',
@@ -268,6 +273,8 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
   topicMessages = sent.map(({ id }) => id);
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
+  await sql`with e as (insert into push.expansions (message) values ('{}') returning id)
+    insert into push.expansion_recipients select e.id, gen_random_uuid() from e`;
   await sql`select push.define_quote_source('main', 'json', 'https://api.example.com/q?s={symbol}', 'last')`;
   await sql`insert into push.quote_source_symbols (source, symbol, given_at) values ('main', 'DAX', now())`;
   await sql`select push.record_quote('DAX', 1), push.record_session('DAX', '2040-01-02', 1, 3, 1, 2, 'UTC', '2040-01-03')`;
@@ -289,7 +296,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     insert into push.receipts (delivery_id, event, occurred_at, recorded_at) values (1, 'displayed', now(), now())`;
   await sql`
     insert into push.receipt_counts (notification_id, event, place, receipts)
-    select notification_id, 'displayed', 1, 1 from push.expansions`;
+    select notification_id, 'displayed', 1, 1 from push.expansions where notification_id is not null`;
   await sql`
     insert into push.resubscriptions (subscription_id, moments) values (${await subscribe(sql, id)}, array[now()])`;
   await sql`insert into push.removed_devices (address_digest, user_id) values ('\\x00', ${id})`;
