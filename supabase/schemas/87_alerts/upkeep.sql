@@ -265,7 +265,7 @@ begin
   update push.alarms as a set resolved_at = p_now
   where a.code = 'alert_template_failed' and a.resolved_at is null
     and a.subject not in (
-      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
+      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_level_template, s.alert_summary_template]) as t (key)
       where t.key is not null
     );
   -- Messages that failed are not sent later. After an hour without another failure the cause counts as gone.

@@ -1,6 +1,8 @@
 /** The functions of alerts and quotes, with the API roles that may execute them: see `function-roles.ts`. */
 export const ALERT_FUNCTIONS: Record<string, string[]> = {
   'push.alert_kind': [],
+  'push.alert_level': [],
+  'push.alert_message': [],
   'push.alert_params': [],
   'push.alert_text': [],
   'push.apply_sessions': [],
