@@ -80,5 +80,5 @@ begin
 end;
 $$;
 comment on function push.fold_alerts(push.firing[], boolean, timestamptz) is
-  'Of alerts that have fired, as push.settle_alerts() returns them: those to be told one by one, and how many are beyond their users'' limit for '
+  'Of alerts that have fired, as push.step_alerts() returns them: those to be told one by one, and how many are beyond their users'' limit for '
   'this minute, which is noted for push.tell_folded_alerts().';

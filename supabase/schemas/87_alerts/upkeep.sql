@@ -165,18 +165,17 @@ begin
   end if;
   -- The last values are read after the lock: a transaction that writes one from now on skips these alerts.
   v_ids := push.lock_alerts(v_ids);
-  select push.settle_alerts(
-    array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
-  )
-  into v_firings
-  from unnest(v_ids) as h (id)
-  -- See push.crossed_alerts().
-  cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
-  cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
-  cross join lateral (
-    select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
-  ) as m
-  where m.measure is not null;
+  v_firings := push.step_alerts(array(
+    select row(a.id, a.symbol, a.window_minutes, q.value, m.measure)::push.crossing
+    from unnest(v_ids) as h (id)
+    -- See push.crossed_alerts().
+    cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
+    cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
+    cross join lateral (
+      select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
+    ) as m
+    where m.measure is not null
+  ), p_now);
   return push.tell_alerts(v_firings, true, p_now);
 end;
 $$;

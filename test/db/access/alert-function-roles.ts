@@ -39,7 +39,7 @@ export const ALERT_FUNCTIONS: Record<string, string[]> = {
   'push.refuse_alert': [],
   'push.ring_alert': [],
   'push.session_levels': [],
-  'push.settle_alerts': [],
+  'push.step_alerts': [],
   'push.slow_host': [],
   'push.step_alert': [],
   'push.tell_alerts': [],
