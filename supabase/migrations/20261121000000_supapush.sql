@@ -12110,19 +12110,19 @@ create table push.alert_counts (
   minute timestamptz not null,
   user_id uuid not null,
   symbol text collate "C" not null,
-  looked_again boolean not null,
+  by_tick boolean not null,
   told integer not null,
   folded integer not null,
   urgency smallint not null,
-  constraint alert_counts_pkey primary key (minute, user_id, symbol, looked_again)
+  constraint alert_counts_pkey primary key (minute, user_id, symbol, by_tick)
 )
 -- Room on the page: counting messages touches no index.
 with (fillfactor = 70);
 comment on table push.alert_counts is
   'How many alerts on a symbol were sent to a user within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
   'whose check would cost more than the row.';
-comment on column push.alert_counts.looked_again is
-  'Counted by push.look_again(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
+comment on column push.alert_counts.by_tick is
+  'Counted by push.fire_missed_alerts(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
 comment on column push.alert_counts.folded is 'Alerts that fired beyond the limit: their user is told how many.';
 comment on column push.alert_counts.urgency is 'The highest of those, from 1 (very-low) to 4 (high).';
 
@@ -12133,7 +12133,7 @@ alter table push.alert_counts enable row level security;
 create policy alert_counts_nobody on push.alert_counts for all to public using (false);
 
 create function push.fold_alerts(
-  p_firings push.firing[], p_looked_again boolean, p_now timestamptz, out to_tell push.firing[], out folded integer
+  p_firings push.firing[], p_by_tick boolean, p_now timestamptz, out to_tell push.firing[], out folded integer
 )
 language plpgsql
 set search_path = ''
@@ -12161,8 +12161,8 @@ begin
     ) end) over (partition by f.user_id) > v_limit as is_folded
     from fired as f
   ), counted as (
-    insert into push.alert_counts as c (minute, user_id, symbol, looked_again, told, folded, urgency)
-    select v_minute, j.user_id, j.symbol, p_looked_again,
+    insert into push.alert_counts as c (minute, user_id, symbol, by_tick, told, folded, urgency)
+    select v_minute, j.user_id, j.symbol, p_by_tick,
       count(*) filter (where not j.is_folded), count(*) filter (where j.is_folded),
       coalesce(max((
         select array_position('{very-low,low,normal,high}', a.urgency) from public.push_alerts as a where a.id = j.id
@@ -12364,7 +12364,7 @@ $$;
 comment on function push.write_alerts(push.firing[], boolean) is
   'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the templates of settings.';
 
-create function push.tell_alerts(p_firings push.firing[], p_looked_again boolean, p_now timestamptz)
+create function push.tell_alerts(p_firings push.firing[], p_by_tick boolean, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -12373,7 +12373,7 @@ declare
   v_to_tell push.firing[];
   v_folded integer;
 begin
-  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_looked_again, p_now) as f;
+  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_by_tick, p_now) as f;
   return push.write_alerts(v_to_tell) + v_folded;
 end;
 $$;
@@ -12460,11 +12460,11 @@ begin
   );
   with taken as (
     delete from push.alert_counts as c
-    where (c.minute, c.user_id, c.symbol, c.looked_again) in (
-      select o.minute, o.user_id, o.symbol, o.looked_again
+    where (c.minute, c.user_id, c.symbol, c.by_tick) in (
+      select o.minute, o.user_id, o.symbol, o.by_tick
       from unnest(v_user_ids) as i (id)
       cross join lateral (
-        select k.minute, k.user_id, k.symbol, k.looked_again from push.alert_counts as k
+        select k.minute, k.user_id, k.symbol, k.by_tick from push.alert_counts as k
         where k.user_id = i.id and k.folded > 0 and k.minute < v_minute
         for update skip locked
       ) as o
@@ -12503,8 +12503,8 @@ begin
   end loop;
   -- Deletes the counts of alerts that got a message each, and those of users who are gone.
   delete from push.alert_counts as c
-  where (c.minute, c.user_id, c.symbol, c.looked_again) in (
-    select o.minute, o.user_id, o.symbol, o.looked_again from push.alert_counts as o
+  where (c.minute, c.user_id, c.symbol, c.by_tick) in (
+    select o.minute, o.user_id, o.symbol, o.by_tick from push.alert_counts as o
     where o.minute < v_minute and (o.folded = 0 or not exists (select from auth.users as u where u.id = o.user_id))
     order by o.minute, o.user_id
     limit p_limit * 10
@@ -12525,7 +12525,7 @@ comment on function push.tell_folded_alerts(integer, timestamptz) is
 -- A writer holds the row of the symbol in push_quotes, so the values of one symbol are evaluated one after the other.
 -- Users change their alerts without that lock. An alert that is made or changed while a value is written sees the value
 -- before, and the value does not wait for it: the alert is evaluated with the next value, or within a minute, when all
--- symbols quoted lately are evaluated once more (push.look_again()). So no user can hold up the quotes of all others.
+-- symbols quoted lately are evaluated once more (push.fire_missed_alerts()). So no user can hold up the quotes of all others.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
@@ -12905,7 +12905,7 @@ after delete on public.push_levels
 referencing old table as push_old_levels
 for each statement execute function push.follow_old_levels();
 
-create function push.look_again(p_limit integer, p_now timestamptz default clock_timestamp())
+create function push.fire_missed_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -12921,7 +12921,7 @@ declare
   v_fresh_after timestamptz;
 begin
   -- One at a time: two would count in the same rows (push.alert_counts).
-  if not pg_try_advisory_xact_lock(hashtextextended('supapush.look_again', 0)) then
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.fire_missed_alerts', 0)) then
     return 0;
   end if;
   select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
@@ -12964,7 +12964,7 @@ begin
   return push.tell_alerts(v_firings, true, p_now);
 end;
 $$;
-comment on function push.look_again(integer, timestamptz) is
+comment on function push.fire_missed_alerts(integer, timestamptz) is
   'Fires alerts that cooldown or active hours have held back, if the condition still holds at the last value and that is fresh or lasting, and '
   'evaluates last values that alerts have missed because they were being changed; returns how many fired.';
 
@@ -12997,7 +12997,7 @@ end;
 $$;
 comment on function push.expire_alerts(integer, timestamptz) is 'Ends alerts that have expired; returns how many.';
 
-create function push.tend_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
+create function push.tick_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -13043,7 +13043,7 @@ begin
   );
   get diagnostics v_sessions = row_count;
   -- Last, since these locks are those that users could wait for.
-  v_fired := push.look_again(p_limit, p_now);
+  v_fired := push.fire_missed_alerts(p_limit, p_now);
   -- After what may wait for a limit: writers of quotes could wait for these counts.
   v_summaries := push.tell_folded_alerts(p_limit, p_now);
   update push.alarms as a set resolved_at = p_now
@@ -13060,7 +13060,7 @@ begin
   );
 end;
 $$;
-comment on function push.tend_alerts(integer, timestamptz) is
+comment on function push.tick_alerts(integer, timestamptz) is
   'What alerts need that no quote brings: expiry, levels of the new day, how many more have fired, what was held back, and an end to old '
   'quotes. Run by pg_cron.';
 
@@ -14011,7 +14011,7 @@ as $$
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
     -- Ten thousand rows a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
     ('supapush-clean', '* * * * *', 'select push.clean()', true, 'old rows are not deleted'),
-    ('supapush-alerts', '* * * * *', 'select push.tend_alerts()', true,
+    ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),
       'no quotes are fetched')

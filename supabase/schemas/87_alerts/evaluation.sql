@@ -4,7 +4,7 @@
 -- A writer holds the row of the symbol in push_quotes, so the values of one symbol are evaluated one after the other.
 -- Users change their alerts without that lock. An alert that is made or changed while a value is written sees the value
 -- before, and the value does not wait for it: the alert is evaluated with the next value, or within a minute, when all
--- symbols quoted lately are evaluated once more (push.look_again()). So no user can hold up the quotes of all others.
+-- symbols quoted lately are evaluated once more (push.fire_missed_alerts()). So no user can hold up the quotes of all others.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]

@@ -175,7 +175,7 @@ $$;
 comment on function push.write_alerts(push.firing[], boolean) is
   'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the templates of settings.';
 
-create function push.tell_alerts(p_firings push.firing[], p_looked_again boolean, p_now timestamptz)
+create function push.tell_alerts(p_firings push.firing[], p_by_tick boolean, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -184,7 +184,7 @@ declare
   v_to_tell push.firing[];
   v_folded integer;
 begin
-  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_looked_again, p_now) as f;
+  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_by_tick, p_now) as f;
   return push.write_alerts(v_to_tell) + v_folded;
 end;
 $$;

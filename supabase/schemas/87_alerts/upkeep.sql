@@ -120,7 +120,7 @@ after delete on public.push_levels
 referencing old table as push_old_levels
 for each statement execute function push.follow_old_levels();
 
-create function push.look_again(p_limit integer, p_now timestamptz default clock_timestamp())
+create function push.fire_missed_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -136,7 +136,7 @@ declare
   v_fresh_after timestamptz;
 begin
   -- One at a time: two would count in the same rows (push.alert_counts).
-  if not pg_try_advisory_xact_lock(hashtextextended('supapush.look_again', 0)) then
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.fire_missed_alerts', 0)) then
     return 0;
   end if;
   select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
@@ -179,7 +179,7 @@ begin
   return push.tell_alerts(v_firings, true, p_now);
 end;
 $$;
-comment on function push.look_again(integer, timestamptz) is
+comment on function push.fire_missed_alerts(integer, timestamptz) is
   'Fires alerts that cooldown or active hours have held back, if the condition still holds at the last value and that is fresh or lasting, and '
   'evaluates last values that alerts have missed because they were being changed; returns how many fired.';
 
@@ -212,7 +212,7 @@ end;
 $$;
 comment on function push.expire_alerts(integer, timestamptz) is 'Ends alerts that have expired; returns how many.';
 
-create function push.tend_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
+create function push.tick_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -258,7 +258,7 @@ begin
   );
   get diagnostics v_sessions = row_count;
   -- Last, since these locks are those that users could wait for.
-  v_fired := push.look_again(p_limit, p_now);
+  v_fired := push.fire_missed_alerts(p_limit, p_now);
   -- After what may wait for a limit: writers of quotes could wait for these counts.
   v_summaries := push.tell_folded_alerts(p_limit, p_now);
   update push.alarms as a set resolved_at = p_now
@@ -275,6 +275,6 @@ begin
   );
 end;
 $$;
-comment on function push.tend_alerts(integer, timestamptz) is
+comment on function push.tick_alerts(integer, timestamptz) is
   'What alerts need that no quote brings: expiry, levels of the new day, how many more have fired, what was held back, and an end to old '
   'quotes. Run by pg_cron.';

@@ -232,7 +232,7 @@ export const ROWS: Record<string, RowOf> = {
   'push.alert_counts': {
     key: 'user_id',
     change: 'told = 0',
-    row: (user_id) => ({ user_id, minute: new Date(), symbol: 'DAX', looked_again: false }),
+    row: (user_id) => ({ user_id, minute: new Date(), symbol: 'DAX', by_tick: false }),
   },
   'push.quote_sources': { key: 'name', change: 'failures = 0', row: () => ({ name: 'evil' }) },
   'push.quote_source_symbols': { key: 'symbol', change: 'refused = true', row: () => ({ source: 'evil' }) },
