@@ -536,7 +536,7 @@ for each row execute function push.explain_constraints();
 create trigger hosts_keep_all before truncate on push.hosts
 for each statement execute function push.keep_rows();
 
-create function push.follow_alarms()
+create function push.end_host_alarms()
 returns trigger
 language plpgsql
 set search_path = ''
@@ -547,10 +547,10 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
+comment on function push.end_host_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
 
-create trigger hosts_follow_alarms after delete or update of origin on push.hosts
-for each row execute function push.follow_alarms();
+create trigger hosts_end_alarms after delete or update of origin on push.hosts
+for each row execute function push.end_host_alarms();
 
 create function push.host_of(p_endpoint text)
 returns text
@@ -6244,11 +6244,11 @@ after insert on push.deliveries
 referencing new table as push_new_deliveries
 for each statement execute function push.wake_for_deliveries();
 
--- schemas/50_queue/follow_devices.sql -------------------------------------------------------------------------
+-- schemas/50_queue/device_changes.sql -------------------------------------------------------------------------
 
 -- Queued deliveries follow their device: to another endpoint, another user, another push service.
 
-create function push.follow_host()
+create function push.rename_host_of_deliveries()
 returns trigger
 language plpgsql
 set search_path = ''
@@ -6259,12 +6259,12 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_host() is 'Keeps queued deliveries under their push service when that is renamed.';
+comment on function push.rename_host_of_deliveries() is 'Keeps queued deliveries under their push service when that is renamed.';
 
-create trigger hosts_follow
+create trigger hosts_deliveries
 after update of origin on push.hosts
 for each row when (old.origin <> new.origin)
-execute function push.follow_host();
+execute function push.rename_host_of_deliveries();
 
 create function push.end_hostless(p_limit integer, p_now timestamptz default clock_timestamp())
 returns bigint
@@ -6308,7 +6308,7 @@ $$;
 comment on function push.end_hostless(integer, timestamptz) is
   'Ends what waits for devices that are gone at push services that have no row any more; returns how many.';
 
-create function push.follow_subscription()
+create function push.update_deliveries_of_device()
 returns trigger
 language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
@@ -6330,22 +6330,22 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_subscription() is
+comment on function push.update_deliveries_of_device() is
   'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
-create trigger push_subscriptions_follow
+create trigger push_subscriptions_deliveries
 after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
 for each row when (
   old.host is distinct from new.host or old.user_id is distinct from new.user_id
   or (old.retry_at is not null and (old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
 )
-execute function push.follow_subscription();
+execute function push.update_deliveries_of_device();
 
--- schemas/50_queue/judge_again.sql ----------------------------------------------------------------------------
+-- schemas/50_queue/rejudge.sql --------------------------------------------------------------------------------
 
 -- Deliveries that wait for the end of quiet hours are judged anew when their user changes preferences.
 
-create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
+create function push.rejudge_deferred(p_user_id uuid, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -6383,10 +6383,10 @@ begin
   return v_due;
 end;
 $$;
-comment on function push.judge_again(uuid, timestamptz) is
+comment on function push.rejudge_deferred(uuid, timestamptz) is
   'Judges anew what waits for the end of a user''s quiet hours; returns how many deliveries are due at once now.';
 
-create function push.follow_preferences()
+create function push.rejudge_on_preferences()
 returns trigger
 language plpgsql
 -- Definer: the user who changes preferences has no access to the queue.
@@ -6395,23 +6395,23 @@ set search_path = ''
 as $$
 begin
   if tg_op <> 'INSERT' then
-    perform push.judge_again(old.user_id);
+    perform push.rejudge_deferred(old.user_id);
   end if;
   if tg_op = 'INSERT' or (tg_op = 'UPDATE' and new.user_id <> old.user_id) then
-    perform push.judge_again(new.user_id);
+    perform push.rejudge_deferred(new.user_id);
   end if;
   return null;
 end;
 $$;
-comment on function push.follow_preferences() is 'Has changed preferences count for what waits already.';
+comment on function push.rejudge_on_preferences() is 'Has changed preferences count for what waits already.';
 
-create trigger push_preferences_follow
+create trigger push_preferences_rejudge
 after insert or update or delete on public.push_preferences
-for each row execute function push.follow_preferences();
+for each row execute function push.rejudge_on_preferences();
 
-create trigger push_device_preferences_follow
+create trigger push_device_preferences_rejudge
 after insert or update or delete on public.push_device_preferences
-for each row execute function push.follow_preferences();
+for each row execute function push.rejudge_on_preferences();
 
 -- schemas/50_queue/pauses.sql ---------------------------------------------------------------------------------
 
@@ -12703,7 +12703,7 @@ $$;
 comment on function push.step_alerts(push.crossing[], timestamptz) is
   'Takes each of these alerts through its value; returns those that fire, to be told by push.tell_alerts().';
 
-create function push.follow_quotes()
+create function push.fire_alerts_on_quotes()
 returns trigger
 language plpgsql
 -- Definer: the service that writes quotes has no access to schema push, nor to how alerts stand.
@@ -12737,18 +12737,18 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_quotes() is
+comment on function push.fire_alerts_on_quotes() is
   'Fires what new values cross, once per statement, and keeps the values in the history. push_record_quotes() tells of it itself.';
 
-create trigger push_quotes_follow_new
+create trigger push_quotes_fire_new
 after insert on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
-create trigger push_quotes_follow_changed
+create trigger push_quotes_fire_changed
 after update on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
 create function public.push_watched_symbols(p_now timestamptz default clock_timestamp())
 returns table (symbol text)
@@ -12786,7 +12786,7 @@ grant execute on function public.push_watched_symbols(timestamptz) to service_ro
 -- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
-create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
+create function push.restart_alerts_at_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -12854,10 +12854,10 @@ begin
   return v_count;
 end;
 $$;
-comment on function push.follow_levels(text[], text[], timestamptz) is
+comment on function push.restart_alerts_at_levels(text[], text[], timestamptz) is
   'Begins alerts anew at levels that have moved, appeared or gone, without firing; returns how many.';
 
-create function push.follow_new_levels()
+create function push.restart_alerts_at_new_levels()
 returns trigger
 language plpgsql
 -- Definer: the service that writes levels may not write how alerts stand.
@@ -12865,45 +12865,45 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_new_levels() is 'Lets alerts follow the levels that a statement has written.';
+comment on function push.restart_alerts_at_new_levels() is 'Lets alerts follow the levels that a statement has written.';
 
-create function push.follow_old_levels()
+create function push.restart_alerts_at_old_levels()
 returns trigger
 language plpgsql
--- Definer: as push.follow_new_levels().
+-- Definer: as push.restart_alerts_at_new_levels().
 security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
+comment on function push.restart_alerts_at_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
 
-create trigger push_levels_follow_new
+create trigger push_levels_restart_new
 after insert on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_changed
+create trigger push_levels_restart_changed
 after update on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_renamed
+create trigger push_levels_restart_renamed
 after update on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
-create trigger push_levels_follow_deleted
+create trigger push_levels_restart_deleted
 after delete on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
 create function push.fire_missed_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
@@ -13019,7 +13019,7 @@ begin
   v_expired := push.expire_alerts(p_limit, p_now);
   v_levels := push.apply_sessions(p_limit, p_now);
   -- An alert that was made while its level moved has read the one before, and the move has not seen it.
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), p_now)
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), p_now)
   from public.push_levels as l where l.updated_at > p_now - interval '10 minutes';
   -- Read before: joined with the settings, the whole history would be looked through.
   select p_now - s.keep_quotes into v_old_before from push.settings as s;

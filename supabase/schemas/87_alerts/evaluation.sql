@@ -182,7 +182,7 @@ $$;
 comment on function push.step_alerts(push.crossing[], timestamptz) is
   'Takes each of these alerts through its value; returns those that fire, to be told by push.tell_alerts().';
 
-create function push.follow_quotes()
+create function push.fire_alerts_on_quotes()
 returns trigger
 language plpgsql
 -- Definer: the service that writes quotes has no access to schema push, nor to how alerts stand.
@@ -216,18 +216,18 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_quotes() is
+comment on function push.fire_alerts_on_quotes() is
   'Fires what new values cross, once per statement, and keeps the values in the history. push_record_quotes() tells of it itself.';
 
-create trigger push_quotes_follow_new
+create trigger push_quotes_fire_new
 after insert on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
-create trigger push_quotes_follow_changed
+create trigger push_quotes_fire_changed
 after update on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
 create function public.push_watched_symbols(p_now timestamptz default clock_timestamp())
 returns table (symbol text)

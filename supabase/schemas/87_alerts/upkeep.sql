@@ -1,7 +1,7 @@
 -- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
-create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
+create function push.restart_alerts_at_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -69,10 +69,10 @@ begin
   return v_count;
 end;
 $$;
-comment on function push.follow_levels(text[], text[], timestamptz) is
+comment on function push.restart_alerts_at_levels(text[], text[], timestamptz) is
   'Begins alerts anew at levels that have moved, appeared or gone, without firing; returns how many.';
 
-create function push.follow_new_levels()
+create function push.restart_alerts_at_new_levels()
 returns trigger
 language plpgsql
 -- Definer: the service that writes levels may not write how alerts stand.
@@ -80,45 +80,45 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_new_levels() is 'Lets alerts follow the levels that a statement has written.';
+comment on function push.restart_alerts_at_new_levels() is 'Lets alerts follow the levels that a statement has written.';
 
-create function push.follow_old_levels()
+create function push.restart_alerts_at_old_levels()
 returns trigger
 language plpgsql
--- Definer: as push.follow_new_levels().
+-- Definer: as push.restart_alerts_at_new_levels().
 security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
+comment on function push.restart_alerts_at_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
 
-create trigger push_levels_follow_new
+create trigger push_levels_restart_new
 after insert on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_changed
+create trigger push_levels_restart_changed
 after update on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_renamed
+create trigger push_levels_restart_renamed
 after update on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
-create trigger push_levels_follow_deleted
+create trigger push_levels_restart_deleted
 after delete on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
 create function push.fire_missed_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
@@ -234,7 +234,7 @@ begin
   v_expired := push.expire_alerts(p_limit, p_now);
   v_levels := push.apply_sessions(p_limit, p_now);
   -- An alert that was made while its level moved has read the one before, and the move has not seen it.
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), p_now)
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), p_now)
   from public.push_levels as l where l.updated_at > p_now - interval '10 minutes';
   -- Read before: joined with the settings, the whole history would be looked through.
   select p_now - s.keep_quotes into v_old_before from push.settings as s;

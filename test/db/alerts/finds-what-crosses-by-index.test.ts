@@ -127,7 +127,7 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
       rows: 1300,
       run: (sql) =>
         numberOf(sql`
-          select push.follow_levels(array_agg(l.symbol), array_agg(l.level), ${NOW}) as found from public.push_levels as l`),
+          select push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), ${NOW}) as found from public.push_levels as l`),
     },
   ],
   [
