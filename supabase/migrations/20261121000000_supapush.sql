@@ -5163,12 +5163,12 @@ create table push.pauses (
   resumed_at timestamptz,
   discard_before timestamptz,
   discarded bigint not null default 0,
-  settled_at timestamptz,
+  cleared_at timestamptz,
   constraint pauses_pkey primary key (id),
   constraint pauses_host_fkey foreign key (host) references push.hosts (origin) on update cascade on delete cascade,
   constraint pauses_scope check (category is null or host is null),
   constraint pauses_reason check (reason ~ '\S' and octet_length(reason) <= 500),
-  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and settled_at is null))
+  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and cleared_at is null))
 );
 comment on table push.pauses is
   'What an operator has stopped, and had stopped: the whole project (neither category nor host), one category with all below it, or one '
@@ -5176,7 +5176,7 @@ comment on table push.pauses is
 comment on column push.pauses.discard_before is
   'Set by push.resume(): what became due before this moment is cancelled instead of sent.';
 comment on column push.pauses.discarded is 'Deliveries that were cancelled for that so far.';
-comment on column push.pauses.settled_at is 'When nothing was left to cancel; null while the pause lasts.';
+comment on column push.pauses.cleared_at is 'When nothing was left to cancel; null while the pause lasts.';
 
 create unique index pauses_in_force on push.pauses (coalesce(category, ''), coalesce(host, '')) where resumed_at is null;
 create index pauses_host_idx on push.pauses (host);
@@ -5266,7 +5266,7 @@ set search_path = ''
 as $$
 begin
   return case
-    when exists (select from push.pauses as p where p.settled_at is null and p.discard_before is not null) then array['%']
+    when exists (select from push.pauses as p where p.cleared_at is null and p.discard_before is not null) then array['%']
     else array(
       select k.key || l.suffix
       from push.pauses as p
@@ -5290,7 +5290,7 @@ as $$
 begin
   return (
     select p.id from push.pauses as p
-    where p.settled_at is null
+    where p.cleared_at is null
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null
@@ -5747,7 +5747,7 @@ $$;
 comment on function push.return_parked(bigint, integer, timestamptz) is
   'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
 
-create function push.note_settled(p_now timestamptz)
+create function push.note_cleared_pauses(p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -5756,8 +5756,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 begin
-  update push.pauses as p set settled_at = p_now
-  where p.resumed_at is not null and p.settled_at is null
+  update push.pauses as p set cleared_at = p_now
+  where p.resumed_at is not null and p.cleared_at is null
     and not exists (
       select from push.deliveries as d
       where d.state = 'queued' and d.parked_by = p.id and d.parked_due_at < p.discard_before
@@ -5775,9 +5775,9 @@ begin
     );
 end;
 $$;
-comment on function push.note_settled(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
+comment on function push.note_cleared_pauses(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
 
-create function push.settle_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
+create function push.advance_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
 set search_path = ''
@@ -5797,10 +5797,10 @@ begin
   if v_ended is not null then
     perform push.return_parked(v_ended, p_limit, p_now);
   end if;
-  perform push.note_settled(p_now);
+  perform push.note_cleared_pauses(p_now);
 end;
 $$;
-comment on function push.settle_pauses(integer, timestamptz) is
+comment on function push.advance_pauses(integer, timestamptz) is
   'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
   'ends.';
 
@@ -6472,7 +6472,7 @@ set search_path = ''
 as $$
   select coalesce(jsonb_agg(push.describe_pause(p, p_now) order by p.id), '[]')
   from push.pauses as p
-  where p.settled_at is null or p.id = (select push.pause_to_return());
+  where p.cleared_at is null or p.id = (select push.pause_to_return());
 $$;
 comment on function push.pause_health(timestamptz) is 'Pauses that last, and those whose end is still being worked on.';
 
@@ -6569,7 +6569,7 @@ begin
   update push.pauses as p
   set resumed_at = p_now,
       discard_before = p_now - p_discard_older_than,
-      settled_at = case when p_discard_older_than is null then p_now end
+      cleared_at = case when p_discard_older_than is null then p_now end
   where p.resumed_at is null and p.category is not distinct from p_category and p.host is not distinct from p_host
   returning p.* into v_pause;
   if not found then
@@ -6582,7 +6582,7 @@ begin
   if p_discard_older_than is not null and p_host is null then
     perform push.end_expansions(p_category, v_pause.discard_before, p_now);
   end if;
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   if push.has_work(p_now) then
     perform push.wake(p_now);
   end if;
@@ -6622,7 +6622,7 @@ begin
     perform push.refuse(409, 'already_paused', 'Already paused.',
       'push_health() shows since when and why. push.resume() ends the pause.');
   end if;
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   return push.describe_pause(v_pause, p_now);
 end;
 $$;
@@ -6863,7 +6863,7 @@ begin
     insert into push.pauses (reason, paused_at, resumed_at, discard_before)
     values ('adopted as ' || v_project.connected_url, p_now, p_now, p_now - p_discard_older_than);
     perform push.end_expansions(null, p_now - p_discard_older_than, p_now);
-    perform push.settle_pauses(p_now => p_now);
+    perform push.advance_pauses(p_now => p_now);
   end if;
   if push.has_work(p_now) then
     perform push.wake(p_now);
@@ -7502,7 +7502,7 @@ begin
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
   -- A second, longer look only where what may not go may hide what may.
@@ -10135,10 +10135,10 @@ create table push.reminder_moments (
   state text not null default 'waiting',
   reason text,
   recipients integer,
-  settled_at timestamptz,
+  ended_at timestamptz,
   constraint reminder_moments_pkey primary key (id),
   constraint reminder_moments_state check (state in ('waiting', 'sent', 'skipped', 'failed')),
-  constraint reminder_moments_settled check ((state = 'waiting') = (settled_at is null))
+  constraint reminder_moments_ended check ((state = 'waiting') = (ended_at is null))
 );
 comment on table push.reminder_moments is
   'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others.';
@@ -10154,7 +10154,7 @@ comment on column push.reminder_moments.recipients is 'How many users were told.
 create index reminder_moments_due_idx on push.reminder_moments (try_at, id) where state = 'waiting';
 -- Not unique, which would cost every writer more than the rest: the idempotency key prevents a second message.
 create index reminder_moments_row_idx on push.reminder_moments (row_key, reminder) where state = 'waiting';
-create index reminder_moments_settled_idx on push.reminder_moments (settled_at) where settled_at is not null;
+create index reminder_moments_ended_idx on push.reminder_moments (ended_at) where ended_at is not null;
 
 create table push.reminder_errors (
   id bigint not null generated always as identity,
@@ -10276,7 +10276,7 @@ begin
     update push.reminder_moments as m
     set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
         reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
-        recipients = v.recipients, attempts = m.attempts + 1, settled_at = $2
+        recipients = v.recipients, attempts = m.attempts + 1, ended_at = $2
     from (
       select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
       from told as t
@@ -10832,7 +10832,7 @@ $$;
 comment on function push.pick_due_moments(integer, timestamptz) is
   'Takes the oldest moments that are due and not too late, by reminder, and holds them until the transaction ends.';
 
-create function push.settle_lapsed_moments(p_limit integer, p_now timestamptz)
+create function push.skip_lapsed_moments(p_limit integer, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -10855,14 +10855,14 @@ begin
   update push.reminder_moments as m
   set state = case when m.attempts > 0 then 'failed' else 'skipped' end,
       reason = case when m.attempts > 0 then 'error' else 'too_late' end,
-      settled_at = p_now
+      ended_at = p_now
   from lapsed as l
   where m.id = l.id;
   get diagnostics v_count = row_count;
   return v_count;
 end;
 $$;
-comment on function push.settle_lapsed_moments(integer, timestamptz) is
+comment on function push.skip_lapsed_moments(integer, timestamptz) is
   'Gives up moments for which it is too late, and notes that; returns how many.';
 
 create function push.send_moments(p_reminder text, p_moments bigint[], p_now timestamptz)
@@ -10950,7 +10950,7 @@ begin
     v_moments := v_moments + v_found;
     exit when v_found = 0 or v_moments >= p_limit or v_told >= p_limit or v_failed >= c_most_failed;
   end loop;
-  perform push.settle_lapsed_moments(p_limit, p_now);
+  perform push.skip_lapsed_moments(p_limit, p_now);
   return v_told;
 end;
 $$;
@@ -11013,8 +11013,8 @@ begin
   delete from push.reminder_moments as m
   where m.id in (
     select o.id from push.reminder_moments as o
-    where o.settled_at <= p_now - p_keep
-    order by o.settled_at
+    where o.ended_at <= p_now - p_keep
+    order by o.ended_at
     limit p_limit
     for update skip locked
   );
@@ -14227,7 +14227,7 @@ begin
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);

@@ -12,12 +12,12 @@ create table push.pauses (
   resumed_at timestamptz,
   discard_before timestamptz,
   discarded bigint not null default 0,
-  settled_at timestamptz,
+  cleared_at timestamptz,
   constraint pauses_pkey primary key (id),
   constraint pauses_host_fkey foreign key (host) references push.hosts (origin) on update cascade on delete cascade,
   constraint pauses_scope check (category is null or host is null),
   constraint pauses_reason check (reason ~ '\S' and octet_length(reason) <= 500),
-  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and settled_at is null))
+  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and cleared_at is null))
 );
 comment on table push.pauses is
   'What an operator has stopped, and had stopped: the whole project (neither category nor host), one category with all below it, or one '
@@ -25,7 +25,7 @@ comment on table push.pauses is
 comment on column push.pauses.discard_before is
   'Set by push.resume(): what became due before this moment is cancelled instead of sent.';
 comment on column push.pauses.discarded is 'Deliveries that were cancelled for that so far.';
-comment on column push.pauses.settled_at is 'When nothing was left to cancel; null while the pause lasts.';
+comment on column push.pauses.cleared_at is 'When nothing was left to cancel; null while the pause lasts.';
 
 create unique index pauses_in_force on push.pauses (coalesce(category, ''), coalesce(host, '')) where resumed_at is null;
 create index pauses_host_idx on push.pauses (host);
@@ -115,7 +115,7 @@ set search_path = ''
 as $$
 begin
   return case
-    when exists (select from push.pauses as p where p.settled_at is null and p.discard_before is not null) then array['%']
+    when exists (select from push.pauses as p where p.cleared_at is null and p.discard_before is not null) then array['%']
     else array(
       select k.key || l.suffix
       from push.pauses as p
@@ -139,7 +139,7 @@ as $$
 begin
   return (
     select p.id from push.pauses as p
-    where p.settled_at is null
+    where p.cleared_at is null
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null

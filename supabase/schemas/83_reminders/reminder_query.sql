@@ -69,7 +69,7 @@ begin
     update push.reminder_moments as m
     set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
         reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
-        recipients = v.recipients, attempts = m.attempts + 1, settled_at = $2
+        recipients = v.recipients, attempts = m.attempts + 1, ended_at = $2
     from (
       select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
       from told as t

@@ -22,7 +22,7 @@ begin
   v_reminded := push.send_reminders(10000, p_now);
   v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);
