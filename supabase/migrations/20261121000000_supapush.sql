@@ -3066,14 +3066,14 @@ create table push.digest_windows (
   policy text not null,
   open boolean not null default true,
   closes_at timestamptz not null,
-  slept boolean not null default false,
+  deferred boolean not null default false,
   constraint digest_windows_pkey primary key (digest_id),
   constraint digest_windows_digest_id_fkey foreign key (digest_id) references push.digests (id) on delete cascade
 );
 comment on table push.digest_windows is 'The digests that are not closed yet, and when they will be.';
 comment on column push.digest_windows.open is 'Whether messages join it. False from its end on, though the summary may still have to be made.';
 comment on column push.digest_windows.closes_at is 'When the summary is due; moved when it could not be made.';
-comment on column push.digest_windows.slept is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
+comment on column push.digest_windows.deferred is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
 
 create unique index digest_windows_open_key on push.digest_windows (user_id, digest_key) where open;
 create index digest_windows_closing_idx on push.digest_windows (closes_at, digest_id);
@@ -4447,7 +4447,7 @@ begin
   with due as (
     -- Digests of one user and key that ended in quiet hours share the summary of the last one.
     select d.id, first_value(d.id) over (
-      partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
+      partition by d.user_id, d.digest_key, case when not w.deferred then d.id end order by d.opened_at desc, d.id
     ) as last_id
     from push.digests as d
     join push.digest_windows as w on w.digest_id = d.id
@@ -4509,7 +4509,7 @@ $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is
   'Makes the summaries of these digests, whose rows the caller holds for update; with p_plain without their templates.';
 
-create function push.let_digests_sleep(p_limit integer, p_now timestamptz)
+create function push.defer_digests(p_limit integer, p_now timestamptz)
 returns void
 language sql
 set search_path = ''
@@ -4529,9 +4529,9 @@ as $$
     limit p_limit
     for update of w skip locked
   )
-  update push.digest_windows as w set closes_at = due.until, slept = true from due where w.digest_id = due.digest_id;
+  update push.digest_windows as w set closes_at = due.until, deferred = true from due where w.digest_id = due.digest_id;
 $$;
-comment on function push.let_digests_sleep(integer, timestamptz) is
+comment on function push.defer_digests(integer, timestamptz) is
   'Moves the end of due digests to the end of their users'' quiet hours, unless something in them may ring all the same.';
 
 create function push.shorten_digests(p_now timestamptz)
@@ -4542,7 +4542,7 @@ as $$
   -- Opened after now, by a clock that was set back since: from now on they last as long as any.
   update push.digest_windows as w set closes_at = p_now + p.window_length
   from push.digests as d, push.digest_policies as p
-  where d.id = w.digest_id and p.key = w.policy and not w.slept
+  where d.id = w.digest_id and p.key = w.policy and not w.deferred
     and d.opened_at > p_now + interval '1 minute' and w.closes_at > p_now + p.window_length;
 $$;
 comment on function push.shorten_digests(timestamptz) is 'Has no digest stay open for longer than its window because the clock was set back.';
@@ -4559,7 +4559,7 @@ declare
   v_digest record;
   v_locked integer := 0;
 begin
-  perform push.let_digests_sleep(p_limit, p_now);
+  perform push.defer_digests(p_limit, p_now);
   v_ids := array(
     select d.id from push.digest_windows as w
     join push.digests as d on d.id = w.digest_id

@@ -167,7 +167,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.drop_digest': [],
   'push.drop_reminder_triggers': [],
   'push.refuse_notification': [],
-  'push.let_digests_sleep': [],
+  'push.defer_digests': [],
   'push.was_dropped': [],
   'push.exact_numbers': [],
   'push.expand': [],
