@@ -294,11 +294,11 @@ as $$
 $$;
 comment on function push.resolve_alarm(text, text, timestamptz) is 'Marks an alarm as gone.';
 
--- schemas/00_base/turns.sql -----------------------------------------------------------------------------------
+-- schemas/00_base/serialize_writes.sql ------------------------------------------------------------------------
 
 -- Writers of one user's rows take turns, so that they are never in each other's way in another order.
 
-create function push.take_turns()
+create function push.serialize_user_writes()
 returns trigger
 language plpgsql
 -- Definer: looks into auth.users, which users may not.
@@ -308,7 +308,7 @@ as $$
 begin
   if public.push_user_id() is not null then
     -- Two statements of one user, from two tabs, would lock the same rows in another order, and wait in a circle.
-    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || public.push_user_id()::text, 0));
+    perform pg_advisory_xact_lock(hashtextextended('supapush.user_writes.' || public.push_user_id()::text, 0));
     -- Before any other row: who is being deleted would wait for those, and their foreign keys for that. A session outlives
     -- its account by up to an hour.
     perform from auth.users as u where u.id = public.push_user_id() for key share;
@@ -319,7 +319,7 @@ begin
   return null;
 end;
 $$;
-comment on function push.take_turns() is
+comment on function push.serialize_user_writes() is
   'For statements of a client itself: has those of one user come one after the other, and refuses a user whose account is gone.';
 
 -- schemas/00_base/exact_numbers.sql ---------------------------------------------------------------------------
@@ -853,11 +853,11 @@ comment on function push.take_device(public.push_subscriptions, uuid) is
   'Takes a device that is registered under another row (than p_keep) from there, or refuses that; true when that was its user''s own. '
   'The caller holds the lock of the device.';
 
-create trigger push_subscriptions_turns
+create trigger push_subscriptions_serialize
 before insert or delete or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, user_id,
   expires_at
 on public.push_subscriptions
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 -- schemas/10_devices/check_subscription.sql -------------------------------------------------------------------
 
@@ -1180,7 +1180,7 @@ begin
   if not exists (select from public.push_topics as t where t.key = new.topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
+  -- Counted one statement after the other: push.serialize_user_writes(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then
     return new;
   end if;
@@ -1197,9 +1197,9 @@ create trigger push_topic_members_check
 before insert on public.push_topic_members
 for each row execute function push.check_topic_member();
 
-create trigger push_topic_members_turns
+create trigger push_topic_members_serialize
 before insert or update or delete on public.push_topic_members
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_topic_members enable row level security;
 
@@ -2455,13 +2455,13 @@ after update of user_id on public.push_subscriptions
 for each row when (old.user_id is distinct from new.user_id)
 execute function push.forget_device_preferences();
 
-create trigger push_preferences_turns
+create trigger push_preferences_serialize
 before insert or update or delete on public.push_preferences
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
-create trigger push_device_preferences_turns
+create trigger push_device_preferences_serialize
 before insert or update or delete on public.push_device_preferences
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 -- schemas/30_preferences/quiet_hours.sql ----------------------------------------------------------------------
 
@@ -3200,9 +3200,9 @@ before insert or update of title, body, url, params, category, urgency, ttl, top
 on public.push_notifications
 for each row execute function push.check_notification();
 
-create trigger push_notifications_turns
+create trigger push_notifications_serialize
 before update of read_at on public.push_notifications
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 -- schemas/40_notifications/check_templates.sql ----------------------------------------------------------------
 
@@ -4649,9 +4649,9 @@ comment on column public.push_reads.read_at is 'Null: marked as unread.';
 create index push_reads_notification_id_idx on public.push_reads (notification_id);
 create index push_reads_unread_idx on public.push_reads (user_id) where read_at is null;
 
-create trigger push_reads_turns
+create trigger push_reads_serialize
 before insert or update or delete on public.push_reads
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_reads enable row level security;
 
@@ -12039,7 +12039,7 @@ begin
 
   if tg_op = 'INSERT' then
     if public.push_user_id() is not null then
-      -- Counted one statement after the other: push.take_turns().
+      -- Counted one statement after the other: push.serialize_user_writes().
       select s.max_alerts_per_user into v_limit from push.settings as s;
       if (select count(*) from public.push_alerts as a where a.user_id = new.user_id) >= v_limit then
         perform push.refuse(429, 'too_many_alerts', format('This user already has %s alerts.', v_limit), 'Delete one first.');
@@ -12075,9 +12075,9 @@ $$;
 comment on function push.check_alert() is
   'Refuses what is no alert and more than settings allow, and starts an alert from the last value, if that is fresh: what is beyond the threshold then has crossed before.';
 
-create trigger push_alerts_turns
+create trigger push_alerts_serialize
 before insert or update or delete on public.push_alerts
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 create trigger push_alerts_check_new
 before insert on public.push_alerts

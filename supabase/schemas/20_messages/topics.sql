@@ -69,7 +69,7 @@ begin
   if not exists (select from public.push_topics as t where t.key = new.topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
+  -- Counted one statement after the other: push.serialize_user_writes(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then
     return new;
   end if;
@@ -86,9 +86,9 @@ create trigger push_topic_members_check
 before insert on public.push_topic_members
 for each row execute function push.check_topic_member();
 
-create trigger push_topic_members_turns
+create trigger push_topic_members_serialize
 before insert or update or delete on public.push_topic_members
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_topic_members enable row level security;
 

@@ -91,6 +91,6 @@ before insert or update of title, body, url, params, category, urgency, ttl, top
 on public.push_notifications
 for each row execute function push.check_notification();
 
-create trigger push_notifications_turns
+create trigger push_notifications_serialize
 before update of read_at on public.push_notifications
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();

@@ -121,7 +121,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.translated': [],
   'push.check_subscription': [],
   'push.wait_briefly': [],
-  'push.take_turns': [],
+  'push.serialize_user_writes': [],
   'push.take_device': [],
   'push.refuse_busy': [],
   'push.explain_constraints': [],
