@@ -86,7 +86,7 @@ test('stop ends open connections and leaves no process, and may be called again'
   const sql = postgres(server.url({ role: 'supabase_admin' }), { max: 1 });
   const [row] = await sql`select pg_backend_pid() as pid`;
   const sleeping = sql`select pg_sleep(600)`.then(
-    () => 'deferred',
+    () => 'slept',
     () => 'cut off',
   );
   await Promise.all([server.stop(), server.stop()]);
