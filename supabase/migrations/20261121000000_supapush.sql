@@ -1111,8 +1111,7 @@ grant select, insert, update, delete on public.push_categories to service_role;
 
 -- Topics, the audiences that users join and leave by themselves.
 --
--- Not to be confused with the Topic header of RFC 8030, by which a push service replaces a waiting message: that one is
--- push_notifications.topic; whom a message is for is push_notifications.audience_topic.
+-- The Topic header of RFC 8030, by which a push service replaces a waiting message, is push_notifications.collapse_key.
 
 alter table push.settings
   add column max_topics_per_user integer not null default 100,
@@ -1151,7 +1150,7 @@ create table public.push_topic_members (
   constraint push_topic_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
-comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
+comment on column public.push_topic_members.topic is 'The key of the topic.';
 comment on column public.push_topic_members.created_at is
   'When the user joined. A user who joins while a message is on its way to the topic may read it, but is not notified of it.';
 
@@ -1725,7 +1724,7 @@ create type push.message as (
   category text,
   urgency text,
   ttl integer,
-  topic text,
+  collapse_key text,
   tag text,
   template text,
   presentation jsonb,
@@ -1761,8 +1760,8 @@ begin
   if p_message.ttl not between 0 and 2419200 then
     perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
-  if p_message.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
+  if p_message.collapse_key !~ '^[A-Za-z0-9_-]{1,32}$' then
+    perform push.refuse(400, 'collapse_key_malformed', 'A collapse key must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten it, or use a hash of it (it becomes the Topic header of RFC 8030).');
   end if;
   -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
   if not push.is_link(p_message.url) then
@@ -2661,7 +2660,7 @@ create table public.push_notifications (
   category text,
   urgency text not null default '',
   ttl integer,
-  topic text,
+  collapse_key text,
   tag text,
   send_at timestamptz not null default now(),
   expires_at timestamptz,
@@ -2685,7 +2684,7 @@ create table public.push_notifications (
   constraint push_notifications_audience check (num_nonnulls(user_id, audience_topic) = 1),
   constraint push_notifications_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_notifications_ttl check (ttl between 0 and 2419200),
-  constraint push_notifications_topic check (topic ~ '^[A-Za-z0-9_-]{1,32}$'),
+  constraint push_notifications_collapse_key check (collapse_key ~ '^[A-Za-z0-9_-]{1,32}$'),
   constraint push_notifications_tag check (octet_length(tag) between 1 and 100),
   constraint push_notifications_title check (octet_length(title) <= 1000),
   constraint push_notifications_body check (octet_length(body) <= 8000),
@@ -2701,7 +2700,7 @@ create table public.push_notifications (
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
 comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
 comment on column public.push_notifications.audience_topic is
-  'The topic whose members it is for (push_topics.key); null when it is for one user. Not the RFC 8030 header, which is `topic`.';
+  'The topic whose members it is for (push_topics.key); null when it is for one user. ';
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
 comment on column public.push_notifications.url is 'Where a click leads: a path of the app, or an https URL.';
@@ -2709,11 +2708,11 @@ comment on column public.push_notifications.params is
   'Values that travel with the message; the device gets them as `data`. A number that JavaScript would round is kept as a string of its digits.';
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
-comment on column public.push_notifications.topic is
-  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Never made of anything else: '
-  'of a device that is away FCM keeps four topics and loses the rest. Not an audience.';
+comment on column public.push_notifications.collapse_key is
+  'A later message of the same key replaces one that waits at the push service: the Topic header of RFC 8030, the collapse key of FCM. Never made of anything else: '
+  'of a device that is away FCM keeps four keys and loses the rest.';
 comment on column public.push_notifications.tag is
-  'Notifications of the same tag replace each other on the device. Without tag and topic, only repeats of the same message do.';
+  'Notifications of the same tag replace each other on the device. Without tag and collapse key, only repeats of the same message do.';
 comment on column public.push_notifications.read_at is
   'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
 comment on column public.push_notifications.inbox is
@@ -2837,7 +2836,7 @@ begin
     p_notification.title, p_notification.body, p_notification.url,
     -- What is missing here was set to null on purpose, and is refused as what it is not.
     coalesce(p_notification.params, 'null'), p_notification.category, coalesce(p_notification.urgency, ''), p_notification.ttl,
-    p_notification.topic, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
+    p_notification.collapse_key, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
     p_notification.send_at, p_notification.expires_at, p_notification.idempotency_key
   )::push.message;
 end;
@@ -2862,7 +2861,7 @@ begin
   perform push.check_message(push.message_of(p_notification));
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
-    coalesce(p_notification.tag, p_notification.topic), p_notification.presentation
+    coalesce(p_notification.tag, p_notification.collapse_key), p_notification.presentation
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
@@ -3170,7 +3169,7 @@ begin
     and new.urgency in ('very-low', 'low', 'normal', 'high')
     and jsonb_typeof(new.params) = 'object'
     and (new.ttl is null or new.ttl between 0 and 2419200)
-    and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
+    and (new.collapse_key is null or new.collapse_key ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
     and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
@@ -3182,7 +3181,7 @@ begin
     -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
     -- at most, and a character of such a url stays one byte.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
-      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
+      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.collapse_key, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048
     and new.expires_at > new.send_at
   ) is not true then
@@ -3195,7 +3194,7 @@ comment on function push.check_notification() is
   'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
 
 create trigger push_notifications_check
-before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
+before insert or update of title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key,
   digest_key, user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
@@ -3395,8 +3394,8 @@ as $$
 begin
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
-  if (p_first.template, p_first.params, p_first.topic, p_first.digest_key) is distinct from (
-    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.topic, p_message.digest_key
+  if (p_first.template, p_first.params, p_first.collapse_key, p_first.digest_key) is distinct from (
+    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.collapse_key, p_message.digest_key
   ) then
     return false;
   elsif p_message.template is null then
@@ -3432,12 +3431,12 @@ declare
   v_same boolean;
 begin
   insert into public.push_notifications (
-    user_id, audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, template, presentation, digest_key,
+    user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
     send_at, expires_at, idempotency_key
   )
   values (
     p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
-    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.topic, p_message.tag, p_message.template,
+    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.collapse_key, p_message.tag, p_message.template,
     p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
   )
   on conflict do nothing
@@ -3501,10 +3500,10 @@ begin
     cross join lateral push.fill_from_template(v_said, l.wanted) as m
   )
   insert into public.push_notifications (
-    user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template, locale,
+    user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
     presentation, digest_key
   )
-  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.topic, m.tag, coalesce(m.send_at, now()),
+  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.collapse_key, m.tag, coalesce(m.send_at, now()),
     m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
   from recipients as r
   join messages as m on m.wanted = r.wanted
@@ -3529,7 +3528,7 @@ create function push.notify(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -3547,7 +3546,7 @@ begin
     perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
   end if;
   return push.send_message(p_user_id, null, row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
 end;
@@ -3566,7 +3565,7 @@ create function push.notify_many(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -3581,7 +3580,7 @@ set search_path = ''
 as $$
 declare
   v_message constant push.message := row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message;
 begin
@@ -3606,7 +3605,7 @@ create function public.push_notify(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -3622,7 +3621,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify(
-    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;
@@ -7385,7 +7384,7 @@ begin
     )
     returning d.id, d.attempts, d.expires_at, d.state,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
   ), handed as (
@@ -7410,7 +7409,7 @@ begin
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
           c.params, c.category, c.urgency,
-          c.topic, c.tag,
+          c.collapse_key, c.tag,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),
@@ -8172,7 +8171,7 @@ create function push.notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -8190,7 +8189,7 @@ begin
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
   return push.send_message(null, p_audience_topic, row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
 end;
@@ -8198,7 +8197,7 @@ $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic (p_audience_topic: push_topics.key; p_topic is the header of RFC 8030). Writes one row; the members '
+  'Notifies the members of a topic (p_audience_topic: push_topics.key). Writes one row; the members '
   'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key.';
 
 create function public.push_notify_topic(
@@ -8210,7 +8209,7 @@ create function public.push_notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -8226,7 +8225,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify_topic(
-    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;
@@ -9075,7 +9074,7 @@ create table push.rules (
   category text,
   urgency text,
   ttl integer,
-  topic text,
+  collapse_key text,
   idempotency_key text,
   tag text,
   digest_key text,
@@ -9220,7 +9219,7 @@ begin
     )::text as body, push.encode_spaces(({{url}}
     )::text) as url, coalesce(({{params}}
     )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
-    {{topic}}::text as topic, ({{tag}}
+    {{collapse_key}}::text as collapse_key, ({{tag}}
     )::text as tag, {{template}}::text as template, ({{presentation}}
     )::jsonb as presentation, push.encode_spaces(({{digest_key}}
     )::text) as digest_key, ({{idempotency_key}}
@@ -9232,7 +9231,7 @@ begin
       end)
       from (values
         ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
-        ('idempotency_key', true), ('category', false), ('ttl', false), ('topic', false), ('template', false)
+        ('idempotency_key', true), ('category', false), ('ttl', false), ('collapse_key', false), ('template', false)
       ) as f (name, is_expression)
     ) || jsonb_build_object('urgency', quote_literal(
       coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
@@ -9249,7 +9248,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select 'title, body, url, params, category, urgency, ttl, topic, tag, template, presentation, digest_key, idempotency_key';
+  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
 $$;
 comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
 
@@ -9781,7 +9780,7 @@ begin
   end if;
   -- What stands in it as it is; the rest are expressions.
   perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
-    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'topic', p_rule.topic, 'category', p_rule.category
+    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'collapse_key', p_rule.collapse_key, 'category', p_rule.category
   )));
   if p_rule.columns is not null and not 'update' = any (p_rule.events) then
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
@@ -9819,7 +9818,7 @@ create function push.watch(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_idempotency_key text default null,
   p_tag text default null,
   p_template text default null,
@@ -9839,7 +9838,7 @@ begin
     'name', p_name, 'watched', p_table::oid::text,
     'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
     'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
-    'ttl', p_ttl, 'topic', p_topic, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
+    'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
     'presentation', p_presentation
   ));
   v_rule.created_at := now();

@@ -10,7 +10,7 @@ create type push.message as (
   category text,
   urgency text,
   ttl integer,
-  topic text,
+  collapse_key text,
   tag text,
   template text,
   presentation jsonb,
@@ -46,8 +46,8 @@ begin
   if p_message.ttl not between 0 and 2419200 then
     perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
   end if;
-  if p_message.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
+  if p_message.collapse_key !~ '^[A-Za-z0-9_-]{1,32}$' then
+    perform push.refuse(400, 'collapse_key_malformed', 'A collapse key must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten it, or use a hash of it (it becomes the Topic header of RFC 8030).');
   end if;
   -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
   if not push.is_link(p_message.url) then

@@ -1,7 +1,6 @@
 -- Topics, the audiences that users join and leave by themselves.
 --
--- Not to be confused with the Topic header of RFC 8030, by which a push service replaces a waiting message: that one is
--- push_notifications.topic; whom a message is for is push_notifications.audience_topic.
+-- The Topic header of RFC 8030, by which a push service replaces a waiting message, is push_notifications.collapse_key.
 
 alter table push.settings
   add column max_topics_per_user integer not null default 100,
@@ -40,7 +39,7 @@ create table public.push_topic_members (
   constraint push_topic_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
-comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
+comment on column public.push_topic_members.topic is 'The key of the topic.';
 comment on column public.push_topic_members.created_at is
   'When the user joined. A user who joins while a message is on its way to the topic may read it, but is not notified of it.';
 

@@ -9,7 +9,7 @@ create function push.notify(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -27,7 +27,7 @@ begin
     perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
   end if;
   return push.send_message(p_user_id, null, row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
 end;
@@ -46,7 +46,7 @@ create function push.notify_many(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -61,7 +61,7 @@ set search_path = ''
 as $$
 declare
   v_message constant push.message := row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message;
 begin
@@ -86,7 +86,7 @@ create function public.push_notify(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -102,7 +102,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify(
-    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;

@@ -52,7 +52,7 @@ begin
     p_notification.title, p_notification.body, p_notification.url,
     -- What is missing here was set to null on purpose, and is refused as what it is not.
     coalesce(p_notification.params, 'null'), p_notification.category, coalesce(p_notification.urgency, ''), p_notification.ttl,
-    p_notification.topic, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
+    p_notification.collapse_key, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
     p_notification.send_at, p_notification.expires_at, p_notification.idempotency_key
   )::push.message;
 end;
@@ -77,7 +77,7 @@ begin
   perform push.check_message(push.message_of(p_notification));
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
-    coalesce(p_notification.tag, p_notification.topic), p_notification.presentation
+    coalesce(p_notification.tag, p_notification.collapse_key), p_notification.presentation
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',

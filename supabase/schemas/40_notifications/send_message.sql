@@ -9,8 +9,8 @@ as $$
 begin
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
-  if (p_first.template, p_first.params, p_first.topic, p_first.digest_key) is distinct from (
-    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.topic, p_message.digest_key
+  if (p_first.template, p_first.params, p_first.collapse_key, p_first.digest_key) is distinct from (
+    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.collapse_key, p_message.digest_key
   ) then
     return false;
   elsif p_message.template is null then
@@ -46,12 +46,12 @@ declare
   v_same boolean;
 begin
   insert into public.push_notifications (
-    user_id, audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, template, presentation, digest_key,
+    user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
     send_at, expires_at, idempotency_key
   )
   values (
     p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
-    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.topic, p_message.tag, p_message.template,
+    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.collapse_key, p_message.tag, p_message.template,
     p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
   )
   on conflict do nothing
@@ -115,10 +115,10 @@ begin
     cross join lateral push.fill_from_template(v_said, l.wanted) as m
   )
   insert into public.push_notifications (
-    user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template, locale,
+    user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
     presentation, digest_key
   )
-  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.topic, m.tag, coalesce(m.send_at, now()),
+  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.collapse_key, m.tag, coalesce(m.send_at, now()),
     m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
   from recipients as r
   join messages as m on m.wanted = r.wanted

@@ -9,7 +9,7 @@ create function push.notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -27,7 +27,7 @@ begin
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
   return push.send_message(null, p_audience_topic, row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag,
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
 end;
@@ -35,7 +35,7 @@ $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic (p_audience_topic: push_topics.key; p_topic is the header of RFC 8030). Writes one row; the members '
+  'Notifies the members of a topic (p_audience_topic: push_topics.key). Writes one row; the members '
   'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key.';
 
 create function public.push_notify_topic(
@@ -47,7 +47,7 @@ create function public.push_notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -63,7 +63,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify_topic(
-    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;

@@ -47,7 +47,7 @@ begin
     )::text as body, push.encode_spaces(({{url}}
     )::text) as url, coalesce(({{params}}
     )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
-    {{topic}}::text as topic, ({{tag}}
+    {{collapse_key}}::text as collapse_key, ({{tag}}
     )::text as tag, {{template}}::text as template, ({{presentation}}
     )::jsonb as presentation, push.encode_spaces(({{digest_key}}
     )::text) as digest_key, ({{idempotency_key}}
@@ -59,7 +59,7 @@ begin
       end)
       from (values
         ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
-        ('idempotency_key', true), ('category', false), ('ttl', false), ('topic', false), ('template', false)
+        ('idempotency_key', true), ('category', false), ('ttl', false), ('collapse_key', false), ('template', false)
       ) as f (name, is_expression)
     ) || jsonb_build_object('urgency', quote_literal(
       coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
@@ -76,7 +76,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select 'title, body, url, params, category, urgency, ttl, topic, tag, template, presentation, digest_key, idempotency_key';
+  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
 $$;
 comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
 

@@ -21,7 +21,7 @@ create table push.rules (
   category text,
   urgency text,
   ttl integer,
-  topic text,
+  collapse_key text,
   idempotency_key text,
   tag text,
   digest_key text,

@@ -158,7 +158,7 @@ begin
   end if;
   -- What stands in it as it is; the rest are expressions.
   perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
-    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'topic', p_rule.topic, 'category', p_rule.category
+    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'collapse_key', p_rule.collapse_key, 'category', p_rule.category
   )));
   if p_rule.columns is not null and not 'update' = any (p_rule.events) then
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
@@ -196,7 +196,7 @@ create function push.watch(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_idempotency_key text default null,
   p_tag text default null,
   p_template text default null,
@@ -216,7 +216,7 @@ begin
     'name', p_name, 'watched', p_table::oid::text,
     'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
     'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
-    'ttl', p_ttl, 'topic', p_topic, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
+    'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
     'presentation', p_presentation
   ));
   v_rule.created_at := now();

@@ -57,7 +57,7 @@ test('values that are left out have their defaults', async () => {
     category: null,
     urgency: 'normal',
     ttl: null,
-    topic: null,
+    collapse_key: null,
     idempotency_key: null,
     rule: null,
     now: true,
@@ -98,7 +98,7 @@ test('servers have it as an RPC that returns the id', async () => {
     (t) => t`
       select public.push_notify(
         p_user_id => ${user.id}, p_title => 'Won', p_body => 'Deal 7', p_url => '/deals/7', p_params => '{"deal": 7}',
-        p_category => 'deals', p_urgency => 'high', p_ttl => 60, p_topic => 'deal-7'
+        p_category => 'deals', p_urgency => 'high', p_ttl => 60, p_collapse_key => 'deal-7'
       ) as id`,
   );
   expect(await devicesOf(row?.id)).toHaveLength(1);
@@ -112,7 +112,7 @@ test('servers have it as an RPC that returns the id', async () => {
     category: 'deals',
     urgency: 'high',
     ttl: 60,
-    topic: 'deal-7',
+    collapse_key: 'deal-7',
   });
 });
 
