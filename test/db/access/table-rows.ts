@@ -303,7 +303,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
   // One that is over, so that it holds nothing up.
   await sql`
-    insert into push.pauses (reason, paused_at, resumed_at, ended_at) values ('wrong prices', now(), now(), now())`;
+    insert into push.pauses (reason, paused_at, resumed_at, cleared_at) values ('wrong prices', now(), now(), now())`;
   await sql`
     insert into push.project (url, connected_url, noted_at) values ('https://a.example', 'https://a.example', now())`;
 }

@@ -47,7 +47,7 @@ test('values that are left out have their defaults', async () => {
   const user = await createUser(sql);
   const id = await notify(sql, user.id);
   const [row] = await sql`
-    select body, url, params, category, urgency, ttl, topic, idempotency_key, rule,
+    select body, url, params, category, urgency, ttl, collapse_key, idempotency_key, rule,
       send_at = created_at as now, extract(epoch from expires_at - send_at)::int as lives
     from public.push_notifications where id = ${id}`;
   expect(row).toEqual({
@@ -103,7 +103,7 @@ test('servers have it as an RPC that returns the id', async () => {
   );
   expect(await devicesOf(row?.id)).toHaveLength(1);
   const [made] = await sql`
-    select title, body, url, params, category, urgency, ttl, topic from public.push_notifications where id = ${row?.id}`;
+    select title, body, url, params, category, urgency, ttl, collapse_key from public.push_notifications where id = ${row?.id}`;
   expect(made).toEqual({
     title: 'Won',
     body: 'Deal 7',
