@@ -1,4 +1,4 @@
--- push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
+-- push.notify(), for migrations, triggers and SQL of your own, and an RPC for servers.
 
 create function push.notify(
   p_user_id uuid,
@@ -36,46 +36,6 @@ comment on function push.notify(
   uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
   'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key.';
-
-create function push.notify_many(
-  p_user_ids uuid[],
-  p_title text default null,
-  p_body text default null,
-  p_url text default null,
-  p_params jsonb default '{}',
-  p_category text default null,
-  p_urgency text default null,
-  p_ttl integer default null,
-  p_collapse_key text default null,
-  p_send_at timestamptz default null,
-  p_expires_at timestamptz default null,
-  p_idempotency_key text default null,
-  p_tag text default null,
-  p_template text default null,
-  p_presentation jsonb default null,
-  p_digest_key text default null
-)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_message constant push.message := row(
-    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
-    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
-  )::push.message;
-begin
-  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
-    return push.send_in_chunks(p_user_ids, v_message);
-  end if;
-  return push.send_to_each(p_user_ids, v_message);
-end;
-$$;
-comment on function push.notify_many(
-  uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) is
-  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
-  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are.';
 
 create function public.push_notify(
   p_user_id uuid,

@@ -3,6 +3,7 @@ import type postgres from 'postgres';
 import { makeAlert } from '../../support/alerts.ts';
 import type { queueOne } from '../../support/queue.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
+import { EXPANSION_ROWS } from './expansion-rows.ts';
 
 export type Made = Awaited<ReturnType<typeof queueOne>>;
 
@@ -20,6 +21,7 @@ export interface RowOf {
 
 /** What a row of each table is found by, changed in, and made from. */
 export const ROWS: Record<string, RowOf> = {
+  ...EXPANSION_ROWS,
   'public.push_subscriptions': {
     key: 'id',
     change: `device_type = 'mobile'`,
@@ -102,21 +104,6 @@ export const ROWS: Record<string, RowOf> = {
     },
   },
   'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
-  'push.expansions': {
-    key: 'notification_id',
-    change: 'members = 0',
-    row: () => ({ notification_id: randomUUID() }),
-  },
-  'push.expansion_recipients': {
-    key: 'user_id',
-    change: 'user_id = gen_random_uuid()',
-    row: () => ({ expansion_id: randomUUID(), user_id: randomUUID() }),
-  },
-  'push.delivery_counts': {
-    key: 'id',
-    change: 'deliveries = 0',
-    row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
-  },
   'push.settings': { key: 'id', change: 'default_ttl = 1', row: () => ({ id: true }) },
   'push.alarms': {
     key: 'code',
@@ -169,11 +156,6 @@ export const ROWS: Record<string, RowOf> = {
     key: 'rule',
     change: `message = ''`,
     row: () => ({ rule: 'evil', event: 'insert', sqlstate: '00000', message: '' }),
-  },
-  'push.judged_devices': {
-    key: 'subscription_id',
-    change: `banned_until = null`,
-    row: () => ({ banned_until: null }),
   },
   'push.rule_status': { key: 'name', change: `state = ''`, row: () => ({ name: 'evil' }) },
   'push.digest_policies': {
