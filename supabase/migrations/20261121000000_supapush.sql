@@ -301,11 +301,11 @@ as $$
 $$;
 comment on function push.resolve_alarm(text, text, timestamptz) is 'Marks an alarm as gone.';
 
--- schemas/00_base/turns.sql -----------------------------------------------------------------------------------
+-- schemas/00_base/serialize_writes.sql ------------------------------------------------------------------------
 
 -- Writers of one user's rows take turns, so that they are never in each other's way in another order.
 
-create function push.take_turns()
+create function push.serialize_user_writes()
 returns trigger
 language plpgsql
 -- Definer: looks into auth.users, which users may not.
@@ -315,7 +315,7 @@ as $$
 begin
   if public.push_user_id() is not null then
     -- Two statements of one user, from two tabs, would lock the same rows in another order, and wait in a circle.
-    perform pg_advisory_xact_lock(hashtextextended('supapush.turn.' || public.push_user_id()::text, 0));
+    perform pg_advisory_xact_lock(hashtextextended('supapush.user_writes.' || public.push_user_id()::text, 0));
     -- Before any other row: who is being deleted would wait for those, and their foreign keys for that. A session outlives
     -- its account by up to an hour.
     perform from auth.users as u where u.id = public.push_user_id() for key share;
@@ -326,7 +326,7 @@ begin
   return null;
 end;
 $$;
-comment on function push.take_turns() is
+comment on function push.serialize_user_writes() is
   'For statements of a client itself: has those of one user come one after the other, and refuses a user whose account is gone.';
 
 -- schemas/00_base/exact_numbers.sql ---------------------------------------------------------------------------
@@ -543,7 +543,7 @@ for each row execute function push.explain_constraints();
 create trigger hosts_keep_all before truncate on push.hosts
 for each statement execute function push.keep_rows();
 
-create function push.follow_alarms()
+create function push.end_host_alarms()
 returns trigger
 language plpgsql
 set search_path = ''
@@ -554,10 +554,10 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
+comment on function push.end_host_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
 
-create trigger hosts_follow_alarms after delete or update of origin on push.hosts
-for each row execute function push.follow_alarms();
+create trigger hosts_end_alarms after delete or update of origin on push.hosts
+for each row execute function push.end_host_alarms();
 
 create function push.host_of(p_endpoint text)
 returns text
@@ -860,11 +860,11 @@ comment on function push.take_device(public.push_subscriptions, uuid) is
   'Takes a device that is registered under another row (than p_keep) from there, or refuses that; true when that was its user''s own. '
   'The caller holds the lock of the device.';
 
-create trigger push_subscriptions_turns
+create trigger push_subscriptions_serialize
 before insert or delete or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, user_id,
   expires_at
 on public.push_subscriptions
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 -- schemas/10_devices/check_subscription.sql -------------------------------------------------------------------
 
@@ -1118,8 +1118,7 @@ grant select, insert, update, delete on public.push_categories to service_role;
 
 -- Topics, the audiences that users join and leave by themselves.
 --
--- Not to be confused with the Topic header of RFC 8030, by which a push service replaces a waiting message: that one is
--- push_notifications.topic; whom a message is for is push_notifications.audience_topic.
+-- The Topic header of RFC 8030, by which a push service replaces a waiting message, is push_notifications.collapse_key.
 
 alter table push.settings
   add column max_topics_per_user integer not null default 100,
@@ -1158,7 +1157,7 @@ create table public.push_topic_members (
   constraint push_topic_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
-comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
+comment on column public.push_topic_members.topic is 'The key of the topic.';
 comment on column public.push_topic_members.created_at is
   'When the user joined. A user who joins while a message is on its way to the topic may read it, but is not notified of it.';
 
@@ -1187,7 +1186,7 @@ begin
   if not exists (select from public.push_topics as t where t.key = new.topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
+  -- Counted one statement after the other: push.serialize_user_writes(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then
     return new;
   end if;
@@ -1204,9 +1203,9 @@ create trigger push_topic_members_check
 before insert on public.push_topic_members
 for each row execute function push.check_topic_member();
 
-create trigger push_topic_members_turns
+create trigger push_topic_members_serialize
 before insert or update or delete on public.push_topic_members
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_topic_members enable row level security;
 
@@ -1718,6 +1717,94 @@ end;
 $$;
 comment on function push.compile_presentation(jsonb, text) is 'The texts of a presentation that have tags, and where they stand in it.';
 
+-- schemas/20_messages/message.sql -----------------------------------------------------------------------------
+
+-- A message, what one can say to a user or a topic. push.notify(), rules, reminders, digests and alerts all say it in this
+-- shape, and what is wrong with it is refused here.
+
+-- For parameters and variables, never for a column: a type that a table stores cannot be altered.
+create type push.message as (
+  title text,
+  body text,
+  url text,
+  params jsonb,
+  category text,
+  urgency text,
+  ttl integer,
+  collapse_key text,
+  tag text,
+  template text,
+  presentation jsonb,
+  digest_key text,
+  send_at timestamptz,
+  expires_at timestamptz,
+  idempotency_key text
+);
+comment on type push.message is
+  'What a notification says, and when, as in the columns of push_notifications. Null: not said, and so left to its template or to a default.';
+
+create function push.is_digest_key(p_key text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_key ~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' and octet_length(p_key) <= 90;
+$$;
+comment on function push.is_digest_key(text) is 'Whether messages may be gathered under this key.';
+
+create function push.check_message(p_message push.message)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_fault text;
+begin
+  if p_message.urgency not in ('very-low', 'low', 'normal', 'high') then
+    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
+  end if;
+  if p_message.ttl not between 0 and 2419200 then
+    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
+  end if;
+  if p_message.collapse_key !~ '^[A-Za-z0-9_-]{1,32}$' then
+    perform push.refuse(400, 'collapse_key_malformed', 'A collapse key must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten it, or use a hash of it (it becomes the Topic header of RFC 8030).');
+  end if;
+  -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
+  if not push.is_link(p_message.url) then
+    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
+  end if;
+  if octet_length(p_message.tag) not between 1 and 100 then
+    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
+  end if;
+  perform push.refuse_category(p_message.category);
+  if octet_length(p_message.idempotency_key) > 200 then
+    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
+  end if;
+  if jsonb_typeof(p_message.params) <> 'object' then
+    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
+  end if;
+  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
+  if octet_length(p_message.title) > 1000 or octet_length(p_message.body) > 8000 then
+    perform push.refuse(413, 'text_too_large',
+      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
+        octet_length(p_message.title), coalesce(octet_length(p_message.body), 0)),
+      'Shorten the text. A device shows only a few hundred bytes.');
+  end if;
+  v_fault := push.presentation_fault(p_message.presentation);
+  if v_fault is not null then
+    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
+      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
+      'thread and interruption_level.');
+  end if;
+  if p_message.expires_at <= p_message.send_at then
+    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
+  end if;
+end;
+$$;
+comment on function push.check_message(push.message) is
+  'Raises what is wrong with what a message says, as a whole or in part; returns when nothing is.';
+
 -- schemas/20_messages/templates.sql ---------------------------------------------------------------------------
 
 -- Templates, what messages say, per locale. Notifications name one by its key and give it params.
@@ -1834,13 +1921,9 @@ begin
   if coalesce(btrim(new.title), '') = '' then
     perform push.refuse(400, 'title_missing', format('The title of %s is empty.', v_name), 'Give a title that is not empty.');
   end if;
-  if new.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if new.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  perform push.refuse_category(new.category);
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', new.urgency, 'ttl', new.ttl, 'category', new.category
+  )));
   if jsonb_typeof(new.sample) <> 'object' then
     perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is not a JSON object.', v_name),
       'Give example params, such as {"name": "Anna"}.');
@@ -2380,13 +2463,13 @@ after update of user_id on public.push_subscriptions
 for each row when (old.user_id is distinct from new.user_id)
 execute function push.forget_device_preferences();
 
-create trigger push_preferences_turns
+create trigger push_preferences_serialize
 before insert or update or delete on public.push_preferences
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
-create trigger push_device_preferences_turns
+create trigger push_device_preferences_serialize
 before insert or update or delete on public.push_device_preferences
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 -- schemas/30_preferences/quiet_hours.sql ----------------------------------------------------------------------
 
@@ -2490,15 +2573,26 @@ comment on function push.category_of(text) is
 create type push.verdict as (state text, due_at timestamptz, finished_at timestamptz, code text);
 comment on type push.verdict is 'What becomes of a delivery instead of being sent, when (null: as it was), and why: push.deliveries.last_code.';
 
+-- Wherever deliveries are made or claimed, one is looked up here by its key, and only what is found is judged: users without
+-- preferences who are not banned cost no judgement.
+create view push.judged_devices
+with (security_invoker = true)
+as
+select s.id as subscription_id, p as preferences, o as device_preferences, u.banned_until, u.deleted_at
+from public.push_subscriptions as s
+left join public.push_preferences as p on p.user_id = s.user_id
+left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
+where p.user_id is not null or o.user_id is not null or u.id is not null;
+comment on view push.judged_devices is
+  'Devices for which messages have to be judged, by what: preferences of their user or of their own, a ban, a soft deletion.';
+
 create function push.judge(
-  p_user public.push_preferences,
-  p_device public.push_device_preferences,
+  p_device push.judged_devices,
   p_category text,
   p_urgency text,
   p_expires_at timestamptz,
-  p_at timestamptz,
-  p_banned_until timestamptz default null,
-  p_deleted_at timestamptz default null
+  p_at timestamptz
 )
 returns push.verdict
 language plpgsql
@@ -2506,35 +2600,37 @@ stable
 set search_path = ''
 as $$
 declare
+  v_user public.push_preferences := p_device.preferences;
+  v_own public.push_device_preferences := p_device.device_preferences;
   v_until timestamptz;
   v_category public.push_categories;
   v_pass text[];
 begin
   -- A user who may not sign in gets no push, and not all of them at once when a ban ends: the messages are in the inbox.
-  if p_deleted_at is not null then
+  if p_device.deleted_at is not null then
     return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
   end if;
-  if p_banned_until > p_at then
+  if p_device.banned_until > p_at then
     return row('suppressed', null, p_at, 'user_banned')::push.verdict;
   end if;
-  if not coalesce(p_device.enabled, p_user.enabled, true) then
-    return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
+  if not coalesce(v_own.enabled, v_user.enabled, true) then
+    return row('suppressed', null, p_at, case when v_own.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
   -- A category that the user muted stays muted, even if the project marks it as critical.
   if exists (
-    select from unnest(coalesce(p_device.muted_categories, p_user.muted_categories)) as m (key)
+    select from unnest(coalesce(v_own.muted_categories, v_user.muted_categories)) as m (key)
     where p_category = m.key or starts_with(p_category, m.key || ':')
   ) then
-    return row('suppressed', null, p_at, case when p_device.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
+    return row('suppressed', null, p_at, case when v_own.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
   end if;
 
-  p_user.timezone := coalesce(p_device.timezone, p_user.timezone);
-  if p_device.quiet_from is not null or p_device.quiet_by_weekday is not null then
-    p_user.quiet_from := p_device.quiet_from;
-    p_user.quiet_until := p_device.quiet_until;
-    p_user.quiet_by_weekday := p_device.quiet_by_weekday;
+  v_user.timezone := coalesce(v_own.timezone, v_user.timezone);
+  if v_own.quiet_from is not null or v_own.quiet_by_weekday is not null then
+    v_user.quiet_from := v_own.quiet_from;
+    v_user.quiet_until := v_own.quiet_until;
+    v_user.quiet_by_weekday := v_own.quiet_by_weekday;
   end if;
-  v_until := push.quiet_until(p_user, p_at);
+  v_until := push.quiet_until(v_user, p_at);
   if v_until is null then
     return null;
   end if;
@@ -2553,9 +2649,8 @@ begin
   return row('queued', v_until, null, 'quiet_hours')::push.verdict;
 end;
 $$;
-comment on function push.judge(
-  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz, timestamptz, timestamptz
-) is 'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
+comment on function push.judge(push.judged_devices, text, text, timestamptz, timestamptz) is
+  'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
   'device at this moment; null: it may ring.';
 
 -- schemas/40_notifications/notifications.sql ------------------------------------------------------------------
@@ -2574,7 +2669,7 @@ create table public.push_notifications (
   category text,
   urgency text not null default '',
   ttl integer,
-  topic text,
+  collapse_key text,
   tag text,
   send_at timestamptz not null default now(),
   expires_at timestamptz,
@@ -2598,7 +2693,7 @@ create table public.push_notifications (
   constraint push_notifications_audience check (num_nonnulls(user_id, audience_topic) = 1),
   constraint push_notifications_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_notifications_ttl check (ttl between 0 and 2419200),
-  constraint push_notifications_topic check (topic ~ '^[A-Za-z0-9_-]{1,32}$'),
+  constraint push_notifications_collapse_key check (collapse_key ~ '^[A-Za-z0-9_-]{1,32}$'),
   constraint push_notifications_tag check (octet_length(tag) between 1 and 100),
   constraint push_notifications_title check (octet_length(title) <= 1000),
   constraint push_notifications_body check (octet_length(body) <= 8000),
@@ -2614,7 +2709,7 @@ create table public.push_notifications (
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
 comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
 comment on column public.push_notifications.audience_topic is
-  'The topic whose members it is for (push_topics.key); null when it is for one user. Not the RFC 8030 header, which is `topic`.';
+  'The topic whose members it is for (push_topics.key); null when it is for one user.';
 comment on column public.push_notifications.send_at is 'When it becomes due; now, unless given.';
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
@@ -2623,11 +2718,11 @@ comment on column public.push_notifications.params is
   'Values that travel with the message; the device gets them as `data`. A number that JavaScript would round is kept as a string of its digits.';
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
-comment on column public.push_notifications.topic is
-  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Never made of anything else: '
-  'of a device that is away FCM keeps four topics and loses the rest. Not an audience.';
+comment on column public.push_notifications.collapse_key is
+  'A later message of the same key replaces one that waits at the push service: the Topic header of RFC 8030, the collapse key of FCM. Never made of anything else: '
+  'of a device that is away FCM keeps four keys and loses the rest.';
 comment on column public.push_notifications.tag is
-  'Notifications of the same tag replace each other on the device. Without tag and topic, only repeats of the same message do.';
+  'Notifications of the same tag replace each other on the device. Without tag and collapse key, only repeats of the same message do.';
 comment on column public.push_notifications.read_at is
   'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
 comment on column public.push_notifications.inbox is
@@ -2743,6 +2838,24 @@ $$;
 comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
 
+create function push.message_of(p_notification public.push_notifications)
+returns push.message
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return row(
+    p_notification.title, p_notification.body, p_notification.url,
+    -- What is missing here was set to null on purpose, and is refused as what it is not.
+    coalesce(p_notification.params, 'null'), p_notification.category, coalesce(p_notification.urgency, ''), p_notification.ttl,
+    p_notification.collapse_key, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
+    p_notification.send_at, p_notification.expires_at, p_notification.idempotency_key
+  )::push.message;
+end;
+$$;
+comment on function push.message_of(public.push_notifications) is 'What a notification says.';
+
 create function push.refuse_notification(p_notification public.push_notifications)
 returns void
 language plpgsql
@@ -2750,7 +2863,6 @@ set search_path = ''
 as $$
 declare
   v_bytes integer;
-  v_fault text;
 begin
   if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
     perform push.refuse(400, 'audience_missing', 'A notification goes to one user or to one topic.',
@@ -2759,45 +2871,10 @@ begin
   if coalesce(btrim(p_notification.title), '') = '' then
     perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
   end if;
-  if p_notification.urgency is null or p_notification.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_notification.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
-  end if;
-  -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
-  if not push.is_link(p_notification.url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if octet_length(p_notification.tag) not between 1 and 100 then
-    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
-  end if;
-  perform push.refuse_category(p_notification.category);
-  if octet_length(p_notification.idempotency_key) > 200 then
-    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
-  end if;
-  if jsonb_typeof(p_notification.params) is distinct from 'object' then
-    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
-  end if;
-  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
-  if octet_length(p_notification.title) > 1000 or octet_length(p_notification.body) > 8000 then
-    perform push.refuse(413, 'text_too_large',
-      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
-        octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
-      'Shorten the text. A device shows only a few hundred bytes.');
-  end if;
-  v_fault := push.presentation_fault(p_notification.presentation);
-  if v_fault is not null then
-    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
-      'thread and interruption_level.');
-  end if;
+  perform push.check_message(push.message_of(p_notification));
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
-    coalesce(p_notification.tag, p_notification.topic), p_notification.presentation
+    coalesce(p_notification.tag, p_notification.collapse_key), p_notification.presentation
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
@@ -2806,9 +2883,6 @@ begin
         coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0),
         coalesce(octet_length(p_notification.presentation::text), 0)),
       'Shorten params: send an id, and let the device load the rest.');
-  end if;
-  if p_notification.expires_at <= p_notification.send_at then
-    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
   end if;
 end;
 $$;
@@ -2869,11 +2943,15 @@ stable
 set search_path = ''
 as $$
 declare
-  v_template public.push_templates := push.find_template(p_notification.template, p_locale);
+  v_template public.push_templates;
   v_new public.push_notifications;
   v_translation public.push_templates;
   v_other public.push_notifications;
 begin
+  if p_notification.template is null then
+    return p_notification;
+  end if;
+  v_template := push.find_template(p_notification.template, p_locale);
   -- Params travel uncut, so what is larger is refused in the end. Not after rendering it: that takes minutes for a long
   -- list, and a row that a user has written would hold up the tick that reminds of it.
   if octet_length(p_notification.params::text) > 3993 then
@@ -2900,7 +2978,7 @@ begin
 end;
 $$;
 comment on function push.fill_from_template(public.push_notifications, text) is
-  'A notification with what its template says, in this locale, for what it does not say itself; for a topic, in the other locales too.';
+  'A notification with what its template, if it has one, says in this locale, for what it does not say itself; for a topic, in the other locales too.';
 
 create function push.text_for(p_localized jsonb, p_locale text)
 returns jsonb
@@ -3002,14 +3080,14 @@ create table push.digest_windows (
   policy text not null,
   open boolean not null default true,
   closes_at timestamptz not null,
-  slept boolean not null default false,
+  deferred boolean not null default false,
   constraint digest_windows_pkey primary key (digest_id),
   constraint digest_windows_digest_id_fkey foreign key (digest_id) references push.digests (id) on delete cascade
 );
 comment on table push.digest_windows is 'The digests that are not closed yet, and when they will be.';
 comment on column push.digest_windows.open is 'Whether messages join it. False from its end on, though the summary may still have to be made.';
 comment on column push.digest_windows.closes_at is 'When the summary is due; moved when it could not be made.';
-comment on column push.digest_windows.slept is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
+comment on column push.digest_windows.deferred is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
 
 create unique index digest_windows_open_key on push.digest_windows (user_id, digest_key) where open;
 create index digest_windows_closing_idx on push.digest_windows (closes_at, digest_id);
@@ -3023,7 +3101,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_digest_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_digest_key) > 90 then
+  if not push.is_digest_key(p_digest_key) then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals:42.');
   end if;
@@ -3106,7 +3184,7 @@ begin
     and new.urgency in ('very-low', 'low', 'normal', 'high')
     and jsonb_typeof(new.params) = 'object'
     and (new.ttl is null or new.ttl between 0 and 2419200)
-    and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
+    and (new.collapse_key is null or new.collapse_key ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
     and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
@@ -3118,7 +3196,7 @@ begin
     -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
     -- at most, and a character of such a url stays one byte.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
-      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
+      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.collapse_key, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048
     and new.expires_at > new.send_at
   ) is not true then
@@ -3131,14 +3209,14 @@ comment on function push.check_notification() is
   'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
 
 create trigger push_notifications_check
-before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
+before insert or update of title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key,
   digest_key, user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
 
-create trigger push_notifications_turns
+create trigger push_notifications_serialize
 before update of read_at on public.push_notifications
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 -- schemas/40_notifications/check_templates.sql ----------------------------------------------------------------
 
@@ -3322,54 +3400,143 @@ comment on function public.push_preview_template(text, text, jsonb) is
 revoke all on function public.push_preview_template(text, text, jsonb) from public, anon, authenticated;
 grant execute on function public.push_preview_template(text, text, jsonb) to service_role;
 
--- schemas/40_notifications/notify.sql -------------------------------------------------------------------------
+-- schemas/40_notifications/send_message.sql -------------------------------------------------------------------
 
--- Push.notify() and push.notify_many(), for migrations, triggers and SQL of your own, and an RPC for servers.
+-- A message becomes a notification, to one user or to one topic, or one to each of many users.
 
-create function push.says_the_same(
-  p_first public.push_notifications,
-  p_title text,
-  p_body text,
-  p_url text,
-  p_params jsonb,
-  p_category text,
-  p_urgency text,
-  p_ttl integer,
-  p_topic text,
-  p_tag text,
-  p_template text,
-  p_presentation jsonb,
-  p_digest_key text
-)
+create function push.says_the_same(p_first public.push_notifications, p_message push.message)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
+begin
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
-  select (p_first.template, p_first.params, p_first.topic, p_first.digest_key)
-    is not distinct from (p_template, coalesce(push.exact_numbers(p_params), '{}'), p_topic, p_digest_key)
-  and case when p_template is null then
-    (p_first.title, p_first.body, p_first.url, p_first.category, p_first.urgency, p_first.ttl, p_first.tag, p_first.presentation)
-      is not distinct from
-    (p_title, p_body, p_url, p_category, coalesce(p_urgency, 'normal'), p_ttl, p_tag, p_presentation)
-  else
-    -- A field that is left to the template counts as the same, even if the template has changed since.
-    p_first.title = coalesce(p_title, p_first.title)
-    and p_first.urgency = coalesce(p_urgency, p_first.urgency)
-    and (p_body is null or p_first.body is not distinct from p_body)
-    and (p_url is null or p_first.url is not distinct from p_url)
-    and (p_category is null or p_first.category is not distinct from p_category)
-    and (p_ttl is null or p_first.ttl is not distinct from p_ttl)
-    and (p_tag is null or p_first.tag is not distinct from p_tag)
-    and (p_presentation is null or coalesce(p_first.presentation || p_presentation = p_first.presentation, false))
-  end;
+  if (p_first.template, p_first.params, p_first.collapse_key, p_first.digest_key) is distinct from (
+    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.collapse_key, p_message.digest_key
+  ) then
+    return false;
+  elsif p_message.template is null then
+    return (
+      p_first.title, p_first.body, p_first.url, p_first.category, p_first.urgency, p_first.ttl, p_first.tag, p_first.presentation
+    ) is not distinct from (
+      p_message.title, p_message.body, p_message.url, p_message.category, coalesce(p_message.urgency, 'normal'), p_message.ttl,
+      p_message.tag, p_message.presentation
+    );
+  end if;
+  -- A field that is left to the template counts as the same, even if the template has changed since.
+  return p_first.title = coalesce(p_message.title, p_first.title)
+    and p_first.urgency = coalesce(p_message.urgency, p_first.urgency)
+    and (p_message.body is null or p_first.body is not distinct from p_message.body)
+    and (p_message.url is null or p_first.url is not distinct from p_message.url)
+    and (p_message.category is null or p_first.category is not distinct from p_message.category)
+    and (p_message.ttl is null or p_first.ttl is not distinct from p_message.ttl)
+    and (p_message.tag is null or p_first.tag is not distinct from p_message.tag)
+    and (p_message.presentation is null
+      or coalesce(p_first.presentation || p_message.presentation = p_first.presentation, false));
+end;
 $$;
-comment on function push.says_the_same(
-  public.push_notifications, text, text, text, jsonb, text, text, integer, text, text, text, jsonb, text
-) is
+comment on function push.says_the_same(public.push_notifications, push.message) is
   'Whether a call with a repeated idempotency key means the message that the first one made.';
+
+create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_id uuid;
+  v_same boolean;
+begin
+  insert into public.push_notifications (
+    user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
+    send_at, expires_at, idempotency_key
+  )
+  values (
+    p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
+    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.collapse_key, p_message.tag, p_message.template,
+    p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
+  )
+  on conflict do nothing
+  returning push_notifications.id into v_id;
+  if v_id is not null then
+    return v_id;
+  end if;
+
+  -- By two statements, each of which one index answers.
+  if p_user_id is not null then
+    select n.id, push.says_the_same(n, p_message) into v_id, v_same
+    from public.push_notifications as n
+    where n.user_id = p_user_id and n.idempotency_key = p_message.idempotency_key;
+  else
+    select n.id, push.says_the_same(n, p_message) into v_id, v_same
+    from public.push_notifications as n
+    where n.audience_topic = p_audience_topic and n.idempotency_key = p_message.idempotency_key;
+  end if;
+  if not v_same then
+    perform push.refuse(409, 'idempotency_conflict', format(
+      'This idempotency key was already used for another message to this %s.', case when p_user_id is null then 'topic' else 'user' end
+    ), 'Use a new key for a new message.');
+  end if;
+  return v_id;
+end;
+$$;
+comment on function push.send_message(uuid, text, push.message) is
+  'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
+
+create function push.notification_of(p_message push.message)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
+    'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
+  ));
+end;
+$$;
+comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
+
+create function push.send_to_each(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_said constant public.push_notifications := push.notification_of(p_message);
+  v_count bigint;
+begin
+  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
+  -- for each locale that one of them has.
+  with recipients as (
+    select u.id, case when p_message.template is not null then coalesce(push.locale_of(u.id), '') else '' end as wanted
+    from auth.users as u
+    where u.id = any (p_user_ids)
+  ), messages as materialized (
+    select l.wanted, m.* from (select distinct r.wanted from recipients as r) as l
+    cross join lateral push.fill_from_template(v_said, l.wanted) as m
+  )
+  insert into public.push_notifications (
+    user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
+    presentation, digest_key
+  )
+  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.collapse_key, m.tag, coalesce(m.send_at, now()),
+    m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
+  from recipients as r
+  join messages as m on m.wanted = r.wanted
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.send_to_each(uuid[], push.message) is
+  'Makes a notification of a message for each of these users, and skips ids that are no user''s; returns how many were made.';
+
+-- schemas/40_notifications/notify.sql -------------------------------------------------------------------------
+
+-- push.notify(), for migrations, triggers and SQL of your own, and an RPC for servers.
 
 create function push.notify(
   p_user_id uuid,
@@ -3380,7 +3547,7 @@ create function push.notify(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -3393,38 +3560,14 @@ returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
-  v_same boolean;
 begin
   if not exists (select from auth.users as u where u.id = p_user_id) then
     perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
   end if;
-  insert into public.push_notifications (
-    user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-    presentation, digest_key
-  )
-  values (
-    p_user_id, coalesce(p_title, ''), p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, ''), p_ttl,
-    p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template, p_presentation, p_digest_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
-    return v_id;
-  end if;
-
-  select n.id, push.says_the_same(n, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag, p_template,
-    p_presentation, p_digest_key)
-  into v_id, v_same
-  from public.push_notifications as n
-  where n.user_id = p_user_id and n.idempotency_key = p_idempotency_key;
-  if not v_same then
-    perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was already used for another message to this user.',
-      'Use a new key for a new message.');
-  end if;
-  return v_id;
+  return push.send_message(p_user_id, null, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
 end;
 $$;
 comment on function push.notify(
@@ -3433,66 +3576,6 @@ comment on function push.notify(
   'Notifies one user on all devices, now or at p_send_at; returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
 
 p_user_id: Whom it is for: an id of auth.users.';
-
-create function push.notify_many(
-  p_user_ids uuid[],
-  p_title text default null,
-  p_body text default null,
-  p_url text default null,
-  p_params jsonb default '{}',
-  p_category text default null,
-  p_urgency text default null,
-  p_ttl integer default null,
-  p_topic text default null,
-  p_send_at timestamptz default null,
-  p_expires_at timestamptz default null,
-  p_idempotency_key text default null,
-  p_tag text default null,
-  p_template text default null,
-  p_presentation jsonb default null,
-  p_digest_key text default null
-)
-returns bigint
-language sql
-set search_path = ''
-as $$
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
-  with recipients as (
-    select u.id, case when p_template is not null then coalesce(push.locale_of(u.id), '') end as wanted
-    from auth.users as u
-    where u.id = any (p_user_ids)
-  ), messages as materialized (
-    select l.wanted, m.title, m.body, m.url, m.category, m.urgency, m.ttl, m.tag, m.locale, m.presentation
-    from (select distinct r.wanted from recipients as r where p_template is not null) as l
-    cross join lateral push.fill_from_template(
-      jsonb_populate_record(null::public.push_notifications, jsonb_build_object(
-        'template', p_template, 'params', coalesce(p_params, '{}'), 'title', p_title, 'body', p_body, 'url', p_url,
-        'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'presentation', p_presentation
-      )), l.wanted
-    ) as m
-  ), inserted as (
-    insert into public.push_notifications (
-      user_id, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-      locale, presentation, digest_key
-    )
-    select r.id, coalesce(m.title, p_title, ''), coalesce(m.body, p_body), coalesce(m.url, p_url), coalesce(p_params, '{}'),
-      coalesce(m.category, p_category), coalesce(m.urgency, p_urgency, ''), coalesce(m.ttl, p_ttl), p_topic,
-      coalesce(m.tag, p_tag), coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template,
-      m.locale, coalesce(m.presentation, p_presentation), p_digest_key
-    from recipients as r
-    left join messages as m on m.wanted = r.wanted
-    on conflict do nothing
-    returning push_notifications.id
-  )
-  select count(*) from inserted;
-$$;
-comment on function push.notify_many(
-  uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) is
-  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency key makes none). For the database owner.
-
-p_user_ids: Whom it is for: ids of auth.users.';
 
 create function public.push_notify(
   p_user_id uuid,
@@ -3503,7 +3586,7 @@ create function public.push_notify(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -3519,7 +3602,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify(
-    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;
@@ -3647,7 +3730,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_key is null or p_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_key) > 90 then
+  if push.is_digest_key(p_key) is not true then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals.');
   end if;
@@ -3665,9 +3748,7 @@ begin
     perform push.refuse(400, 'digest_texts_malformed', 'A title must have 1 to 1000 bytes, a body at most 8000, and a template''s key 1 to 100.',
       'Correct the text.');
   end if;
-  if p_url !~ '^(/([^/].*)?|https://[^/].*)$' or p_url ~ '[[:cntrl:][:space:]\\]' or octet_length(p_url) > 2048 then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
-  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('url', p_url)));
   if p_more_text !~ '^[^%]*%s[^%]*$' or octet_length(p_more_text) > 200 then
     perform push.refuse(400, 'digest_more_text_malformed', 'p_more_text must contain %s once, for the number, no other %, and at most 200 bytes.',
       'Use something like: and %s more');
@@ -3741,15 +3822,161 @@ create trigger push_categories_check
 before insert or update of critical, quiet_hours, throttle_overflow on public.push_categories
 for each row execute function push.check_category();
 
+-- schemas/45_limits/wanted.sql --------------------------------------------------------------------------------
+
+-- Whether a user wants messages of a category at all: what is muted joins no digest and counts against no limit.
+
+create function push.is_wanted(p_user_id uuid, p_category text, p_now timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from auth.users as u where u.id = p_user_id and (u.banned_until > p_now or u.deleted_at is not null)
+  ) then
+    return false;
+  end if;
+  if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
+    and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
+    return true;
+  end if;
+  -- Without a device no preference can refuse it.
+  return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
+    select from public.push_subscriptions as s
+    left join push.judged_devices as w on w.subscription_id = s.id
+    where s.user_id = p_user_id
+      and coalesce((push.judge(w, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+  );
+end;
+$$;
+comment on function push.is_wanted(uuid, text, timestamptz) is
+  'Whether a user has not muted this category or everything, on all devices there are, and is not banned. Quiet hours are no such thing.';
+
+create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(bool_or(push.quiet_until(p, p_at) is not null), false)
+  from public.push_preferences as p, push.settings as s
+  where p.user_id = p_user_id
+    and (push.category_of(p_category)).quiet_hours = 'drop'
+    and not (p_urgency = 'high' and 'high' = any (s.quiet_hours_pass));
+$$;
+comment on function push.was_dropped(uuid, text, text, timestamptz) is
+  'Whether a message of this category came in its user''s quiet hours, in which such messages are dropped.';
+
 -- schemas/45_limits/join_digests.sql --------------------------------------------------------------------------
 
--- A new message joins the digest of its key, or opens one.
+-- A message that is due joins the digest of its key, or opens one.
 
-create function push.join_digests(p_ids uuid[], p_digest_keys text[], p_may_lead boolean, p_now timestamptz)
+create type push.digest_item as (notification_id uuid, user_id uuid, digest_key text);
+comment on type push.digest_item is 'A message, and the digest it is to wait in.';
+
+create type push.digest_target as (
+  user_id uuid,
+  digest_key text,
+  policy text,
+  window_length interval,
+  new_id uuid
+);
+comment on type push.digest_target is 'The digest of one user and key that messages are to join, and its id if it has to be opened.';
+
+create function push.open_digests(p_targets push.digest_target[], p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
--- As in push_claim: look-ups by key, one for each message, whatever the planner believes about the size of an array.
+-- As in push_claim: look-ups by key, one for each digest, whatever the planner believes about the size of an array.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_digests uuid[];
+begin
+  loop
+    -- The tick has not come by yet.
+    update push.digest_windows as w set open = false
+    where w.digest_id in (
+      select o.digest_id from unnest(p_targets) as t
+      join push.digest_windows as o on o.user_id = t.user_id and o.digest_key = t.digest_key
+      where o.open and o.closes_at <= p_now
+      order by o.user_id, o.digest_key
+      for no key update of o
+    );
+    with opened as (
+      insert into push.digest_windows (digest_id, user_id, digest_key, policy, closes_at)
+      select t.new_id, t.user_id, t.digest_key, t.policy, p_now + t.window_length
+      from unnest(p_targets) as t
+      order by t.user_id, t.digest_key
+      on conflict (user_id, digest_key) where open do nothing
+      returning digest_id, user_id, digest_key, policy
+    )
+    insert into push.digests (id, user_id, digest_key, policy, opened_at)
+    select o.digest_id, o.user_id, o.digest_key, o.policy, p_now from opened as o;
+    select array_agg(h.id order by h.place) into v_digests
+    from (
+      select d.id, t.place
+      from unnest(p_targets) with ordinality as t (user_id, digest_key, policy, window_length, new_id, place)
+      cross join lateral (
+        select k.digest_id from push.digest_windows as k
+        where k.user_id = t.user_id and k.digest_key = t.digest_key and k.open
+        -- An older snapshot still sees the one that was closed since, beside that which was opened here in its place.
+        order by k.digest_id = t.new_id desc
+        limit 1
+      ) as w
+      cross join lateral (
+        select k.id from push.digests as k where k.id = w.digest_id and k.closed_at is null limit 1 for key share
+      ) as d
+    ) as h;
+    -- One that was closed or sealed between the last two statements is opened anew.
+    exit when cardinality(v_digests) = cardinality(p_targets);
+  end loop;
+  return v_digests;
+end;
+$$;
+comment on function push.open_digests(push.digest_target[], timestamptz) is
+  'The open digests of these users and keys, in this order, made where there are none; they stay open until the transaction ends.';
+
+create function push.end_full_digests(p_digests uuid[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+  -- Items that others add at this very moment are not seen here, but by the next joiner.
+  update push.digest_windows as w set open = false, closes_at = p_now
+  where w.digest_id in (
+    select o.digest_id from unnest(p_digests) as h (id)
+    join push.digest_windows as o on o.digest_id = h.id
+    join push.digest_policies as p on p.key = o.policy
+    where o.open and p.max_items <= (
+      select count(*) from (
+        select from public.push_notifications as n
+        where n.digest_id = o.digest_id and n.status = 'digested'
+        limit p.max_items
+      ) as c
+    )
+    for no key update of o skip locked
+  );
+$$;
+comment on function push.end_full_digests(uuid[], timestamptz) is 'Closes those of these digests early that hold max_items.';
+
+create function push.join_digests(p_items push.digest_item[], p_may_lead boolean, p_now timestamptz)
+returns uuid[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
@@ -3759,89 +3986,45 @@ as $$
 declare
   -- One entry per message that has a policy, in the order given: which digest it belongs to, by its place below.
   v_ids uuid[];
-  v_targets bigint[];
+  v_places bigint[];
   -- One entry per digest, by user and key: in one order always, so that two who open several never wait in a circle.
-  v_user_ids uuid[];
-  v_keys text[];
-  v_policies text[];
-  v_windows interval[];
+  v_targets push.digest_target[];
+  -- Looked up by place, which takes arrays of things of one length: the planner takes an array for a few entries, and would
+  -- loop over it for each of many.
   v_new_ids uuid[];
   v_digests uuid[];
   v_waiting uuid[];
   v_default_ttl integer;
 begin
   select s.default_ttl into v_default_ttl from push.settings as s;
-  -- Looked up by place, not joined: the planner takes an array for a few entries, and loops over it for each of many.
   with items as (
-    select i.place, i.id, n.user_id, i.digest_key, p.key as policy, p.window_length,
-      dense_rank() over (order by n.user_id, i.digest_key) as target
-    from unnest(p_ids, p_digest_keys) with ordinality as i (id, digest_key, place)
-    cross join lateral (
-      -- Limited, so that it stays a look-up: a table of which the planner knows little yet, it reads through instead.
-      select k.user_id from public.push_notifications as k where k.id = i.id limit 1
-    ) as n
+    select d.place, d.notification_id, d.user_id, d.digest_key, p.key as policy, p.window_length,
+      dense_rank() over (order by d.user_id, d.digest_key) as target
+    from unnest(p_items) with ordinality as d (notification_id, user_id, digest_key, place)
     cross join lateral (
       select o.key, o.window_length from push.digest_policies as o
-      where i.digest_key = o.key or starts_with(i.digest_key, o.key || ':')
+      where d.digest_key = o.key or starts_with(d.digest_key, o.key || ':')
       order by octet_length(o.key) desc
       limit 1
     ) as p
   ), targets as (
-    select distinct on (t.target) t.target, t.user_id, t.digest_key, t.policy, t.window_length from items as t
+    select distinct on (t.target) t.target, gen_random_uuid() as new_id, t.user_id, t.digest_key, t.policy, t.window_length
+    from items as t
   )
-  select i.ids, i.targets, t.user_ids, t.digest_keys, t.policies, t.windows, t.new_ids
-  into v_ids, v_targets, v_user_ids, v_keys, v_policies, v_windows, v_new_ids
+  select i.ids, i.places, t.targets, t.new_ids
+  into v_ids, v_places, v_targets, v_new_ids
   from (
-    select array_agg(a.id order by a.place) as ids, array_agg(a.target order by a.place) as targets from items as a
+    select array_agg(a.notification_id order by a.place) as ids, array_agg(a.target order by a.place) as places from items as a
   ) as i
   cross join (
-    select array_agg(a.user_id order by a.target) as user_ids, array_agg(a.digest_key order by a.target) as digest_keys,
-      array_agg(a.policy order by a.target) as policies, array_agg(a.window_length order by a.target) as windows,
-      array_agg(gen_random_uuid()) as new_ids
+    select array_agg(a.new_id order by a.target) as new_ids,
+      array_agg(row(a.user_id, a.digest_key, a.policy, a.window_length, a.new_id)::push.digest_target order by a.target) as targets
     from targets as a
   ) as t;
   if v_ids is null then
     return array[]::uuid[];
   end if;
-
-  loop
-    -- The tick has not come by yet.
-    update push.digest_windows as w set open = false
-    where w.digest_id in (
-      select o.digest_id from unnest(v_user_ids, v_keys) as t (user_id, digest_key)
-      join push.digest_windows as o on o.user_id = t.user_id and o.digest_key = t.digest_key
-      where o.open and o.closes_at <= p_now
-      order by o.user_id, o.digest_key
-      for no key update of o
-    );
-    with opened as (
-      insert into push.digest_windows (digest_id, user_id, digest_key, policy, closes_at)
-      select t.id, t.user_id, t.digest_key, t.policy, p_now + t.window_length
-      from unnest(v_new_ids, v_user_ids, v_keys, v_policies, v_windows) as t (id, user_id, digest_key, policy, window_length)
-      order by t.user_id, t.digest_key
-      on conflict (user_id, digest_key) where open do nothing
-      returning digest_id, user_id, digest_key, policy
-    )
-    insert into push.digests (id, user_id, digest_key, policy, opened_at)
-    select o.digest_id, o.user_id, o.digest_key, o.policy, p_now from opened as o;
-    select array_agg(h.id order by h.target) into v_digests
-    from (
-      select d.id, t.target
-      from unnest(v_user_ids, v_keys) with ordinality as t (user_id, digest_key, target)
-      cross join lateral (
-        select k.digest_id from push.digest_windows as k
-        where k.user_id = t.user_id and k.digest_key = t.digest_key and k.open
-        -- An older snapshot still sees the one that was closed since, beside that which was opened here in its place.
-        order by k.digest_id = v_new_ids[t.target] desc
-        limit 1
-      ) as w
-      cross join lateral (
-        select k.id from push.digests as k where k.id = w.digest_id and k.closed_at is null limit 1 for key share
-      ) as d
-    ) as h;
-    -- One that was closed or sealed between the last two statements is opened anew.
-    exit when cardinality(v_digests) = cardinality(v_user_ids);
-  end loop;
+  v_digests := push.open_digests(v_targets, p_now);
 
   with items as (
     select i.id, d.id as digest_id, d.closes_at, make_interval(secs => greatest(coalesce(n.ttl, v_default_ttl), 60)) as lifetime,
@@ -3849,8 +4032,9 @@ begin
       p_may_lead and p.leads and d.id = v_new_ids[i.target]
         and row_number() over (partition by i.target order by i.place) = 1 as leads,
       n.send_at, n.expires_at
-    from unnest(v_ids, v_targets) with ordinality as i (id, target, place)
+    from unnest(v_ids, v_places) with ordinality as i (id, target, place)
     cross join lateral (
+      -- Limited, so that it stays a look-up: a table of which the planner knows little yet, it reads through instead.
       select k.ttl, k.send_at, k.expires_at from public.push_notifications as k where k.id = i.id limit 1
     ) as n
     cross join lateral (
@@ -3873,72 +4057,327 @@ begin
     returning n.id
   )
   select array(select w.id from waiting as w) into v_waiting;
-
-  -- A window with max_items closes early. Items that others add at this very moment are not seen here, but by the next joiner.
-  update push.digest_windows as w set open = false, closes_at = p_now
-  where w.digest_id in (
-    select o.digest_id from unnest(v_digests) as h (id)
-    join push.digest_windows as o on o.digest_id = h.id
-    join push.digest_policies as p on p.key = o.policy
-    where o.open and p.max_items <= (
-      select count(*) from (
-        select from public.push_notifications as n
-        where n.digest_id = o.digest_id and n.status = 'digested'
-        limit p.max_items
-      ) as c
-    )
-    for no key update of o skip locked
-  );
+  perform push.end_full_digests(v_digests, p_now);
   return v_waiting;
 end;
 $$;
-comment on function push.join_digests(uuid[], text[], boolean, timestamptz) is
-  'Puts each of these notifications into the open digest of its user and key, which is made if need be; returns those that wait now. '
+comment on function push.join_digests(push.digest_item[], boolean, timestamptz) is
+  'Puts each of these messages into the open digest of its user and key, which is made if need be; returns those that wait now. '
   'The others lead (only if p_may_lead), end before the summary or have no policy: they go at once.';
 
-create function push.is_wanted(p_user_id uuid, p_category text, p_now timestamptz)
-returns boolean
+-- schemas/45_limits/count_pushes.sql --------------------------------------------------------------------------
+
+-- Throttles and the daily ceiling: which pushes they let through.
+
+create function push.day_of(p_user_id uuid, p_at timestamptz)
+returns date
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if exists (
-    select from auth.users as u where u.id = p_user_id and (u.banned_until > p_now or u.deleted_at is not null)
-  ) then
-    return false;
-  end if;
-  if not exists (select from public.push_preferences as p where p.user_id = p_user_id)
-    and not exists (select from public.push_device_preferences as o where o.user_id = p_user_id) then
-    return true;
-  end if;
-  -- Without a device no preference can refuse it.
-  return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
-    select from public.push_subscriptions as s
-    left join public.push_preferences as p on p.user_id = s.user_id
-    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
-    where s.user_id = p_user_id
-      and coalesce((push.judge(p, o, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+  return (
+    p_at at time zone coalesce(
+      (select p.timezone from public.push_preferences as p where p.user_id = p_user_id), 'UTC'
+    )
+  )::date;
+exception when invalid_parameter_value then
+  -- A new release of Postgres may have dropped the zone: that must break no write.
+  return (p_at at time zone 'UTC')::date;
+end;
+$$;
+comment on function push.day_of(uuid, timestamptz) is 'The day it is for a user at this moment, by the timezone of their preferences, or UTC.';
+
+create type push.limited_message as (
+  notification_id uuid,
+  user_id uuid,
+  to_topic boolean,
+  is_summary boolean,
+  is_critical boolean,
+  is_wanted boolean,
+  digest_key text,
+  overflow_key text,
+  throttle text,
+  held_by text
+);
+comment on type push.limited_message is
+  'A message to one user as the limits see it: whether its user wants it (null: nothing limits it), the digest it goes into and the one for '
+  'what is beyond its throttle, the category whose throttle counts it, and what holds it back: digest, throttled, daily_ceiling or nothing.';
+
+create function push.held(p_message push.limited_message, p_by text)
+returns push.limited_message
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  p_message.held_by := p_by;
+  return p_message;
+end;
+$$;
+comment on function push.held(push.limited_message, text) is 'A message that is held back by this.';
+
+create function push.count_throttled(p_messages push.limited_message[], p_now timestamptz)
+returns push.limited_message[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  -- Locks the row of each until commit: in one order always, so that two statements never wait for each other in a circle.
+  insert into push.throttle_log (user_id, category, done_at)
+  select distinct m.user_id, m.throttle, p_now
+  from unnest(p_messages) as m
+  where m.throttle is not null and m.is_wanted and m.held_by is null
+  order by m.user_id, m.throttle
+  on conflict (user_id, category) do update set done_at = greatest(throttle_log.done_at, excluded.done_at);
+  return array(
+    select case when j.counts and j.number > j.room and not (j.message).is_summary then push.held(j.message, 'throttled') else j.message end
+    from (
+      select a.message, a.place, a.counts,
+        row_number() over (partition by (a.message).user_id, (a.message).throttle, a.counts order by a.place) as number,
+        c.throttle_limit - (
+          -- Those to come are of a clock that was set back.
+          select count(*) from unnest(l.moments) as t (moment)
+          where t.moment > p_now - c.throttle_interval and t.moment <= p_now + interval '1 minute'
+        ) as room
+      from (
+        select m as message, row_number() over () as place, m.is_wanted and m.held_by is null as counts from unnest(p_messages) as m
+      ) as a
+      left join push.throttle_log as l on l.user_id = (a.message).user_id and l.category = (a.message).throttle
+      left join public.push_categories as c on c.key = (a.message).throttle
+    ) as j
+    order by j.place
   );
 end;
 $$;
-comment on function push.is_wanted(uuid, text, timestamptz) is
-  'Whether a user has not muted this category or everything, on all devices there are, and is not banned. Quiet hours are no such thing.';
+comment on function push.count_throttled(push.limited_message[], timestamptz) is
+  'These messages, in this order, with those held back for which their throttle has no room. Summaries are counted but not stopped: their '
+  'pace is that of their digest.';
 
-create function push.was_dropped(p_user_id uuid, p_category text, p_urgency text, p_at timestamptz)
+create function push.count_day(p_messages push.limited_message[], p_ceiling integer, p_now timestamptz)
+returns push.limited_message[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_messages push.limited_message[];
+begin
+  insert into push.daily_pushes as d (user_id, day)
+  select distinct m.user_id, push.day_of(m.user_id, p_now)
+  from unnest(p_messages) as m
+  where m.is_wanted and m.held_by is distinct from 'digest'
+  order by m.user_id
+  on conflict (user_id) do update set day = d.day;
+  with asked as (
+    select a.*, row_number() over (partition by (a.message).user_id, a.counts order by a.place) as number
+    from (
+      select m as message, row_number() over () as place, m.is_wanted and m.held_by is null and not m.is_critical as counts
+      from unnest(p_messages) as m
+    ) as a
+  ), judged as (
+    select a.message, a.place, t.today,
+      a.counts and a.number > p_ceiling - case when d.day = t.today then d.pushes else 0 end as is_beyond,
+      a.counts and a.number <= p_ceiling - case when d.day = t.today then d.pushes else 0 end as is_pushed
+    from asked as a
+    left join push.daily_pushes as d on d.user_id = (a.message).user_id and a.counts
+    left join lateral (select push.day_of((a.message).user_id, p_now) as today where a.counts) as t on true
+  ), counted as (
+    update push.daily_pushes as d
+    set day = g.today, pushes = case when d.day = g.today then d.pushes else 0 end + g.pushes
+    from (
+      select (j.message).user_id, j.today, count(*) as pushes from judged as j
+      where j.is_pushed
+      group by (j.message).user_id, j.today
+    ) as g
+    where d.user_id = g.user_id
+  )
+  select array_agg(case when j.is_beyond then push.held(j.message, 'daily_ceiling') else j.message end order by j.place) into v_messages
+  from judged as j;
+  return v_messages;
+end;
+$$;
+comment on function push.count_day(push.limited_message[], integer, timestamptz) is
+  'Counts these messages, in this order, towards the day of their users; those beyond the ceiling are held back.';
+
+create function push.note_pushes(p_messages push.limited_message[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  update push.throttle_log as l
+  set done_at = p_now + c.throttle_interval,
+      moments = array(
+        select t.moment from unnest(l.moments || array_fill(p_now, array[g.pushes])) as t (moment)
+        where t.moment > p_now - c.throttle_interval and t.moment <= p_now + interval '1 minute'
+        order by t.moment desc
+        limit c.throttle_limit
+      )
+  from (
+    select m.user_id, m.throttle, count(*)::integer as pushes
+    from unnest(p_messages) as m
+    where m.throttle is not null and m.is_wanted and m.held_by is null
+    group by m.user_id, m.throttle
+  ) as g
+  join public.push_categories as c on c.key = g.throttle
+  where l.user_id = g.user_id and l.category = g.throttle;
+end;
+$$;
+comment on function push.note_pushes(push.limited_message[], timestamptz) is
+  'Notes the pushes that are made of these messages for the throttles that count them.';
+
+-- schemas/45_limits/apply_limits.sql --------------------------------------------------------------------------
+
+-- Whether a message passes the limits: at once, into a digest, or into the inbox alone.
+
+create type push.due_message as (
+  notification_id uuid,
+  user_id uuid,
+  to_topic boolean,
+  is_summary boolean,
+  category text,
+  urgency text,
+  digest_key text,
+  due_at timestamptz,
+  expires_at timestamptz
+);
+comment on type push.due_message is 'A message that is due for one user: what push.enqueue() is given.';
+
+create function push.is_limited(p_category text)
 returns boolean
 language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(bool_or(push.quiet_until(p, p_at) is not null), false)
-  from public.push_preferences as p, push.settings as s
-  where p.user_id = p_user_id
-    and (push.category_of(p_category)).quiet_hours = 'drop'
-    and not (p_urgency = 'high' and 'high' = any (s.quiet_hours_pass));
+  select coalesce(bool_or(c.throttle_limit is not null), false)
+    or (not coalesce(bool_or(c.critical), false) and (select s.daily_ceiling is not null from push.settings as s))
+  from push.category_of(p_category) as c;
 $$;
-comment on function push.was_dropped(uuid, text, text, timestamptz) is
-  'Whether a message of this category came in its user''s quiet hours, in which such messages are dropped.';
+comment on function push.is_limited(text) is 'Whether pushes of this category are counted at all.';
+
+create function push.limited_messages(p_due push.due_message[], p_now timestamptz)
+returns push.limited_message[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_ceiling constant boolean := (select s.daily_ceiling is not null from push.settings as s);
+begin
+  return array(
+    select row(
+      d.notification_id, d.user_id, d.to_topic, d.is_summary, k.is_critical,
+      -- A message that its user muted passes here and is suppressed as muted later, so that it does not count against a limit.
+      case when d.digest_key is not null or k.throttle is not null or (v_ceiling and not k.is_critical)
+        then push.is_wanted(d.user_id, d.category, p_now)
+      end,
+      -- A critical message must not wait. One that was to lead a digest waits in that, rather than in its throttle's.
+      case when not (d.is_summary or k.is_critical) then d.digest_key end,
+      case when not d.to_topic then coalesce(case when not k.is_critical then d.digest_key end, k.throttle_overflow) end,
+      k.throttle, null
+    )::push.limited_message
+    from (select m.*, row_number() over () as place from unnest(p_due) as m) as d
+    left join (
+      -- Which row applies: looked up once per category.
+      select a.category, c.key, c.throttle_overflow, c.critical, case when c.throttle_limit is not null then c.key end as throttle
+      from (select distinct m.category from unnest(p_due) as m) as a
+      cross join lateral push.category_of(a.category) as c
+    ) as c on c.category = d.category
+    cross join lateral (select coalesce(c.critical, false) as is_critical, c.throttle, c.throttle_overflow) as k
+    order by d.place
+  );
+end;
+$$;
+comment on function push.limited_messages(push.due_message[], timestamptz) is 'These messages as the limits see them, in this order.';
+
+create function push.apply_limits(p_due push.due_message[], p_now timestamptz)
+returns text[]
+language plpgsql
+set search_path = ''
+-- See push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_ceiling constant integer := (select s.daily_ceiling from push.settings as s);
+  v_messages push.limited_message[];
+  v_items push.digest_item[];
+  v_waiting uuid[];
+begin
+  -- Projects without digests and limits pay for this question alone.
+  if v_ceiling is null and not exists (
+    select from unnest(p_due) as d
+    where d.digest_key is not null or (d.category is not null and exists (
+      select from public.push_categories as c where c.throttle_limit is not null
+    ))
+  ) then
+    return null;
+  end if;
+  v_messages := push.limited_messages(p_due, p_now);
+
+  v_items := array(
+    select row(m.notification_id, m.user_id, m.digest_key)::push.digest_item from unnest(v_messages) as m
+    where m.digest_key is not null and m.is_wanted
+  );
+  if v_items <> '{}' then
+    v_waiting := push.join_digests(v_items, true, p_now);
+    v_messages := array(
+      select case when m.notification_id in (select w.id from unnest(v_waiting) as w (id)) then push.held(m, 'digest') else m end
+      from unnest(v_messages) as m
+    );
+  end if;
+
+  if exists (select from unnest(v_messages) as m where m.throttle is not null) then
+    v_messages := push.count_throttled(v_messages, p_now);
+  end if;
+  if v_ceiling is not null then
+    v_messages := push.count_day(v_messages, v_ceiling, p_now);
+  end if;
+  perform push.note_pushes(v_messages, p_now);
+
+  v_items := array(
+    select row(m.notification_id, m.user_id, m.overflow_key)::push.digest_item from unnest(v_messages) as m
+    where m.held_by = 'throttled' and m.overflow_key is not null
+  );
+  if v_items <> '{}' then
+    v_waiting := push.join_digests(v_items, false, p_now);
+    v_messages := array(
+      select case when m.notification_id in (select w.id from unnest(v_waiting) as w (id)) then push.held(m, 'digest') else m end
+      from unnest(v_messages) as m
+    );
+  end if;
+  return array(select m.held_by from unnest(v_messages) as m);
+end;
+$$;
+comment on function push.apply_limits(push.due_message[], timestamptz) is
+  'What holds each of these messages back, in this order: digest (it waits in one), throttled or daily_ceiling (it stays in the inbox alone), '
+  'null: nothing. Null as a whole: no limit concerns any of them.';
 
 -- schemas/45_limits/close_digests.sql -------------------------------------------------------------------------
 
@@ -3991,7 +4430,7 @@ begin
   with due as (
     -- Digests of one user and key that ended in quiet hours share the summary of the last one.
     select d.id, first_value(d.id) over (
-      partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
+      partition by d.user_id, d.digest_key, case when not w.deferred then d.id end order by d.opened_at desc, d.id
     ) as last_id
     from push.digests as d
     join push.digest_windows as w on w.digest_id = d.id
@@ -4053,7 +4492,7 @@ $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is
   'Makes the summaries of these digests, whose rows the caller holds for update; with p_plain without their templates.';
 
-create function push.let_digests_sleep(p_limit integer, p_now timestamptz)
+create function push.defer_digests(p_limit integer, p_now timestamptz)
 returns void
 language sql
 set search_path = ''
@@ -4073,9 +4512,9 @@ as $$
     limit p_limit
     for update of w skip locked
   )
-  update push.digest_windows as w set closes_at = due.until, slept = true from due where w.digest_id = due.digest_id;
+  update push.digest_windows as w set closes_at = due.until, deferred = true from due where w.digest_id = due.digest_id;
 $$;
-comment on function push.let_digests_sleep(integer, timestamptz) is
+comment on function push.defer_digests(integer, timestamptz) is
   'Moves the end of due digests to the end of their users'' quiet hours, unless something in them may ring all the same.';
 
 create function push.shorten_digests(p_now timestamptz)
@@ -4086,7 +4525,7 @@ as $$
   -- Opened after now, by a clock that was set back since: from now on they last as long as any.
   update push.digest_windows as w set closes_at = p_now + p.window_length
   from push.digests as d, push.digest_policies as p
-  where d.id = w.digest_id and p.key = w.policy and not w.slept
+  where d.id = w.digest_id and p.key = w.policy and not w.deferred
     and d.opened_at > p_now + interval '1 minute' and w.closes_at > p_now + p.window_length;
 $$;
 comment on function push.shorten_digests(timestamptz) is 'Has no digest stay open for longer than its window because the clock was set back.';
@@ -4103,7 +4542,7 @@ declare
   v_digest record;
   v_locked integer := 0;
 begin
-  perform push.let_digests_sleep(p_limit, p_now);
+  perform push.defer_digests(p_limit, p_now);
   v_ids := array(
     select d.id from push.digest_windows as w
     join push.digests as d on d.id = w.digest_id
@@ -4193,9 +4632,9 @@ comment on column public.push_reads.read_at is 'Null: marked as unread.';
 create index push_reads_notification_id_idx on public.push_reads (notification_id);
 create index push_reads_unread_idx on public.push_reads (user_id) where read_at is null;
 
-create trigger push_reads_turns
+create trigger push_reads_serialize
 before insert or update or delete on public.push_reads
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_reads enable row level security;
 
@@ -4596,38 +5035,61 @@ create policy deliveries_nobody on push.deliveries for all to public using (fals
 
 -- schemas/50_queue/expansions.sql -----------------------------------------------------------------------------
 
--- How far messages to topics have been expanded, and what became of their deliveries.
+-- Expansions, messages to more recipients than one transaction should serve: how far each has got, and what became of it.
 
 alter table push.settings
   add column expansion_chunk integer not null default 1000,
-  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000);
-comment on column push.settings.expansion_chunk is 'Members of a topic for whom deliveries are made in one transaction.';
+  add column notify_at_once integer not null default 10000,
+  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000),
+  add constraint settings_notify_at_once check (notify_at_once > 0);
+comment on column push.settings.expansion_chunk is 'Recipients of an expansion who are served in one transaction.';
+comment on column push.settings.notify_at_once is
+  'push.notify_many() notifies so many users in its own transaction. More are notified in chunks after the commit, as members of a topic are.';
 
 create table push.expansions (
-  notification_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  notification_id uuid,
+  message jsonb,
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
   started_at timestamptz not null default clock_timestamp(),
   worked_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
-  constraint expansions_pkey primary key (notification_id),
+  constraint expansions_pkey primary key (id),
+  constraint expansions_notification_id_key unique (notification_id),
+  constraint expansions_one_message check (num_nonnulls(notification_id, message) = 1),
   constraint expansions_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade
 );
 comment on table push.expansions is
-  'How far the message to a topic has got. Its row in push_notifications is the lock, held by the transaction that works on it.';
+  'How far a message to a topic, or one to the users of a list, has got. The lock, held by the transaction that works on it, is its row in '
+  'push_notifications, or for a list its row here.';
+comment on column push.expansions.notification_id is 'The message to a topic: its members get deliveries of it.';
+comment on column push.expansions.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
 comment on column push.expansions.next_id is
-  'Where the next chunk starts: at a member''s user id; once cancelled, at a subscription id among its deliveries.';
-comment on column push.expansions.members is 'Members walked so far.';
-comment on column push.expansions.deliveries is 'Deliveries made so far.';
+  'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
+comment on column push.expansions.members is 'Recipients served so far.';
+comment on column push.expansions.deliveries is 'Deliveries made so far; for a list, notifications.';
 comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
-comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that topics take turns.';
+comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that expansions take turns.';
 
-create index expansions_open_idx on push.expansions (worked_at, notification_id) where finished_at is null;
+create index expansions_open_idx on push.expansions (worked_at, id) where finished_at is null;
 
 alter table push.expansions enable row level security;
 create policy expansions_nobody on push.expansions for all to public using (false);
+
+create table push.expansion_recipients (
+  expansion_id uuid not null,
+  -- No foreign key: who is no user any more by then is left out.
+  user_id uuid not null,
+  constraint expansion_recipients_pkey primary key (expansion_id, user_id),
+  constraint expansion_recipients_expansion_id_fkey foreign key (expansion_id) references push.expansions (id) on delete cascade
+);
+comment on table push.expansion_recipients is 'The users of a list who are still to be notified.';
+
+alter table push.expansion_recipients enable row level security;
+create policy expansion_recipients_nobody on push.expansion_recipients for all to public using (false);
 
 -- Rows are only ever added: a counter that dispatchers updated would be a lock they queue for.
 create table push.delivery_counts (
@@ -4694,12 +5156,12 @@ create table push.pauses (
   resumed_at timestamptz,
   discard_before timestamptz,
   discarded bigint not null default 0,
-  settled_at timestamptz,
+  cleared_at timestamptz,
   constraint pauses_pkey primary key (id),
   constraint pauses_host_fkey foreign key (host) references push.hosts (origin) on update cascade on delete cascade,
   constraint pauses_scope check (category is null or host is null),
   constraint pauses_reason check (reason ~ '\S' and octet_length(reason) <= 500),
-  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and settled_at is null))
+  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and cleared_at is null))
 );
 comment on table push.pauses is
   'What an operator has stopped, and had stopped: the whole project (neither category nor host), one category with all below it, or one '
@@ -4707,7 +5169,7 @@ comment on table push.pauses is
 comment on column push.pauses.discard_before is
   'Set by push.resume(): what became due before this moment is cancelled instead of sent.';
 comment on column push.pauses.discarded is 'Deliveries that were cancelled for that so far.';
-comment on column push.pauses.settled_at is 'When nothing was left to cancel; null while the pause lasts.';
+comment on column push.pauses.cleared_at is 'When nothing was left to cancel; null while the pause lasts.';
 
 create unique index pauses_in_force on push.pauses (coalesce(category, ''), coalesce(host, '')) where resumed_at is null;
 create index pauses_host_idx on push.pauses (host);
@@ -4797,7 +5259,7 @@ set search_path = ''
 as $$
 begin
   return case
-    when exists (select from push.pauses as p where p.settled_at is null and p.discard_before is not null) then array['%']
+    when exists (select from push.pauses as p where p.cleared_at is null and p.discard_before is not null) then array['%']
     else array(
       select k.key || l.suffix
       from push.pauses as p
@@ -4821,7 +5283,7 @@ as $$
 begin
   return (
     select p.id from push.pauses as p
-    where p.settled_at is null
+    where p.cleared_at is null
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null
@@ -4856,7 +5318,7 @@ $$;
 comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
   'Whether push.pause_on() finds a pause for a delivery of this notification.';
 
-create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
+create function push.is_expansion_held(p_expansion push.expansions, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 stable
@@ -4865,275 +5327,77 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
+  if p_expansion.message is not null then
+    return push.is_held(p_now) or push.is_category_paused(p_expansion.message ->> 'category');
+  end if;
   -- Taking back goes on: that is what many a pause is for.
   return exists (
     select from public.push_notifications as n
-    where n.id = p_notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
+    where n.id = p_expansion.notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
 end;
 $$;
-comment on function push.is_expansion_held(uuid, timestamptz) is
-  'Whether the members of a message to a topic are walked later: its project or its category is paused.';
-
--- schemas/50_queue/limit.sql ----------------------------------------------------------------------------------
-
--- Whether a message passes the limits: at once, into a digest, or into the inbox alone.
-
-create function push.day_of(p_user_id uuid, p_at timestamptz)
-returns date
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    p_at at time zone coalesce(
-      (select p.timezone from public.push_preferences as p where p.user_id = p_user_id), 'UTC'
-    )
-  )::date;
-exception when invalid_parameter_value then
-  -- A new release of Postgres may have dropped the zone: that must break no write.
-  return (p_at at time zone 'UTC')::date;
-end;
-$$;
-comment on function push.day_of(uuid, timestamptz) is 'The day it is for a user at this moment, by the timezone of their preferences, or UTC.';
-
-create function push.is_limited(p_category text)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(bool_or(c.throttle_limit is not null), false)
-    or (not coalesce(bool_or(c.critical), false) and (select s.daily_ceiling is not null from push.settings as s))
-  from push.category_of(p_category) as c;
-$$;
-comment on function push.is_limited(text) is 'Whether pushes of this category are counted at all.';
-
-create function push.admit(p_user_ids uuid[], p_categories text[], p_summaries boolean, p_now timestamptz)
-returns text[]
-language plpgsql
-set search_path = ''
--- See join_digests.
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  v_ceiling integer;
-  v_keys text[];
-  v_throttled text[];
-  v_reasons text[];
-begin
-  select s.daily_ceiling into v_ceiling from push.settings as s;
-  -- Which row applies to each: looked up once per category.
-  select array_agg(k.key order by a.place),
-    array_agg(case when k.throttle_limit is not null then k.key end order by a.place)
-  into v_keys, v_throttled
-  from unnest(p_categories) with ordinality as a (category, place)
-  left join (
-    select d.category, c.key, c.throttle_limit
-    from (select distinct u.category from unnest(p_categories) as u (category)) as d
-    cross join lateral push.category_of(d.category) as c
-  ) as k on k.category = a.category;
-  v_reasons := array_fill(null::text, array[cardinality(p_user_ids)]);
-
-  if array_remove(v_throttled, null) <> '{}' then
-    -- Locks the row of each until commit: in one order always, so that two statements never wait for each other in a circle.
-    insert into push.throttle_log (user_id, category, done_at)
-    select distinct a.user_id, a.category, p_now
-    from unnest(p_user_ids, v_throttled) as a (user_id, category)
-    where a.category is not null
-    order by a.user_id, a.category
-    on conflict (user_id, category) do update set done_at = greatest(throttle_log.done_at, excluded.done_at);
-    select array_agg(case when j.turn > j.room and not p_summaries then 'throttled' end order by j.place) into v_reasons
-    from (
-      select a.place,
-        row_number() over (partition by a.user_id, a.category order by a.place) as turn,
-        c.throttle_limit - (
-          -- Those to come are of a clock that was set back.
-          select count(*) from unnest(l.moments) as m (moment)
-          where m.moment > p_now - c.throttle_interval and m.moment <= p_now + interval '1 minute'
-        ) as room
-      from unnest(p_user_ids, v_throttled) with ordinality as a (user_id, category, place)
-      left join push.throttle_log as l on l.user_id = a.user_id and l.category = a.category
-      left join public.push_categories as c on c.key = a.category
-    ) as j;
-  end if;
-
-  if v_ceiling is not null then
-    insert into push.daily_pushes as d (user_id, day)
-    select distinct a.user_id, push.day_of(a.user_id, p_now)
-    from unnest(p_user_ids) as a (user_id)
-    order by a.user_id
-    on conflict (user_id) do update set day = d.day;
-    with asked as (
-      select a.place, a.user_id, a.reason, coalesce(c.critical, false) as critical,
-        row_number() over (
-          partition by a.user_id, a.reason is null and c.critical is not true order by a.place
-        ) as turn
-      from unnest(p_user_ids, v_keys, v_reasons) with ordinality as a (user_id, key, reason, place)
-      left join public.push_categories as c on c.key = a.key
-    ), judged as (
-      select a.place, a.user_id, a.critical,
-        case
-          when a.reason is null and not a.critical
-            and a.turn > v_ceiling - case when d.day = t.today then d.pushes else 0 end then 'daily_ceiling'
-          else a.reason
-        end as reason,
-        t.today
-      from asked as a
-      join push.daily_pushes as d on d.user_id = a.user_id
-      cross join lateral (select push.day_of(a.user_id, p_now) as today) as t
-    ), counted as (
-      update push.daily_pushes as d
-      set day = g.today, pushes = case when d.day = g.today then d.pushes else 0 end + g.pushes
-      from (
-        select j.user_id, j.today, count(*) as pushes from judged as j
-        where j.reason is null and not j.critical
-        group by j.user_id, j.today
-      ) as g
-      where d.user_id = g.user_id
-    )
-    select array_agg(j.reason order by j.place) into v_reasons from judged as j;
-  end if;
-
-  if array_remove(v_throttled, null) <> '{}' then
-    update push.throttle_log as l
-    set done_at = p_now + c.throttle_interval,
-        moments = array(
-          select m.moment from unnest(l.moments || array_fill(p_now, array[g.pushes])) as m (moment)
-          where m.moment > p_now - c.throttle_interval and m.moment <= p_now + interval '1 minute'
-          order by m.moment desc
-          limit c.throttle_limit
-        )
-    from (
-      select a.user_id, a.category, count(*)::integer as pushes
-      from unnest(p_user_ids, v_throttled, v_reasons) as a (user_id, category, reason)
-      where a.category is not null and a.reason is null
-      group by a.user_id, a.category
-    ) as g
-    join public.push_categories as c on c.key = g.category
-    where l.user_id = g.user_id and l.category = g.category;
-  end if;
-  return v_reasons;
-end;
-$$;
-comment on function push.admit(uuid[], text[], boolean, timestamptz) is
-  'Counts pushes to these users in these categories, in this order, and says of each why it must not be made (throttled, daily_ceiling); '
-  'null: it may. Summaries are counted by throttles but not stopped: their pace is that of their digest.';
-
-create function push.fold_or_suppress(p_ids uuid[], p_reasons text[], p_now timestamptz)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids uuid[];
-  v_keys text[];
-  v_folded uuid[] := array[]::uuid[];
-  v_suppressed uuid[];
-begin
-  -- A message that was to lead a digest waits in it instead.
-  select array_agg(i.id order by i.place),
-    array_agg(case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end order by i.place)
-  into v_ids, v_keys
-  from unnest(p_ids, p_reasons) with ordinality as i (id, reason, place)
-  cross join lateral (
-    select k.digest_key, k.category from public.push_notifications as k where k.id = i.id limit 1
-  ) as n
-  cross join lateral push.category_of(n.category) as c
-  where i.reason = 'throttled'
-    and case when n.digest_key is not null and not c.critical then n.digest_key else c.throttle_overflow end is not null;
-  if v_ids is not null then
-    v_folded := push.join_digests(v_ids, v_keys, false, p_now);
-  end if;
-
-  with suppressed as (
-    update public.push_notifications as n set status = 'suppressed'
-    from unnest(p_ids, p_reasons) as i (id, reason)
-    where n.id = i.id and i.reason is not null and i.id not in (select f.id from unnest(v_folded) as f (id))
-    returning n.id, n.user_id, n.send_at, n.expires_at, i.reason
-  ), logged as (
-    -- The log says why nothing came.
-    insert into push.deliveries (
-      notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-    )
-    select u.id, s.id, s.host, u.send_at, u.expires_at, 'suppressed', p_now, u.reason
-    from suppressed as u
-    join public.push_subscriptions as s on s.user_id = u.user_id
-  )
-  select array(select u.id from suppressed as u) into v_suppressed;
-  return v_folded || v_suppressed;
-end;
-$$;
-
-create function push.hold_back(p_ids uuid[], p_now timestamptz)
-returns uuid[]
-language plpgsql
-set search_path = ''
--- See join_digests.
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  v_ids uuid[];
-  v_keys text[];
-  v_user_ids uuid[];
-  v_categories text[];
-  v_reasons text[];
-  v_summaries boolean;
-  v_held uuid[] := array[]::uuid[];
-begin
-  -- A critical message must not wait. A message that its user muted passes here and is suppressed as muted later, so that it
-  -- does not count against the limit.
-  select array_agg(i.id order by i.place), array_agg(n.digest_key order by i.place) into v_ids, v_keys
-  from unnest(p_ids) with ordinality as i (id, place)
-  cross join lateral (
-    select k.user_id, k.digest_key, k.digest_id, k.category from public.push_notifications as k where k.id = i.id limit 1
-  ) as n
-  where n.digest_key is not null and n.digest_id is null
-    and (n.category is null or not exists (select from push.category_of(n.category) as c where c.critical))
-    and push.is_wanted(n.user_id, n.category, p_now);
-  if v_ids is not null then
-    v_held := push.join_digests(v_ids, v_keys, true, p_now);
-  end if;
-
-  select array_agg(i.id order by i.place), array_agg(n.user_id order by i.place),
-    array_agg(n.category order by i.place), bool_and(n.digest_id is not null)
-  into v_ids, v_user_ids, v_categories, v_summaries
-  from unnest(p_ids) with ordinality as i (id, place)
-  cross join lateral (
-    select k.user_id, k.category, k.digest_id from public.push_notifications as k where k.id = i.id limit 1
-  ) as n
-  where (v_held = '{}' or i.id not in (select h.id from unnest(v_held) as h (id)))
-    and push.is_wanted(n.user_id, n.category, p_now);
-  if v_ids is null then
-    return v_held;
-  end if;
-  v_reasons := push.admit(v_user_ids, v_categories, v_summaries, p_now);
-  if array_remove(v_reasons, null) = '{}' then
-    return v_held;
-  end if;
-  return v_held || push.fold_or_suppress(v_ids, v_reasons, p_now);
-end;
-$$;
-comment on function push.hold_back(uuid[], timestamptz) is
-  'Decides which of these notifications, due now, wait in a digest or are beyond a limit; returns those. The others are to be delivered.';
-comment on function push.fold_or_suppress(uuid[], text[], timestamptz) is
-  'What becomes of notifications beyond a limit: those beyond a throttle go into the digest of their own or the throttle''s overflow, the '
-  'rest stays in the inbox alone. Returns all that are not to be delivered.';
+comment on function push.is_expansion_held(push.expansions, timestamptz) is
+  'Whether the recipients of an expansion are served later: its project or its category is paused.';
 
 -- schemas/50_queue/enqueue.sql --------------------------------------------------------------------------------
 
--- Into the queue: one delivery for each device, when a notification is made or due.
+-- The one door into the queue: new messages, scheduled ones and those to a topic all become deliveries here.
 
-create function push.queue_new_notifications()
+create function push.enqueue(p_due push.due_message[], p_now timestamptz)
+returns table (state text, deliveries bigint)
+language plpgsql
+set search_path = ''
+-- By key, however many devices there are: see push_claim.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  -- First digests and limits: what holds each message back, in the order given.
+  v_held_by constant text[] := push.apply_limits(p_due, p_now);
+begin
+  if array_remove(v_held_by, null) <> '{}' then
+    -- A message to a topic goes on to its other members.
+    update public.push_notifications as n set status = 'suppressed'
+    from unnest(p_due, v_held_by)
+      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+    where n.id = d.notification_id and d.held_by in ('throttled', 'daily_ceiling') and not d.to_topic;
+  end if;
+  return query
+  with queued as (
+    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code)
+    select d.notification_id, s.id, s.host, coalesce((v.verdict).due_at, d.due_at), d.expires_at,
+      coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+    from unnest(p_due, v_held_by)
+      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+    join public.push_subscriptions as s on s.user_id = d.user_id
+    -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
+    cross join lateral (
+      select case
+        -- The log says why nothing came.
+        when d.held_by is not null then row('suppressed', null, p_now, d.held_by)::push.verdict
+        else (
+          select push.judge(w, d.category, d.urgency, d.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
+        )
+      end offset 0
+    ) as v (verdict)
+    where d.held_by is distinct from 'digest'
+    -- A device that moved from one member of a topic to another between two chunks.
+    on conflict (notification_id, subscription_id) do nothing
+    returning state
+  )
+  select q.state, count(*) from queued as q group by q.state;
+end;
+$$;
+comment on function push.enqueue(push.due_message[], timestamptz) is
+  'Makes one delivery for each device of each of these messages, unless it waits in a digest; says how many came into which state. What a '
+  'limit or preferences hold back is there as suppressed.';
+
+create function push.enqueue_new_notifications()
 returns trigger
 language plpgsql
 -- Definer: the role that inserts a notification (the service, a rule) has no access to the queue.
@@ -5141,53 +5405,82 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
-  v_held uuid[] := array[]::uuid[];
+  v_due push.due_message[];
+  v_now timestamptz;
 begin
-  -- Projects without digests and limits pay for this question alone.
-  if exists (
-    select from push_new_notifications as n
-    where num_nonnulls(n.digest_key, n.digest_id) > 0 or (n.category is not null and exists (
-      select from public.push_categories as c where c.throttle_limit is not null
-    ))
-  ) or (select s.daily_ceiling is not null from push.settings as s) then
+  select array_agg(row(
+      n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
+    )::push.due_message),
     -- The moment of a summary is set by who makes it.
-    v_now := coalesce((select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), v_now);
-    v_held := push.hold_back(
-      array(select n.id from push_new_notifications as n where n.status = 'queued' and n.user_id is not null), v_now
-    );
-  end if;
-  insert into push.deliveries (
-    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-  )
-  select n.id, s.id, s.host, coalesce((v.verdict).due_at, n.send_at), n.expires_at,
-    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+    max(n.send_at) filter (where n.digest_id is not null)
+  into v_due, v_now
   from push_new_notifications as n
-  join public.push_subscriptions as s on s.user_id = n.user_id
-  -- Here and wherever deliveries are made or claimed: three look-ups by key for each, whatever the planner believes, and no
-  -- judgement for users without preferences who are not banned. Offset 0 keeps it from judging once for each field.
-  cross join lateral (
-    select (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, v_now, u.banned_until, u.deleted_at)
-      from (values (s.id)) as x (subscription_id)
-      left join public.push_preferences as p on p.user_id = s.user_id
-      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      left join auth.users as u on u.id = s.user_id and (u.banned_until > v_now or u.deleted_at is not null)
-      where p.user_id is not null or o.user_id is not null or u.id is not null
-    ) offset 0
-  ) as v (verdict)
-  where n.status = 'queued' and (v_held = '{}' or n.id not in (select h.id from unnest(v_held) as h (id)));
+  where n.status = 'queued' and n.user_id is not null;
+  if v_due is not null then
+    perform from push.enqueue(v_due, coalesce(v_now, clock_timestamp()));
+  end if;
   return null;
 end;
 $$;
-comment on function push.queue_new_notifications() is
-  'Makes one delivery for each device of each new notification that is due, unless it waits in a digest, is beyond a limit, or '
-  'is for a topic: those expand in chunks.';
+comment on function push.enqueue_new_notifications() is
+  'Has new notifications to users that are due become deliveries. Those to topics expand in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
 referencing new table as push_new_notifications
-for each statement execute function push.queue_new_notifications();
+for each statement execute function push.enqueue_new_notifications();
+
+create function push.enqueue_due_notifications(p_limit integer, p_now timestamptz default clock_timestamp())
+returns integer
+language plpgsql
+set search_path = ''
+-- An application's open transaction may hold a digest or a limit that is needed here; the tick has other work.
+set lock_timeout = '500ms'
+as $$
+declare
+  v_released integer;
+  v_due push.due_message[];
+  v_put_back uuid[];
+begin
+  with due as (
+    select n.id from public.push_notifications as n
+    where n.status = 'scheduled' and n.send_at <= p_now
+    order by n.send_at, n.id
+    limit p_limit
+    for update skip locked
+  ), released as (
+    -- One for a topic has no user: from now on it expands in chunks.
+    update public.push_notifications as n
+    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
+    from due where n.id = due.id
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id
+  )
+  select count(*), array_agg(row(
+      r.id, r.user_id, false, r.digest_id is not null, r.category, r.urgency, r.digest_key, r.send_at, r.expires_at
+    )::push.due_message order by r.send_at, r.id) filter (where r.user_id is not null and r.expires_at > p_now)
+  into v_released, v_due
+  from released as r;
+
+  begin
+    perform from push.enqueue(v_due, p_now);
+  exception when lock_not_available then
+    -- The next tick tries again; what no limit concerns goes on.
+    with put_back as (
+      update public.push_notifications as n set status = 'scheduled'
+      from unnest(v_due) as d
+      where n.id = d.notification_id and (d.digest_key is not null or push.is_limited(d.category))
+      returning n.id
+    )
+    select array(select b.id from put_back as b) into v_put_back;
+    perform from push.enqueue(array(
+      select d from unnest(v_due) as d where d.notification_id not in (select b.id from unnest(v_put_back) as b (id))
+    ), p_now);
+  end;
+  return v_released - coalesce(cardinality(v_put_back), 0);
+end;
+$$;
+comment on function push.enqueue_due_notifications(integer, timestamptz) is
+  'Has scheduled notifications whose moment has come become deliveries; returns how many notifications those were.';
 
 create function push.delete_deliveries()
 returns trigger
@@ -5216,90 +5509,6 @@ create trigger push_notifications_delete_deliveries
 after delete on public.push_notifications
 referencing old table as push_deleted_notifications
 for each statement execute function push.delete_deliveries();
-
-create function push.queue_due_notifications(p_limit integer, p_now timestamptz default clock_timestamp())
-returns integer
-language plpgsql
-set search_path = ''
--- An application's open transaction may hold a digest or a limit that is needed here; the tick has other work.
-set lock_timeout = '500ms'
-as $$
-declare
-  v_ids uuid[];
-  v_user_ids uuid[];
-  v_categories text[];
-  v_urgencies text[];
-  v_send_ats timestamptz[];
-  v_expire_ats timestamptz[];
-  v_limited boolean;
-  v_held uuid[] := array[]::uuid[];
-  v_put_back integer := 0;
-begin
-  with due as (
-    select n.id from public.push_notifications as n
-    where n.status = 'scheduled' and n.send_at <= p_now
-    order by n.send_at, n.id
-    limit p_limit
-    for update skip locked
-  ), released as (
-    -- One for a topic has no user and finds no devices here: from now on it expands in chunks.
-    update public.push_notifications as n
-    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
-    from due where n.id = due.id
-    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key
-  )
-  select coalesce(array_agg(r.id order by r.send_at, r.id), '{}'), array_agg(r.user_id order by r.send_at, r.id),
-    array_agg(r.category order by r.send_at, r.id), array_agg(r.urgency order by r.send_at, r.id),
-    array_agg(r.send_at order by r.send_at, r.id), array_agg(r.expires_at order by r.send_at, r.id),
-    coalesce(bool_or(r.digest_key is not null or (r.category is not null and exists (
-      select from public.push_categories as c where c.throttle_limit is not null
-    ))), false)
-  into v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats, v_limited
-  from released as r;
-
-  if v_limited or (select s.daily_ceiling is not null from push.settings as s) then
-    begin
-      v_held := push.hold_back(array(
-        select i.id from unnest(v_ids, v_user_ids, v_expire_ats) with ordinality as i (id, user_id, expires_at, place)
-        where i.user_id is not null and i.expires_at > p_now
-        order by i.place
-      ), p_now);
-    exception when lock_not_available then
-      -- The next tick tries again; what no limit concerns goes on.
-      with put_back as (
-        update public.push_notifications as n set status = 'scheduled'
-        where n.id = any (v_ids) and n.status = 'queued' and (n.digest_key is not null or push.is_limited(n.category))
-        returning n.id
-      )
-      select array(select b.id from put_back as b) into v_held;
-      v_put_back := cardinality(v_held);
-    end;
-  end if;
-
-  insert into push.deliveries (
-    notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-  )
-  select r.id, s.id, s.host, coalesce((v.verdict).due_at, r.send_at), r.expires_at,
-    coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
-  from unnest(v_ids, v_user_ids, v_categories, v_urgencies, v_send_ats, v_expire_ats)
-    as r (id, user_id, category, urgency, send_at, expires_at)
-  join public.push_subscriptions as s on s.user_id = r.user_id
-  cross join lateral (
-    select (
-      select push.judge(p, o, r.category, r.urgency, r.expires_at, p_now, u.banned_until, u.deleted_at)
-      from (values (s.id)) as x (subscription_id)
-      left join public.push_preferences as p on p.user_id = s.user_id
-      left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-      left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-      where p.user_id is not null or o.user_id is not null or u.id is not null
-    ) offset 0
-  ) as v (verdict)
-  where r.expires_at > p_now and (v_held = '{}' or r.id not in (select h.id from unnest(v_held) as h (id)));
-  return cardinality(v_ids) - v_put_back;
-end;
-$$;
-comment on function push.queue_due_notifications(integer, timestamptz) is
-  'Makes the deliveries of scheduled notifications whose moment has come; returns how many notifications those were.';
 
 -- schemas/50_queue/parking.sql --------------------------------------------------------------------------------
 
@@ -5531,7 +5740,7 @@ $$;
 comment on function push.return_parked(bigint, integer, timestamptz) is
   'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
 
-create function push.note_settled(p_now timestamptz)
+create function push.note_cleared_pauses(p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -5540,8 +5749,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 begin
-  update push.pauses as p set settled_at = p_now
-  where p.resumed_at is not null and p.settled_at is null
+  update push.pauses as p set cleared_at = p_now
+  where p.resumed_at is not null and p.cleared_at is null
     and not exists (
       select from push.deliveries as d
       where d.state = 'queued' and d.parked_by = p.id and d.parked_due_at < p.discard_before
@@ -5559,9 +5768,9 @@ begin
     );
 end;
 $$;
-comment on function push.note_settled(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
+comment on function push.note_cleared_pauses(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
 
-create function push.settle_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
+create function push.advance_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
 set search_path = ''
@@ -5581,10 +5790,10 @@ begin
   if v_ended is not null then
     perform push.return_parked(v_ended, p_limit, p_now);
   end if;
-  perform push.note_settled(p_now);
+  perform push.note_cleared_pauses(p_now);
 end;
 $$;
-comment on function push.settle_pauses(integer, timestamptz) is
+comment on function push.advance_pauses(integer, timestamptz) is
   'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
   'ends.';
 
@@ -5632,6 +5841,23 @@ comment on column push.dispatchers.called_in is 'The transaction that called it:
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
 
+create function push.end_dispatchers(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.dispatchers as w
+  where w.id in (
+    select l.id from push.dispatchers as l
+    -- Leases that end later than any can were made before the clock was set back.
+    where l.lease_until <= p_now or l.lease_until > p_now + (
+      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+    )
+    for update skip locked
+  );
+$$;
+comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers whose lease is over.';
+
 -- schemas/50_queue/work.sql -----------------------------------------------------------------------------------
 
 -- Whether there is anything to do at all: deliveries, expansions, or what a pause has left.
@@ -5643,7 +5869,7 @@ stable
 set search_path = ''
 as $$
   select push.has_due(p_now)
-    or exists (select from push.expansions as e where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now))
+    or exists (select from push.expansions as e where e.finished_at is null and not push.is_expansion_held(e, p_now))
     or push.pause_to_return() is not null;
 $$;
 comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to expand, or to return to the queue after a pause.';
@@ -5932,6 +6158,24 @@ $$;
 comment on function push.call_for_backlog(timestamptz) is
   'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
 
+create function push.ring_for_work(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not push.has_work(p_now) then
+    return false;
+  elsif exists (select from push.dispatchers as w where w.lease_until > p_now) then
+    perform push.call_for_backlog(p_now);
+    return false;
+  end if;
+  return push.ring(p_now) is not null;
+end;
+$$;
+comment on function push.ring_for_work(timestamptz) is
+  'Calls a dispatcher when there is work and none is live, or one more when those have too much; true when the first was called.';
+
 create function push.wake(p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
@@ -5993,11 +6237,11 @@ after insert on push.deliveries
 referencing new table as push_new_deliveries
 for each statement execute function push.wake_for_deliveries();
 
--- schemas/50_queue/follow_devices.sql -------------------------------------------------------------------------
+-- schemas/50_queue/device_changes.sql -------------------------------------------------------------------------
 
 -- Queued deliveries follow their device: to another endpoint, another user, another push service.
 
-create function push.follow_host()
+create function push.rename_host_of_deliveries()
 returns trigger
 language plpgsql
 set search_path = ''
@@ -6008,12 +6252,12 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_host() is 'Keeps queued deliveries under their push service when that is renamed.';
+comment on function push.rename_host_of_deliveries() is 'Keeps queued deliveries under their push service when that is renamed.';
 
-create trigger hosts_follow
+create trigger hosts_deliveries
 after update of origin on push.hosts
 for each row when (old.origin <> new.origin)
-execute function push.follow_host();
+execute function push.rename_host_of_deliveries();
 
 create function push.end_hostless(p_limit integer, p_now timestamptz default clock_timestamp())
 returns bigint
@@ -6057,7 +6301,7 @@ $$;
 comment on function push.end_hostless(integer, timestamptz) is
   'Ends what waits for devices that are gone at push services that have no row any more; returns how many.';
 
-create function push.follow_subscription()
+create function push.update_deliveries_of_device()
 returns trigger
 language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
@@ -6079,22 +6323,22 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_subscription() is
+comment on function push.update_deliveries_of_device() is
   'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
-create trigger push_subscriptions_follow
+create trigger push_subscriptions_deliveries
 after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
 for each row when (
   old.host is distinct from new.host or old.user_id is distinct from new.user_id
   or (old.retry_at is not null and (old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
 )
-execute function push.follow_subscription();
+execute function push.update_deliveries_of_device();
 
--- schemas/50_queue/judge_again.sql ----------------------------------------------------------------------------
+-- schemas/50_queue/rejudge.sql --------------------------------------------------------------------------------
 
 -- Deliveries that wait for the end of quiet hours are judged anew when their user changes preferences.
 
-create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
+create function push.rejudge_deferred(p_user_id uuid, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -6112,12 +6356,8 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join public.push_preferences as p on p.user_id = s.user_id
-    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
-    left join auth.users as u on u.id = s.user_id
-    cross join lateral (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at) offset 0
-    ) as v (verdict)
+    left join push.judged_devices as w on w.subscription_id = s.id
+    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d
@@ -6136,10 +6376,10 @@ begin
   return v_due;
 end;
 $$;
-comment on function push.judge_again(uuid, timestamptz) is
+comment on function push.rejudge_deferred(uuid, timestamptz) is
   'Judges anew what waits for the end of a user''s quiet hours; returns how many deliveries are due at once now.';
 
-create function push.follow_preferences()
+create function push.rejudge_on_preferences()
 returns trigger
 language plpgsql
 -- Definer: the user who changes preferences has no access to the queue.
@@ -6148,23 +6388,23 @@ set search_path = ''
 as $$
 begin
   if tg_op <> 'INSERT' then
-    perform push.judge_again(old.user_id);
+    perform push.rejudge_deferred(old.user_id);
   end if;
   if tg_op = 'INSERT' or (tg_op = 'UPDATE' and new.user_id <> old.user_id) then
-    perform push.judge_again(new.user_id);
+    perform push.rejudge_deferred(new.user_id);
   end if;
   return null;
 end;
 $$;
-comment on function push.follow_preferences() is 'Has changed preferences count for what waits already.';
+comment on function push.rejudge_on_preferences() is 'Has changed preferences count for what waits already.';
 
-create trigger push_preferences_follow
+create trigger push_preferences_rejudge
 after insert or update or delete on public.push_preferences
-for each row execute function push.follow_preferences();
+for each row execute function push.rejudge_on_preferences();
 
-create trigger push_device_preferences_follow
+create trigger push_device_preferences_rejudge
 after insert or update or delete on public.push_device_preferences
-for each row execute function push.follow_preferences();
+for each row execute function push.rejudge_on_preferences();
 
 -- schemas/50_queue/pauses.sql ---------------------------------------------------------------------------------
 
@@ -6225,7 +6465,7 @@ set search_path = ''
 as $$
   select coalesce(jsonb_agg(push.describe_pause(p, p_now) order by p.id), '[]')
   from push.pauses as p
-  where p.settled_at is null or p.id = (select push.pause_to_return());
+  where p.cleared_at is null or p.id = (select push.pause_to_return());
 $$;
 comment on function push.pause_health(timestamptz) is 'Pauses that last, and those whose end is still being worked on.';
 
@@ -6276,7 +6516,8 @@ declare
   v_id uuid;
 begin
   for v_id in
-    select e.notification_id from push.expansions as e where e.finished_at is null and e.started_at < p_before
+    select e.notification_id from push.expansions as e
+    where e.finished_at is null and e.started_at < p_before and e.notification_id is not null
   loop
     -- The one lock of an expansion.
     perform from public.push_notifications as n
@@ -6288,10 +6529,17 @@ begin
       update public.push_notifications as n set status = 'queued' where n.id = v_id;
     end if;
   end loop;
+  -- Notifications of a list are still made, for inboxes, and expired at once.
+  update push.expansions as e
+  set message = e.message || jsonb_build_object('expires_at', p_now)
+  where e.message is not null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+    and (
+      p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
+    );
 end;
 $$;
 comment on function push.end_expansions(text, timestamptz, timestamptz) is
-  'Walks the members of older messages to topics no further: of those, the devices that were not reached yet are not. Their inboxes have it.';
+  'Pushes older messages to topics and lists no further: devices that were not reached yet are not. Inboxes have them.';
 
 create function push.resume(
   p_discard_older_than interval default null,
@@ -6314,7 +6562,7 @@ begin
   update push.pauses as p
   set resumed_at = p_now,
       discard_before = p_now - p_discard_older_than,
-      settled_at = case when p_discard_older_than is null then p_now end
+      cleared_at = case when p_discard_older_than is null then p_now end
   where p.resumed_at is null and p.category is not distinct from p_category and p.host is not distinct from p_host
   returning p.* into v_pause;
   if not found then
@@ -6327,7 +6575,7 @@ begin
   if p_discard_older_than is not null and p_host is null then
     perform push.end_expansions(p_category, v_pause.discard_before, p_now);
   end if;
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   if push.has_work(p_now) then
     perform push.wake(p_now);
   end if;
@@ -6367,7 +6615,7 @@ begin
     perform push.refuse(409, 'already_paused', 'Already paused.',
       'push_health() shows since when and why. push.resume() ends the pause.');
   end if;
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   return push.describe_pause(v_pause, p_now);
 end;
 $$;
@@ -6616,7 +6864,7 @@ begin
     insert into push.pauses (reason, paused_at, resumed_at, discard_before)
     values ('adopted as ' || v_project.connected_url, p_now, p_now, p_now - p_discard_older_than);
     perform push.end_expansions(null, p_now - p_discard_older_than, p_now);
-    perform push.settle_pauses(p_now => p_now);
+    perform push.advance_pauses(p_now => p_now);
   end if;
   if push.has_work(p_now) then
     perform push.wake(p_now);
@@ -6831,6 +7079,17 @@ comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[
   'needs no witness (p_certain) counts alone.';
 comment on function push.slow_host(text, timestamptz) is
   'Halves what may be under way at a push service that throttles several users at once.';
+
+create function push.end_host_pauses_to_come(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- A pause that began after now began before the clock was set back.
+  update push.hosts as h set paused_at = p_now, probe_at = p_now
+  where h.paused_at > p_now + interval '1 minute';
+$$;
+comment on function push.end_host_pauses_to_come(timestamptz) is 'Has pauses of push services count from now that began by a clock that was set back since.';
 
 -- schemas/50_queue/gone_waves.sql -----------------------------------------------------------------------------
 
@@ -7120,12 +7379,7 @@ begin
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
+          select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
         )
       end offset 0
     ) as v (verdict)
@@ -7134,7 +7388,7 @@ begin
     )
     returning d.id, d.attempts, d.expires_at, d.state,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
   ), handed as (
@@ -7159,7 +7413,7 @@ begin
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
           c.params, c.category, c.urgency,
-          c.topic, c.tag,
+          c.collapse_key, c.tag,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),
@@ -7251,7 +7505,7 @@ begin
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
   -- A second, longer look only where what may not go may hide what may.
@@ -7612,11 +7866,11 @@ grant execute on function public.push_leave(uuid, boolean, timestamptz) to servi
 
 -- schemas/60_topics/expand.sql --------------------------------------------------------------------------------
 
--- Messages to a topic, expanded in chunks outside the transaction that wrote them.
+-- Expansions: messages to many recipients, served in chunks outside the transaction that wrote them.
 --
--- A message to a topic is one row. Dispatchers that find little to send, and the tick, then walk its members by
--- user id, a chunk per transaction: where the next one starts is written with the deliveries of the one before, so a
--- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million members
+-- A message to a topic is one row; so is one to a long list of users. Dispatchers that find little to send, and the tick,
+-- then walk the recipients by user id, a chunk per transaction: where the next one starts is written with what the one before
+-- has made, so a crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million
 -- is never a million rows in the queue in front of the messages of other users.
 
 create function push.begin_expansion()
@@ -7628,9 +7882,7 @@ set search_path = ''
 as $$
 begin
   insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
-  if not push.is_expansion_held(new.id) then
-    perform push.wake();
-  end if;
+  perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
   return null;
 end;
 $$;
@@ -7646,99 +7898,110 @@ after update of status on public.push_notifications
 for each row when (new.status = 'expanding' and old.status = 'scheduled')
 execute function push.begin_expansion();
 
-create function push.expand_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
+create function push.next_recipients(p_expansion push.expansions, p_limit integer)
+returns table (user_id uuid, place bigint, is_served boolean)
+language plpgsql
+stable
+set search_path = ''
+-- A range of an index, however short the planner believes the table to be.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+begin
+  if p_expansion.message is not null then
+    return query select r.user_id, row_number() over (order by r.user_id), true
+    from push.expansion_recipients as r
+    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
+    order by r.user_id
+    limit p_limit;
+    return;
+  end if;
+  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
+  from public.push_topic_members as m
+  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
+    and m.user_id >= p_expansion.next_id
+  order by m.user_id
+  limit p_limit;
+end;
+$$;
+comment on function push.next_recipients(push.expansions, integer) is
+  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
+
+create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_deliveries bigint;
+begin
+  with queued as (
+    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
+    select q.state, q.deliveries from push.enqueue(array(
+      select row(
+        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
+      )::push.due_message
+      from unnest(p_user_ids) as m (id)
+      -- What does not reach a member anyway, for lack of a device, must not count against the limit.
+      where exists (select from public.push_subscriptions as s where s.user_id = m.id)
+    ), p_now) as q
+  ), counted as (
+    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
+    insert into push.delivery_counts (notification_id, state, deliveries)
+    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
+  )
+  select sum(q.deliveries) into v_deliveries from queued as q;
+  return v_deliveries;
+end;
+$$;
+comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
+  'Makes the deliveries of a message to a topic for these members; returns how many.';
+
+create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
--- An application's open transaction may hold a member's limit; dispatchers have other work.
+-- An application's open transaction may hold a recipient's limit; dispatchers have other work.
 set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
-  v_expansion push.expansions;
-  v_limited uuid[] := array[]::uuid[];
-  v_reasons text[] := array[]::text[];
-  v_members bigint;
-  v_deliveries bigint;
+  v_served uuid[];
+  v_walked bigint;
   v_next uuid;
+  v_made bigint;
 begin
-  select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
-  select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
-  if v_notification.expires_at > p_now then
-    if push.is_limited(v_notification.category) then
-      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
-      select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit
-      ) as m
-      where m.created_at <= v_expansion.started_at
-        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
-        and push.is_wanted(m.user_id, v_notification.category, p_now);
-      v_reasons := push.admit(
-        v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
-      );
-    end if;
-
-    with page as (
-      select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit + 1
-      ) as m
-    ), queued as (
-      -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (
-        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-      )
-      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
-        case when r.reason is null then coalesce((v.verdict).state, 'queued') else 'suppressed' end,
-        case when r.reason is null then (v.verdict).finished_at else p_now end, coalesce(r.reason, (v.verdict).code)
-      from page as m
-      join public.push_subscriptions as s on s.user_id = m.user_id
-      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
-      cross join lateral (
-        select (
-          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
-        ) offset 0
-      ) as v (verdict)
-      where m.place <= p_limit and m.created_at <= v_expansion.started_at
-      on conflict (notification_id, subscription_id) do nothing
-      returning deliveries.state
-    ), counted as (
-      -- Those that preferences and limits ended at once; the trigger above counts what changes later.
-      insert into push.delivery_counts (notification_id, state, deliveries)
-      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
-    )
-    select (select count(*) from page as p where p.place <= p_limit),
-      (select count(*) from queued),
-      (select p.user_id from page as p where p.place > p_limit)
-    into v_members, v_deliveries, v_next;
+  select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
+  if p_expansion.message is not null or v_notification.expires_at > p_now then
+    select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
+      count(*) filter (where r.place <= p_limit), max(r.user_id::text) filter (where r.place > p_limit)
+    into v_served, v_walked, v_next
+    from push.next_recipients(p_expansion, p_limit + 1) as r;
+    v_made := case
+      when p_expansion.message is null then push.deliver_to_members(v_notification, v_served, p_now)
+      else push.send_to_each(v_served, jsonb_populate_record(null::push.message, p_expansion.message))
+    end;
   end if;
 
+  if v_next is null and p_expansion.message is not null then
+    delete from push.expansions as e where e.id = p_expansion.id;
+    return;
+  end if;
   update push.expansions as e
-  set members = e.members + coalesce(v_members, 0),
-      deliveries = e.deliveries + coalesce(v_deliveries, 0),
+  set members = e.members + coalesce(v_walked, 0),
+      deliveries = e.deliveries + coalesce(v_made, 0),
       next_id = coalesce(v_next, e.next_id),
       worked_at = p_now,
       finished_at = case when v_next is null then p_now end
-  where e.notification_id = p_notification_id;
+  where e.id = p_expansion.id;
   if v_next is null then
-    update public.push_notifications as n set status = 'queued' where n.id = p_notification_id;
+    update public.push_notifications as n set status = 'queued' where n.id = p_expansion.notification_id;
   end if;
 end;
 $$;
-comment on function push.expand_chunk(uuid, integer, timestamptz) is
-  'Makes the deliveries of a topic''s next members. The caller holds the notification''s row.';
+comment on function push.expand_chunk(push.expansions, integer, timestamptz) is
+  'Serves the next recipients of an expansion. The caller holds its lock.';
 
 create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
 returns void
@@ -7778,57 +8041,83 @@ $$;
 comment on function push.withdraw_chunk(uuid, integer, timestamptz) is
   'Takes back the next of a cancelled topic message''s deliveries. The caller holds the notification''s row.';
 
+create function push.take_expansion(p_now timestamptz)
+returns push.expansions
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+begin
+  for v_expansion in
+    select e.* from push.expansions as e
+    where e.finished_at is null and not push.is_expansion_held(e, p_now)
+    order by e.worked_at, e.id
+  loop
+    -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
+    -- added meanwhile.
+    if v_expansion.notification_id is not null then
+      perform from public.push_notifications as n where n.id = v_expansion.notification_id for no key update skip locked;
+    else
+      perform from push.expansions as e where e.id = v_expansion.id for no key update skip locked;
+    end if;
+    if found then
+      -- As it is now: another transaction may have worked on it until we had the lock.
+      select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
+      return v_expansion;
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+comment on function push.take_expansion(timestamptz) is
+  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free.';
+
 create function push.expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_expansion constant push.expansions := push.take_expansion(p_now);
   v_status text;
   v_limit integer;
 begin
-  select n.id, n.status into v_id, v_status
-  from push.expansions as e
-  join public.push_notifications as n on n.id = e.notification_id
-  where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now)
-  order by e.worked_at, e.notification_id
-  limit 1
-  -- The one lock of an expansion, which cancelling waits for; rows that refer to it may be added meanwhile.
-  for no key update of n skip locked;
-  if not found then
+  if v_expansion.id is null then
     return false;
-  end if;
-  if exists (select from push.expansions as e where e.notification_id = v_id and e.finished_at is not null) then
-    -- Another transaction finished it between our snapshot and our lock.
+  elsif v_expansion.finished_at is not null then
+    -- Another transaction finished it.
     return true;
   end if;
 
+  select n.status into v_status from public.push_notifications as n where n.id = v_expansion.notification_id;
   select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), 10000) into v_limit from push.settings as s;
   begin
-    if v_status = 'expanding' then
-      perform push.expand_chunk(v_id, v_limit, p_now);
+    if v_expansion.message is not null or v_status = 'expanding' then
+      perform push.expand_chunk(v_expansion, v_limit, p_now);
     elsif v_status = 'cancelled' then
-      perform push.withdraw_chunk(v_id, v_limit * 10, p_now);
+      perform push.withdraw_chunk(v_expansion.notification_id, v_limit * 10, p_now);
     else
-      update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
+      update push.expansions as e set finished_at = p_now where e.id = v_expansion.id;
     end if;
   exception when lock_not_available then
-    -- Another transaction holds a member's limit: this expansion goes to the end of the line.
-    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
+    -- Another transaction holds a recipient's limit: this expansion goes to the end of the line.
+    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
     return false;
   when others then
     -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
-    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
-    perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
+    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
+    perform push.raise_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text,
+      format('A message to a %s could not be expanded: %s', case when v_expansion.message is null then 'topic' else 'list of users' end, sqlerrm),
+      p_now);
     return false;
   end;
-  perform push.resolve_alarm('expansion_failed', v_id::text, p_now);
+  perform push.resolve_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text, p_now);
   return true;
 end;
 $$;
 comment on function push.expand(integer, timestamptz) is
-  'Makes the deliveries of the next members of one topic message, or takes back those of a cancelled one; false when there is none.';
+  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none.';
 
 create function public.push_expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
@@ -7841,7 +8130,7 @@ as $$
   select not push.has_due(p_now) and push.expand(p_limit, p_now);
 $$;
 comment on function public.push_expand(integer, timestamptz) is
-  'Works on one chunk of a message to a topic; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
+  'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
 
 revoke all on function public.push_expand(integer, timestamptz) from public, anon, authenticated;
 
@@ -7886,7 +8175,7 @@ create function push.notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -7899,45 +8188,21 @@ returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
-  v_same boolean;
 begin
   if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  insert into public.push_notifications (
-    audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-    presentation, digest_key
-  )
-  values (
-    p_audience_topic, coalesce(p_title, ''), p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, ''), p_ttl,
-    p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template, p_presentation, p_digest_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
-    return v_id;
-  end if;
-
-  select n.id, push.says_the_same(n, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag, p_template,
-    p_presentation, p_digest_key)
-  into v_id, v_same
-  from public.push_notifications as n
-  where n.audience_topic = p_audience_topic and n.idempotency_key = p_idempotency_key;
-  if not v_same then
-    perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was already used for another message to this topic.',
-      'Use a new key for a new message.');
-  end if;
-  return v_id;
+  return push.send_message(null, p_audience_topic, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
 end;
 $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic, which p_topic is not: that is the header of RFC 8030. Writes one row; the members '
-  'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
+  'Notifies the members of a topic. Writes one row; the members are expanded after commit, in chunks. Returns the '
+  'notification''s id, the same one for a repeated idempotency key. For the database owner.
 
 p_audience_topic: The topic whose members it is for: push_topics.key.';
 
@@ -7950,7 +8215,7 @@ create function public.push_notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -7966,7 +8231,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify_topic(
-    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;
@@ -7982,6 +8247,89 @@ revoke all on function public.push_notify_topic(
 grant execute on function public.push_notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) to service_role;
+
+-- schemas/60_topics/notify_many.sql ---------------------------------------------------------------------------
+
+-- push.notify_many(). The message to a long list of users is noted with its recipients, and expanded in chunks.
+
+create function push.send_in_chunks(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+  v_said public.push_notifications;
+  v_count bigint;
+begin
+  -- What is wrong with it is refused here, and not when the caller has gone.
+  v_said := push.fill_from_template(push.notification_of(p_message), '');
+  v_said.user_id := gen_random_uuid();
+  v_said.urgency := coalesce(nullif(v_said.urgency, ''), 'normal');
+  perform push.refuse_notification(v_said);
+  if p_message.digest_key is not null then
+    perform push.check_digest_key(p_message.digest_key);
+  end if;
+  -- By the clock of this call, not of each chunk.
+  p_message.send_at := coalesce(p_message.send_at, now());
+
+  insert into push.expansions as e (message) values (to_jsonb(p_message))
+  returning e.* into v_expansion;
+  insert into push.expansion_recipients (expansion_id, user_id)
+  select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
+  get diagnostics v_count = row_count;
+  if not push.is_expansion_held(v_expansion) then
+    perform push.wake();
+  end if;
+  return v_count;
+end;
+$$;
+comment on function push.send_in_chunks(uuid[], push.message) is
+  'Has a notification of a message made for each of these users after the commit, a chunk a transaction, and skips ids that are no user''s; '
+  'returns how many users those are.';
+
+create function push.notify_many(
+  p_user_ids uuid[],
+  p_title text default null,
+  p_body text default null,
+  p_url text default null,
+  p_params jsonb default '{}',
+  p_category text default null,
+  p_urgency text default null,
+  p_ttl integer default null,
+  p_collapse_key text default null,
+  p_send_at timestamptz default null,
+  p_expires_at timestamptz default null,
+  p_idempotency_key text default null,
+  p_tag text default null,
+  p_template text default null,
+  p_presentation jsonb default null,
+  p_digest_key text default null
+)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_message constant push.message := row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message;
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, v_message);
+  end if;
+  return push.send_to_each(p_user_ids, v_message);
+end;
+$$;
+comment on function push.notify_many(
+  uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
+) is
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are. '
+  'For the database owner.
+
+p_user_ids: Whom it is for: ids of auth.users.';
 
 -- schemas/70_client/client.sql --------------------------------------------------------------------------------
 
@@ -8777,7 +9125,7 @@ create table push.rules (
   category text,
   urgency text,
   ttl integer,
-  topic text,
+  collapse_key text,
   idempotency_key text,
   tag text,
   digest_key text,
@@ -8802,7 +9150,7 @@ comment on column push.rules.title is 'SQL expression of text; null leaves it to
 comment on column push.rules.body is 'SQL expression of text; null leaves it to the template.';
 comment on column push.rules.url is 'SQL expression of where a click leads: a path of the app, or an https URL.';
 comment on column push.rules.params is 'SQL expression of jsonb that the device gets as data. Null, with columns: {"changes": rule.changes}.';
-comment on column push.rules.topic is 'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
+comment on column push.rules.collapse_key is 'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
 comment on column push.rules.idempotency_key is 'SQL expression: a second message of the same key to the same user is not made.';
 comment on column push.rules.template is 'The template (push_templates.key) that makes the text; title, body and url given beside it win.';
 comment on column push.rules.category is 'What a user can mute, hierarchical: deals, deals:stage. Not an expression.';
@@ -8887,6 +9235,118 @@ end;
 $$;
 comment on function push.note_rule_error(text, text, jsonb, bigint, text, text, text, timestamptz) is
   'Notes what went wrong in a rule, and raises its alarm.';
+
+-- schemas/80_rules/compile_message.sql ------------------------------------------------------------------------
+
+-- What rules and reminders share when they become SQL: how a row becomes a message.
+
+create function push.fill_in(p_text text, p_parts jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_missing text;
+  v_filled text;
+begin
+  -- In one pass, so that braces within a part are left as they are.
+  select string_agg(case when m.part[1] is null then m.part[2] else p_parts ->> m.part[1] end, '' order by m.place),
+    max(m.part[1]) filter (where p_parts ->> m.part[1] is null)
+  into v_filled, v_missing
+  from regexp_matches(p_text, '\{\{([a-z_]+)\}\}|((?:[^{]|\{(?!\{[a-z_]+\}\}))+)', 'g') with ordinality as m (part, place);
+  if v_missing is not null then
+    raise exception using errcode = 'invalid_parameter_value', message = format('Nothing is given for {{%s}}.', v_missing);
+  end if;
+  return v_filled;
+end;
+$$;
+comment on function push.fill_in(text, jsonb) is 'A text with the parts of these names in the places of {{name}}.';
+
+create function push.is_query(p_expression text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_expression ~* '^\s*(select|with|values|table)\s';
+$$;
+comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
+
+create function push.message_select(p_said jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- A line break after each expression: it may end in a comment. An empty title or urgency is for the template to say.
+  return push.fill_in(
+    $query$select ({{title}}
+    )::text as title, ({{body}}
+    )::text as body, push.encode_spaces(({{url}}
+    )::text) as url, coalesce(({{params}}
+    )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
+    {{collapse_key}}::text as collapse_key, ({{tag}}
+    )::text as tag, {{template}}::text as template, ({{presentation}}
+    )::jsonb as presentation, push.encode_spaces(({{digest_key}}
+    )::text) as digest_key, ({{idempotency_key}}
+    )::text as idempotency_key$query$,
+    (
+      select jsonb_object_agg(f.name, case
+        when f.is_expression then coalesce(p_said ->> f.name, 'null')
+        else quote_nullable(p_said ->> f.name)
+      end)
+      from (values
+        ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
+        ('idempotency_key', true), ('category', false), ('ttl', false), ('collapse_key', false), ('template', false)
+      ) as f (name, is_expression)
+    ) || jsonb_build_object('urgency', quote_literal(
+      coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
+    ))
+  );
+end;
+$$;
+comment on function push.message_select(jsonb) is
+  'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
+
+create function push.message_columns()
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
+$$;
+comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
+
+create function push.refuse_constants(p_url text, p_presentation text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_said push.message;
+begin
+  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
+  -- is a row. Whatever the expressions do is rolled back.
+  begin
+    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_said.url;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  begin
+    execute format(E'select (%s\n)::jsonb', coalesce(p_presentation, 'null')) into v_said.presentation;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  perform push.check_message(v_said);
+end;
+$$;
+comment on function push.refuse_constants(text, text) is
+  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
 
 -- schemas/80_rules/rule_query.sql -----------------------------------------------------------------------------
 
@@ -9037,7 +9497,7 @@ as $$
 declare
   v_type regtype;
 begin
-  if p_recipients ~* '^\s*(select|with|values|table)\s' then
+  if push.is_query(p_recipients) then
     return 'query';
   end if;
   -- The type alone: random() is never below 0, and so nothing is worked out.
@@ -9077,92 +9537,43 @@ $$;
 comment on function push.recipients_query(regclass, text) is
   'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
-create function push.refuse_constants(p_url text, p_presentation text)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_url text;
-  v_fault text;
-begin
-  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
-  -- is a row. Whatever the expressions do is rolled back.
-  begin
-    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
-    raise exception using errcode = 'PT200';
-  exception when others then
-    null;
-  end;
-  begin
-    execute format(E'select push.presentation_fault((%s\n)::jsonb)', coalesce(p_presentation, 'null')) into v_fault;
-    raise exception using errcode = 'PT200';
-  exception when others then
-    null;
-  end;
-  if not push.is_link(v_url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if v_fault is not null then
-    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Give an SQL expression that makes JSON, such as ''{"sound": "chime.caf"}'' in quotes.');
-  end if;
-end;
-$$;
-comment on function push.refuse_constants(text, text) is
-  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
-
 create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
 language sql
 set search_path = ''
 as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
-  select format(
-    $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
-    message.digest_key, message.presentation, %L, %L, %L, %s::integer, %L, %L
+  select push.fill_in(
+    $query$select recipient.user_id, {{name}}, message.*
   from (
-    select push_new_row as new_row, push_old_row as old_row from %s
+    select push_new_row as new_row, push_old_row as old_row from {{source}}
     offset 0
   ) as changed
-  %s
-  cross join lateral (select %s as changes offset 0) as rule
+  {{rows}}
+  cross join lateral (select {{changes}} as changes offset 0) as rule
   cross join lateral (
-    select (%s
-    )::text as title, (%s
-    )::text as body, push.encode_spaces((%s
-    )::text) as url, coalesce((%s
-    )::jsonb, '{}') as params, (%s
-    )::text as idempotency_key, (%s
-    )::text as tag, push.encode_spaces((%s
-    )::text) as digest_key, (%s
-    )::jsonb as presentation
+    {{message}}
   ) as message
   cross join lateral (
-    %s
+    {{recipients}}
   ) as recipient$query$,
-    -- An empty urgency is for the template to say.
-    p_rule.template, p_rule.category, coalesce(p_rule.urgency, case when p_rule.template is null then 'normal' else '' end),
-    coalesce(p_rule.ttl::text, 'null'), p_rule.topic, p_rule.name,
-    push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
-    case p_event
-      when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
-      when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
-      else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
-    end,
-    push.rule_changes(p_rule, p_event),
-    coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
-    coalesce(
-      p_rule.params,
-      -- These params are added by default, so they must not make a message too large.
-      case when p_event = 'update' and p_rule.columns is not null then
-        'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
+    jsonb_build_object(
+      'name', quote_literal(p_rule.name),
+      'source', push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
+      'rows', case p_event
+        when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
+        when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
+        else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
       end,
-      'null'
-    ),
-    coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'), coalesce(p_rule.digest_key, 'null'),
-    coalesce(p_rule.presentation, 'null'),
-    push.recipients_query(p_rule.watched, p_rule.recipients)
+      'changes', push.rule_changes(p_rule, p_event),
+      'message', push.message_select(to_jsonb(p_rule) || case
+        -- These params are added by default, so they must not make a message too large.
+        when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
+          'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
+        else '{}'
+      end),
+      'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)
+    )
   );
 $$;
 comment on function push.rule_query(push.rules, text, text, text) is
@@ -9174,8 +9585,8 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, presentation, template, category, urgency, ttl, topic, rule)\n  %s%s',
-    push.rule_query(p_rule, p_event, p_new, p_old),
+    E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
+    push.message_columns(), push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;
@@ -9405,6 +9816,62 @@ end;
 $$;
 comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name. For the database owner.';
 
+create function push.check_rule(p_rule push.rules)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
+  v_missing text;
+begin
+  if p_rule.watched is null then
+    perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
+  end if;
+  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'rule_name_malformed',
+      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
+  end if;
+  if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
+    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_rule.watched),
+      'Watch a table of your own, or push_subscriptions.');
+  end if;
+  if coalesce(cardinality(p_rule.events), 0) = 0 or not p_rule.events <@ '{insert,update,delete}' then
+    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
+  end if;
+  if p_rule.recipients is null or num_nonnulls(p_rule.title, p_rule.template) = 0 then
+    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
+      'Give recipients and title as SQL expressions, or name a template.');
+  end if;
+  -- What stands in it as it is; the rest are expressions.
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'collapse_key', p_rule.collapse_key, 'category', p_rule.category
+  )));
+  if p_rule.columns is not null and not 'update' = any (p_rule.events) then
+    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
+      'Add update to the events, or leave out the columns.');
+  end if;
+  select string_agg(c.name, ', ') into v_missing
+  from unnest(p_rule.columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+  if v_missing is not null then
+    perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
+  end if;
+  if 'update' = any (p_rule.events)
+    and push.key_columns(p_rule.watched) is null then
+    perform push.refuse(400, 'rule_needs_primary_key',
+      format('%s has no primary key, which is needed to match old and new rows on update.', p_rule.watched), 'Add a primary key.');
+  end if;
+end;
+$$;
+comment on function push.check_rule(push.rules) is 'Raises what is wrong with a rule that is declared, before it is compiled; returns when nothing is.';
+
 create function push.watch(
   p_name text,
   p_table regclass,
@@ -9419,7 +9886,7 @@ create function push.watch(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_idempotency_key text default null,
   p_tag text default null,
   p_template text default null,
@@ -9433,75 +9900,23 @@ as $$
 declare
   v_rule push.rules;
   v_event text;
-  v_missing text;
   v_function text;
-  v_schema text;
-  v_table text;
-  v_kind "char";
 begin
-  if p_table is null then
-    perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
-  end if;
-  select n.nspname, c.relname, c.relkind into v_schema, v_table, v_kind
+  v_rule := jsonb_populate_record(null::push.rules, jsonb_build_object(
+    'name', p_name, 'watched', p_table::oid::text,
+    'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
+    'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
+    'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
+    'presentation', p_presentation
+  ));
+  v_rule.created_at := now();
+  select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
   from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   where c.oid = p_table;
-  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
-    perform push.refuse(400, 'rule_name_malformed',
-      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
-  end if;
-  if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
-  end if;
-  if v_schema = 'push' or p_table = 'public.push_notifications'::regclass then
-    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_table),
-      'Watch a table of your own, or push_subscriptions.');
-  end if;
-  if coalesce(cardinality(p_events), 0) = 0 or not p_events <@ '{insert,update,delete}' then
-    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
-  end if;
-  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
-    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
-      'Give recipients and title as SQL expressions, or name a template.');
-  end if;
-  if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  if p_topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
-  end if;
-  perform push.refuse_category(p_category);
-  if p_columns is not null and not 'update' = any (p_events) then
-    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
-      'Add update to the events, or leave out the columns.');
-  end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
-  if v_missing is not null then
-    perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_table, v_missing), 'Correct the columns.');
-  end if;
-  if 'update' = any (p_events)
-    and push.key_columns(p_table) is null then
-    perform push.refuse(400, 'rule_needs_primary_key',
-      format('%s has no primary key, which is needed to match old and new rows on update.', p_table), 'Add a primary key.');
-  end if;
+  perform push.check_rule(v_rule);
 
   perform push.unwatch(p_name);
-  insert into push.rules as r (
-    name, watched, table_schema, table_name, events, columns, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key, presentation
-  )
-  values (
-    p_name, p_table, v_schema, v_table, p_events, p_columns, p_condition, p_recipients, p_title, p_body, p_url, p_params,
-    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key, p_presentation
-  )
-  returning r.* into v_rule;
+  insert into push.rules values (v_rule.*);
   begin
     perform push.compile_rule(v_rule);
   exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then
@@ -9804,10 +10219,10 @@ create table push.reminder_moments (
   state text not null default 'waiting',
   reason text,
   recipients integer,
-  settled_at timestamptz,
+  ended_at timestamptz,
   constraint reminder_moments_pkey primary key (id),
   constraint reminder_moments_state check (state in ('waiting', 'sent', 'skipped', 'failed')),
-  constraint reminder_moments_settled check ((state = 'waiting') = (settled_at is null))
+  constraint reminder_moments_ended check ((state = 'waiting') = (ended_at is null))
 );
 comment on table push.reminder_moments is
   'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others. For the database owner.';
@@ -9823,7 +10238,7 @@ comment on column push.reminder_moments.recipients is 'How many users were told.
 create index reminder_moments_due_idx on push.reminder_moments (try_at, id) where state = 'waiting';
 -- Not unique, which would cost every writer more than the rest: the idempotency key prevents a second message.
 create index reminder_moments_row_idx on push.reminder_moments (row_key, reminder) where state = 'waiting';
-create index reminder_moments_settled_idx on push.reminder_moments (settled_at) where settled_at is not null;
+create index reminder_moments_ended_idx on push.reminder_moments (ended_at) where ended_at is not null;
 
 create table push.reminder_errors (
   id bigint not null generated always as identity,
@@ -9902,86 +10317,78 @@ begin
 
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
-  return format(
+  return push.fill_in(
     $query$with told as materialized (
     select moment.id, verdict.reason, recipient.user_id, message.*,
-      'reminder:' || %L || ':' || encode(sha256(convert_to(
-        concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
       -- A message that announces something is of no use once that has begun.
-      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
+      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest({{lifetime}}, 60))) end as expires_at
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
       from push.reminder_moments as m where m.id = any ($1)
     ) as moment
-    left join %s as new on %s
+    left join {{table}} as new on {{same_row}}
     cross join lateral (
       select case
-        when new.%I is null then 'row_gone'
-        when (%s
+        when new.{{key_column}} is null then 'row_gone'
+        when ({{at}}
         ) is distinct from moment.at then 'moved'
-        when (%s
+        when ({{condition}}
         ) then null
         else 'condition'
       end as reason
       offset 0
     ) as verdict
     left join lateral (
-      select (%s
-      )::text as title, (%s
-      )::text as body, push.encode_spaces((%s
-      )::text) as url, coalesce((%s
-      )::jsonb, '{}') as params, (%s
-      )::text as tag, push.encode_spaces((%s
-      )::text) as digest_key, (%s
-      )::jsonb as presentation
+      {{message}}
       where verdict.reason is null
       offset 0
     ) as message on true
     left join lateral (
-      select distinct u.user_id from pg_catalog.unnest(push.user_ids(%s
+      select distinct u.user_id from pg_catalog.unnest(push.user_ids({{recipients}}
       )) as u (user_id)
       where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
     ) as recipient on true
   ), inserted as (
-    insert into public.push_notifications (
-      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, presentation, send_at, expires_at, idempotency_key
-    )
+    insert into public.push_notifications (user_id, send_at, expires_at, {{columns}})
     -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, t.presentation, least($2, now()),
-      t.expires_at, t.key
+    select t.user_id, least($2, now()), t.expires_at, {{columns}}
     from told as t
     where t.user_id is not null
     on conflict do nothing
     returning user_id, idempotency_key
-  ), settled as (
+  ), done as (
     update push.reminder_moments as m
     set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
         reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
-        recipients = v.recipients, attempts = m.attempts + 1, settled_at = $2
+        recipients = v.recipients, attempts = m.attempts + 1, ended_at = $2
     from (
       select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
       from told as t
-      left join inserted as i on i.idempotency_key = t.key and i.user_id = t.user_id
+      left join inserted as i on i.idempotency_key = t.idempotency_key and i.user_id = t.user_id
       group by t.id, t.reason
     ) as v
     where m.id = v.id
   )
   select count(*) from inserted$query$,
-    p_reminder.name, p_reminder.table_name,
-    coalesce(p_reminder.ttl::text, format(
-      'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
-      '(select s.default_ttl from push.settings as s))', p_reminder.template
-    )),
-    p_reminder.watched, v_join,
-    p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
-    coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
-    coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
-    coalesce(p_reminder.presentation, 'null'),
-    case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
-      else p_reminder.recipients end,
-    -- An empty title or urgency is for the template to say.
-    p_reminder.template, p_reminder.category,
-    coalesce(p_reminder.urgency, case when p_reminder.template is null then 'normal' else '' end), coalesce(p_reminder.ttl::text, 'null')
+    jsonb_build_object(
+      'lifetime', coalesce(p_reminder.ttl::text, format(
+        'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+        '(select s.default_ttl from push.settings as s))', p_reminder.template
+      )),
+      'table', p_reminder.watched,
+      'same_row', v_join,
+      'key_column', quote_ident(p_reminder.key_columns[1]),
+      'at', p_reminder.at,
+      'condition', coalesce(p_reminder.condition, 'true'),
+      'message', push.message_select(to_jsonb(p_reminder) || jsonb_build_object('idempotency_key', format(
+        '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
+        'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
+        p_reminder.name, p_reminder.table_name
+      ))),
+      'recipients', case when push.is_query(p_reminder.recipients) then format(E'array(%s\n    )', p_reminder.recipients)
+        else p_reminder.recipients end,
+      'columns', push.message_columns()
+    )
   );
 end;
 $$;
@@ -10330,6 +10737,95 @@ $$;
 comment on function push.check_reminder_expressions(push.reminders) is
   'Refuses a reminder whose expressions do not compile, or whose time is none that triggers could keep up with.';
 
+create function push.check_reminder(p_reminder push.reminders)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
+begin
+  if p_reminder.watched is null then
+    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
+  end if;
+  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'reminder_name_malformed',
+      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
+  end if;
+  if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then
+    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
+      'Give time, recipients and title as SQL expressions.');
+  end if;
+  if coalesce(cardinality(p_reminder.before), 0) not between 1 and 20 or array_position(p_reminder.before, null) is not null
+    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_reminder.before) as o (before)) then
+    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
+      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
+  end if;
+  if p_reminder.grace is null or p_reminder.grace < interval '1 minute' or p_reminder.grace > interval '1 year' then
+    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
+      'Leave it out to use 15 minutes.');
+  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'category', p_reminder.category
+  )));
+  if p_reminder.key_columns is null then
+    perform push.refuse(400, 'reminder_needs_primary_key',
+      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_reminder.watched), 'Add a primary key.');
+  end if;
+  if exists (
+    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_reminder.watched and a.attname = any (p_reminder.key_columns) and t.typcategory in ('A', 'C')
+  ) then
+    -- Arrays and composite types cannot be read back from JSON as they were.
+    perform push.refuse(400, 'reminder_key_unsuitable',
+      format('The primary key of %s contains an array or a composite type.', p_reminder.watched), 'Use a primary key with plain values.');
+  end if;
+end;
+$$;
+comment on function push.check_reminder(push.reminders) is
+  'Raises what is wrong with a reminder that is declared, before its expressions are compiled; returns when nothing is.';
+
+create function push.insert_moments_of_table(p_reminder push.reminders, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_part_errors integer;
+  v_errors integer := 0;
+begin
+  execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, p_reminder.watched::text), '$1', false) using p_now;
+exception
+  when serialization_failure or deadlock_detected then
+    raise;
+  when others then
+    -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
+    for v_part_errors in
+      execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
+        push.reminder_parts(p_reminder, p_reminder.watched::text))
+      using p_reminder, p_now
+    loop
+      v_errors := v_errors + v_part_errors;
+      exit when v_errors > 100;
+    end loop;
+    if v_errors > 100 then
+      -- Not bad rows, but a time that does not suit the table.
+      perform push.refuse(400, 'reminder_time_unusable',
+        format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_reminder.watched, e.row_key, e.message),
+        'Correct the rows, or use a time that is null for rows without one.')
+      from push.reminder_errors as e
+      where e.reminder = p_reminder.name and e.row_key is not null
+      order by e.id desc
+      limit 1;
+    end if;
+end;
+$$;
+comment on function push.insert_moments_of_table(push.reminders, timestamptz) is
+  'Notes the moments of the rows that a table has when its reminder is declared; bad rows go without, and more than a hundred are refused.';
+
 create function push.remind(
   p_name text,
   p_table regclass,
@@ -10359,97 +10855,29 @@ set timezone = 'UTC'
 as $$
 declare
   v_reminder push.reminders;
-  v_kind "char";
-  v_keys constant text[] := push.key_columns(p_table);
-  v_part_errors integer;
-  v_errors integer := 0;
 begin
-  if p_table is null then
-    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
-  end if;
-  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
-    perform push.refuse(400, 'reminder_name_malformed',
-      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
-  end if;
-  select c.relkind into v_kind from pg_catalog.pg_class as c where c.oid = p_table;
-  if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
-  end if;
-  if p_at is null or p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
-    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
-      'Give time, recipients and title as SQL expressions.');
-  end if;
-  if coalesce(cardinality(p_before), 0) not between 1 and 20 or array_position(p_before, null) is not null
-    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_before) as o (before)) then
-    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
-      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
-  end if;
-  if p_grace is null or p_grace < interval '1 minute' or p_grace > interval '1 year' then
-    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
-      'Leave it out to use 15 minutes.');
-  end if;
-  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  perform push.refuse_category(p_category);
-  if v_keys is null then
-    perform push.refuse(400, 'reminder_needs_primary_key',
-      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
-  end if;
-  if exists (
-    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
-    where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
-  ) then
-    -- Arrays and composite types cannot be read back from JSON as they were.
-    perform push.refuse(400, 'reminder_key_unsuitable',
-      format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
-  end if;
+  v_reminder := jsonb_populate_record(null::push.reminders, jsonb_build_object(
+    'name', p_name, 'watched', p_table::oid::text, 'table_name', p_table::text, 'key_columns', push.key_columns(p_table),
+    'at', p_at, 'timezone', p_timezone, 'condition', p_condition,
+    'recipients', p_recipients, 'title', p_title, 'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template,
+    'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'digest_key', p_digest_key,
+    'presentation', p_presentation
+  ));
+  -- Not by way of text, which is in the session's style.
+  v_reminder.before := p_before;
+  v_reminder.grace := p_grace;
+  v_reminder.created_at := now();
+  perform push.check_reminder(v_reminder);
 
   perform push.drop_reminder_triggers(p_name);
   delete from push.reminder_moments as m where m.reminder = p_name and m.state = 'waiting';
   delete from push.reminders as r where r.name = p_name;
-  insert into push.reminders as r (
-    name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, tag, digest_key, presentation
-  )
-  values (
-    p_name, p_table, p_table::text, v_keys, p_at, p_before, p_timezone, p_grace, p_condition, p_recipients, p_title, p_body,
-    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key, p_presentation
-  )
-  returning r.* into v_reminder;
+  insert into push.reminders values (v_reminder.*);
   perform push.check_reminder_expressions(v_reminder);
   perform push.refuse_constants(p_url, p_presentation);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
-  begin
-    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1', false) using p_now;
-  exception
-    when serialization_failure or deadlock_detected then
-      raise;
-    when others then
-      -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
-      for v_part_errors in
-        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
-          push.reminder_parts(v_reminder, p_table::text))
-        using v_reminder, p_now
-      loop
-        v_errors := v_errors + v_part_errors;
-        exit when v_errors > 100;
-      end loop;
-      if v_errors > 100 then
-        -- Not bad rows, but a time that does not suit the table.
-        perform push.refuse(400, 'reminder_time_unusable',
-          format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_table, e.row_key, e.message),
-          'Correct the rows, or use a time that is null for rows without one.')
-        from push.reminder_errors as e
-        where e.reminder = p_name and e.row_key is not null
-        order by e.id desc
-        limit 1;
-      end if;
-  end;
+  perform push.insert_moments_of_table(v_reminder, p_now);
   perform push.resolve_alarm('reminder_broken', p_name, p_now);
 end;
 $$;
@@ -10490,7 +10918,7 @@ $$;
 comment on function push.pick_due_moments(integer, timestamptz) is
   'Takes the oldest moments that are due and not too late, by reminder, and holds them until the transaction ends.';
 
-create function push.settle_lapsed_moments(p_limit integer, p_now timestamptz)
+create function push.skip_lapsed_moments(p_limit integer, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -10513,14 +10941,14 @@ begin
   update push.reminder_moments as m
   set state = case when m.attempts > 0 then 'failed' else 'skipped' end,
       reason = case when m.attempts > 0 then 'error' else 'too_late' end,
-      settled_at = p_now
+      ended_at = p_now
   from lapsed as l
   where m.id = l.id;
   get diagnostics v_count = row_count;
   return v_count;
 end;
 $$;
-comment on function push.settle_lapsed_moments(integer, timestamptz) is
+comment on function push.skip_lapsed_moments(integer, timestamptz) is
   'Gives up moments for which it is too late, and notes that; returns how many.';
 
 create function push.send_moments(p_reminder text, p_moments bigint[], p_now timestamptz)
@@ -10608,7 +11036,7 @@ begin
     v_moments := v_moments + v_found;
     exit when v_found = 0 or v_moments >= p_limit or v_told >= p_limit or v_failed >= c_most_failed;
   end loop;
-  perform push.settle_lapsed_moments(p_limit, p_now);
+  perform push.skip_lapsed_moments(p_limit, p_now);
   return v_told;
 end;
 $$;
@@ -10671,8 +11099,8 @@ begin
   delete from push.reminder_moments as m
   where m.id in (
     select o.id from push.reminder_moments as o
-    where o.settled_at <= p_now - p_keep
-    order by o.settled_at
+    where o.ended_at <= p_now - p_keep
+    order by o.ended_at
     limit p_limit
     for update skip locked
   );
@@ -11134,10 +11562,14 @@ to service_role;
 alter table push.settings
   add column max_alerts_per_user integer not null default 100,
   add column alert_template text,
+  add column alert_level_template text,
   add constraint settings_alerts check (max_alerts_per_user > 0);
 comment on column push.settings.max_alerts_per_user is 'Alerts one user may have, switched off or not. The service role may add more.';
 comment on column push.settings.alert_template is
   'The template (push_templates.key) of what alerts say that have no text of their own. Null: words of this project''s.';
+comment on column push.settings.alert_level_template is
+  'The template (push_templates.key) whose title is what {{level}} says in the messages of alerts, such as "Above 18500": with symbol, '
+  'level_type, level_price, change, minutes, hours, and true or false for above, below, is_value, is_level and is_change. Null: English.';
 
 create table public.push_alerts (
   id uuid not null default gen_random_uuid(),
@@ -11338,9 +11770,7 @@ begin
   if p_alert.timezone is not null then
     perform push.check_timezone(p_alert.timezone);
   end if;
-  if p_alert.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('urgency', p_alert.urgency)));
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
   end if;
@@ -11378,6 +11808,16 @@ create type push.firing as (
   change double precision
 );
 comment on type push.firing is 'An alert that has fired, with what its message is made of. Arrays of these travel faster than JSON.';
+
+create type push.crossing as (
+  id uuid,
+  symbol text,
+  window_minutes integer,
+  price double precision,
+  measure double precision
+);
+comment on type push.crossing is
+  'An alert of which a value crosses a line: the price, and the value that crosses it, which over a window is the change in percent.';
 
 create function push.alert_kind(p_alert public.push_alerts)
 returns text
@@ -11687,7 +12127,7 @@ begin
 
   if tg_op = 'INSERT' then
     if public.push_user_id() is not null then
-      -- Counted one statement after the other: push.take_turns().
+      -- Counted one statement after the other: push.serialize_user_writes().
       select s.max_alerts_per_user into v_limit from push.settings as s;
       if (select count(*) from public.push_alerts as a where a.user_id = new.user_id) >= v_limit then
         perform push.refuse(429, 'too_many_alerts', format('This user already has %s alerts.', v_limit), 'Delete one first.');
@@ -11723,9 +12163,9 @@ $$;
 comment on function push.check_alert() is
   'Refuses what is no alert and more than settings allow, and starts an alert from the last value, if that is fresh: what is beyond the threshold then has crossed before.';
 
-create trigger push_alerts_turns
+create trigger push_alerts_serialize
 before insert or update or delete on public.push_alerts
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 create trigger push_alerts_check_new
 before insert on public.push_alerts
@@ -11758,19 +12198,19 @@ create table push.alert_counts (
   minute timestamptz not null,
   user_id uuid not null,
   symbol text collate "C" not null,
-  looked_again boolean not null,
+  by_tick boolean not null,
   told integer not null,
   folded integer not null,
   urgency smallint not null,
-  constraint alert_counts_pkey primary key (minute, user_id, symbol, looked_again)
+  constraint alert_counts_pkey primary key (minute, user_id, symbol, by_tick)
 )
 -- Room on the page: counting messages touches no index.
 with (fillfactor = 70);
 comment on table push.alert_counts is
   'How many alerts on a symbol were sent to a user within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
   'whose check would cost more than the row.';
-comment on column push.alert_counts.looked_again is
-  'Counted by push.look_again(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
+comment on column push.alert_counts.by_tick is
+  'Counted by push.fire_missed_alerts(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
 comment on column push.alert_counts.folded is 'Alerts that fired beyond the limit: their user is told how many.';
 comment on column push.alert_counts.urgency is 'The highest of those, from 1 (very-low) to 4 (high).';
 
@@ -11781,7 +12221,7 @@ alter table push.alert_counts enable row level security;
 create policy alert_counts_nobody on push.alert_counts for all to public using (false);
 
 create function push.fold_alerts(
-  p_firings push.firing[], p_looked_again boolean, p_now timestamptz, out to_tell push.firing[], out folded integer
+  p_firings push.firing[], p_by_tick boolean, p_now timestamptz, out to_tell push.firing[], out folded integer
 )
 language plpgsql
 set search_path = ''
@@ -11809,8 +12249,8 @@ begin
     ) end) over (partition by f.user_id) > v_limit as is_folded
     from fired as f
   ), counted as (
-    insert into push.alert_counts as c (minute, user_id, symbol, looked_again, told, folded, urgency)
-    select v_minute, j.user_id, j.symbol, p_looked_again,
+    insert into push.alert_counts as c (minute, user_id, symbol, by_tick, told, folded, urgency)
+    select v_minute, j.user_id, j.symbol, p_by_tick,
       count(*) filter (where not j.is_folded), count(*) filter (where j.is_folded),
       coalesce(max((
         select array_position('{very-low,low,normal,high}', a.urgency) from public.push_alerts as a where a.id = j.id
@@ -11830,22 +12270,64 @@ begin
 end;
 $$;
 comment on function push.fold_alerts(push.firing[], boolean, timestamptz) is
-  'Of alerts that have fired, as push.settle_alerts() returns them: those to be told one by one, and how many are beyond their users'' limit for '
+  'Of alerts that have fired, as push.step_alerts() returns them: those to be told one by one, and how many are beyond their users'' limit for '
   'this minute, which is noted for push.tell_folded_alerts().';
 
 -- schemas/87_alerts/messages.sql ------------------------------------------------------------------------------
 
 -- What an alert that has fired says.
 
-create function push.alert_params(
-  p_alert public.push_alerts, p_side text, p_level_price double precision, p_price double precision, p_change double precision
+create function push.alert_level(
+  p_alert public.push_alerts, p_side text, p_level_price double precision, p_change numeric, p_template public.push_templates
 )
-returns jsonb
-language sql
+returns text
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+declare
+  v_in_minutes constant boolean := p_alert.window_minutes % 60 > 0;
+begin
+  if p_template.key is not null then
+    return push.render_template(p_template, jsonb_build_object(
+      'symbol', p_alert.symbol,
+      'level_type', coalesce(p_alert.level, p_alert.condition),
+      'level_price', p_level_price,
+      'change', p_change,
+      'minutes', case when v_in_minutes then p_alert.window_minutes end,
+      'hours', case when p_alert.window_minutes > 0 and not v_in_minutes then p_alert.window_minutes / 60 end,
+      'above', p_side = 'above',
+      'below', p_side <> 'above',
+      'is_value', p_alert.condition not in ('level', 'percent_change'),
+      'is_level', p_alert.condition = 'level',
+      'is_change', p_alert.condition = 'percent_change'
+    )) ->> 'title';
+  end if;
+  return case
+    when p_alert.condition = 'level' then initcap(replace(p_alert.level, '_', ' '))
+    when p_alert.condition = 'percent_change' then format('%s%s %% in %s', case when p_change > 0 then '+' end, p_change, case
+      when v_in_minutes then p_alert.window_minutes || ' min' else p_alert.window_minutes / 60 || ' h' end)
+    else format('%s %s', case p_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_level_price))
+  end;
+end;
+$$;
+comment on function push.alert_level(public.push_alerts, text, double precision, numeric, public.push_templates) is
+  'What an alert says that its value has got to: in the words of a template (push.settings.alert_level_template), or in English without one.';
+
+create function push.alert_params(
+  p_alert public.push_alerts, p_side text, p_level_price double precision, p_price double precision, p_change double precision,
+  p_level_template public.push_templates
+)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  -- In SQL's own decimal numbers: a double would show the noise behind its last digits.
+  v_change constant numeric := round(p_change::numeric, 2);
+begin
+  return jsonb_build_object(
     'alert_id', p_alert.id,
     'symbol', p_alert.symbol,
     'setup', coalesce(p_alert.setup, ''),
@@ -11853,18 +12335,12 @@ as $$
     'level_type', coalesce(p_alert.level, p_alert.condition),
     'level_price', p_level_price,
     'current_price', p_price,
-    'change', c.change,
-    'level', case
-      when p_alert.condition = 'level' then initcap(replace(p_alert.level, '_', ' '))
-      when p_alert.condition = 'percent_change' then format('%s%s %% in %s', case when c.change > 0 then '+' end, c.change, case
-        when p_alert.window_minutes % 60 > 0 then p_alert.window_minutes || ' min' else p_alert.window_minutes / 60 || ' h' end)
-      else format('%s %s', case p_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_level_price))
-    end
-  )
-  -- In SQL's own decimal numbers: a double would show the noise behind its last digits.
-  from (select round(p_change::numeric, 2) as change) as c;
+    'change', v_change,
+    'level', push.alert_level(p_alert, p_side, p_level_price, v_change, p_level_template)
+  );
+end;
 $$;
-comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision) is
+comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision, public.push_templates) is
   'What the message of an alert is made of, and what the device gets as data: symbol, level, level_type, level_price, current_price, change, direction, setup.';
 
 create function push.alert_text(p_mustache text, p_params jsonb, p_most integer, p_otherwise text)
@@ -11885,6 +12361,37 @@ $$;
 comment on function push.alert_text(text, jsonb, integer, text) is
   'A text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
 
+create function push.alert_message(p_alert public.push_alerts, p_params jsonb, p_template text, p_generation integer)
+returns push.message
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_said push.message;
+begin
+  v_said.params := p_params;
+  v_said.category := 'alerts:' || p_alert.symbol;
+  v_said.urgency := p_alert.urgency;
+  v_said.tag := 'alert:' || p_alert.id;
+  v_said.idempotency_key := 'alert:' || p_alert.id || ':' || p_generation;
+  if p_template is not null and p_alert.title is null and p_alert.body is null then
+    v_said.template := p_template;
+    v_said.title := '';
+    return v_said;
+  end if;
+  v_said.title := push.alert_text(p_alert.title, p_params, 250, format('🔴 %s - %s', p_alert.symbol, p_params ->> 'level'));
+  v_said.body := push.alert_text(p_alert.body, p_params, 2000, concat_ws(' · ',
+    p_alert.setup,
+    case when p_alert.condition <> 'percent_change' then 'level ' || (p_params ->> 'level_price') end,
+    'now ' || (p_params ->> 'current_price')
+  ));
+  return v_said;
+end;
+$$;
+comment on function push.alert_message(public.push_alerts, jsonb, text, integer) is
+  'What an alert says that has fired for the generation: its owner''s texts, those of the template, or the built-in ones.';
+
 create function push.write_alerts(p_firings push.firing[], p_plain boolean default false)
 returns integer
 language plpgsql
@@ -11898,43 +12405,40 @@ as $$
 declare
   v_half constant integer := cardinality(p_firings) / 2;
   v_template text;
+  v_level_template text;
   v_count integer;
 begin
   if p_firings = '{}' then
     return 0;
   end if;
   if not p_plain then
-    select s.alert_template into v_template from push.settings as s;
+    select s.alert_template, s.alert_level_template into v_template, v_level_template from push.settings as s;
   end if;
   insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, idempotency_key)
-  select a.user_id, w.template,
-    case when w.template is not null then ''
-    else push.alert_text(a.title, p.params, 250, format('🔴 %s - %s', a.symbol, p.params ->> 'level')) end,
-    case when w.template is null then push.alert_text(a.body, p.params, 2000, concat_ws(' · ',
-      a.setup,
-      case when a.condition <> 'percent_change' then 'level ' || (p.params ->> 'level_price') end,
-      'now ' || (p.params ->> 'current_price')
-    )) end,
-    p.params, 'alerts:' || a.symbol, a.urgency, 'alert:' || a.id, 'alert:' || a.id || ':' || f.generation
+  select a.user_id, m.template, m.title, m.body, m.params, m.category, m.urgency, m.tag, m.idempotency_key
   from unnest(p_firings) as f
   join public.push_alerts as a on a.id = f.id
-  cross join lateral (select case when a.title is null and a.body is null then v_template end as template) as w
-  -- Offset 0: made once, and not for each text that is made of them.
-  cross join lateral (select push.alert_params(a, f.side, f.level_price, f.price, f.change) as params offset 0) as p
+  -- Offset 0: made once, and not for each field.
+  cross join lateral (
+    select push.alert_params(a, f.side, f.level_price, f.price, f.change, case
+      when v_level_template is not null then push.find_template(v_level_template, push.locale_of(a.user_id))
+    end) as params offset 0
+  ) as p
+  cross join lateral push.alert_message(a, p.params, v_template, f.generation) as m
   on conflict do nothing;
   get diagnostics v_count = row_count;
-  if v_template is not null then
-    perform push.resolve_alarm('alert_template_failed', v_template);
-  end if;
+  perform push.resolve_alarm('alert_template_failed', t.key) from unnest(array[v_template, v_level_template]) as t (key)
+  where t.key is not null;
   return v_count;
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
     -- Not about these messages: the writer of the quotes writes them again.
     raise;
   when others then
-    if v_template is not null then
-      -- If the template was deleted, or needs params that alerts do not have, users still get the built-in text.
-      perform push.raise_alarm('alert_template_failed', v_template, format('Alerts are sent without template %s: %s', v_template, sqlerrm));
+    if num_nonnulls(v_template, v_level_template) > 0 then
+      -- If a template was deleted, or needs params that alerts do not have, users still get the built-in text.
+      perform push.raise_alarm('alert_template_failed', coalesce(v_template, v_level_template), format('Alerts are sent without template %s: %s',
+        concat_ws(' and ', v_template, v_level_template), sqlerrm));
       return push.write_alerts(p_firings, true);
     elsif v_half > 0 then
       -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
@@ -11946,9 +12450,9 @@ exception
 end;
 $$;
 comment on function push.write_alerts(push.firing[], boolean) is
-  'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the template of settings.';
+  'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the templates of settings.';
 
-create function push.tell_alerts(p_firings push.firing[], p_looked_again boolean, p_now timestamptz)
+create function push.tell_alerts(p_firings push.firing[], p_by_tick boolean, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -11957,7 +12461,7 @@ declare
   v_to_tell push.firing[];
   v_folded integer;
 begin
-  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_looked_again, p_now) as f;
+  select f.to_tell, f.folded into v_to_tell, v_folded from push.fold_alerts(p_firings, p_by_tick, p_now) as f;
   return push.write_alerts(v_to_tell) + v_folded;
 end;
 $$;
@@ -12044,11 +12548,11 @@ begin
   );
   with taken as (
     delete from push.alert_counts as c
-    where (c.minute, c.user_id, c.symbol, c.looked_again) in (
-      select o.minute, o.user_id, o.symbol, o.looked_again
+    where (c.minute, c.user_id, c.symbol, c.by_tick) in (
+      select o.minute, o.user_id, o.symbol, o.by_tick
       from unnest(v_user_ids) as i (id)
       cross join lateral (
-        select k.minute, k.user_id, k.symbol, k.looked_again from push.alert_counts as k
+        select k.minute, k.user_id, k.symbol, k.by_tick from push.alert_counts as k
         where k.user_id = i.id and k.folded > 0 and k.minute < v_minute
         for update skip locked
       ) as o
@@ -12087,8 +12591,8 @@ begin
   end loop;
   -- Deletes the counts of alerts that got a message each, and those of users who are gone.
   delete from push.alert_counts as c
-  where (c.minute, c.user_id, c.symbol, c.looked_again) in (
-    select o.minute, o.user_id, o.symbol, o.looked_again from push.alert_counts as o
+  where (c.minute, c.user_id, c.symbol, c.by_tick) in (
+    select o.minute, o.user_id, o.symbol, o.by_tick from push.alert_counts as o
     where o.minute < v_minute and (o.folded = 0 or not exists (select from auth.users as u where u.id = o.user_id))
     order by o.minute, o.user_id
     limit p_limit * 10
@@ -12109,12 +12613,12 @@ comment on function push.tell_folded_alerts(integer, timestamptz) is
 -- A writer holds the row of the symbol in push_quotes, so the values of one symbol are evaluated one after the other.
 -- Users change their alerts without that lock. An alert that is made or changed while a value is written sees the value
 -- before, and the value does not wait for it: the alert is evaluated with the next value, or within a minute, when all
--- symbols quoted lately are evaluated once more (push.look_again()). So no user can hold up the quotes of all others.
+-- symbols quoted lately are evaluated once more (push.fire_missed_alerts()). So no user can hold up the quotes of all others.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
 )
-returns table (id uuid, symbol text, window_minutes integer, price double precision, measure double precision)
+returns setof push.crossing
 language plpgsql
 stable
 set search_path = ''
@@ -12180,7 +12684,7 @@ begin
 end;
 $$;
 comment on function push.crossed_alerts(text[], double precision[], timestamptz[]) is
-  'The alerts of which these values cross a line: id, and the value that crossed it, which over a window is the change in percent.';
+  'The alerts of which these values cross a line.';
 
 create function push.lock_alerts(p_ids uuid[])
 returns uuid[]
@@ -12203,9 +12707,7 @@ $$;
 comment on function push.lock_alerts(uuid[]) is
   'Locks alerts until the end of the transaction, except those that another transaction is changing; returns the locked ones.';
 
-create function push.settle_alerts(
-  p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
-)
+create function push.step_alerts(p_crossings push.crossing[], p_now timestamptz)
 returns push.firing[]
 language plpgsql
 set search_path = ''
@@ -12216,30 +12718,26 @@ set enable_mergejoin = off
 set jit = off
 as $$
 declare
-  v_ids uuid[];
-  v_symbols text[];
-  v_windows integer[];
-  v_prices double precision[];
-  v_measures double precision[];
-  v_half constant integer := cardinality(p_ids) / 2;
+  v_locked push.crossing[];
+  v_half constant integer := cardinality(p_crossings) / 2;
   v_firings push.firing[];
 begin
-  if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
+  if cardinality(p_crossings) is null or cardinality(p_crossings) = 0 then
     return '{}'::push.firing[];
   end if;
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
-  select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
-  into v_ids, v_symbols, v_windows, v_prices, v_measures
-  from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as k (id, symbol, window_minutes, price, measure)
-  cross join lateral (
-    select a.user_id from public.push_alerts as a where a.id = k.id for no key update skip locked
-  ) as a
-  cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u;
+  v_locked := array(
+    select k from unnest(p_crossings) as k
+    cross join lateral (
+      select a.user_id from public.push_alerts as a where a.id = k.id for no key update skip locked
+    ) as a
+    cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u
+  );
   -- A look of its own after the lock: what users have changed meanwhile is visible now.
   with stepped as materialized (
     select n.*, n.generation > a.generation as has_fired, c.price,
       case when a.window_minutes > 0 then c.measure else push.change_between(a.level_price, c.price) end as change
-    from unnest(v_ids, v_symbols, v_windows, v_prices, v_measures) as c (id, symbol, window_minutes, price, measure)
+    from unnest(v_locked) as c
     join public.push_alerts as a on a.id = c.id and a.symbol = c.symbol collate "C" and a.window_minutes = c.window_minutes
     cross join lateral push.step_alert(
       a,
@@ -12279,24 +12777,21 @@ exception
   when others then
     if v_half > 0 then
       -- One that cannot be evaluated keeps neither the others from firing nor quotes from being recorded.
-      return push.settle_alerts(p_ids[:v_half], p_symbols[:v_half], p_windows[:v_half], p_prices[:v_half], p_measures[:v_half], p_now)
-        || push.settle_alerts(
-          p_ids[v_half + 1:], p_symbols[v_half + 1:], p_windows[v_half + 1:], p_prices[v_half + 1:], p_measures[v_half + 1:], p_now
-        );
+      return push.step_alerts(p_crossings[:v_half], p_now) || push.step_alerts(p_crossings[v_half + 1:], p_now);
     end if;
-    perform push.raise_alarm('alert_failed', '', format('Alert %s could not be evaluated and was switched off: %s', p_ids[1], sqlerrm));
+    perform push.raise_alarm('alert_failed', '', format('Alert %s could not be evaluated and was switched off: %s', p_crossings[1].id, sqlerrm));
     -- It would be in the way of each quote that follows.
     update public.push_alerts as a
     set enabled = false, disabled_reason = 'failed', armed = false, held_until = null,
         upper_line = null, upper_edge = null, lower_line = null, lower_edge = null
-    where a.id = p_ids[1];
+    where a.id = p_crossings[1].id;
     return '{}'::push.firing[];
 end;
 $$;
-comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
+comment on function push.step_alerts(push.crossing[], timestamptz) is
   'Takes each of these alerts through its value; returns those that fire, to be told by push.tell_alerts().';
 
-create function push.follow_quotes()
+create function push.fire_alerts_on_quotes()
 returns trigger
 language plpgsql
 -- Definer: the service that writes quotes has no access to schema push, nor to how alerts stand.
@@ -12321,11 +12816,7 @@ begin
   if v_symbols is null then
     return null;
   end if;
-  select push.settle_alerts(
-    array_agg(c.id), array_agg(c.symbol), array_agg(c.window_minutes), array_agg(c.price), array_agg(c.measure), v_now
-  )
-  into v_firings
-  from push.crossed_alerts(v_symbols, v_values, v_times) as c;
+  v_firings := push.step_alerts(array(select c from push.crossed_alerts(v_symbols, v_values, v_times) as c), v_now);
   if nullif(current_setting('push.alerts_fired', true), '') is null then
     perform push.tell_alerts(v_firings, false, v_now);
   elsif v_firings <> '{}' then
@@ -12334,18 +12825,18 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_quotes() is
+comment on function push.fire_alerts_on_quotes() is
   'Fires what new values cross, once per statement, and keeps the values in the history. push_record_quotes() tells of it itself.';
 
-create trigger push_quotes_follow_new
+create trigger push_quotes_fire_new
 after insert on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
-create trigger push_quotes_follow_changed
+create trigger push_quotes_fire_changed
 after update on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
 create function public.push_watched_symbols(p_now timestamptz default clock_timestamp())
 returns table (symbol text)
@@ -12383,7 +12874,7 @@ grant execute on function public.push_watched_symbols(timestamptz) to service_ro
 -- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
-create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
+create function push.restart_alerts_at_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -12451,10 +12942,10 @@ begin
   return v_count;
 end;
 $$;
-comment on function push.follow_levels(text[], text[], timestamptz) is
+comment on function push.restart_alerts_at_levels(text[], text[], timestamptz) is
   'Begins alerts anew at levels that have moved, appeared or gone, without firing; returns how many.';
 
-create function push.follow_new_levels()
+create function push.restart_alerts_at_new_levels()
 returns trigger
 language plpgsql
 -- Definer: the service that writes levels may not write how alerts stand.
@@ -12462,47 +12953,47 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_new_levels() is 'Lets alerts follow the levels that a statement has written.';
+comment on function push.restart_alerts_at_new_levels() is 'Lets alerts follow the levels that a statement has written.';
 
-create function push.follow_old_levels()
+create function push.restart_alerts_at_old_levels()
 returns trigger
 language plpgsql
--- Definer: as push.follow_new_levels().
+-- Definer: as push.restart_alerts_at_new_levels().
 security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
+comment on function push.restart_alerts_at_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
 
-create trigger push_levels_follow_new
+create trigger push_levels_restart_new
 after insert on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_changed
+create trigger push_levels_restart_changed
 after update on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_renamed
+create trigger push_levels_restart_renamed
 after update on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
-create trigger push_levels_follow_deleted
+create trigger push_levels_restart_deleted
 after delete on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
-create function push.look_again(p_limit integer, p_now timestamptz default clock_timestamp())
+create function push.fire_missed_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -12518,7 +13009,7 @@ declare
   v_fresh_after timestamptz;
 begin
   -- One at a time: two would count in the same rows (push.alert_counts).
-  if not pg_try_advisory_xact_lock(hashtextextended('supapush.look_again', 0)) then
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.fire_missed_alerts', 0)) then
     return 0;
   end if;
   select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
@@ -12547,22 +13038,21 @@ begin
   end if;
   -- The last values are read after the lock: a transaction that writes one from now on skips these alerts.
   v_ids := push.lock_alerts(v_ids);
-  select push.settle_alerts(
-    array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
-  )
-  into v_firings
-  from unnest(v_ids) as h (id)
-  -- See push.crossed_alerts().
-  cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
-  cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
-  cross join lateral (
-    select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
-  ) as m
-  where m.measure is not null;
+  v_firings := push.step_alerts(array(
+    select row(a.id, a.symbol, a.window_minutes, q.value, m.measure)::push.crossing
+    from unnest(v_ids) as h (id)
+    -- See push.crossed_alerts().
+    cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
+    cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
+    cross join lateral (
+      select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
+    ) as m
+    where m.measure is not null
+  ), p_now);
   return push.tell_alerts(v_firings, true, p_now);
 end;
 $$;
-comment on function push.look_again(integer, timestamptz) is
+comment on function push.fire_missed_alerts(integer, timestamptz) is
   'Fires alerts that cooldown or active hours have held back, if the condition still holds at the last value and that is fresh or lasting, and '
   'evaluates last values that alerts have missed because they were being changed; returns how many fired.';
 
@@ -12595,7 +13085,7 @@ end;
 $$;
 comment on function push.expire_alerts(integer, timestamptz) is 'Ends alerts that have expired; returns how many.';
 
-create function push.tend_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
+create function push.tick_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -12617,7 +13107,7 @@ begin
   v_expired := push.expire_alerts(p_limit, p_now);
   v_levels := push.apply_sessions(p_limit, p_now);
   -- An alert that was made while its level moved has read the one before, and the move has not seen it.
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), p_now)
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), p_now)
   from public.push_levels as l where l.updated_at > p_now - interval '10 minutes';
   -- Read before: joined with the settings, the whole history would be looked through.
   select p_now - s.keep_quotes into v_old_before from push.settings as s;
@@ -12641,13 +13131,13 @@ begin
   );
   get diagnostics v_sessions = row_count;
   -- Last, since these locks are those that users could wait for.
-  v_fired := push.look_again(p_limit, p_now);
+  v_fired := push.fire_missed_alerts(p_limit, p_now);
   -- After what may wait for a limit: writers of quotes could wait for these counts.
   v_summaries := push.tell_folded_alerts(p_limit, p_now);
   update push.alarms as a set resolved_at = p_now
   where a.code = 'alert_template_failed' and a.resolved_at is null
     and a.subject not in (
-      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
+      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_level_template, s.alert_summary_template]) as t (key)
       where t.key is not null
     );
   -- Messages that failed are not sent later. After an hour without another failure the cause counts as gone.
@@ -12658,7 +13148,7 @@ begin
   );
 end;
 $$;
-comment on function push.tend_alerts(integer, timestamptz) is
+comment on function push.tick_alerts(integer, timestamptz) is
   'What alerts need that no quote brings: expiry, levels of the new day, how many more have fired, what was held back, and an end to old '
   'quotes. Run by pg_cron.';
 
@@ -13621,7 +14111,7 @@ as $$
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
     -- Ten thousand rows a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
     ('supapush-clean', '* * * * *', 'select push.clean()', true, 'old rows are not deleted'),
-    ('supapush-alerts', '* * * * *', 'select push.tend_alerts()', true,
+    ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),
       'no quotes are fetched')
@@ -13829,40 +14319,25 @@ declare
   v_released integer;
   v_summarised integer;
   v_expanded boolean := false;
-  v_rung uuid;
+  v_rung boolean;
 begin
-  delete from push.dispatchers as w
-  where w.id in (
-    select l.id from push.dispatchers as l
-    where l.lease_until <= p_now or l.lease_until > p_now + (
-      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
-    )
-    for update skip locked
-  );
-  -- A pause that began after now began before the clock was set back.
-  update push.hosts as h set paused_at = p_now, probe_at = p_now
-  where h.paused_at > p_now + interval '1 minute';
+  perform push.end_dispatchers(p_now);
+  perform push.end_host_pauses_to_come(p_now);
   v_recovered := push.recover_leases(p_now);
   perform push.end_gone_waves(p_now);
   v_expired := push.expire_deliveries(10000, p_now);
   v_reminded := push.send_reminders(10000, p_now);
-  v_released := push.queue_due_notifications(10000, p_now);
+  v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
     v_expanded := push.expand(p_now => p_now);
   end if;
-  if push.has_work(p_now) then
-    if exists (select from push.dispatchers as w where w.lease_until > p_now) then
-      perform push.call_for_backlog(p_now);
-    else
-      v_rung := push.ring(p_now);
-    end if;
-  end if;
+  v_rung := push.ring_for_work(p_now);
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
-    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung is not null
+    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
   );
 end;
 $$;
@@ -13871,7 +14346,7 @@ comment on function push.tick(timestamptz) is
 
 -- schemas/90_operations/clean_parts.sql -----------------------------------------------------------------------
 
--- Subscriptions, runs of cron and errors that are old enough to go.
+-- What is old enough to go, a function for each kind.
 
 create table push.cleaning (
   id boolean not null default true,
@@ -13890,6 +14365,77 @@ insert into push.cleaning default values;
 
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
+
+create function push.clean_deliveries(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.deliveries as d
+  where d.id in (
+    select o.id from push.deliveries as o
+    where o.finished_at <= p_now - p_keep
+    order by o.finished_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_deliveries(integer, interval, timestamptz) is
+  'Deletes deliveries that ended longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.clean_notifications(p_limit integer, p_keep interval, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_reads bigint;
+  v_notifications bigint;
+begin
+  -- The read marks of a message to a topic are deleted first: they may be a million rows.
+  delete from public.push_reads as r
+  where (r.user_id, r.notification_id) in (
+    select k.user_id, k.notification_id
+    from (
+      select o.id from public.push_notifications as o
+      where greatest(o.created_at, o.expires_at) <= p_now - p_keep and o.audience_topic is not null
+        and exists (select from public.push_reads as k where k.notification_id = o.id)
+      order by greatest(o.created_at, o.expires_at)
+      limit p_limit
+    ) as old
+    cross join lateral (
+      select w.user_id, w.notification_id from public.push_reads as w
+      where w.notification_id = old.id
+      limit p_limit
+      for update skip locked
+    ) as k
+    limit p_limit
+  );
+  get diagnostics v_reads = row_count;
+
+  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
+  delete from public.push_notifications as n
+  where n.id in (
+    select o.id from public.push_notifications as o
+    where greatest(o.created_at, o.expires_at) <= p_now - p_keep
+      and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from public.push_reads as r where r.notification_id = o.id)
+    order by greatest(o.created_at, o.expires_at)
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_notifications = row_count;
+  return jsonb_build_object('reads', v_reads, 'notifications', v_notifications);
+end;
+$$;
+comment on function push.clean_notifications(integer, interval, timestamptz) is
+  'Deletes notifications that stopped mattering longer ago than p_keep, and before them their read marks, at most p_limit of each; returns how many.';
 
 create function push.clean_subscriptions(p_limit integer, p_now timestamptz)
 returns bigint
@@ -14005,6 +14551,71 @@ $$;
 comment on function push.trim_errors(integer, integer) is
   'Keeps so many errors of each rule and reminder, the newest: one user may write what breaks them again and again. Returns how many went.';
 
+create function push.clean_errors(p_limit integer, p_keep interval, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_rules bigint;
+  v_reminders bigint;
+begin
+  -- Ids grow with time: only the oldest are looked at.
+  delete from push.rule_errors as r
+  where r.id in (select o.id from push.rule_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - p_keep;
+  get diagnostics v_rules = row_count;
+  delete from push.reminder_errors as r
+  where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - p_keep;
+  get diagnostics v_reminders = row_count;
+  return (
+    select jsonb_build_object('rule_errors', v_rules + t.rule_errors, 'reminder_errors', v_reminders + t.reminder_errors)
+    from push.trim_errors(10000, p_limit * 10) as t
+  );
+end;
+$$;
+comment on function push.clean_errors(integer, interval, timestamptz) is
+  'Deletes errors of rules and reminders that are older than p_keep, at most p_limit of each, and all but the newest of each; returns how many.';
+
+create function push.clean_alarms(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.alarms as a
+  where (a.code, a.subject) in (
+    select o.code, o.subject from push.alarms as o
+    where o.resolved_at <= p_now - p_keep
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_alarms(integer, interval, timestamptz) is
+  'Deletes alarms that were resolved longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.clean_removed_devices(p_limit integer, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- A browser that has not come back for so long has lost its subscription anyway.
+  delete from push.removed_devices as r
+  where r.address_digest in (
+    select o.address_digest from push.removed_devices as o
+    where o.removed_at <= p_now - interval '400 days'
+    order by o.removed_at
+    limit p_limit
+  );
+$$;
+comment on function push.clean_removed_devices(integer, timestamptz) is 'Forgets devices that were removed long ago, at most p_limit.';
+
 -- schemas/90_operations/clean.sql -----------------------------------------------------------------------------
 
 -- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
@@ -14025,17 +14636,7 @@ set search_path = ''
 as $$
 declare
   v_settings push.settings;
-  v_deliveries bigint;
-  v_notifications bigint;
-  v_reads bigint;
-  v_subscriptions bigint;
-  v_rule_errors bigint;
-  v_reminder_moments bigint;
-  v_reminder_errors bigint;
-  v_alarms bigint;
-  v_cron_runs bigint;
-  v_limits bigint;
-  v_receipts bigint;
+  v_deleted jsonb;
 begin
   -- One at a time; a second one would only wait for the rows of the first.
   perform from push.cleaning as c for update skip locked;
@@ -14044,99 +14645,24 @@ begin
   end if;
   select s.* into v_settings from push.settings as s;
 
-  delete from push.deliveries as d
-  where d.id in (
-    select o.id from push.deliveries as o
-    where o.finished_at <= p_now - v_settings.keep_deliveries
-    order by o.finished_at
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_deliveries = row_count;
-
-  -- The read marks of a message to a topic are deleted first: they may be a million rows.
-  delete from public.push_reads as r
-  where (r.user_id, r.notification_id) in (
-    select k.user_id, k.notification_id
-    from (
-      select o.id from public.push_notifications as o
-      where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications and o.audience_topic is not null
-        and exists (select from public.push_reads as k where k.notification_id = o.id)
-      order by greatest(o.created_at, o.expires_at)
-      limit p_limit
-    ) as old
-    cross join lateral (
-      select w.user_id, w.notification_id from public.push_reads as w
-      where w.notification_id = old.id
-      limit p_limit
-      for update skip locked
-    ) as k
-    limit p_limit
-  );
-  get diagnostics v_reads = row_count;
-
-  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
-  delete from public.push_notifications as n
-  where n.id in (
-    select o.id from public.push_notifications as o
-    where greatest(o.created_at, o.expires_at) <= p_now - v_settings.keep_notifications
-      and not exists (select from push.deliveries as d where d.notification_id = o.id)
-      and not exists (select from public.push_reads as r where r.notification_id = o.id)
-    order by greatest(o.created_at, o.expires_at)
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_notifications = row_count;
-
-  -- A tenth: these two look at rows that mostly stay.
-  v_subscriptions := push.clean_subscriptions(greatest(p_limit / 10, 1), p_now);
-  -- A browser that has not come back for so long has lost its subscription anyway.
-  delete from push.removed_devices as r
-  where r.address_digest in (
-    select o.address_digest from push.removed_devices as o
-    where o.removed_at <= p_now - interval '400 days'
-    order by o.removed_at
-    limit p_limit
-  );
-
-  -- Ids grow with time: only the oldest are looked at.
-  delete from push.rule_errors as r
-  where r.id in (select o.id from push.rule_errors as o order by o.id limit p_limit)
-    and r.occurred_at <= p_now - v_settings.keep_errors;
-  get diagnostics v_rule_errors = row_count;
-
-  v_reminder_moments := push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now);
-  delete from push.reminder_errors as r
-  where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
-    and r.occurred_at <= p_now - v_settings.keep_errors;
-  get diagnostics v_reminder_errors = row_count;
-  select v_rule_errors + t.rule_errors, v_reminder_errors + t.reminder_errors into v_rule_errors, v_reminder_errors
-  from push.trim_errors(10000, p_limit * 10) as t;
-  perform push.check_reminders(p_now);
-
-  delete from push.alarms as a
-  where (a.code, a.subject) in (
-    select o.code, o.subject from push.alarms as o
-    where o.resolved_at <= p_now - v_settings.keep_errors
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_alarms = row_count;
-
-  v_cron_runs := push.clean_cron_runs(greatest(p_limit / 10, 1), p_now);
-  v_limits := push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now);
-  v_receipts := push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries);
-
+  v_deleted := jsonb_build_object('deliveries', push.clean_deliveries(p_limit, v_settings.keep_deliveries, p_now))
+    || push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
+    -- A tenth, here and below: these two look at rows that mostly stay.
+    || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
+    || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
+    || jsonb_build_object(
+      'reminder_moments', push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now),
+      'alarms', push.clean_alarms(p_limit, v_settings.keep_errors, p_now),
+      'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
+      'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
+      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries)
+    );
+  perform push.clean_removed_devices(p_limit, p_now);
   perform push.shorten_digests(p_now);
   perform push.end_hostless(p_limit, p_now);
+  perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
-
-  return jsonb_build_object(
-    'deliveries', v_deliveries, 'notifications', v_notifications, 'reads', v_reads, 'subscriptions', v_subscriptions,
-    'rule_errors', v_rule_errors, 'reminder_moments', v_reminder_moments, 'reminder_errors', v_reminder_errors,
-    'alarms', v_alarms, 'cron_runs', v_cron_runs, 'limits', v_limits,
-    'receipts', v_receipts
-  );
+  return v_deleted;
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is
@@ -14257,37 +14783,17 @@ alter table push.settings
 comment on column push.settings.health_oldest_waiting is 'A delivery that is due for longer than this makes the project unhealthy.';
 comment on column push.settings.health_success_rate is 'Less than this share of recent deliveries sent makes the project unhealthy.';
 
-create function public.push_health(p_now timestamptz default clock_timestamp())
+create function push.backlog_health(p_now timestamptz)
 returns jsonb
 language plpgsql
--- Definer: see push_claim.
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
-  c_sample constant integer := 10000;
-  c_window constant interval := interval '15 minutes';
-  v_settings push.settings;
   v_held constant text[] := push.held_hosts(p_now);
   v_waiting bigint;
   v_oldest numeric;
-  v_recent jsonb;
-  v_errors jsonb;
-  v_finished bigint;
-  v_sent bigint;
-  v_users_reached boolean;
-  v_hosts jsonb;
-  v_alarms jsonb;
-  v_reminders constant jsonb := push.reminder_health(p_now);
-  v_pauses constant jsonb := push.pause_health(p_now);
-  v_jobs constant jsonb := push.job_health(p_now);
-  v_bell constant record := push.read_bell();
-  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
-  v_reasons jsonb;
 begin
-  select s.* into v_settings from push.settings as s;
-
   -- Counted up to a limit, along the index by which it is claimed.
   select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
   from push.hosts as h
@@ -14297,7 +14803,39 @@ begin
     order by d.due_at, d.id
     limit 100000
   ) as w;
+  return jsonb_build_object(
+    'waiting', v_waiting,
+    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
+    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
+    'reasons', case
+      when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then
+        jsonb_build_array(jsonb_build_object('code', 'backlog_old',
+          'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest))))
+      else '[]'
+    end
+  );
+end;
+$$;
+comment on function push.backlog_health(timestamptz) is 'What waits and is under way, for how long, and whether that is too long.';
 
+create function push.success_health(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
+  c_sample constant integer := 10000;
+  c_window constant interval := interval '15 minutes';
+  v_least constant numeric := (select s.health_success_rate from push.settings as s);
+  v_recent jsonb;
+  v_errors jsonb;
+  v_finished bigint;
+  v_sent bigint;
+  v_users_reached boolean;
+begin
   with recent as (
     select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
@@ -14318,7 +14856,7 @@ begin
     (select count(*) from tried),
     (select count(*) from tried as t where t.state = 'sent'),
     (
-      select count(*) filter (where u.reached) >= count(*) * v_settings.health_success_rate
+      select count(*) filter (where u.reached) >= count(*) * v_least
       from (
         select bool_or(t.state = 'sent') as reached
         from tried as t
@@ -14327,7 +14865,29 @@ begin
       ) as u
     )
   into v_recent, v_errors, v_finished, v_sent, v_users_reached;
+  return jsonb_build_object(
+    'recent', v_recent,
+    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
+    'errors', v_errors,
+    'reasons', case
+      -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
+      when v_finished >= 20 and v_sent < v_finished * v_least and not coalesce(v_users_reached, false) then
+        jsonb_build_array(jsonb_build_object('code', 'success_rate_low',
+          'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent)))
+      else '[]'
+    end
+  );
+end;
+$$;
+comment on function push.success_health(timestamptz) is
+  'What became of the newest deliveries of a quarter of an hour, which errors there were, and whether too few were sent.';
 
+create function push.host_health()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   -- Push services that were never tried are left out.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
@@ -14341,17 +14901,43 @@ begin
     'last_error_at', h.last_error_at,
     'last_error', h.last_error
   ) order by h.origin), '[]')
-  into v_hosts
   from push.hosts as h
   where h.last_success_at is not null or h.last_error_at is not null;
+$$;
+comment on function push.host_health() is 'How each push service that was tried is doing.';
 
+create function push.alarm_health()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'code', a.code, 'subject', a.subject, 'message', a.message, 'raised_at', a.raised_at
   ) order by a.raised_at), '[]')
-  into v_alarms
   from push.alarms as a
   where a.resolved_at is null;
+$$;
+comment on function push.alarm_health() is 'The alarms that are not resolved, the oldest first.';
 
+create function public.push_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_backlog constant jsonb := push.backlog_health(p_now);
+  v_success constant jsonb := push.success_health(p_now);
+  v_alarms constant jsonb := push.alarm_health();
+  v_reminders constant jsonb := push.reminder_health(p_now);
+  v_pauses constant jsonb := push.pause_health(p_now);
+  v_jobs constant jsonb := push.job_health(p_now);
+  v_bell constant record := push.read_bell();
+  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
+  v_reasons jsonb;
+begin
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
@@ -14364,15 +14950,7 @@ begin
     from jsonb_array_elements(v_pauses) as p (value)
     where p.value ->> 'resumed_at' is null
   ), '[]');
-  if v_oldest > extract(epoch from v_settings.health_oldest_waiting) then
-    v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
-      'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
-  end if;
-  -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
-  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
-    v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
-      'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
-  end if;
+  v_reasons := v_reasons || (v_backlog -> 'reasons') || (v_success -> 'reasons');
   if (v_reminders ->> 'overdue')::integer > 0 and v_last_tick >= p_now - interval '2 minutes' then
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
@@ -14383,23 +14961,16 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
   end if;
 
-  return jsonb_build_object(
+  return (v_backlog || v_success) || jsonb_build_object(
     'healthy', v_reasons = '[]',
     'reasons', v_reasons,
-    'waiting', v_waiting,
-    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
-    'recent', v_recent,
-    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
-    'errors', v_errors,
     'rule_errors', push.rule_error_counts(p_now),
-    'hosts', v_hosts,
+    'hosts', push.host_health(),
     'pauses', v_pauses,
     'reminders', v_reminders,
     'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
     'quote_sources', push.quote_source_health(p_now),
-    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'last_tick_at', v_last_tick
   );
 end;

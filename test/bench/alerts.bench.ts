@@ -119,7 +119,7 @@ async function measureDatabase(server: PostgresServer, progress: Progress): Prom
 
   const oneLine = await prepare(server, 'one_line', fillOneLine, ON_ONE_LINE);
   const others = {
-    tend: () => milliseconds(() => largest`select push.tend_alerts()`),
+    tend: () => milliseconds(() => largest`select push.tick_alerts()`),
     unwatched: ticker(
       largest,
       admin,
@@ -181,7 +181,7 @@ const bench: Bench = {
         row('tick of 1,000 that no alert watches', 'unwatched', 10_000),
         row('tick of 1,000 watched over 11 windows', 'changes', 'unwatched'),
         row(`one quote that ${ON_ONE_LINE.toLocaleString('en')} users wait for`, 'oneLine'),
-        row('tend_alerts() with 1,000,000', 'tend'),
+        row('tick_alerts() with 1,000,000', 'tend'),
         latencyRow('commit of the quotes to device, p50', 0.5),
         latencyRow('commit of the quotes to device, p99', 0.99),
       ],

@@ -73,7 +73,7 @@ export async function closeDigests(sql: Client, now: Date, limit = 1000): Promis
 
 /** Releases scheduled messages whose moment has come, as the tick does. */
 export async function release(sql: Client, now: Date): Promise<number> {
-  const [row] = await sql<{ n: number }[]>`select push.queue_due_notifications(10000, ${now}) as n`;
+  const [row] = await sql<{ n: number }[]>`select push.enqueue_due_notifications(10000, ${now}) as n`;
   return (row as { n: number }).n;
 }
 

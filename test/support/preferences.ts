@@ -103,7 +103,7 @@ export async function tellAt(
   message: Omit<Message, 'sendAt'> = {},
 ): Promise<Delivery[]> {
   const id = await tell(sql, userId, { ...message, sendAt: at });
-  await sql`select push.queue_due_notifications(1000, ${at})`;
+  await sql`select push.enqueue_due_notifications(1000, ${at})`;
   return await deliveriesOf(sql, id);
 }
 

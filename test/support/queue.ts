@@ -23,7 +23,7 @@ export interface Claimed {
   params: Record<string, unknown>;
   category: string | null;
   urgency: string;
-  topic: string | null;
+  collapse_key: string | null;
   tag: string | null;
   ttl: number;
   presentation: Record<string, unknown> | null;

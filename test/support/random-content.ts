@@ -96,7 +96,7 @@ export function randomContent(random: Random): NotificationContent {
     params: random(4) === 0 ? {} : Object.fromEntries(randomEntries(random, random(8000))),
     // Without control characters, among which libc counts U+2028.
     category: random(3) === 0 ? null : randomText(random, 100).replace(/[\p{Cc}\u2028]/gu, '') || null,
-    topic: random(3) === 0 ? 'topic-of-RFC_8030' : null,
+    collapseKey: random(3) === 0 ? 'topic-of-RFC_8030' : null,
     tag: random(3) === 0 ? `t${randomText(random, random(99))}` : null,
     presentation: random(3) === 0 ? randomPresentation(random) : null,
     appUrl: null,

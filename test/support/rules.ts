@@ -18,7 +18,7 @@ export interface Rule {
   category?: string;
   urgency?: string;
   ttl?: number;
-  topic?: string;
+  collapseKey?: string;
   template?: string;
   /** Two more SQL expressions. */
   digestKey?: string;
@@ -34,7 +34,7 @@ export async function watch(sql: Client, rule: Rule = {}): Promise<void> {
       ${rule.name ?? 'deal_rule'}, ${rule.table ?? 'public.deals'}::regclass,
       ${value('recipients', 'new.owner_id')}, ${value('title', `'Deal'`)}, ${rule.body ?? null}, ${rule.url ?? null},
       ${rule.params ?? null}, ${value('events', ['insert'])}, ${rule.columns ?? null}, ${rule.condition ?? null},
-      ${rule.category ?? null}, ${rule.urgency ?? null}, ${rule.ttl ?? null}, ${rule.topic ?? null}, ${rule.key ?? null},
+      ${rule.category ?? null}, ${rule.urgency ?? null}, ${rule.ttl ?? null}, ${rule.collapseKey ?? null}, ${rule.key ?? null},
       p_template => ${rule.template ?? null}, p_digest_key => ${rule.digestKey ?? null},
       p_presentation => ${rule.presentation ?? null}
     )`;

@@ -64,7 +64,7 @@ export async function playMarketDay(
 
     // What pg_cron does every minute.
     const [tended] = await sql<{ fired: number }[]>`
-      select (push.tend_alerts(p_now => ${now}) ->> 'fired')::integer as fired`;
+      select (push.tick_alerts(p_now => ${now}) ->> 'fired')::integer as fired`;
     const tendedAt = Date.now();
     if (tended?.fired === 0) continue;
     for (const story of stories) {

@@ -42,7 +42,7 @@ export async function actAlerts(stack: Stack, narrator: Narrator): Promise<void>
           'DAX', ${dates.before}, ${open}, ${high}, ${low}, ${close}, 'Europe/Berlin', ${dates.evening}
         )`;
       check((await yesterdayHigh(t)) === undefined, 'in the evening it is not "yesterday" yet');
-      await t`select push.tend_alerts(p_now => ${dates.midnight})`;
+      await t`select push.tick_alerts(p_now => ${dates.midnight})`;
       check((await yesterdayHigh(t)) === high, `from midnight in Frankfurt on, yesterday_high is ${high}`);
     });
 

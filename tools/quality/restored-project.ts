@@ -121,7 +121,7 @@ export async function problemsOf(
     const claimed = await claim(sql, 100);
     if (claimed.length === 0 || claimed.length !== waiting?.n)
       problems.push(`${waiting?.n} deliveries wait, and ${claimed.length} are handed out.`);
-    await sql`select push.tick(), push.clean(), push.tend_alerts(), push.ring_for_quotes()`;
+    await sql`select push.tick(), push.clean(), push.tick_alerts(), push.ring_for_quotes()`;
     const reasons = await sql<{ code: string; message: string }[]>`
       select code, message from jsonb_to_recordset(public.push_health() -> 'reasons') as r (code text, message text)`;
     // pg_cron runs nothing here.

@@ -238,6 +238,7 @@ export type Database = {
           audience_topic: string | null;
           body: string | null;
           category: string | null;
+          collapse_key: string | null;
           created_at: string;
           digest_id: string | null;
           digest_key: string | null;
@@ -256,7 +257,6 @@ export type Database = {
           tag: string | null;
           template: string | null;
           title: string;
-          topic: string | null;
           ttl: number | null;
           urgency: string;
           url: string | null;
@@ -267,6 +267,7 @@ export type Database = {
           audience_topic?: string | null;
           body?: string | null;
           category?: string | null;
+          collapse_key?: string | null;
           created_at?: string;
           digest_id?: string | null;
           digest_key?: string | null;
@@ -285,7 +286,6 @@ export type Database = {
           tag?: string | null;
           template?: string | null;
           title?: string;
-          topic?: string | null;
           ttl?: number | null;
           urgency?: string;
           url?: string | null;
@@ -295,6 +295,7 @@ export type Database = {
           audience_topic?: string | null;
           body?: string | null;
           category?: string | null;
+          collapse_key?: string | null;
           created_at?: string;
           digest_id?: string | null;
           digest_key?: string | null;
@@ -313,7 +314,6 @@ export type Database = {
           tag?: string | null;
           template?: string | null;
           title?: string;
-          topic?: string | null;
           ttl?: number | null;
           urgency?: string;
           url?: string | null;
@@ -648,6 +648,7 @@ export type Database = {
         Args: {
           p_body?: string;
           p_category?: string;
+          p_collapse_key?: string;
           p_digest_key?: string;
           p_expires_at?: string;
           p_idempotency_key?: string;
@@ -657,7 +658,6 @@ export type Database = {
           p_tag?: string;
           p_template?: string;
           p_title?: string;
-          p_topic?: string;
           p_ttl?: number;
           p_urgency?: string;
           p_url?: string;
@@ -670,6 +670,7 @@ export type Database = {
           p_audience_topic: string;
           p_body?: string;
           p_category?: string;
+          p_collapse_key?: string;
           p_digest_key?: string;
           p_expires_at?: string;
           p_idempotency_key?: string;
@@ -679,7 +680,6 @@ export type Database = {
           p_tag?: string;
           p_template?: string;
           p_title?: string;
-          p_topic?: string;
           p_ttl?: number;
           p_urgency?: string;
           p_url?: string;

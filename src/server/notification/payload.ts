@@ -52,7 +52,7 @@ export interface NotificationContent {
   url: string | null;
   params: Record<string, unknown>;
   category: string | null;
-  topic: string | null;
+  collapseKey: string | null;
   tag: string | null;
   presentation: Presentation | null;
   /** The app's origin, which makes paths whole URLs; null leaves them. */
@@ -67,10 +67,10 @@ export interface NotificationContent {
  */
 export function deviceTag({
   tag,
-  topic,
+  collapseKey,
   notificationId,
-}: Pick<NotificationContent, 'tag' | 'topic' | 'notificationId'>): string {
-  return tag ?? topic ?? notificationId;
+}: Pick<NotificationContent, 'tag' | 'collapseKey' | 'notificationId'>): string {
+  return tag ?? collapseKey ?? notificationId;
 }
 
 /** A message that is ready but for its receipt token (ASCII), which each delivery has of its own. */
@@ -174,7 +174,13 @@ function absolute(url: string, appUrl: string | null): string {
 }
 
 /** The presentation in the names of Declarative Web Push (https://w3c.github.io/push-api/#declarative-push-message). */
-function members({ presentation, url, topic, tag, appUrl }: NotificationContent): Record<string, unknown> {
+function members({
+  presentation,
+  url,
+  collapseKey,
+  tag,
+  appUrl,
+}: NotificationContent): Record<string, unknown> {
   const {
     actions,
     renotify,
@@ -198,6 +204,6 @@ function members({ presentation, url, topic, tag, appUrl }: NotificationContent)
           })),
         }),
     // Without a tag of the app's, only a repeat of the same message would ring.
-    ...(renotify === undefined || (tag ?? topic) === null ? {} : { renotify }),
+    ...(renotify === undefined || (tag ?? collapseKey) === null ? {} : { renotify }),
   };
 }

@@ -33,7 +33,7 @@ function isSame(one: NotificationContent, other: NotificationContent): boolean {
     one.body === other.body &&
     one.url === other.url &&
     one.category === other.category &&
-    one.topic === other.topic &&
+    one.collapseKey === other.collapseKey &&
     one.tag === other.tag &&
     one.appUrl === other.appUrl &&
     JSON.stringify(one.params) === JSON.stringify(other.params) &&

@@ -115,8 +115,8 @@ comment on function push.take_device(public.push_subscriptions, uuid) is
   'Takes a device that is registered under another row (than p_keep) from there, or refuses that; true when that was its user''s own. '
   'The caller holds the lock of the device.';
 
-create trigger push_subscriptions_turns
+create trigger push_subscriptions_serialize
 before insert or delete or update of channel, endpoint, p256dh, auth, vapid_key, fcm_token, device_type, user_agent, device_name, user_id,
   expires_at
 on public.push_subscriptions
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();

@@ -95,7 +95,7 @@ for each row execute function push.explain_constraints();
 create trigger hosts_keep_all before truncate on push.hosts
 for each statement execute function push.keep_rows();
 
-create function push.follow_alarms()
+create function push.end_host_alarms()
 returns trigger
 language plpgsql
 set search_path = ''
@@ -106,10 +106,10 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
+comment on function push.end_host_alarms() is 'Ends the alarms of a push service that is gone or renamed.';
 
-create trigger hosts_follow_alarms after delete or update of origin on push.hosts
-for each row execute function push.follow_alarms();
+create trigger hosts_end_alarms after delete or update of origin on push.hosts
+for each row execute function push.end_host_alarms();
 
 create function push.host_of(p_endpoint text)
 returns text

@@ -112,13 +112,9 @@ begin
   if coalesce(btrim(new.title), '') = '' then
     perform push.refuse(400, 'title_missing', format('The title of %s is empty.', v_name), 'Give a title that is not empty.');
   end if;
-  if new.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if new.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  perform push.refuse_category(new.category);
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', new.urgency, 'ttl', new.ttl, 'category', new.category
+  )));
   if jsonb_typeof(new.sample) <> 'object' then
     perform push.refuse(400, 'template_sample_malformed', format('The sample of %s is not a JSON object.', v_name),
       'Give example params, such as {"name": "Anna"}.');

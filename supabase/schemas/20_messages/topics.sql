@@ -1,7 +1,6 @@
 -- Topics, the audiences that users join and leave by themselves.
 --
--- Not to be confused with the Topic header of RFC 8030, by which a push service replaces a waiting message: that one is
--- push_notifications.topic; whom a message is for is push_notifications.audience_topic.
+-- The Topic header of RFC 8030, by which a push service replaces a waiting message, is push_notifications.collapse_key.
 
 alter table push.settings
   add column max_topics_per_user integer not null default 100,
@@ -40,7 +39,7 @@ create table public.push_topic_members (
   constraint push_topic_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
 comment on table public.push_topic_members is 'Who is in which topic. A user inserts a row to join and deletes it to leave.';
-comment on column public.push_topic_members.topic is 'The key of the topic (an audience, not the Topic header of RFC 8030).';
+comment on column public.push_topic_members.topic is 'The key of the topic.';
 comment on column public.push_topic_members.created_at is
   'When the user joined. A user who joins while a message is on its way to the topic may read it, but is not notified of it.';
 
@@ -69,7 +68,7 @@ begin
   if not exists (select from public.push_topics as t where t.key = new.topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  -- Counted one statement after the other: push.take_turns(). Joining again changes nothing: the primary key answers that.
+  -- Counted one statement after the other: push.serialize_user_writes(). Joining again changes nothing: the primary key answers that.
   if exists (select from public.push_topic_members as m where m.topic = new.topic and m.user_id = new.user_id) then
     return new;
   end if;
@@ -86,9 +85,9 @@ create trigger push_topic_members_check
 before insert on public.push_topic_members
 for each row execute function push.check_topic_member();
 
-create trigger push_topic_members_turns
+create trigger push_topic_members_serialize
 before insert or update or delete on public.push_topic_members
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_topic_members enable row level security;
 

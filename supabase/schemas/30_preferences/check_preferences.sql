@@ -247,10 +247,10 @@ after update of user_id on public.push_subscriptions
 for each row when (old.user_id is distinct from new.user_id)
 execute function push.forget_device_preferences();
 
-create trigger push_preferences_turns
+create trigger push_preferences_serialize
 before insert or update or delete on public.push_preferences
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
-create trigger push_device_preferences_turns
+create trigger push_device_preferences_serialize
 before insert or update or delete on public.push_device_preferences
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();

@@ -17,15 +17,26 @@ comment on function push.category_of(text) is
 create type push.verdict as (state text, due_at timestamptz, finished_at timestamptz, code text);
 comment on type push.verdict is 'What becomes of a delivery instead of being sent, when (null: as it was), and why: push.deliveries.last_code.';
 
+-- Wherever deliveries are made or claimed, one is looked up here by its key, and only what is found is judged: users without
+-- preferences who are not banned cost no judgement.
+create view push.judged_devices
+with (security_invoker = true)
+as
+select s.id as subscription_id, p as preferences, o as device_preferences, u.banned_until, u.deleted_at
+from public.push_subscriptions as s
+left join public.push_preferences as p on p.user_id = s.user_id
+left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
+where p.user_id is not null or o.user_id is not null or u.id is not null;
+comment on view push.judged_devices is
+  'Devices for which messages have to be judged, by what: preferences of their user or of their own, a ban, a soft deletion.';
+
 create function push.judge(
-  p_user public.push_preferences,
-  p_device public.push_device_preferences,
+  p_device push.judged_devices,
   p_category text,
   p_urgency text,
   p_expires_at timestamptz,
-  p_at timestamptz,
-  p_banned_until timestamptz default null,
-  p_deleted_at timestamptz default null
+  p_at timestamptz
 )
 returns push.verdict
 language plpgsql
@@ -33,35 +44,37 @@ stable
 set search_path = ''
 as $$
 declare
+  v_user public.push_preferences := p_device.preferences;
+  v_own public.push_device_preferences := p_device.device_preferences;
   v_until timestamptz;
   v_category public.push_categories;
   v_pass text[];
 begin
   -- A user who may not sign in gets no push, and not all of them at once when a ban ends: the messages are in the inbox.
-  if p_deleted_at is not null then
+  if p_device.deleted_at is not null then
     return row('suppressed', null, p_at, 'user_deleted')::push.verdict;
   end if;
-  if p_banned_until > p_at then
+  if p_device.banned_until > p_at then
     return row('suppressed', null, p_at, 'user_banned')::push.verdict;
   end if;
-  if not coalesce(p_device.enabled, p_user.enabled, true) then
-    return row('suppressed', null, p_at, case when p_device.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
+  if not coalesce(v_own.enabled, v_user.enabled, true) then
+    return row('suppressed', null, p_at, case when v_own.enabled is null then 'disabled' else 'device_disabled' end)::push.verdict;
   end if;
   -- A category that the user muted stays muted, even if the project marks it as critical.
   if exists (
-    select from unnest(coalesce(p_device.muted_categories, p_user.muted_categories)) as m (key)
+    select from unnest(coalesce(v_own.muted_categories, v_user.muted_categories)) as m (key)
     where p_category = m.key or starts_with(p_category, m.key || ':')
   ) then
-    return row('suppressed', null, p_at, case when p_device.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
+    return row('suppressed', null, p_at, case when v_own.muted_categories is null then 'muted' else 'device_muted' end)::push.verdict;
   end if;
 
-  p_user.timezone := coalesce(p_device.timezone, p_user.timezone);
-  if p_device.quiet_from is not null or p_device.quiet_by_weekday is not null then
-    p_user.quiet_from := p_device.quiet_from;
-    p_user.quiet_until := p_device.quiet_until;
-    p_user.quiet_by_weekday := p_device.quiet_by_weekday;
+  v_user.timezone := coalesce(v_own.timezone, v_user.timezone);
+  if v_own.quiet_from is not null or v_own.quiet_by_weekday is not null then
+    v_user.quiet_from := v_own.quiet_from;
+    v_user.quiet_until := v_own.quiet_until;
+    v_user.quiet_by_weekday := v_own.quiet_by_weekday;
   end if;
-  v_until := push.quiet_until(p_user, p_at);
+  v_until := push.quiet_until(v_user, p_at);
   if v_until is null then
     return null;
   end if;
@@ -80,7 +93,6 @@ begin
   return row('queued', v_until, null, 'quiet_hours')::push.verdict;
 end;
 $$;
-comment on function push.judge(
-  public.push_preferences, public.push_device_preferences, text, text, timestamptz, timestamptz, timestamptz, timestamptz
-) is 'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
+comment on function push.judge(push.judged_devices, text, text, timestamptz, timestamptz) is
+  'What preferences, a ban (auth.users.banned_until) or a soft deletion (deleted_at) make of a message of this category and urgency to one '
   'device at this moment; null: it may ring.';

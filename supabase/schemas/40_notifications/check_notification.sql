@@ -61,7 +61,7 @@ begin
     and new.urgency in ('very-low', 'low', 'normal', 'high')
     and jsonb_typeof(new.params) = 'object'
     and (new.ttl is null or new.ttl between 0 and 2419200)
-    and (new.topic is null or new.topic ~ '^[A-Za-z0-9_-]{1,32}$')
+    and (new.collapse_key is null or new.collapse_key ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
     and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
     and new.presentation is null
@@ -73,7 +73,7 @@ begin
     -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
     -- at most, and a character of such a url stays one byte.
     and octet_length(v_params) + octet_length(coalesce(new.url, ''))
-      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.topic, ''))) <= 3300
+      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.collapse_key, ''))) <= 3300
     and octet_length(coalesce(new.url, '')) <= 2048
     and new.expires_at > new.send_at
   ) is not true then
@@ -86,11 +86,11 @@ comment on function push.check_notification() is
   'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
 
 create trigger push_notifications_check
-before insert or update of title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key,
+before insert or update of title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key,
   digest_key, user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
 
-create trigger push_notifications_turns
+create trigger push_notifications_serialize
 before update of read_at on public.push_notifications
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();

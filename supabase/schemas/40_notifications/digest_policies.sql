@@ -76,14 +76,14 @@ create table push.digest_windows (
   policy text not null,
   open boolean not null default true,
   closes_at timestamptz not null,
-  slept boolean not null default false,
+  deferred boolean not null default false,
   constraint digest_windows_pkey primary key (digest_id),
   constraint digest_windows_digest_id_fkey foreign key (digest_id) references push.digests (id) on delete cascade
 );
 comment on table push.digest_windows is 'The digests that are not closed yet, and when they will be.';
 comment on column push.digest_windows.open is 'Whether messages join it. False from its end on, though the summary may still have to be made.';
 comment on column push.digest_windows.closes_at is 'When the summary is due; moved when it could not be made.';
-comment on column push.digest_windows.slept is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
+comment on column push.digest_windows.deferred is 'Whether its end was moved to that of its user''s quiet hours: such digests of one key have one summary.';
 
 create unique index digest_windows_open_key on push.digest_windows (user_id, digest_key) where open;
 create index digest_windows_closing_idx on push.digest_windows (closes_at, digest_id);
@@ -97,7 +97,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_digest_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_digest_key) > 90 then
+  if not push.is_digest_key(p_digest_key) then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals:42.');
   end if;

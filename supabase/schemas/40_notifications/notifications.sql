@@ -12,7 +12,7 @@ create table public.push_notifications (
   category text,
   urgency text not null default '',
   ttl integer,
-  topic text,
+  collapse_key text,
   tag text,
   send_at timestamptz not null default now(),
   expires_at timestamptz,
@@ -36,7 +36,7 @@ create table public.push_notifications (
   constraint push_notifications_audience check (num_nonnulls(user_id, audience_topic) = 1),
   constraint push_notifications_urgency check (urgency in ('very-low', 'low', 'normal', 'high')),
   constraint push_notifications_ttl check (ttl between 0 and 2419200),
-  constraint push_notifications_topic check (topic ~ '^[A-Za-z0-9_-]{1,32}$'),
+  constraint push_notifications_collapse_key check (collapse_key ~ '^[A-Za-z0-9_-]{1,32}$'),
   constraint push_notifications_tag check (octet_length(tag) between 1 and 100),
   constraint push_notifications_title check (octet_length(title) <= 1000),
   constraint push_notifications_body check (octet_length(body) <= 8000),
@@ -52,7 +52,7 @@ create table public.push_notifications (
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
 comment on column public.push_notifications.user_id is 'Whom it is for; null when it is for a topic.';
 comment on column public.push_notifications.audience_topic is
-  'The topic whose members it is for (push_topics.key); null when it is for one user. Not the RFC 8030 header, which is `topic`.';
+  'The topic whose members it is for (push_topics.key); null when it is for one user.';
 comment on column public.push_notifications.send_at is 'When it becomes due; now, unless given.';
 comment on column public.push_notifications.title is 'At most 1000 bytes. Shortened on its way to a device where the message would not fit.';
 comment on column public.push_notifications.body is 'At most 8000 bytes. Shortened on its way to a device, before the title is; here it stays whole.';
@@ -61,11 +61,11 @@ comment on column public.push_notifications.params is
   'Values that travel with the message; the device gets them as `data`. A number that JavaScript would round is kept as a string of its digits.';
 comment on column public.push_notifications.category is 'What a user can mute, hierarchical: alerts, alerts:DAX.';
 comment on column public.push_notifications.ttl is 'Seconds a push service keeps the message for a device that is away (RFC 8030).';
-comment on column public.push_notifications.topic is
-  'The Topic header of RFC 8030: a later message of the same topic replaces one that waits at the push service. Never made of anything else: '
-  'of a device that is away FCM keeps four topics and loses the rest. Not an audience.';
+comment on column public.push_notifications.collapse_key is
+  'A later message of the same key replaces one that waits at the push service: the Topic header of RFC 8030, the collapse key of FCM. Never made of anything else: '
+  'of a device that is away FCM keeps four keys and loses the rest.';
 comment on column public.push_notifications.tag is
-  'Notifications of the same tag replace each other on the device. Without tag and topic, only repeats of the same message do.';
+  'Notifications of the same tag replace each other on the device. Without tag and collapse key, only repeats of the same message do.';
 comment on column public.push_notifications.read_at is
   'When its user read it. Of a topic''s message it stays null: that is kept per member (push_reads).';
 comment on column public.push_notifications.inbox is

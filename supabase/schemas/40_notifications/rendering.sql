@@ -41,6 +41,24 @@ $$;
 comment on function push.payload_bytes(text, text, text, jsonb, text, text, jsonb) is
   'Bytes of the message that a device gets, once body and title were shortened as far as they may be.';
 
+create function push.message_of(p_notification public.push_notifications)
+returns push.message
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return row(
+    p_notification.title, p_notification.body, p_notification.url,
+    -- What is missing here was set to null on purpose, and is refused as what it is not.
+    coalesce(p_notification.params, 'null'), p_notification.category, coalesce(p_notification.urgency, ''), p_notification.ttl,
+    p_notification.collapse_key, p_notification.tag, p_notification.template, p_notification.presentation, p_notification.digest_key,
+    p_notification.send_at, p_notification.expires_at, p_notification.idempotency_key
+  )::push.message;
+end;
+$$;
+comment on function push.message_of(public.push_notifications) is 'What a notification says.';
+
 create function push.refuse_notification(p_notification public.push_notifications)
 returns void
 language plpgsql
@@ -48,7 +66,6 @@ set search_path = ''
 as $$
 declare
   v_bytes integer;
-  v_fault text;
 begin
   if num_nonnulls(p_notification.user_id, p_notification.audience_topic) <> 1 then
     perform push.refuse(400, 'audience_missing', 'A notification goes to one user or to one topic.',
@@ -57,45 +74,10 @@ begin
   if coalesce(btrim(p_notification.title), '') = '' then
     perform push.refuse(400, 'title_missing', 'A notification needs a title.', 'Give a title that is not empty.');
   end if;
-  if p_notification.urgency is null or p_notification.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_notification.ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  if p_notification.topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
-  end if;
-  -- Anything but a path of the app or https (javascript:, data:, //other.host) has no business behind a click.
-  if not push.is_link(p_notification.url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if octet_length(p_notification.tag) not between 1 and 100 then
-    perform push.refuse(400, 'tag_malformed', 'A tag must have 1 to 100 bytes.', 'Shorten it, use a hash of it, or leave it out.');
-  end if;
-  perform push.refuse_category(p_notification.category);
-  if octet_length(p_notification.idempotency_key) > 200 then
-    perform push.refuse(400, 'idempotency_key_too_long', 'An idempotency key can have at most 200 bytes.', 'Shorten it, or use a hash of it.');
-  end if;
-  if jsonb_typeof(p_notification.params) is distinct from 'object' then
-    perform push.refuse(400, 'params_malformed', 'params must be a JSON object.', 'Give an object, or {} if there are no params.');
-  end if;
-  -- Text is shortened on its way, so these two are limits of the inbox; data is never cut.
-  if octet_length(p_notification.title) > 1000 or octet_length(p_notification.body) > 8000 then
-    perform push.refuse(413, 'text_too_large',
-      format('The title has %s bytes and the body %s. The limits are 1000 and 8000.',
-        octet_length(p_notification.title), coalesce(octet_length(p_notification.body), 0)),
-      'Shorten the text. A device shows only a few hundred bytes.');
-  end if;
-  v_fault := push.presentation_fault(p_notification.presentation);
-  if v_fault is not null then
-    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Use icon, badge, image, actions [{action, title, icon, url}], require_interaction, silent, vibrate, renotify, app_badge, sound, channel, '
-      'thread and interruption_level.');
-  end if;
+  perform push.check_message(push.message_of(p_notification));
   v_bytes := push.payload_bytes(
     p_notification.title, p_notification.body, p_notification.url, p_notification.params, p_notification.category,
-    coalesce(p_notification.tag, p_notification.topic), p_notification.presentation
+    coalesce(p_notification.tag, p_notification.collapse_key), p_notification.presentation
   );
   if v_bytes > 3993 then
     perform push.refuse(413, 'notification_too_large',
@@ -104,9 +86,6 @@ begin
         coalesce(octet_length(p_notification.category), 0), coalesce(octet_length(p_notification.tag), 0),
         coalesce(octet_length(p_notification.presentation::text), 0)),
       'Shorten params: send an id, and let the device load the rest.');
-  end if;
-  if p_notification.expires_at <= p_notification.send_at then
-    perform push.refuse(400, 'expires_before_sent', 'expires_at must be after send_at.', 'Correct expires_at or leave it out.');
   end if;
 end;
 $$;
@@ -167,11 +146,15 @@ stable
 set search_path = ''
 as $$
 declare
-  v_template public.push_templates := push.find_template(p_notification.template, p_locale);
+  v_template public.push_templates;
   v_new public.push_notifications;
   v_translation public.push_templates;
   v_other public.push_notifications;
 begin
+  if p_notification.template is null then
+    return p_notification;
+  end if;
+  v_template := push.find_template(p_notification.template, p_locale);
   -- Params travel uncut, so what is larger is refused in the end. Not after rendering it: that takes minutes for a long
   -- list, and a row that a user has written would hold up the tick that reminds of it.
   if octet_length(p_notification.params::text) > 3993 then
@@ -198,7 +181,7 @@ begin
 end;
 $$;
 comment on function push.fill_from_template(public.push_notifications, text) is
-  'A notification with what its template says, in this locale, for what it does not say itself; for a topic, in the other locales too.';
+  'A notification with what its template, if it has one, says in this locale, for what it does not say itself; for a topic, in the other locales too.';
 
 create function push.text_for(p_localized jsonb, p_locale text)
 returns jsonb

@@ -47,7 +47,7 @@ begin
   with due as (
     -- Digests of one user and key that ended in quiet hours share the summary of the last one.
     select d.id, first_value(d.id) over (
-      partition by d.user_id, d.digest_key, case when not w.slept then d.id end order by d.opened_at desc, d.id
+      partition by d.user_id, d.digest_key, case when not w.deferred then d.id end order by d.opened_at desc, d.id
     ) as last_id
     from push.digests as d
     join push.digest_windows as w on w.digest_id = d.id
@@ -109,7 +109,7 @@ $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is
   'Makes the summaries of these digests, whose rows the caller holds for update; with p_plain without their templates.';
 
-create function push.let_digests_sleep(p_limit integer, p_now timestamptz)
+create function push.defer_digests(p_limit integer, p_now timestamptz)
 returns void
 language sql
 set search_path = ''
@@ -129,9 +129,9 @@ as $$
     limit p_limit
     for update of w skip locked
   )
-  update push.digest_windows as w set closes_at = due.until, slept = true from due where w.digest_id = due.digest_id;
+  update push.digest_windows as w set closes_at = due.until, deferred = true from due where w.digest_id = due.digest_id;
 $$;
-comment on function push.let_digests_sleep(integer, timestamptz) is
+comment on function push.defer_digests(integer, timestamptz) is
   'Moves the end of due digests to the end of their users'' quiet hours, unless something in them may ring all the same.';
 
 create function push.shorten_digests(p_now timestamptz)
@@ -142,7 +142,7 @@ as $$
   -- Opened after now, by a clock that was set back since: from now on they last as long as any.
   update push.digest_windows as w set closes_at = p_now + p.window_length
   from push.digests as d, push.digest_policies as p
-  where d.id = w.digest_id and p.key = w.policy and not w.slept
+  where d.id = w.digest_id and p.key = w.policy and not w.deferred
     and d.opened_at > p_now + interval '1 minute' and w.closes_at > p_now + p.window_length;
 $$;
 comment on function push.shorten_digests(timestamptz) is 'Has no digest stay open for longer than its window because the clock was set back.';
@@ -159,7 +159,7 @@ declare
   v_digest record;
   v_locked integer := 0;
 begin
-  perform push.let_digests_sleep(p_limit, p_now);
+  perform push.defer_digests(p_limit, p_now);
   v_ids := array(
     select d.id from push.digest_windows as w
     join push.digests as d on d.id = w.digest_id

@@ -18,7 +18,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if p_key is null or p_key !~ '^[^[:space:]:]+(:[^[:space:]:]+)*$' or octet_length(p_key) > 90 then
+  if push.is_digest_key(p_key) is not true then
     perform push.refuse(400, 'digest_key_malformed', 'A digest key must have 1 to 90 bytes, no spaces, and colons between its parts.',
       'Use a key such as deals.');
   end if;
@@ -36,9 +36,7 @@ begin
     perform push.refuse(400, 'digest_texts_malformed', 'A title must have 1 to 1000 bytes, a body at most 8000, and a template''s key 1 to 100.',
       'Correct the text.');
   end if;
-  if p_url !~ '^(/([^/].*)?|https://[^/].*)$' or p_url ~ '[[:cntrl:][:space:]\\]' or octet_length(p_url) > 2048 then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with /, or an https URL, of at most 2048 bytes.', 'Correct the url.');
-  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('url', p_url)));
   if p_more_text !~ '^[^%]*%s[^%]*$' or octet_length(p_more_text) > 200 then
     perform push.refuse(400, 'digest_more_text_malformed', 'p_more_text must contain %s once, for the number, no other %, and at most 200 bytes.',
       'Use something like: and %s more');

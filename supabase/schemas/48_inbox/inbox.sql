@@ -27,9 +27,9 @@ comment on column public.push_reads.read_at is 'Null: marked as unread.';
 create index push_reads_notification_id_idx on public.push_reads (notification_id);
 create index push_reads_unread_idx on public.push_reads (user_id) where read_at is null;
 
-create trigger push_reads_turns
+create trigger push_reads_serialize
 before insert or update or delete on public.push_reads
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 alter table public.push_reads enable row level security;
 

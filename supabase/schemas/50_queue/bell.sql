@@ -141,6 +141,24 @@ $$;
 comment on function push.call_for_backlog(timestamptz) is
   'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
 
+create function push.ring_for_work(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not push.has_work(p_now) then
+    return false;
+  elsif exists (select from push.dispatchers as w where w.lease_until > p_now) then
+    perform push.call_for_backlog(p_now);
+    return false;
+  end if;
+  return push.ring(p_now) is not null;
+end;
+$$;
+comment on function push.ring_for_work(timestamptz) is
+  'Calls a dispatcher when there is work and none is live, or one more when those have too much; true when the first was called.';
+
 create function push.wake(p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql

@@ -197,3 +197,14 @@ comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[
   'needs no witness (p_certain) counts alone.';
 comment on function push.slow_host(text, timestamptz) is
   'Halves what may be under way at a push service that throttles several users at once.';
+
+create function push.end_host_pauses_to_come(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- A pause that began after now began before the clock was set back.
+  update push.hosts as h set paused_at = p_now, probe_at = p_now
+  where h.paused_at > p_now + interval '1 minute';
+$$;
+comment on function push.end_host_pauses_to_come(timestamptz) is 'Has pauses of push services count from now that began by a clock that was set back since.';

@@ -60,7 +60,7 @@ begin
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
   -- A second, longer look only where what may not go may hide what may.

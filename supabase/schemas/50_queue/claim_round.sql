@@ -158,12 +158,7 @@ begin
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         else (
-          select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
+          select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
         )
       end offset 0
     ) as v (verdict)
@@ -172,7 +167,7 @@ begin
     )
     returning d.id, d.attempts, d.expires_at, d.state,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.topic, n.tag, n.ttl, n.presentation,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
   ), handed as (
@@ -197,7 +192,7 @@ begin
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
           c.params, c.category, c.urgency,
-          c.topic, c.tag,
+          c.collapse_key, c.tag,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),

@@ -39,3 +39,20 @@ comment on column push.dispatchers.called_in is 'The transaction that called it:
 
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
+
+create function push.end_dispatchers(p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.dispatchers as w
+  where w.id in (
+    select l.id from push.dispatchers as l
+    -- Leases that end later than any can were made before the clock was set back.
+    where l.lease_until <= p_now or l.lease_until > p_now + (
+      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+    )
+    for update skip locked
+  );
+$$;
+comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers whose lease is over.';

@@ -1,35 +1,58 @@
--- How far messages to topics have been expanded, and what became of their deliveries.
+-- Expansions, messages to more recipients than one transaction should serve: how far each has got, and what became of it.
 
 alter table push.settings
   add column expansion_chunk integer not null default 1000,
-  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000);
-comment on column push.settings.expansion_chunk is 'Members of a topic for whom deliveries are made in one transaction.';
+  add column notify_at_once integer not null default 10000,
+  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000),
+  add constraint settings_notify_at_once check (notify_at_once > 0);
+comment on column push.settings.expansion_chunk is 'Recipients of an expansion who are served in one transaction.';
+comment on column push.settings.notify_at_once is
+  'push.notify_many() notifies so many users in its own transaction. More are notified in chunks after the commit, as members of a topic are.';
 
 create table push.expansions (
-  notification_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  notification_id uuid,
+  message jsonb,
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
   started_at timestamptz not null default clock_timestamp(),
   worked_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
-  constraint expansions_pkey primary key (notification_id),
+  constraint expansions_pkey primary key (id),
+  constraint expansions_notification_id_key unique (notification_id),
+  constraint expansions_one_message check (num_nonnulls(notification_id, message) = 1),
   constraint expansions_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade
 );
 comment on table push.expansions is
-  'How far the message to a topic has got. Its row in push_notifications is the lock, held by the transaction that works on it.';
+  'How far a message to a topic, or one to the users of a list, has got. The lock, held by the transaction that works on it, is its row in '
+  'push_notifications, or for a list its row here.';
+comment on column push.expansions.notification_id is 'The message to a topic: its members get deliveries of it.';
+comment on column push.expansions.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
 comment on column push.expansions.next_id is
-  'Where the next chunk starts: at a member''s user id; once cancelled, at a subscription id among its deliveries.';
-comment on column push.expansions.members is 'Members walked so far.';
-comment on column push.expansions.deliveries is 'Deliveries made so far.';
+  'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
+comment on column push.expansions.members is 'Recipients served so far.';
+comment on column push.expansions.deliveries is 'Deliveries made so far; for a list, notifications.';
 comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
-comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that topics take turns.';
+comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that expansions take turns.';
 
-create index expansions_open_idx on push.expansions (worked_at, notification_id) where finished_at is null;
+create index expansions_open_idx on push.expansions (worked_at, id) where finished_at is null;
 
 alter table push.expansions enable row level security;
 create policy expansions_nobody on push.expansions for all to public using (false);
+
+create table push.expansion_recipients (
+  expansion_id uuid not null,
+  -- No foreign key: who is no user any more by then is left out.
+  user_id uuid not null,
+  constraint expansion_recipients_pkey primary key (expansion_id, user_id),
+  constraint expansion_recipients_expansion_id_fkey foreign key (expansion_id) references push.expansions (id) on delete cascade
+);
+comment on table push.expansion_recipients is 'The users of a list who are still to be notified.';
+
+alter table push.expansion_recipients enable row level security;
+create policy expansion_recipients_nobody on push.expansion_recipients for all to public using (false);
 
 -- Rows are only ever added: a counter that dispatchers updated would be a lock they queue for.
 create table push.delivery_counts (

@@ -12,12 +12,12 @@ create table push.pauses (
   resumed_at timestamptz,
   discard_before timestamptz,
   discarded bigint not null default 0,
-  settled_at timestamptz,
+  cleared_at timestamptz,
   constraint pauses_pkey primary key (id),
   constraint pauses_host_fkey foreign key (host) references push.hosts (origin) on update cascade on delete cascade,
   constraint pauses_scope check (category is null or host is null),
   constraint pauses_reason check (reason ~ '\S' and octet_length(reason) <= 500),
-  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and settled_at is null))
+  constraint pauses_resumed check (resumed_at is not null or (discard_before is null and cleared_at is null))
 );
 comment on table push.pauses is
   'What an operator has stopped, and had stopped: the whole project (neither category nor host), one category with all below it, or one '
@@ -25,7 +25,7 @@ comment on table push.pauses is
 comment on column push.pauses.discard_before is
   'Set by push.resume(): what became due before this moment is cancelled instead of sent.';
 comment on column push.pauses.discarded is 'Deliveries that were cancelled for that so far.';
-comment on column push.pauses.settled_at is 'When nothing was left to cancel; null while the pause lasts.';
+comment on column push.pauses.cleared_at is 'When nothing was left to cancel; null while the pause lasts.';
 
 create unique index pauses_in_force on push.pauses (coalesce(category, ''), coalesce(host, '')) where resumed_at is null;
 create index pauses_host_idx on push.pauses (host);
@@ -115,7 +115,7 @@ set search_path = ''
 as $$
 begin
   return case
-    when exists (select from push.pauses as p where p.settled_at is null and p.discard_before is not null) then array['%']
+    when exists (select from push.pauses as p where p.cleared_at is null and p.discard_before is not null) then array['%']
     else array(
       select k.key || l.suffix
       from push.pauses as p
@@ -139,7 +139,7 @@ as $$
 begin
   return (
     select p.id from push.pauses as p
-    where p.settled_at is null
+    where p.cleared_at is null
       and case
         -- A paused project or push service is not read at all; nothing of it needs to be looked at one by one.
         when p.resumed_at is null then p.category is not null
@@ -174,7 +174,7 @@ $$;
 comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
   'Whether push.pause_on() finds a pause for a delivery of this notification.';
 
-create function push.is_expansion_held(p_notification_id uuid, p_now timestamptz default clock_timestamp())
+create function push.is_expansion_held(p_expansion push.expansions, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 stable
@@ -183,12 +183,15 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
+  if p_expansion.message is not null then
+    return push.is_held(p_now) or push.is_category_paused(p_expansion.message ->> 'category');
+  end if;
   -- Taking back goes on: that is what many a pause is for.
   return exists (
     select from public.push_notifications as n
-    where n.id = p_notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
+    where n.id = p_expansion.notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
 end;
 $$;
-comment on function push.is_expansion_held(uuid, timestamptz) is
-  'Whether the members of a message to a topic are walked later: its project or its category is paused.';
+comment on function push.is_expansion_held(push.expansions, timestamptz) is
+  'Whether the recipients of an expansion are served later: its project or its category is paused.';

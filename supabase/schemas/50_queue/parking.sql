@@ -226,7 +226,7 @@ $$;
 comment on function push.return_parked(bigint, integer, timestamptz) is
   'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
 
-create function push.note_settled(p_now timestamptz)
+create function push.note_cleared_pauses(p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -235,8 +235,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 begin
-  update push.pauses as p set settled_at = p_now
-  where p.resumed_at is not null and p.settled_at is null
+  update push.pauses as p set cleared_at = p_now
+  where p.resumed_at is not null and p.cleared_at is null
     and not exists (
       select from push.deliveries as d
       where d.state = 'queued' and d.parked_by = p.id and d.parked_due_at < p.discard_before
@@ -254,9 +254,9 @@ begin
     );
 end;
 $$;
-comment on function push.note_settled(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
+comment on function push.note_cleared_pauses(timestamptz) is 'Notes which pauses that are over have nothing left to discard.';
 
-create function push.settle_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
+create function push.advance_pauses(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
 set search_path = ''
@@ -276,9 +276,9 @@ begin
   if v_ended is not null then
     perform push.return_parked(v_ended, p_limit, p_now);
   end if;
-  perform push.note_settled(p_now);
+  perform push.note_cleared_pauses(p_now);
 end;
 $$;
-comment on function push.settle_pauses(integer, timestamptz) is
+comment on function push.advance_pauses(integer, timestamptz) is
   'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
   'ends.';

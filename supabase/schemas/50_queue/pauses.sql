@@ -55,7 +55,7 @@ set search_path = ''
 as $$
   select coalesce(jsonb_agg(push.describe_pause(p, p_now) order by p.id), '[]')
   from push.pauses as p
-  where p.settled_at is null or p.id = (select push.pause_to_return());
+  where p.cleared_at is null or p.id = (select push.pause_to_return());
 $$;
 comment on function push.pause_health(timestamptz) is 'Pauses that last, and those whose end is still being worked on.';
 
@@ -106,7 +106,8 @@ declare
   v_id uuid;
 begin
   for v_id in
-    select e.notification_id from push.expansions as e where e.finished_at is null and e.started_at < p_before
+    select e.notification_id from push.expansions as e
+    where e.finished_at is null and e.started_at < p_before and e.notification_id is not null
   loop
     -- The one lock of an expansion.
     perform from public.push_notifications as n
@@ -118,10 +119,17 @@ begin
       update public.push_notifications as n set status = 'queued' where n.id = v_id;
     end if;
   end loop;
+  -- Notifications of a list are still made, for inboxes, and expired at once.
+  update push.expansions as e
+  set message = e.message || jsonb_build_object('expires_at', p_now)
+  where e.message is not null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+    and (
+      p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
+    );
 end;
 $$;
 comment on function push.end_expansions(text, timestamptz, timestamptz) is
-  'Walks the members of older messages to topics no further: of those, the devices that were not reached yet are not. Their inboxes have it.';
+  'Pushes older messages to topics and lists no further: devices that were not reached yet are not. Inboxes have them.';
 
 create function push.resume(
   p_discard_older_than interval default null,
@@ -144,7 +152,7 @@ begin
   update push.pauses as p
   set resumed_at = p_now,
       discard_before = p_now - p_discard_older_than,
-      settled_at = case when p_discard_older_than is null then p_now end
+      cleared_at = case when p_discard_older_than is null then p_now end
   where p.resumed_at is null and p.category is not distinct from p_category and p.host is not distinct from p_host
   returning p.* into v_pause;
   if not found then
@@ -157,7 +165,7 @@ begin
   if p_discard_older_than is not null and p_host is null then
     perform push.end_expansions(p_category, v_pause.discard_before, p_now);
   end if;
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   if push.has_work(p_now) then
     perform push.wake(p_now);
   end if;
@@ -197,7 +205,7 @@ begin
     perform push.refuse(409, 'already_paused', 'Already paused.',
       'push_health() shows since when and why. push.resume() ends the pause.');
   end if;
-  perform push.settle_pauses(p_now => p_now);
+  perform push.advance_pauses(p_now => p_now);
   return push.describe_pause(v_pause, p_now);
 end;
 $$;

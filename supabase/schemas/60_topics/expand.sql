@@ -1,8 +1,8 @@
--- Messages to a topic, expanded in chunks outside the transaction that wrote them.
+-- Expansions: messages to many recipients, served in chunks outside the transaction that wrote them.
 --
--- A message to a topic is one row. Dispatchers that find little to send, and the tick, then walk its members by
--- user id, a chunk per transaction: where the next one starts is written with the deliveries of the one before, so a
--- crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million members
+-- A message to a topic is one row; so is one to a long list of users. Dispatchers that find little to send, and the tick,
+-- then walk the recipients by user id, a chunk per transaction: where the next one starts is written with what the one before
+-- has made, so a crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million
 -- is never a million rows in the queue in front of the messages of other users.
 
 create function push.begin_expansion()
@@ -14,9 +14,7 @@ set search_path = ''
 as $$
 begin
   insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
-  if not push.is_expansion_held(new.id) then
-    perform push.wake();
-  end if;
+  perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
   return null;
 end;
 $$;
@@ -32,99 +30,110 @@ after update of status on public.push_notifications
 for each row when (new.status = 'expanding' and old.status = 'scheduled')
 execute function push.begin_expansion();
 
-create function push.expand_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
+create function push.next_recipients(p_expansion push.expansions, p_limit integer)
+returns table (user_id uuid, place bigint, is_served boolean)
+language plpgsql
+stable
+set search_path = ''
+-- A range of an index, however short the planner believes the table to be.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+begin
+  if p_expansion.message is not null then
+    return query select r.user_id, row_number() over (order by r.user_id), true
+    from push.expansion_recipients as r
+    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
+    order by r.user_id
+    limit p_limit;
+    return;
+  end if;
+  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
+  from public.push_topic_members as m
+  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
+    and m.user_id >= p_expansion.next_id
+  order by m.user_id
+  limit p_limit;
+end;
+$$;
+comment on function push.next_recipients(push.expansions, integer) is
+  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
+
+create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_deliveries bigint;
+begin
+  with queued as (
+    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
+    select q.state, q.deliveries from push.enqueue(array(
+      select row(
+        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
+      )::push.due_message
+      from unnest(p_user_ids) as m (id)
+      -- What does not reach a member anyway, for lack of a device, must not count against the limit.
+      where exists (select from public.push_subscriptions as s where s.user_id = m.id)
+    ), p_now) as q
+  ), counted as (
+    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
+    insert into push.delivery_counts (notification_id, state, deliveries)
+    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
+  )
+  select sum(q.deliveries) into v_deliveries from queued as q;
+  return v_deliveries;
+end;
+$$;
+comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
+  'Makes the deliveries of a message to a topic for these members; returns how many.';
+
+create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
--- An application's open transaction may hold a member's limit; dispatchers have other work.
+-- An application's open transaction may hold a recipient's limit; dispatchers have other work.
 set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
-  v_expansion push.expansions;
-  v_limited uuid[] := array[]::uuid[];
-  v_reasons text[] := array[]::text[];
-  v_members bigint;
-  v_deliveries bigint;
+  v_served uuid[];
+  v_walked bigint;
   v_next uuid;
+  v_made bigint;
 begin
-  select n.* into v_notification from public.push_notifications as n where n.id = p_notification_id;
-  select e.* into v_expansion from push.expansions as e where e.notification_id = p_notification_id;
-  if v_notification.expires_at > p_now then
-    if push.is_limited(v_notification.category) then
-      -- For a member it does not reach anyway, for lack of a device or by preference, it must not count against the limit.
-      select coalesce(array_agg(m.user_id order by m.user_id), '{}') into v_limited
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit
-      ) as m
-      where m.created_at <= v_expansion.started_at
-        and exists (select from public.push_subscriptions as s where s.user_id = m.user_id)
-        and push.is_wanted(m.user_id, v_notification.category, p_now);
-      v_reasons := push.admit(
-        v_limited, array_fill(v_notification.category, array[cardinality(v_limited)]), false, p_now
-      );
-    end if;
-
-    with page as (
-      select m.user_id, m.created_at, row_number() over (order by m.user_id) as place
-      from (
-        select t.user_id, t.created_at from public.push_topic_members as t
-        where t.topic = v_notification.audience_topic and t.user_id >= v_expansion.next_id
-        order by t.user_id
-        limit p_limit + 1
-      ) as m
-    ), queued as (
-      -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-      insert into push.deliveries (
-        notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code
-      )
-      select p_notification_id, s.id, s.host, coalesce((v.verdict).due_at, p_now), v_notification.expires_at,
-        case when r.reason is null then coalesce((v.verdict).state, 'queued') else 'suppressed' end,
-        case when r.reason is null then (v.verdict).finished_at else p_now end, coalesce(r.reason, (v.verdict).code)
-      from page as m
-      join public.push_subscriptions as s on s.user_id = m.user_id
-      left join unnest(v_limited, v_reasons) as r (user_id, reason) on r.user_id = m.user_id
-      cross join lateral (
-        select (
-          select push.judge(p, o, v_notification.category, v_notification.urgency, v_notification.expires_at, p_now, u.banned_until, u.deleted_at)
-          from (values (s.id)) as x (subscription_id)
-          left join public.push_preferences as p on p.user_id = s.user_id
-          left join public.push_device_preferences as o on o.subscription_id = x.subscription_id and o.user_id = s.user_id
-          left join auth.users as u on u.id = s.user_id and (u.banned_until > p_now or u.deleted_at is not null)
-          where p.user_id is not null or o.user_id is not null or u.id is not null
-        ) offset 0
-      ) as v (verdict)
-      where m.place <= p_limit and m.created_at <= v_expansion.started_at
-      on conflict (notification_id, subscription_id) do nothing
-      returning deliveries.state
-    ), counted as (
-      -- Those that preferences and limits ended at once; the trigger above counts what changes later.
-      insert into push.delivery_counts (notification_id, state, deliveries)
-      select p_notification_id, q.state, count(*) from queued as q where q.state <> 'queued' group by q.state
-    )
-    select (select count(*) from page as p where p.place <= p_limit),
-      (select count(*) from queued),
-      (select p.user_id from page as p where p.place > p_limit)
-    into v_members, v_deliveries, v_next;
+  select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
+  if p_expansion.message is not null or v_notification.expires_at > p_now then
+    select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
+      count(*) filter (where r.place <= p_limit), max(r.user_id::text) filter (where r.place > p_limit)
+    into v_served, v_walked, v_next
+    from push.next_recipients(p_expansion, p_limit + 1) as r;
+    v_made := case
+      when p_expansion.message is null then push.deliver_to_members(v_notification, v_served, p_now)
+      else push.send_to_each(v_served, jsonb_populate_record(null::push.message, p_expansion.message))
+    end;
   end if;
 
+  if v_next is null and p_expansion.message is not null then
+    delete from push.expansions as e where e.id = p_expansion.id;
+    return;
+  end if;
   update push.expansions as e
-  set members = e.members + coalesce(v_members, 0),
-      deliveries = e.deliveries + coalesce(v_deliveries, 0),
+  set members = e.members + coalesce(v_walked, 0),
+      deliveries = e.deliveries + coalesce(v_made, 0),
       next_id = coalesce(v_next, e.next_id),
       worked_at = p_now,
       finished_at = case when v_next is null then p_now end
-  where e.notification_id = p_notification_id;
+  where e.id = p_expansion.id;
   if v_next is null then
-    update public.push_notifications as n set status = 'queued' where n.id = p_notification_id;
+    update public.push_notifications as n set status = 'queued' where n.id = p_expansion.notification_id;
   end if;
 end;
 $$;
-comment on function push.expand_chunk(uuid, integer, timestamptz) is
-  'Makes the deliveries of a topic''s next members. The caller holds the notification''s row.';
+comment on function push.expand_chunk(push.expansions, integer, timestamptz) is
+  'Serves the next recipients of an expansion. The caller holds its lock.';
 
 create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
 returns void
@@ -164,57 +173,83 @@ $$;
 comment on function push.withdraw_chunk(uuid, integer, timestamptz) is
   'Takes back the next of a cancelled topic message''s deliveries. The caller holds the notification''s row.';
 
+create function push.take_expansion(p_now timestamptz)
+returns push.expansions
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+begin
+  for v_expansion in
+    select e.* from push.expansions as e
+    where e.finished_at is null and not push.is_expansion_held(e, p_now)
+    order by e.worked_at, e.id
+  loop
+    -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
+    -- added meanwhile.
+    if v_expansion.notification_id is not null then
+      perform from public.push_notifications as n where n.id = v_expansion.notification_id for no key update skip locked;
+    else
+      perform from push.expansions as e where e.id = v_expansion.id for no key update skip locked;
+    end if;
+    if found then
+      -- As it is now: another transaction may have worked on it until we had the lock.
+      select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
+      return v_expansion;
+    end if;
+  end loop;
+  return null;
+end;
+$$;
+comment on function push.take_expansion(timestamptz) is
+  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free.';
+
 create function push.expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_expansion constant push.expansions := push.take_expansion(p_now);
   v_status text;
   v_limit integer;
 begin
-  select n.id, n.status into v_id, v_status
-  from push.expansions as e
-  join public.push_notifications as n on n.id = e.notification_id
-  where e.finished_at is null and not push.is_expansion_held(e.notification_id, p_now)
-  order by e.worked_at, e.notification_id
-  limit 1
-  -- The one lock of an expansion, which cancelling waits for; rows that refer to it may be added meanwhile.
-  for no key update of n skip locked;
-  if not found then
+  if v_expansion.id is null then
     return false;
-  end if;
-  if exists (select from push.expansions as e where e.notification_id = v_id and e.finished_at is not null) then
-    -- Another transaction finished it between our snapshot and our lock.
+  elsif v_expansion.finished_at is not null then
+    -- Another transaction finished it.
     return true;
   end if;
 
+  select n.status into v_status from public.push_notifications as n where n.id = v_expansion.notification_id;
   select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), 10000) into v_limit from push.settings as s;
   begin
-    if v_status = 'expanding' then
-      perform push.expand_chunk(v_id, v_limit, p_now);
+    if v_expansion.message is not null or v_status = 'expanding' then
+      perform push.expand_chunk(v_expansion, v_limit, p_now);
     elsif v_status = 'cancelled' then
-      perform push.withdraw_chunk(v_id, v_limit * 10, p_now);
+      perform push.withdraw_chunk(v_expansion.notification_id, v_limit * 10, p_now);
     else
-      update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
+      update push.expansions as e set finished_at = p_now where e.id = v_expansion.id;
     end if;
   exception when lock_not_available then
-    -- Another transaction holds a member's limit: this expansion goes to the end of the line.
-    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
+    -- Another transaction holds a recipient's limit: this expansion goes to the end of the line.
+    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
     return false;
   when others then
     -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
-    update push.expansions as e set worked_at = p_now where e.notification_id = v_id;
-    perform push.raise_alarm('expansion_failed', v_id::text, 'A message to a topic could not be expanded: ' || sqlerrm, p_now);
+    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
+    perform push.raise_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text,
+      format('A message to a %s could not be expanded: %s', case when v_expansion.message is null then 'topic' else 'list of users' end, sqlerrm),
+      p_now);
     return false;
   end;
-  perform push.resolve_alarm('expansion_failed', v_id::text, p_now);
+  perform push.resolve_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text, p_now);
   return true;
 end;
 $$;
 comment on function push.expand(integer, timestamptz) is
-  'Makes the deliveries of the next members of one topic message, or takes back those of a cancelled one; false when there is none.';
+  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none.';
 
 create function public.push_expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
@@ -227,7 +262,7 @@ as $$
   select not push.has_due(p_now) and push.expand(p_limit, p_now);
 $$;
 comment on function public.push_expand(integer, timestamptz) is
-  'Works on one chunk of a message to a topic; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
+  'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
 
 revoke all on function public.push_expand(integer, timestamptz) from public, anon, authenticated;
 

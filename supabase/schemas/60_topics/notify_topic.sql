@@ -9,7 +9,7 @@ create function push.notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -22,45 +22,21 @@ returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id uuid;
-  v_same boolean;
 begin
   if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
     perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
   end if;
-  insert into public.push_notifications (
-    audience_topic, title, body, url, params, category, urgency, ttl, topic, tag, send_at, expires_at, idempotency_key, template,
-    presentation, digest_key
-  )
-  values (
-    p_audience_topic, coalesce(p_title, ''), p_body, p_url, coalesce(p_params, '{}'), p_category, coalesce(p_urgency, ''), p_ttl,
-    p_topic, p_tag, coalesce(p_send_at, now()), p_expires_at, p_idempotency_key, p_template, p_presentation, p_digest_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
-    return v_id;
-  end if;
-
-  select n.id, push.says_the_same(n, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_tag, p_template,
-    p_presentation, p_digest_key)
-  into v_id, v_same
-  from public.push_notifications as n
-  where n.audience_topic = p_audience_topic and n.idempotency_key = p_idempotency_key;
-  if not v_same then
-    perform push.refuse(409, 'idempotency_conflict',
-      'This idempotency key was already used for another message to this topic.',
-      'Use a new key for a new message.');
-  end if;
-  return v_id;
+  return push.send_message(null, p_audience_topic, row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message);
 end;
 $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic, which p_topic is not: that is the header of RFC 8030. Writes one row; the members '
-  'are expanded after commit, in chunks. Returns the notification''s id, the same one for a repeated idempotency key. For the database owner.
+  'Notifies the members of a topic. Writes one row; the members are expanded after commit, in chunks. Returns the '
+  'notification''s id, the same one for a repeated idempotency key. For the database owner.
 
 p_audience_topic: The topic whose members it is for: push_topics.key.';
 
@@ -73,7 +49,7 @@ create function public.push_notify_topic(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_send_at timestamptz default null,
   p_expires_at timestamptz default null,
   p_idempotency_key text default null,
@@ -89,7 +65,7 @@ security definer
 set search_path = ''
 as $$
   select push.notify_topic(
-    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_topic, p_send_at, p_expires_at,
+    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
     p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
   );
 $$;

@@ -145,7 +145,7 @@ as $$
 declare
   v_type regtype;
 begin
-  if p_recipients ~* '^\s*(select|with|values|table)\s' then
+  if push.is_query(p_recipients) then
     return 'query';
   end if;
   -- The type alone: random() is never below 0, and so nothing is worked out.
@@ -185,92 +185,43 @@ $$;
 comment on function push.recipients_query(regclass, text) is
   'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
-create function push.refuse_constants(p_url text, p_presentation text)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_url text;
-  v_fault text;
-begin
-  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
-  -- is a row. Whatever the expressions do is rolled back.
-  begin
-    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_url;
-    raise exception using errcode = 'PT200';
-  exception when others then
-    null;
-  end;
-  begin
-    execute format(E'select push.presentation_fault((%s\n)::jsonb)', coalesce(p_presentation, 'null')) into v_fault;
-    raise exception using errcode = 'PT200';
-  exception when others then
-    null;
-  end;
-  if not push.is_link(v_url) then
-    perform push.refuse(400, 'url_malformed', 'The url must be a path that starts with / or an https URL of at most 2048 bytes.', 'Correct the url.');
-  end if;
-  if v_fault is not null then
-    perform push.refuse(400, 'presentation_malformed', format('The presentation cannot be shown: %s.', v_fault),
-      'Give an SQL expression that makes JSON, such as ''{"sound": "chime.caf"}'' in quotes.');
-  end if;
-end;
-$$;
-comment on function push.refuse_constants(text, text) is
-  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
-
 create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
 language sql
 set search_path = ''
 as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
-  select format(
-    $query$select recipient.user_id, message.title, message.body, message.url, message.params, message.idempotency_key, message.tag,
-    message.digest_key, message.presentation, %L, %L, %L, %s::integer, %L, %L
+  select push.fill_in(
+    $query$select recipient.user_id, {{name}}, message.*
   from (
-    select push_new_row as new_row, push_old_row as old_row from %s
+    select push_new_row as new_row, push_old_row as old_row from {{source}}
     offset 0
   ) as changed
-  %s
-  cross join lateral (select %s as changes offset 0) as rule
+  {{rows}}
+  cross join lateral (select {{changes}} as changes offset 0) as rule
   cross join lateral (
-    select (%s
-    )::text as title, (%s
-    )::text as body, push.encode_spaces((%s
-    )::text) as url, coalesce((%s
-    )::jsonb, '{}') as params, (%s
-    )::text as idempotency_key, (%s
-    )::text as tag, push.encode_spaces((%s
-    )::text) as digest_key, (%s
-    )::jsonb as presentation
+    {{message}}
   ) as message
   cross join lateral (
-    %s
+    {{recipients}}
   ) as recipient$query$,
-    -- An empty urgency is for the template to say.
-    p_rule.template, p_rule.category, coalesce(p_rule.urgency, case when p_rule.template is null then 'normal' else '' end),
-    coalesce(p_rule.ttl::text, 'null'), p_rule.topic, p_rule.name,
-    push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
-    case p_event
-      when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
-      when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
-      else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
-    end,
-    push.rule_changes(p_rule, p_event),
-    coalesce(p_rule.title, ''''''), coalesce(p_rule.body, 'null'), coalesce(p_rule.url, 'null'),
-    coalesce(
-      p_rule.params,
-      -- These params are added by default, so they must not make a message too large.
-      case when p_event = 'update' and p_rule.columns is not null then
-        'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end'
+    jsonb_build_object(
+      'name', quote_literal(p_rule.name),
+      'source', push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
+      'rows', case p_event
+        when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
+        when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
+        else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
       end,
-      'null'
-    ),
-    coalesce(p_rule.idempotency_key, 'null'), coalesce(p_rule.tag, 'null'), coalesce(p_rule.digest_key, 'null'),
-    coalesce(p_rule.presentation, 'null'),
-    push.recipients_query(p_rule.watched, p_rule.recipients)
+      'changes', push.rule_changes(p_rule, p_event),
+      'message', push.message_select(to_jsonb(p_rule) || case
+        -- These params are added by default, so they must not make a message too large.
+        when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
+          'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
+        else '{}'
+      end),
+      'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)
+    )
   );
 $$;
 comment on function push.rule_query(push.rules, text, text, text) is
@@ -282,8 +233,8 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, title, body, url, params, idempotency_key, tag, digest_key, presentation, template, category, urgency, ttl, topic, rule)\n  %s%s',
-    push.rule_query(p_rule, p_event, p_new, p_old),
+    E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
+    push.message_columns(), push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;

@@ -21,7 +21,7 @@ create table push.rules (
   category text,
   urgency text,
   ttl integer,
-  topic text,
+  collapse_key text,
   idempotency_key text,
   tag text,
   digest_key text,
@@ -46,7 +46,7 @@ comment on column push.rules.title is 'SQL expression of text; null leaves it to
 comment on column push.rules.body is 'SQL expression of text; null leaves it to the template.';
 comment on column push.rules.url is 'SQL expression of where a click leads: a path of the app, or an https URL.';
 comment on column push.rules.params is 'SQL expression of jsonb that the device gets as data. Null, with columns: {"changes": rule.changes}.';
-comment on column push.rules.topic is 'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
+comment on column push.rules.collapse_key is 'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
 comment on column push.rules.idempotency_key is 'SQL expression: a second message of the same key to the same user is not made.';
 comment on column push.rules.template is 'The template (push_templates.key) that makes the text; title, body and url given beside it win.';
 comment on column push.rules.category is 'What a user can mute, hierarchical: deals, deals:stage. Not an expression.';

@@ -126,6 +126,62 @@ end;
 $$;
 comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name. For the database owner.';
 
+create function push.check_rule(p_rule push.rules)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
+  v_missing text;
+begin
+  if p_rule.watched is null then
+    perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
+  end if;
+  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'rule_name_malformed',
+      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
+  end if;
+  if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
+    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_rule.watched),
+      'Watch a table of your own, or push_subscriptions.');
+  end if;
+  if coalesce(cardinality(p_rule.events), 0) = 0 or not p_rule.events <@ '{insert,update,delete}' then
+    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
+  end if;
+  if p_rule.recipients is null or num_nonnulls(p_rule.title, p_rule.template) = 0 then
+    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
+      'Give recipients and title as SQL expressions, or name a template.');
+  end if;
+  -- What stands in it as it is; the rest are expressions.
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', p_rule.urgency, 'ttl', p_rule.ttl, 'collapse_key', p_rule.collapse_key, 'category', p_rule.category
+  )));
+  if p_rule.columns is not null and not 'update' = any (p_rule.events) then
+    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
+      'Add update to the events, or leave out the columns.');
+  end if;
+  select string_agg(c.name, ', ') into v_missing
+  from unnest(p_rule.columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+  if v_missing is not null then
+    perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
+  end if;
+  if 'update' = any (p_rule.events)
+    and push.key_columns(p_rule.watched) is null then
+    perform push.refuse(400, 'rule_needs_primary_key',
+      format('%s has no primary key, which is needed to match old and new rows on update.', p_rule.watched), 'Add a primary key.');
+  end if;
+end;
+$$;
+comment on function push.check_rule(push.rules) is 'Raises what is wrong with a rule that is declared, before it is compiled; returns when nothing is.';
+
 create function push.watch(
   p_name text,
   p_table regclass,
@@ -140,7 +196,7 @@ create function push.watch(
   p_category text default null,
   p_urgency text default null,
   p_ttl integer default null,
-  p_topic text default null,
+  p_collapse_key text default null,
   p_idempotency_key text default null,
   p_tag text default null,
   p_template text default null,
@@ -154,75 +210,23 @@ as $$
 declare
   v_rule push.rules;
   v_event text;
-  v_missing text;
   v_function text;
-  v_schema text;
-  v_table text;
-  v_kind "char";
 begin
-  if p_table is null then
-    perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
-  end if;
-  select n.nspname, c.relname, c.relkind into v_schema, v_table, v_kind
+  v_rule := jsonb_populate_record(null::push.rules, jsonb_build_object(
+    'name', p_name, 'watched', p_table::oid::text,
+    'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
+    'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
+    'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
+    'presentation', p_presentation
+  ));
+  v_rule.created_at := now();
+  select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
   from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   where c.oid = p_table;
-  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
-    perform push.refuse(400, 'rule_name_malformed',
-      'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
-  end if;
-  if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
-  end if;
-  if v_schema = 'push' or p_table = 'public.push_notifications'::regclass then
-    perform push.refuse(400, 'rule_table_unsuitable', format('A rule on %s would trigger itself.', p_table),
-      'Watch a table of your own, or push_subscriptions.');
-  end if;
-  if coalesce(cardinality(p_events), 0) = 0 or not p_events <@ '{insert,update,delete}' then
-    perform push.refuse(400, 'rule_events_unknown', 'A rule''s events can be insert, update and delete.', 'Name at least one of them.');
-  end if;
-  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
-    perform push.refuse(400, 'rule_incomplete', 'A rule needs recipients, and a title or a template.',
-      'Give recipients and title as SQL expressions, or name a template.');
-  end if;
-  if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  if p_topic !~ '^[A-Za-z0-9_-]{1,32}$' then
-    perform push.refuse(400, 'topic_malformed', 'A topic must have 1 to 32 characters from A-Z a-z 0-9 _ -.', 'Shorten the topic, or use a hash of it (RFC 8030).');
-  end if;
-  perform push.refuse_category(p_category);
-  if p_columns is not null and not 'update' = any (p_events) then
-    perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
-      'Add update to the events, or leave out the columns.');
-  end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
-  if v_missing is not null then
-    perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_table, v_missing), 'Correct the columns.');
-  end if;
-  if 'update' = any (p_events)
-    and push.key_columns(p_table) is null then
-    perform push.refuse(400, 'rule_needs_primary_key',
-      format('%s has no primary key, which is needed to match old and new rows on update.', p_table), 'Add a primary key.');
-  end if;
+  perform push.check_rule(v_rule);
 
   perform push.unwatch(p_name);
-  insert into push.rules as r (
-    name, watched, table_schema, table_name, events, columns, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, topic, idempotency_key, tag, digest_key, presentation
-  )
-  values (
-    p_name, p_table, v_schema, v_table, p_events, p_columns, p_condition, p_recipients, p_title, p_body, p_url, p_params,
-    p_template, p_category, p_urgency, p_ttl, p_topic, p_idempotency_key, p_tag, p_digest_key, p_presentation
-  )
-  returning r.* into v_rule;
+  insert into push.rules values (v_rule.*);
   begin
     perform push.compile_rule(v_rule);
   exception when syntax_error_or_access_rule_violation or data_exception or feature_not_supported then

@@ -69,6 +69,95 @@ $$;
 comment on function push.check_reminder_expressions(push.reminders) is
   'Refuses a reminder whose expressions do not compile, or whose time is none that triggers could keep up with.';
 
+create function push.check_reminder(p_reminder push.reminders)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
+begin
+  if p_reminder.watched is null then
+    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
+  end if;
+  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+    perform push.refuse(400, 'reminder_name_malformed',
+      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
+  end if;
+  if v_kind not in ('r', 'p') then
+    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
+  end if;
+  if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then
+    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
+      'Give time, recipients and title as SQL expressions.');
+  end if;
+  if coalesce(cardinality(p_reminder.before), 0) not between 1 and 20 or array_position(p_reminder.before, null) is not null
+    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_reminder.before) as o (before)) then
+    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
+      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
+  end if;
+  if p_reminder.grace is null or p_reminder.grace < interval '1 minute' or p_reminder.grace > interval '1 year' then
+    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
+      'Leave it out to use 15 minutes.');
+  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
+    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'category', p_reminder.category
+  )));
+  if p_reminder.key_columns is null then
+    perform push.refuse(400, 'reminder_needs_primary_key',
+      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_reminder.watched), 'Add a primary key.');
+  end if;
+  if exists (
+    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_reminder.watched and a.attname = any (p_reminder.key_columns) and t.typcategory in ('A', 'C')
+  ) then
+    -- Arrays and composite types cannot be read back from JSON as they were.
+    perform push.refuse(400, 'reminder_key_unsuitable',
+      format('The primary key of %s contains an array or a composite type.', p_reminder.watched), 'Use a primary key with plain values.');
+  end if;
+end;
+$$;
+comment on function push.check_reminder(push.reminders) is
+  'Raises what is wrong with a reminder that is declared, before its expressions are compiled; returns when nothing is.';
+
+create function push.insert_moments_of_table(p_reminder push.reminders, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_part_errors integer;
+  v_errors integer := 0;
+begin
+  execute push.reminder_insert(p_reminder, push.reminder_rows(p_reminder, p_reminder.watched::text), '$1', false) using p_now;
+exception
+  when serialization_failure or deadlock_detected then
+    raise;
+  when others then
+    -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
+    for v_part_errors in
+      execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
+        push.reminder_parts(p_reminder, p_reminder.watched::text))
+      using p_reminder, p_now
+    loop
+      v_errors := v_errors + v_part_errors;
+      exit when v_errors > 100;
+    end loop;
+    if v_errors > 100 then
+      -- Not bad rows, but a time that does not suit the table.
+      perform push.refuse(400, 'reminder_time_unusable',
+        format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_reminder.watched, e.row_key, e.message),
+        'Correct the rows, or use a time that is null for rows without one.')
+      from push.reminder_errors as e
+      where e.reminder = p_reminder.name and e.row_key is not null
+      order by e.id desc
+      limit 1;
+    end if;
+end;
+$$;
+comment on function push.insert_moments_of_table(push.reminders, timestamptz) is
+  'Notes the moments of the rows that a table has when its reminder is declared; bad rows go without, and more than a hundred are refused.';
+
 create function push.remind(
   p_name text,
   p_table regclass,
@@ -98,97 +187,29 @@ set timezone = 'UTC'
 as $$
 declare
   v_reminder push.reminders;
-  v_kind "char";
-  v_keys constant text[] := push.key_columns(p_table);
-  v_part_errors integer;
-  v_errors integer := 0;
 begin
-  if p_table is null then
-    perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
-  end if;
-  if p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,39}$' then
-    perform push.refuse(400, 'reminder_name_malformed',
-      'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
-  end if;
-  select c.relkind into v_kind from pg_catalog.pg_class as c where c.oid = p_table;
-  if v_kind not in ('r', 'p') then
-    perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_table), 'Use the table behind it.');
-  end if;
-  if p_at is null or p_recipients is null or num_nonnulls(p_title, p_template) = 0 then
-    perform push.refuse(400, 'reminder_incomplete', 'A reminder needs a time, recipients, and a title or a template.',
-      'Give time, recipients and title as SQL expressions.');
-  end if;
-  if coalesce(cardinality(p_before), 0) not between 1 and 20 or array_position(p_before, null) is not null
-    or (select count(*) <> count(distinct o.before) or not bool_and(isfinite(o.before)) from unnest(p_before) as o (before)) then
-    perform push.refuse(400, 'reminder_before_malformed', 'A reminder must have 1 to 20 different offsets.',
-      'Give them as intervals, such as ''{1 day,1 hour}''. A negative one is after the time.');
-  end if;
-  if p_grace is null or p_grace < interval '1 minute' or p_grace > interval '1 year' then
-    perform push.refuse(400, 'reminder_grace_out_of_range', 'The grace of a reminder must be between a minute and a year.',
-      'Leave it out to use 15 minutes.');
-  end if;
-  if p_urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
-  if p_ttl not between 0 and 2419200 then
-    perform push.refuse(400, 'ttl_out_of_range', 'ttl must be from 0 to 2419200 seconds (28 days).', 'Use a ttl in that range.');
-  end if;
-  perform push.refuse_category(p_category);
-  if v_keys is null then
-    perform push.refuse(400, 'reminder_needs_primary_key',
-      format('%s has no primary key, which is needed to find the row when the reminder is due.', p_table), 'Add a primary key.');
-  end if;
-  if exists (
-    select from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
-    where a.attrelid = p_table and a.attname = any (v_keys) and t.typcategory in ('A', 'C')
-  ) then
-    -- Arrays and composite types cannot be read back from JSON as they were.
-    perform push.refuse(400, 'reminder_key_unsuitable',
-      format('The primary key of %s contains an array or a composite type.', p_table), 'Use a primary key with plain values.');
-  end if;
+  v_reminder := jsonb_populate_record(null::push.reminders, jsonb_build_object(
+    'name', p_name, 'watched', p_table::oid::text, 'table_name', p_table::text, 'key_columns', push.key_columns(p_table),
+    'at', p_at, 'timezone', p_timezone, 'condition', p_condition,
+    'recipients', p_recipients, 'title', p_title, 'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template,
+    'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'digest_key', p_digest_key,
+    'presentation', p_presentation
+  ));
+  -- Not by way of text, which is in the session's style.
+  v_reminder.before := p_before;
+  v_reminder.grace := p_grace;
+  v_reminder.created_at := now();
+  perform push.check_reminder(v_reminder);
 
   perform push.drop_reminder_triggers(p_name);
   delete from push.reminder_moments as m where m.reminder = p_name and m.state = 'waiting';
   delete from push.reminders as r where r.name = p_name;
-  insert into push.reminders as r (
-    name, watched, table_name, key_columns, at, before, timezone, grace, condition, recipients, title, body, url, params,
-    template, category, urgency, ttl, tag, digest_key, presentation
-  )
-  values (
-    p_name, p_table, p_table::text, v_keys, p_at, p_before, p_timezone, p_grace, p_condition, p_recipients, p_title, p_body,
-    p_url, p_params, p_template, p_category, p_urgency, p_ttl, p_tag, p_digest_key, p_presentation
-  )
-  returning r.* into v_reminder;
+  insert into push.reminders values (v_reminder.*);
   perform push.check_reminder_expressions(v_reminder);
   perform push.refuse_constants(p_url, p_presentation);
   -- Making triggers holds up writers until commit, so between them and the rows that are there already nothing is lost.
   perform push.create_reminder_triggers(v_reminder);
-  begin
-    execute push.reminder_insert(v_reminder, push.reminder_rows(v_reminder, p_table::text), '$1', false) using p_now;
-  exception
-    when serialization_failure or deadlock_detected then
-      raise;
-    when others then
-      -- By one statement of SQL: a variable of this function would keep the type of the table of its first call in a session.
-      for v_part_errors in
-        execute format('select push.insert_moments_by_halves($1, p.new_rows, 0, $2, false) as errors from (%s) as p',
-          push.reminder_parts(v_reminder, p_table::text))
-        using v_reminder, p_now
-      loop
-        v_errors := v_errors + v_part_errors;
-        exit when v_errors > 100;
-      end loop;
-      if v_errors > 100 then
-        -- Not bad rows, but a time that does not suit the table.
-        perform push.refuse(400, 'reminder_time_unusable',
-          format('The time cannot be computed for 100 or more rows of %s, such as %s: %s', p_table, e.row_key, e.message),
-          'Correct the rows, or use a time that is null for rows without one.')
-        from push.reminder_errors as e
-        where e.reminder = p_name and e.row_key is not null
-        order by e.id desc
-        limit 1;
-      end if;
-  end;
+  perform push.insert_moments_of_table(v_reminder, p_now);
   perform push.resolve_alarm('reminder_broken', p_name, p_now);
 end;
 $$;

@@ -26,86 +26,78 @@ begin
 
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
-  return format(
+  return push.fill_in(
     $query$with told as materialized (
     select moment.id, verdict.reason, recipient.user_id, message.*,
-      'reminder:' || %L || ':' || encode(sha256(convert_to(
-        concat_ws(' ', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), 'UTF8')), 'hex') as key,
       -- A message that announces something is of no use once that has begun.
-      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest(%s, 60))) end as expires_at
+      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest({{lifetime}}, 60))) end as expires_at
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
       from push.reminder_moments as m where m.id = any ($1)
     ) as moment
-    left join %s as new on %s
+    left join {{table}} as new on {{same_row}}
     cross join lateral (
       select case
-        when new.%I is null then 'row_gone'
-        when (%s
+        when new.{{key_column}} is null then 'row_gone'
+        when ({{at}}
         ) is distinct from moment.at then 'moved'
-        when (%s
+        when ({{condition}}
         ) then null
         else 'condition'
       end as reason
       offset 0
     ) as verdict
     left join lateral (
-      select (%s
-      )::text as title, (%s
-      )::text as body, push.encode_spaces((%s
-      )::text) as url, coalesce((%s
-      )::jsonb, '{}') as params, (%s
-      )::text as tag, push.encode_spaces((%s
-      )::text) as digest_key, (%s
-      )::jsonb as presentation
+      {{message}}
       where verdict.reason is null
       offset 0
     ) as message on true
     left join lateral (
-      select distinct u.user_id from pg_catalog.unnest(push.user_ids(%s
+      select distinct u.user_id from pg_catalog.unnest(push.user_ids({{recipients}}
       )) as u (user_id)
       where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
     ) as recipient on true
   ), inserted as (
-    insert into public.push_notifications (
-      user_id, title, body, url, params, template, category, urgency, ttl, tag, digest_key, presentation, send_at, expires_at, idempotency_key
-    )
+    insert into public.push_notifications (user_id, send_at, expires_at, {{columns}})
     -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, t.title, t.body, t.url, t.params, %L, %L, %L, %s::integer, t.tag, t.digest_key, t.presentation, least($2, now()),
-      t.expires_at, t.key
+    select t.user_id, least($2, now()), t.expires_at, {{columns}}
     from told as t
     where t.user_id is not null
     on conflict do nothing
     returning user_id, idempotency_key
-  ), settled as (
+  ), done as (
     update push.reminder_moments as m
     set state = case when v.reason is null and v.recipients > 0 then 'sent' else 'skipped' end,
         reason = case when v.recipients = 0 then coalesce(v.reason, case when v.found > 0 then 'sent_before' else 'no_recipients' end) end,
-        recipients = v.recipients, attempts = m.attempts + 1, settled_at = $2
+        recipients = v.recipients, attempts = m.attempts + 1, ended_at = $2
     from (
       select t.id, t.reason, count(t.user_id) as found, count(i.user_id) as recipients
       from told as t
-      left join inserted as i on i.idempotency_key = t.key and i.user_id = t.user_id
+      left join inserted as i on i.idempotency_key = t.idempotency_key and i.user_id = t.user_id
       group by t.id, t.reason
     ) as v
     where m.id = v.id
   )
   select count(*) from inserted$query$,
-    p_reminder.name, p_reminder.table_name,
-    coalesce(p_reminder.ttl::text, format(
-      'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
-      '(select s.default_ttl from push.settings as s))', p_reminder.template
-    )),
-    p_reminder.watched, v_join,
-    p_reminder.key_columns[1], p_reminder.at, coalesce(p_reminder.condition, 'true'),
-    coalesce(p_reminder.title, ''''''), coalesce(p_reminder.body, 'null'), coalesce(p_reminder.url, 'null'),
-    coalesce(p_reminder.params, 'null'), coalesce(p_reminder.tag, 'null'), coalesce(p_reminder.digest_key, 'null'),
-    coalesce(p_reminder.presentation, 'null'),
-    case when p_reminder.recipients ~* '^\s*(select|with|values|table)\s' then format(E'array(%s\n    )', p_reminder.recipients)
-      else p_reminder.recipients end,
-    -- An empty title or urgency is for the template to say.
-    p_reminder.template, p_reminder.category,
-    coalesce(p_reminder.urgency, case when p_reminder.template is null then 'normal' else '' end), coalesce(p_reminder.ttl::text, 'null')
+    jsonb_build_object(
+      'lifetime', coalesce(p_reminder.ttl::text, format(
+        'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+        '(select s.default_ttl from push.settings as s))', p_reminder.template
+      )),
+      'table', p_reminder.watched,
+      'same_row', v_join,
+      'key_column', quote_ident(p_reminder.key_columns[1]),
+      'at', p_reminder.at,
+      'condition', coalesce(p_reminder.condition, 'true'),
+      'message', push.message_select(to_jsonb(p_reminder) || jsonb_build_object('idempotency_key', format(
+        '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
+        'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
+        p_reminder.name, p_reminder.table_name
+      ))),
+      'recipients', case when push.is_query(p_reminder.recipients) then format(E'array(%s\n    )', p_reminder.recipients)
+        else p_reminder.recipients end,
+      'columns', push.message_columns()
+    )
   );
 end;
 $$;

@@ -72,10 +72,10 @@ create table push.reminder_moments (
   state text not null default 'waiting',
   reason text,
   recipients integer,
-  settled_at timestamptz,
+  ended_at timestamptz,
   constraint reminder_moments_pkey primary key (id),
   constraint reminder_moments_state check (state in ('waiting', 'sent', 'skipped', 'failed')),
-  constraint reminder_moments_settled check ((state = 'waiting') = (settled_at is null))
+  constraint reminder_moments_ended check ((state = 'waiting') = (ended_at is null))
 );
 comment on table push.reminder_moments is
   'When a row is reminded of, one per row and offset: those to come, and for a while what became of the others. For the database owner.';
@@ -91,7 +91,7 @@ comment on column push.reminder_moments.recipients is 'How many users were told.
 create index reminder_moments_due_idx on push.reminder_moments (try_at, id) where state = 'waiting';
 -- Not unique, which would cost every writer more than the rest: the idempotency key prevents a second message.
 create index reminder_moments_row_idx on push.reminder_moments (row_key, reminder) where state = 'waiting';
-create index reminder_moments_settled_idx on push.reminder_moments (settled_at) where settled_at is not null;
+create index reminder_moments_ended_idx on push.reminder_moments (ended_at) where ended_at is not null;
 
 create table push.reminder_errors (
   id bigint not null generated always as identity,

@@ -24,7 +24,7 @@ $$;
 comment on function push.pick_due_moments(integer, timestamptz) is
   'Takes the oldest moments that are due and not too late, by reminder, and holds them until the transaction ends.';
 
-create function push.settle_lapsed_moments(p_limit integer, p_now timestamptz)
+create function push.skip_lapsed_moments(p_limit integer, p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
@@ -47,14 +47,14 @@ begin
   update push.reminder_moments as m
   set state = case when m.attempts > 0 then 'failed' else 'skipped' end,
       reason = case when m.attempts > 0 then 'error' else 'too_late' end,
-      settled_at = p_now
+      ended_at = p_now
   from lapsed as l
   where m.id = l.id;
   get diagnostics v_count = row_count;
   return v_count;
 end;
 $$;
-comment on function push.settle_lapsed_moments(integer, timestamptz) is
+comment on function push.skip_lapsed_moments(integer, timestamptz) is
   'Gives up moments for which it is too late, and notes that; returns how many.';
 
 create function push.send_moments(p_reminder text, p_moments bigint[], p_now timestamptz)
@@ -142,7 +142,7 @@ begin
     v_moments := v_moments + v_found;
     exit when v_found = 0 or v_moments >= p_limit or v_told >= p_limit or v_failed >= c_most_failed;
   end loop;
-  perform push.settle_lapsed_moments(p_limit, p_now);
+  perform push.skip_lapsed_moments(p_limit, p_now);
   return v_told;
 end;
 $$;
@@ -205,8 +205,8 @@ begin
   delete from push.reminder_moments as m
   where m.id in (
     select o.id from push.reminder_moments as o
-    where o.settled_at <= p_now - p_keep
-    order by o.settled_at
+    where o.ended_at <= p_now - p_keep
+    order by o.ended_at
     limit p_limit
     for update skip locked
   );

@@ -7,10 +7,14 @@
 alter table push.settings
   add column max_alerts_per_user integer not null default 100,
   add column alert_template text,
+  add column alert_level_template text,
   add constraint settings_alerts check (max_alerts_per_user > 0);
 comment on column push.settings.max_alerts_per_user is 'Alerts one user may have, switched off or not. The service role may add more.';
 comment on column push.settings.alert_template is
   'The template (push_templates.key) of what alerts say that have no text of their own. Null: words of this project''s.';
+comment on column push.settings.alert_level_template is
+  'The template (push_templates.key) whose title is what {{level}} says in the messages of alerts, such as "Above 18500": with symbol, '
+  'level_type, level_price, change, minutes, hours, and true or false for above, below, is_value, is_level and is_change. Null: English.';
 
 create table public.push_alerts (
   id uuid not null default gen_random_uuid(),
@@ -211,9 +215,7 @@ begin
   if p_alert.timezone is not null then
     perform push.check_timezone(p_alert.timezone);
   end if;
-  if p_alert.urgency not in ('very-low', 'low', 'normal', 'high') then
-    perform push.refuse(400, 'urgency_unknown', 'Unknown urgency.', 'Use very-low, low, normal or high (RFC 8030).');
-  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('urgency', p_alert.urgency)));
   if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
     perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
   end if;

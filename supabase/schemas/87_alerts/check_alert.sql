@@ -34,7 +34,7 @@ begin
 
   if tg_op = 'INSERT' then
     if public.push_user_id() is not null then
-      -- Counted one statement after the other: push.take_turns().
+      -- Counted one statement after the other: push.serialize_user_writes().
       select s.max_alerts_per_user into v_limit from push.settings as s;
       if (select count(*) from public.push_alerts as a where a.user_id = new.user_id) >= v_limit then
         perform push.refuse(429, 'too_many_alerts', format('This user already has %s alerts.', v_limit), 'Delete one first.');
@@ -70,9 +70,9 @@ $$;
 comment on function push.check_alert() is
   'Refuses what is no alert and more than settings allow, and starts an alert from the last value, if that is fresh: what is beyond the threshold then has crossed before.';
 
-create trigger push_alerts_turns
+create trigger push_alerts_serialize
 before insert or update or delete on public.push_alerts
-for each statement when (current_user = 'authenticated') execute function push.take_turns();
+for each statement when (current_user = 'authenticated') execute function push.serialize_user_writes();
 
 create trigger push_alerts_check_new
 before insert on public.push_alerts

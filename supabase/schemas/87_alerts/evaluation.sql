@@ -4,12 +4,12 @@
 -- A writer holds the row of the symbol in push_quotes, so the values of one symbol are evaluated one after the other.
 -- Users change their alerts without that lock. An alert that is made or changed while a value is written sees the value
 -- before, and the value does not wait for it: the alert is evaluated with the next value, or within a minute, when all
--- symbols quoted lately are evaluated once more (push.look_again()). So no user can hold up the quotes of all others.
+-- symbols quoted lately are evaluated once more (push.fire_missed_alerts()). So no user can hold up the quotes of all others.
 
 create function push.crossed_alerts(
   p_symbols text[], p_values double precision[], p_times timestamptz[]
 )
-returns table (id uuid, symbol text, window_minutes integer, price double precision, measure double precision)
+returns setof push.crossing
 language plpgsql
 stable
 set search_path = ''
@@ -75,7 +75,7 @@ begin
 end;
 $$;
 comment on function push.crossed_alerts(text[], double precision[], timestamptz[]) is
-  'The alerts of which these values cross a line: id, and the value that crossed it, which over a window is the change in percent.';
+  'The alerts of which these values cross a line.';
 
 create function push.lock_alerts(p_ids uuid[])
 returns uuid[]
@@ -98,9 +98,7 @@ $$;
 comment on function push.lock_alerts(uuid[]) is
   'Locks alerts until the end of the transaction, except those that another transaction is changing; returns the locked ones.';
 
-create function push.settle_alerts(
-  p_ids uuid[], p_symbols text[], p_windows integer[], p_prices double precision[], p_measures double precision[], p_now timestamptz
-)
+create function push.step_alerts(p_crossings push.crossing[], p_now timestamptz)
 returns push.firing[]
 language plpgsql
 set search_path = ''
@@ -111,30 +109,26 @@ set enable_mergejoin = off
 set jit = off
 as $$
 declare
-  v_ids uuid[];
-  v_symbols text[];
-  v_windows integer[];
-  v_prices double precision[];
-  v_measures double precision[];
-  v_half constant integer := cardinality(p_ids) / 2;
+  v_locked push.crossing[];
+  v_half constant integer := cardinality(p_crossings) / 2;
   v_firings push.firing[];
 begin
-  if cardinality(p_ids) is null or cardinality(p_ids) = 0 then
+  if cardinality(p_crossings) is null or cardinality(p_crossings) = 0 then
     return '{}'::push.firing[];
   end if;
   -- As push.lock_alerts(). Beside it, and not by it, since what goes with each is needed as well.
-  select array_agg(k.id), array_agg(k.symbol), array_agg(k.window_minutes), array_agg(k.price), array_agg(k.measure)
-  into v_ids, v_symbols, v_windows, v_prices, v_measures
-  from unnest(p_ids, p_symbols, p_windows, p_prices, p_measures) as k (id, symbol, window_minutes, price, measure)
-  cross join lateral (
-    select a.user_id from public.push_alerts as a where a.id = k.id for no key update skip locked
-  ) as a
-  cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u;
+  v_locked := array(
+    select k from unnest(p_crossings) as k
+    cross join lateral (
+      select a.user_id from public.push_alerts as a where a.id = k.id for no key update skip locked
+    ) as a
+    cross join lateral (select from auth.users as u where u.id = a.user_id for key share skip locked) as u
+  );
   -- A look of its own after the lock: what users have changed meanwhile is visible now.
   with stepped as materialized (
     select n.*, n.generation > a.generation as has_fired, c.price,
       case when a.window_minutes > 0 then c.measure else push.change_between(a.level_price, c.price) end as change
-    from unnest(v_ids, v_symbols, v_windows, v_prices, v_measures) as c (id, symbol, window_minutes, price, measure)
+    from unnest(v_locked) as c
     join public.push_alerts as a on a.id = c.id and a.symbol = c.symbol collate "C" and a.window_minutes = c.window_minutes
     cross join lateral push.step_alert(
       a,
@@ -174,24 +168,21 @@ exception
   when others then
     if v_half > 0 then
       -- One that cannot be evaluated keeps neither the others from firing nor quotes from being recorded.
-      return push.settle_alerts(p_ids[:v_half], p_symbols[:v_half], p_windows[:v_half], p_prices[:v_half], p_measures[:v_half], p_now)
-        || push.settle_alerts(
-          p_ids[v_half + 1:], p_symbols[v_half + 1:], p_windows[v_half + 1:], p_prices[v_half + 1:], p_measures[v_half + 1:], p_now
-        );
+      return push.step_alerts(p_crossings[:v_half], p_now) || push.step_alerts(p_crossings[v_half + 1:], p_now);
     end if;
-    perform push.raise_alarm('alert_failed', '', format('Alert %s could not be evaluated and was switched off: %s', p_ids[1], sqlerrm));
+    perform push.raise_alarm('alert_failed', '', format('Alert %s could not be evaluated and was switched off: %s', p_crossings[1].id, sqlerrm));
     -- It would be in the way of each quote that follows.
     update public.push_alerts as a
     set enabled = false, disabled_reason = 'failed', armed = false, held_until = null,
         upper_line = null, upper_edge = null, lower_line = null, lower_edge = null
-    where a.id = p_ids[1];
+    where a.id = p_crossings[1].id;
     return '{}'::push.firing[];
 end;
 $$;
-comment on function push.settle_alerts(uuid[], text[], integer[], double precision[], double precision[], timestamptz) is
+comment on function push.step_alerts(push.crossing[], timestamptz) is
   'Takes each of these alerts through its value; returns those that fire, to be told by push.tell_alerts().';
 
-create function push.follow_quotes()
+create function push.fire_alerts_on_quotes()
 returns trigger
 language plpgsql
 -- Definer: the service that writes quotes has no access to schema push, nor to how alerts stand.
@@ -216,11 +207,7 @@ begin
   if v_symbols is null then
     return null;
   end if;
-  select push.settle_alerts(
-    array_agg(c.id), array_agg(c.symbol), array_agg(c.window_minutes), array_agg(c.price), array_agg(c.measure), v_now
-  )
-  into v_firings
-  from push.crossed_alerts(v_symbols, v_values, v_times) as c;
+  v_firings := push.step_alerts(array(select c from push.crossed_alerts(v_symbols, v_values, v_times) as c), v_now);
   if nullif(current_setting('push.alerts_fired', true), '') is null then
     perform push.tell_alerts(v_firings, false, v_now);
   elsif v_firings <> '{}' then
@@ -229,18 +216,18 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_quotes() is
+comment on function push.fire_alerts_on_quotes() is
   'Fires what new values cross, once per statement, and keeps the values in the history. push_record_quotes() tells of it itself.';
 
-create trigger push_quotes_follow_new
+create trigger push_quotes_fire_new
 after insert on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
-create trigger push_quotes_follow_changed
+create trigger push_quotes_fire_changed
 after update on public.push_quotes
 referencing new table as push_new_quotes
-for each statement execute function push.follow_quotes();
+for each statement execute function push.fire_alerts_on_quotes();
 
 create function public.push_watched_symbols(p_now timestamptz default clock_timestamp())
 returns table (symbol text)

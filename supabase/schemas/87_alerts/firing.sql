@@ -12,6 +12,16 @@ create type push.firing as (
 );
 comment on type push.firing is 'An alert that has fired, with what its message is made of. Arrays of these travel faster than JSON.';
 
+create type push.crossing as (
+  id uuid,
+  symbol text,
+  window_minutes integer,
+  price double precision,
+  measure double precision
+);
+comment on type push.crossing is
+  'An alert of which a value crosses a line: the price, and the value that crosses it, which over a window is the change in percent.';
+
 create function push.alert_kind(p_alert public.push_alerts)
 returns text
 -- A function in SQL that is called from one in plpgsql costs twice as much, and this is called for each step.

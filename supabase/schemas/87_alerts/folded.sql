@@ -75,11 +75,11 @@ begin
   );
   with taken as (
     delete from push.alert_counts as c
-    where (c.minute, c.user_id, c.symbol, c.looked_again) in (
-      select o.minute, o.user_id, o.symbol, o.looked_again
+    where (c.minute, c.user_id, c.symbol, c.by_tick) in (
+      select o.minute, o.user_id, o.symbol, o.by_tick
       from unnest(v_user_ids) as i (id)
       cross join lateral (
-        select k.minute, k.user_id, k.symbol, k.looked_again from push.alert_counts as k
+        select k.minute, k.user_id, k.symbol, k.by_tick from push.alert_counts as k
         where k.user_id = i.id and k.folded > 0 and k.minute < v_minute
         for update skip locked
       ) as o
@@ -118,8 +118,8 @@ begin
   end loop;
   -- Deletes the counts of alerts that got a message each, and those of users who are gone.
   delete from push.alert_counts as c
-  where (c.minute, c.user_id, c.symbol, c.looked_again) in (
-    select o.minute, o.user_id, o.symbol, o.looked_again from push.alert_counts as o
+  where (c.minute, c.user_id, c.symbol, c.by_tick) in (
+    select o.minute, o.user_id, o.symbol, o.by_tick from push.alert_counts as o
     where o.minute < v_minute and (o.folded = 0 or not exists (select from auth.users as u where u.id = o.user_id))
     order by o.minute, o.user_id
     limit p_limit * 10

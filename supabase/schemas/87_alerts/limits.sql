@@ -8,19 +8,19 @@ create table push.alert_counts (
   minute timestamptz not null,
   user_id uuid not null,
   symbol text collate "C" not null,
-  looked_again boolean not null,
+  by_tick boolean not null,
   told integer not null,
   folded integer not null,
   urgency smallint not null,
-  constraint alert_counts_pkey primary key (minute, user_id, symbol, looked_again)
+  constraint alert_counts_pkey primary key (minute, user_id, symbol, by_tick)
 )
 -- Room on the page: counting messages touches no index.
 with (fillfactor = 70);
 comment on table push.alert_counts is
   'How many alerts on a symbol were sent to a user within a minute, and how many more fired. Gone within two minutes, so it has no foreign key, '
   'whose check would cost more than the row.';
-comment on column push.alert_counts.looked_again is
-  'Counted by push.look_again(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
+comment on column push.alert_counts.by_tick is
+  'Counted by push.fire_missed_alerts(), which holds no row of push_quotes: it has counts of its own, so that no writer of quotes waits for it.';
 comment on column push.alert_counts.folded is 'Alerts that fired beyond the limit: their user is told how many.';
 comment on column push.alert_counts.urgency is 'The highest of those, from 1 (very-low) to 4 (high).';
 
@@ -31,7 +31,7 @@ alter table push.alert_counts enable row level security;
 create policy alert_counts_nobody on push.alert_counts for all to public using (false);
 
 create function push.fold_alerts(
-  p_firings push.firing[], p_looked_again boolean, p_now timestamptz, out to_tell push.firing[], out folded integer
+  p_firings push.firing[], p_by_tick boolean, p_now timestamptz, out to_tell push.firing[], out folded integer
 )
 language plpgsql
 set search_path = ''
@@ -59,8 +59,8 @@ begin
     ) end) over (partition by f.user_id) > v_limit as is_folded
     from fired as f
   ), counted as (
-    insert into push.alert_counts as c (minute, user_id, symbol, looked_again, told, folded, urgency)
-    select v_minute, j.user_id, j.symbol, p_looked_again,
+    insert into push.alert_counts as c (minute, user_id, symbol, by_tick, told, folded, urgency)
+    select v_minute, j.user_id, j.symbol, p_by_tick,
       count(*) filter (where not j.is_folded), count(*) filter (where j.is_folded),
       coalesce(max((
         select array_position('{very-low,low,normal,high}', a.urgency) from public.push_alerts as a where a.id = j.id
@@ -80,5 +80,5 @@ begin
 end;
 $$;
 comment on function push.fold_alerts(push.firing[], boolean, timestamptz) is
-  'Of alerts that have fired, as push.settle_alerts() returns them: those to be told one by one, and how many are beyond their users'' limit for '
+  'Of alerts that have fired, as push.step_alerts() returns them: those to be told one by one, and how many are beyond their users'' limit for '
   'this minute, which is noted for push.tell_folded_alerts().';

@@ -1,7 +1,7 @@
 -- What happens to alerts without a new value: levels move, alerts expire, alerts that were held back may fire, and the
 -- history of quotes gets old.
 
-create function push.follow_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
+create function push.restart_alerts_at_levels(p_symbols text[], p_levels text[], p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -69,10 +69,10 @@ begin
   return v_count;
 end;
 $$;
-comment on function push.follow_levels(text[], text[], timestamptz) is
+comment on function push.restart_alerts_at_levels(text[], text[], timestamptz) is
   'Begins alerts anew at levels that have moved, appeared or gone, without firing; returns how many.';
 
-create function push.follow_new_levels()
+create function push.restart_alerts_at_new_levels()
 returns trigger
 language plpgsql
 -- Definer: the service that writes levels may not write how alerts stand.
@@ -80,47 +80,47 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), max(l.updated_at)) from push_new_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_new_levels() is 'Lets alerts follow the levels that a statement has written.';
+comment on function push.restart_alerts_at_new_levels() is 'Lets alerts follow the levels that a statement has written.';
 
-create function push.follow_old_levels()
+create function push.restart_alerts_at_old_levels()
 returns trigger
 language plpgsql
--- Definer: as push.follow_new_levels().
+-- Definer: as push.restart_alerts_at_new_levels().
 security definer
 set search_path = ''
 as $$
 begin
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level)) from push_old_levels as l;
   return null;
 end;
 $$;
-comment on function push.follow_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
+comment on function push.restart_alerts_at_old_levels() is 'Lets alerts wait whose levels a statement has deleted or renamed.';
 
-create trigger push_levels_follow_new
+create trigger push_levels_restart_new
 after insert on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_changed
+create trigger push_levels_restart_changed
 after update on public.push_levels
 referencing new table as push_new_levels
-for each statement execute function push.follow_new_levels();
+for each statement execute function push.restart_alerts_at_new_levels();
 
-create trigger push_levels_follow_renamed
+create trigger push_levels_restart_renamed
 after update on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
-create trigger push_levels_follow_deleted
+create trigger push_levels_restart_deleted
 after delete on public.push_levels
 referencing old table as push_old_levels
-for each statement execute function push.follow_old_levels();
+for each statement execute function push.restart_alerts_at_old_levels();
 
-create function push.look_again(p_limit integer, p_now timestamptz default clock_timestamp())
+create function push.fire_missed_alerts(p_limit integer, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -136,7 +136,7 @@ declare
   v_fresh_after timestamptz;
 begin
   -- One at a time: two would count in the same rows (push.alert_counts).
-  if not pg_try_advisory_xact_lock(hashtextextended('supapush.look_again', 0)) then
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.fire_missed_alerts', 0)) then
     return 0;
   end if;
   select p_now - s.quote_stale_after into v_fresh_after from push.settings as s;
@@ -165,22 +165,21 @@ begin
   end if;
   -- The last values are read after the lock: a transaction that writes one from now on skips these alerts.
   v_ids := push.lock_alerts(v_ids);
-  select push.settle_alerts(
-    array_agg(a.id), array_agg(a.symbol), array_agg(a.window_minutes), array_agg(q.value), array_agg(m.measure), p_now
-  )
-  into v_firings
-  from unnest(v_ids) as h (id)
-  -- See push.crossed_alerts().
-  cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
-  cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
-  cross join lateral (
-    select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
-  ) as m
-  where m.measure is not null;
+  v_firings := push.step_alerts(array(
+    select row(a.id, a.symbol, a.window_minutes, q.value, m.measure)::push.crossing
+    from unnest(v_ids) as h (id)
+    -- See push.crossed_alerts().
+    cross join lateral (select l.* from public.push_alerts as l where l.id = h.id offset 0) as a
+    cross join lateral (select l.* from public.push_quotes as l where l.symbol = a.symbol offset 0) as q
+    cross join lateral (
+      select case when a.window_minutes > 0 then push.change_of(a.symbol, a.window_minutes, q.value, q.quoted_at) else q.value end as measure
+    ) as m
+    where m.measure is not null
+  ), p_now);
   return push.tell_alerts(v_firings, true, p_now);
 end;
 $$;
-comment on function push.look_again(integer, timestamptz) is
+comment on function push.fire_missed_alerts(integer, timestamptz) is
   'Fires alerts that cooldown or active hours have held back, if the condition still holds at the last value and that is fresh or lasting, and '
   'evaluates last values that alerts have missed because they were being changed; returns how many fired.';
 
@@ -213,7 +212,7 @@ end;
 $$;
 comment on function push.expire_alerts(integer, timestamptz) is 'Ends alerts that have expired; returns how many.';
 
-create function push.tend_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
+create function push.tick_alerts(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -235,7 +234,7 @@ begin
   v_expired := push.expire_alerts(p_limit, p_now);
   v_levels := push.apply_sessions(p_limit, p_now);
   -- An alert that was made while its level moved has read the one before, and the move has not seen it.
-  perform push.follow_levels(array_agg(l.symbol), array_agg(l.level), p_now)
+  perform push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), p_now)
   from public.push_levels as l where l.updated_at > p_now - interval '10 minutes';
   -- Read before: joined with the settings, the whole history would be looked through.
   select p_now - s.keep_quotes into v_old_before from push.settings as s;
@@ -259,13 +258,13 @@ begin
   );
   get diagnostics v_sessions = row_count;
   -- Last, since these locks are those that users could wait for.
-  v_fired := push.look_again(p_limit, p_now);
+  v_fired := push.fire_missed_alerts(p_limit, p_now);
   -- After what may wait for a limit: writers of quotes could wait for these counts.
   v_summaries := push.tell_folded_alerts(p_limit, p_now);
   update push.alarms as a set resolved_at = p_now
   where a.code = 'alert_template_failed' and a.resolved_at is null
     and a.subject not in (
-      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_summary_template]) as t (key)
+      select t.key from push.settings as s cross join unnest(array[s.alert_template, s.alert_level_template, s.alert_summary_template]) as t (key)
       where t.key is not null
     );
   -- Messages that failed are not sent later. After an hour without another failure the cause counts as gone.
@@ -276,6 +275,6 @@ begin
   );
 end;
 $$;
-comment on function push.tend_alerts(integer, timestamptz) is
+comment on function push.tick_alerts(integer, timestamptz) is
   'What alerts need that no quote brings: expiry, levels of the new day, how many more have fired, what was held back, and an end to old '
   'quotes. Run by pg_cron.';

@@ -19,7 +19,7 @@ as $$
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
     -- Ten thousand rows a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
     ('supapush-clean', '* * * * *', 'select push.clean()', true, 'old rows are not deleted'),
-    ('supapush-alerts', '* * * * *', 'select push.tend_alerts()', true,
+    ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),
       'no quotes are fetched')

@@ -1,4 +1,4 @@
--- Subscriptions, runs of cron and errors that are old enough to go.
+-- What is old enough to go, a function for each kind.
 
 create table push.cleaning (
   id boolean not null default true,
@@ -17,6 +17,77 @@ insert into push.cleaning default values;
 
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
+
+create function push.clean_deliveries(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.deliveries as d
+  where d.id in (
+    select o.id from push.deliveries as o
+    where o.finished_at <= p_now - p_keep
+    order by o.finished_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_deliveries(integer, interval, timestamptz) is
+  'Deletes deliveries that ended longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.clean_notifications(p_limit integer, p_keep interval, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_reads bigint;
+  v_notifications bigint;
+begin
+  -- The read marks of a message to a topic are deleted first: they may be a million rows.
+  delete from public.push_reads as r
+  where (r.user_id, r.notification_id) in (
+    select k.user_id, k.notification_id
+    from (
+      select o.id from public.push_notifications as o
+      where greatest(o.created_at, o.expires_at) <= p_now - p_keep and o.audience_topic is not null
+        and exists (select from public.push_reads as k where k.notification_id = o.id)
+      order by greatest(o.created_at, o.expires_at)
+      limit p_limit
+    ) as old
+    cross join lateral (
+      select w.user_id, w.notification_id from public.push_reads as w
+      where w.notification_id = old.id
+      limit p_limit
+      for update skip locked
+    ) as k
+    limit p_limit
+  );
+  get diagnostics v_reads = row_count;
+
+  -- Those that still have deliveries or reads come later: what goes with a row must be bounded too.
+  delete from public.push_notifications as n
+  where n.id in (
+    select o.id from public.push_notifications as o
+    where greatest(o.created_at, o.expires_at) <= p_now - p_keep
+      and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from public.push_reads as r where r.notification_id = o.id)
+    order by greatest(o.created_at, o.expires_at)
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_notifications = row_count;
+  return jsonb_build_object('reads', v_reads, 'notifications', v_notifications);
+end;
+$$;
+comment on function push.clean_notifications(integer, interval, timestamptz) is
+  'Deletes notifications that stopped mattering longer ago than p_keep, and before them their read marks, at most p_limit of each; returns how many.';
 
 create function push.clean_subscriptions(p_limit integer, p_now timestamptz)
 returns bigint
@@ -131,3 +202,68 @@ end;
 $$;
 comment on function push.trim_errors(integer, integer) is
   'Keeps so many errors of each rule and reminder, the newest: one user may write what breaks them again and again. Returns how many went.';
+
+create function push.clean_errors(p_limit integer, p_keep interval, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_rules bigint;
+  v_reminders bigint;
+begin
+  -- Ids grow with time: only the oldest are looked at.
+  delete from push.rule_errors as r
+  where r.id in (select o.id from push.rule_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - p_keep;
+  get diagnostics v_rules = row_count;
+  delete from push.reminder_errors as r
+  where r.id in (select o.id from push.reminder_errors as o order by o.id limit p_limit)
+    and r.occurred_at <= p_now - p_keep;
+  get diagnostics v_reminders = row_count;
+  return (
+    select jsonb_build_object('rule_errors', v_rules + t.rule_errors, 'reminder_errors', v_reminders + t.reminder_errors)
+    from push.trim_errors(10000, p_limit * 10) as t
+  );
+end;
+$$;
+comment on function push.clean_errors(integer, interval, timestamptz) is
+  'Deletes errors of rules and reminders that are older than p_keep, at most p_limit of each, and all but the newest of each; returns how many.';
+
+create function push.clean_alarms(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  delete from push.alarms as a
+  where (a.code, a.subject) in (
+    select o.code, o.subject from push.alarms as o
+    where o.resolved_at <= p_now - p_keep
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.clean_alarms(integer, interval, timestamptz) is
+  'Deletes alarms that were resolved longer ago than p_keep, at most p_limit; returns how many.';
+
+create function push.clean_removed_devices(p_limit integer, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- A browser that has not come back for so long has lost its subscription anyway.
+  delete from push.removed_devices as r
+  where r.address_digest in (
+    select o.address_digest from push.removed_devices as o
+    where o.removed_at <= p_now - interval '400 days'
+    order by o.removed_at
+    limit p_limit
+  );
+$$;
+comment on function push.clean_removed_devices(integer, timestamptz) is 'Forgets devices that were removed long ago, at most p_limit.';

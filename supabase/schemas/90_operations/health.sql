@@ -9,37 +9,17 @@ alter table push.settings
 comment on column push.settings.health_oldest_waiting is 'A delivery that is due for longer than this makes the project unhealthy.';
 comment on column push.settings.health_success_rate is 'Less than this share of recent deliveries sent makes the project unhealthy.';
 
-create function public.push_health(p_now timestamptz default clock_timestamp())
+create function push.backlog_health(p_now timestamptz)
 returns jsonb
 language plpgsql
--- Definer: see push_claim.
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
-  c_sample constant integer := 10000;
-  c_window constant interval := interval '15 minutes';
-  v_settings push.settings;
   v_held constant text[] := push.held_hosts(p_now);
   v_waiting bigint;
   v_oldest numeric;
-  v_recent jsonb;
-  v_errors jsonb;
-  v_finished bigint;
-  v_sent bigint;
-  v_users_reached boolean;
-  v_hosts jsonb;
-  v_alarms jsonb;
-  v_reminders constant jsonb := push.reminder_health(p_now);
-  v_pauses constant jsonb := push.pause_health(p_now);
-  v_jobs constant jsonb := push.job_health(p_now);
-  v_bell constant record := push.read_bell();
-  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
-  v_reasons jsonb;
 begin
-  select s.* into v_settings from push.settings as s;
-
   -- Counted up to a limit, along the index by which it is claimed.
   select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
   from push.hosts as h
@@ -49,7 +29,39 @@ begin
     order by d.due_at, d.id
     limit 100000
   ) as w;
+  return jsonb_build_object(
+    'waiting', v_waiting,
+    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
+    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
+    'reasons', case
+      when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then
+        jsonb_build_array(jsonb_build_object('code', 'backlog_old',
+          'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest))))
+      else '[]'
+    end
+  );
+end;
+$$;
+comment on function push.backlog_health(timestamptz) is 'What waits and is under way, for how long, and whether that is too long.';
 
+create function push.success_health(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- Enough to tell a rate by; the newest of them, so that a look costs the same however much was sent.
+  c_sample constant integer := 10000;
+  c_window constant interval := interval '15 minutes';
+  v_least constant numeric := (select s.health_success_rate from push.settings as s);
+  v_recent jsonb;
+  v_errors jsonb;
+  v_finished bigint;
+  v_sent bigint;
+  v_users_reached boolean;
+begin
   with recent as (
     select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
@@ -70,7 +82,7 @@ begin
     (select count(*) from tried),
     (select count(*) from tried as t where t.state = 'sent'),
     (
-      select count(*) filter (where u.reached) >= count(*) * v_settings.health_success_rate
+      select count(*) filter (where u.reached) >= count(*) * v_least
       from (
         select bool_or(t.state = 'sent') as reached
         from tried as t
@@ -79,7 +91,29 @@ begin
       ) as u
     )
   into v_recent, v_errors, v_finished, v_sent, v_users_reached;
+  return jsonb_build_object(
+    'recent', v_recent,
+    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
+    'errors', v_errors,
+    'reasons', case
+      -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
+      when v_finished >= 20 and v_sent < v_finished * v_least and not coalesce(v_users_reached, false) then
+        jsonb_build_array(jsonb_build_object('code', 'success_rate_low',
+          'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent)))
+      else '[]'
+    end
+  );
+end;
+$$;
+comment on function push.success_health(timestamptz) is
+  'What became of the newest deliveries of a quarter of an hour, which errors there were, and whether too few were sent.';
 
+create function push.host_health()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   -- Push services that were never tried are left out.
   select coalesce(jsonb_agg(jsonb_build_object(
     'origin', h.origin,
@@ -93,17 +127,43 @@ begin
     'last_error_at', h.last_error_at,
     'last_error', h.last_error
   ) order by h.origin), '[]')
-  into v_hosts
   from push.hosts as h
   where h.last_success_at is not null or h.last_error_at is not null;
+$$;
+comment on function push.host_health() is 'How each push service that was tried is doing.';
 
+create function push.alarm_health()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'code', a.code, 'subject', a.subject, 'message', a.message, 'raised_at', a.raised_at
   ) order by a.raised_at), '[]')
-  into v_alarms
   from push.alarms as a
   where a.resolved_at is null;
+$$;
+comment on function push.alarm_health() is 'The alarms that are not resolved, the oldest first.';
 
+create function public.push_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_backlog constant jsonb := push.backlog_health(p_now);
+  v_success constant jsonb := push.success_health(p_now);
+  v_alarms constant jsonb := push.alarm_health();
+  v_reminders constant jsonb := push.reminder_health(p_now);
+  v_pauses constant jsonb := push.pause_health(p_now);
+  v_jobs constant jsonb := push.job_health(p_now);
+  v_bell constant record := push.read_bell();
+  v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
+  v_reasons jsonb;
+begin
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
@@ -116,15 +176,7 @@ begin
     from jsonb_array_elements(v_pauses) as p (value)
     where p.value ->> 'resumed_at' is null
   ), '[]');
-  if v_oldest > extract(epoch from v_settings.health_oldest_waiting) then
-    v_reasons := v_reasons || jsonb_build_object('code', 'backlog_old',
-      'message', format('The oldest delivery has been due for %s seconds.', round(v_oldest)));
-  end if;
-  -- The rate by user counts, too: a few users whose devices never answer are no fault of the project.
-  if v_finished >= 20 and v_sent < v_finished * v_settings.health_success_rate and not coalesce(v_users_reached, false) then
-    v_reasons := v_reasons || jsonb_build_object('code', 'success_rate_low',
-      'message', format('Of the last %s deliveries %s were sent.', v_finished, v_sent));
-  end if;
+  v_reasons := v_reasons || (v_backlog -> 'reasons') || (v_success -> 'reasons');
   if (v_reminders ->> 'overdue')::integer > 0 and v_last_tick >= p_now - interval '2 minutes' then
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
@@ -135,23 +187,16 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
   end if;
 
-  return jsonb_build_object(
+  return (v_backlog || v_success) || jsonb_build_object(
     'healthy', v_reasons = '[]',
     'reasons', v_reasons,
-    'waiting', v_waiting,
-    'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
-    'recent', v_recent,
-    'success_rate', case when v_finished > 0 then round(v_sent::numeric / v_finished, 4) end,
-    'errors', v_errors,
     'rule_errors', push.rule_error_counts(p_now),
-    'hosts', v_hosts,
+    'hosts', push.host_health(),
     'pauses', v_pauses,
     'reminders', v_reminders,
     'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
     'quote_sources', push.quote_source_health(p_now),
-    'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'last_tick_at', v_last_tick
   );
 end;

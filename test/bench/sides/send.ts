@@ -66,7 +66,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
       url: navigate,
       params: { deal: 1 },
       category: null,
-      topic: null,
+      collapseKey: null,
       tag: null,
       presentation: null,
       appUrl: null,

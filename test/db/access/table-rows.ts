@@ -3,6 +3,7 @@ import type postgres from 'postgres';
 import { makeAlert } from '../../support/alerts.ts';
 import type { queueOne } from '../../support/queue.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
+import { EXPANSION_ROWS } from './expansion-rows.ts';
 
 export type Made = Awaited<ReturnType<typeof queueOne>>;
 
@@ -20,6 +21,7 @@ export interface RowOf {
 
 /** What a row of each table is found by, changed in, and made from. */
 export const ROWS: Record<string, RowOf> = {
+  ...EXPANSION_ROWS,
   'public.push_subscriptions': {
     key: 'id',
     change: `device_type = 'mobile'`,
@@ -102,16 +104,6 @@ export const ROWS: Record<string, RowOf> = {
     },
   },
   'push.cleaning': { key: 'id', change: 'last_cron_run = 1', row: () => ({ id: true }) },
-  'push.expansions': {
-    key: 'notification_id',
-    change: 'members = 0',
-    row: () => ({ notification_id: randomUUID() }),
-  },
-  'push.delivery_counts': {
-    key: 'id',
-    change: 'deliveries = 0',
-    row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
-  },
   'push.settings': { key: 'id', change: 'default_ttl = 1', row: () => ({ id: true }) },
   'push.alarms': {
     key: 'code',
@@ -222,7 +214,7 @@ export const ROWS: Record<string, RowOf> = {
   'push.alert_counts': {
     key: 'user_id',
     change: 'told = 0',
-    row: (user_id) => ({ user_id, minute: new Date(), symbol: 'DAX', looked_again: false }),
+    row: (user_id) => ({ user_id, minute: new Date(), symbol: 'DAX', by_tick: false }),
   },
   'push.quote_sources': { key: 'name', change: 'failures = 0', row: () => ({ name: 'evil' }) },
   'push.quote_source_symbols': { key: 'symbol', change: 'refused = true', row: () => ({ source: 'evil' }) },
@@ -263,6 +255,8 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
   topicMessages = sent.map(({ id }) => id);
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
+  await sql`with e as (insert into push.expansions (message) values ('{}') returning id)
+    insert into push.expansion_recipients select e.id, gen_random_uuid() from e`;
   await sql`select push.define_quote_source('main', 'json', 'https://api.example.com/q?s={symbol}', 'last')`;
   await sql`insert into push.quote_source_symbols (source, symbol, given_at) values ('main', 'DAX', now())`;
   await sql`select push.record_quote('DAX', 1), push.record_session('DAX', '2040-01-02', 1, 3, 1, 2, 'UTC', '2040-01-03')`;
@@ -284,14 +278,14 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     insert into push.receipts (delivery_id, event, occurred_at, recorded_at) values (1, 'displayed', now(), now())`;
   await sql`
     insert into push.receipt_counts (notification_id, event, place, receipts)
-    select notification_id, 'displayed', 1, 1 from push.expansions`;
+    select notification_id, 'displayed', 1, 1 from push.expansions where notification_id is not null`;
   await sql`
     insert into push.resubscriptions (subscription_id, moments) values (${await subscribe(sql, id)}, array[now()])`;
   await sql`insert into push.removed_devices (address_digest, user_id) values ('\\x00', ${id})`;
   await sql`insert into push.reminder_errors (reminder, sqlstate, message) values ('deal', '00000', '')`;
   // One that is over, so that it holds nothing up.
   await sql`
-    insert into push.pauses (reason, paused_at, resumed_at, settled_at) values ('wrong prices', now(), now(), now())`;
+    insert into push.pauses (reason, paused_at, resumed_at, cleared_at) values ('wrong prices', now(), now(), now())`;
   await sql`
     insert into push.project (url, connected_url, noted_at) values ('https://a.example', 'https://a.example', now())`;
 }

@@ -92,7 +92,7 @@ test('so it is after a weekend, while the history is kept so long', async () => 
   await change({ window_minutes: 60 });
   await quote(0, 100);
   await quote(HOUR, 100);
-  await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 64 * HOUR)})`;
+  await db().sql`select push.tick_alerts(10000, ${plus(MORNING, 64 * HOUR)})`;
   expect(await quote(64 * HOUR, 106)).toBe(1);
 });
 
@@ -120,7 +120,7 @@ test('what comes late changes what it is compared with, at the next look', async
   await change({ direction: 'up' });
   expect([await quote(0, 100), await quote(600, 100), await quote(1300, 100)]).toEqual([0, 0, 0]);
   expect(await quote(1310, 90, 650)).toBe(0);
-  const [tended] = await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 1320)}) as done`;
+  const [tended] = await db().sql`select push.tick_alerts(10000, ${plus(MORNING, 1320)}) as done`;
   expect(tended?.done.fired).toBe(1);
 });
 

@@ -8,7 +8,7 @@ beforeEach(() => clearAlerts(db().sql));
 const quote = async (at: string, value: number) =>
   (await recordQuotes(db().sql, [{ symbol: 'DAX', value }], new Date(at))).fired;
 const tend = async (at: string) =>
-  (await db().sql`select push.tend_alerts(10000, ${new Date(at)}) as done`)[0]?.done.fired;
+  (await db().sql`select push.tick_alerts(10000, ${new Date(at)}) as done`)[0]?.done.fired;
 /** How many fire of a value of 99 and one of 101 a second later. */
 async function cross(at: string): Promise<number> {
   await quote(at, 99);

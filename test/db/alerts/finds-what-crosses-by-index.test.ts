@@ -127,14 +127,18 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
       rows: 1300,
       run: (sql) =>
         numberOf(sql`
-          select push.follow_levels(array_agg(l.symbol), array_agg(l.level), ${NOW}) as found from public.push_levels as l`),
+          select push.restart_alerts_at_levels(array_agg(l.symbol), array_agg(l.level), ${NOW}) as found from public.push_levels as l`),
     },
   ],
   [
     'telling what was held back, and looking again at the last values of 250 symbols',
     // Five for each symbol: its quote, and of two windows an entry and what it is compared with. Beside them, here and below,
     // 500 dead entries of lines that the recording above has moved and rolled back.
-    { finds: 4, rows: 2000, run: (sql) => numberOf(sql`select push.look_again(1000, ${NOW}) as found`) },
+    {
+      finds: 4,
+      rows: 2000,
+      run: (sql) => numberOf(sql`select push.fire_missed_alerts(1000, ${NOW}) as found`),
+    },
   ],
   [
     'ending what has expired',
@@ -145,7 +149,7 @@ const WORKS: [string, { finds: number; rows: number; run: Run }][] = [
     {
       finds: 20,
       rows: 3000,
-      run: (sql) => numberOf(sql`select push.tend_alerts(1000, ${NOW}) ->> 'quotes_deleted' as found`),
+      run: (sql) => numberOf(sql`select push.tick_alerts(1000, ${NOW}) ->> 'quotes_deleted' as found`),
     },
   ],
 ];

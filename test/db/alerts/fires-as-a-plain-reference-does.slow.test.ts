@@ -67,7 +67,7 @@ async function walk(seed: number): Promise<{ fired: number; heldBack: number }> 
     if (step % 4 === 1) await moveLevels(sql, symbols, random, now);
     if (step % 3 === 2 || step === STEPS - 1) {
       for (const symbol of symbols) symbol.tend(now);
-      await sql`select push.tend_alerts(1000000, ${new Date(now)})`;
+      await sql`select push.tick_alerts(1000000, ${new Date(now)})`;
     }
     if (step % 8 === 5) {
       // A recorder has no memory of its own: another connection, which says the last quotes again, goes on.

@@ -69,7 +69,7 @@ test.each(['above', 'below', 'crosses_above', 'crosses_below', 'crosses'])(
       await setLevel(level);
       expect(await readAlert(db().sql, alert)).toMatchObject({ level_price: level, times_fired: 0 });
     }
-    await db().sql`select push.tend_alerts(10000, ${plus(MORNING, seconds)})`;
+    await db().sql`select push.tick_alerts(10000, ${plus(MORNING, seconds)})`;
     expect(await quote(99)).toBe(0);
     expect(await told()).toBe(0);
   },
@@ -145,7 +145,7 @@ test('one that was held back is forgotten when its level moves', async () => {
   expect([await quote(99), await quote(101), await quote(99), await quote(101)]).toEqual([0, 1, 0, 0]);
   expect((await readAlert(db().sql, alert)).held_until).not.toBeNull();
   await setLevel(100.5);
-  const [tended] = await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 600)}) as done`;
+  const [tended] = await db().sql`select push.tick_alerts(10000, ${plus(MORNING, 600)}) as done`;
   expect(tended?.done.fired).toBe(0);
   expect(await readAlert(db().sql, alert)).toMatchObject({ held_until: null, times_fired: 1 });
 });

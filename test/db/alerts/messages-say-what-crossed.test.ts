@@ -201,7 +201,7 @@ test('what was held back is told by the price of then', async () => {
   const { sql } = db();
   await makeAlert(sql, { condition: 'above', cooldown: '3 minutes' });
   await course(sql, [99, 101, 99, 102, 103]);
-  await sql`select push.tend_alerts(10000, ${plus(MORNING, 300)})`;
+  await sql`select push.tick_alerts(10000, ${plus(MORNING, 300)})`;
   expect((await toldByAlerts(sql)).map(({ body }) => body)).toEqual([
     'level 100 · now 101',
     'level 100 · now 103',
@@ -260,10 +260,10 @@ test('the alarm of a template goes when settings name it no more', async () => {
   await sql`update push.settings set alert_template = 'alert'`;
   await makeAlert(sql);
   await course(sql, [99, 101]);
-  await sql`select push.tend_alerts(10000, ${MORNING})`;
+  await sql`select push.tick_alerts(10000, ${MORNING})`;
   expect(await alarms()).toMatchObject([{ open: true }]);
   await sql`update push.settings set alert_template = null`;
-  await sql`select push.tend_alerts(10000, ${MORNING})`;
+  await sql`select push.tick_alerts(10000, ${MORNING})`;
   expect(await alarms()).toMatchObject([{ open: false }]);
 });
 
@@ -290,7 +290,7 @@ test('a message that cannot be written costs itself alone, and raises an alarm',
       [0, true],
       [3700, false],
     ] as const) {
-      await sql`select push.tend_alerts(10000, ${plus(new Date(), seconds)})`;
+      await sql`select push.tick_alerts(10000, ${plus(new Date(), seconds)})`;
       expect(await alarms()).toEqual([{ code: 'alert_not_told', subject: '', open }]);
     }
   } finally {

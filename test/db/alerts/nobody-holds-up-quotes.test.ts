@@ -38,7 +38,7 @@ beforeEach(async () => {
 const quote = async (value: number, seconds: number, sql: postgres.Sql = impatient) =>
   (await recordQuotes(sql, [{ symbol: 'DAX', value }], plus(MORNING, seconds))).fired;
 const tend = async (seconds: number, sql: postgres.Sql = impatient) =>
-  (await sql`select push.tend_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done.fired;
+  (await sql`select push.tick_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done.fired;
 const fired = async (...ids: string[]) =>
   await Promise.all(ids.map(async (id) => (await readAlert(db().sql, id)).times_fired));
 
@@ -176,7 +176,7 @@ test('without a value, such an alert follows its level within a minute', async (
     (own) => own`update public.push_alerts set setup = 'Mine' where id = ${follower}`,
     async () => void (await sql`update public.push_levels set value = 105`),
   );
-  await sql`select push.tend_alerts()`;
+  await sql`select push.tick_alerts()`;
   expect(await readAlert(sql, follower)).toMatchObject({ level_price: 105 });
 });
 

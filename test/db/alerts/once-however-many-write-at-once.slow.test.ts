@@ -82,7 +82,7 @@ async function recordInBatches(after: (run: number) => PromiseLike<unknown> = as
   });
 }
 
-const tend = (sql: postgres.Sql, run: number) => sql`select push.tend_alerts(10000, ${at(run)})`;
+const tend = (sql: postgres.Sql, run: number) => sql`select push.tick_alerts(10000, ${at(run)})`;
 
 test(`${WRITERS} record the same quotes, each in another order, ${RUNS} times: each alert fires once, at once`, {
   timeout: 180_000,

@@ -41,6 +41,6 @@ test('an alert that cannot be evaluated is switched off, and the others fire', a
       message: expect.stringContaining(`Alert ${bad} could not be evaluated`),
     },
   ]);
-  await sql`select push.tend_alerts(10000, ${new Date(Date.now() + 3_700_000)})`;
+  await sql`select push.tick_alerts(10000, ${new Date(Date.now() + 3_700_000)})`;
   expect(await alarms()).toMatchObject([{ open: false }]);
 });

@@ -71,10 +71,10 @@ describe('expiry', () => {
     const alert = await make({ expires_at: plus(MORNING, 120) });
     expect([await quote(0, 99), await quote(60, 101), await quote(90, 99)]).toEqual([0, 1, 0]);
     expect(
-      (await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 119)}) as done`)[0]?.done.expired,
+      (await db().sql`select push.tick_alerts(10000, ${plus(MORNING, 119)}) as done`)[0]?.done.expired,
     ).toBe(0);
     expect(
-      (await db().sql`select push.tend_alerts(10000, ${plus(MORNING, 120)}) as done`)[0]?.done.expired,
+      (await db().sql`select push.tick_alerts(10000, ${plus(MORNING, 120)}) as done`)[0]?.done.expired,
     ).toBe(1);
     expect(await read(alert)).toMatchObject({ enabled: false, armed: false, disabled_reason: 'expired' });
   });

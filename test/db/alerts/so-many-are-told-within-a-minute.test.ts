@@ -47,7 +47,7 @@ async function alerts(count: number, symbols = ['DAX'], values = {}, owner = use
   return made;
 }
 const tend = async (seconds: number) =>
-  (await db().sql`select push.tend_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done as {
+  (await db().sql`select push.tick_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done as {
     summaries: number;
     fired: number;
   };

@@ -50,7 +50,7 @@ async function alerts(count: number, symbols = ['DAX'], values = {}, owner = use
   return made;
 }
 const tend = async (seconds: number) =>
-  (await db().sql`select push.tend_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done as {
+  (await db().sql`select push.tick_alerts(10000, ${plus(MORNING, seconds)}) as done`)[0]?.done as {
     summaries: number;
     fired: number;
   };
@@ -184,14 +184,14 @@ describe('no transaction waits', () => {
       await quote(seconds, value, 'A');
     await withSessions(url, 2, async (tender, writer) => {
       await tender.sql`begin`;
-      const [row] = await tender.sql`select push.look_again(100, ${plus(MORNING, 2)}) as fired`;
+      const [row] = await tender.sql`select push.fire_missed_alerts(100, ${plus(MORNING, 2)}) as fired`;
       expect(row?.fired).toBe(LIMIT);
       expect(await endsOrWaits(sql, writer, open(writer, 'A', 103, 3))).toBe('ends');
       await tender.sql`commit`;
       await writer.sql`begin`;
       await open(writer, 'A', 99, 5);
       await open(writer, 'A', 103, 6);
-      const look = tender.sql`select push.look_again(100, ${plus(MORNING, 7)})`.execute();
+      const look = tender.sql`select push.fire_missed_alerts(100, ${plus(MORNING, 7)})`.execute();
       expect(await endsOrWaits(sql, tender, look)).toBe('ends');
       await writer.sql`commit`;
     });
@@ -205,7 +205,7 @@ describe('no transaction waits', () => {
     await withSessions(url, 2, async (a, b) => {
       await a.sql`begin`;
       await a.sql`select push.notify(${user}, 'Hello', p_category => 'alerts')`;
-      const tending = b.sql`select push.tend_alerts(100, ${plus(MORNING, 60)})`.execute();
+      const tending = b.sql`select push.tick_alerts(100, ${plus(MORNING, 60)})`.execute();
       expect(await endsOrWaits(sql, b, tending)).toBe('ends');
       await a.sql`commit`;
     });

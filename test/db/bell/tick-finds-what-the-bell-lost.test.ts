@@ -161,7 +161,7 @@ test('pg_cron runs it every few seconds, and beside it only the housekeeping and
     {
       jobname: 'supapush-alerts',
       schedule: '* * * * *',
-      command: expect.stringContaining('push.tend_alerts()'),
+      command: expect.stringContaining('push.tick_alerts()'),
       active: true,
     },
   ]);

@@ -43,7 +43,7 @@ test('the row has the device, the message and the claim', async () => {
       params: { deal: 7, nested: { a: [1, null] } },
       category: 'deals:won',
       urgency: 'high',
-      topic: 'deal-7',
+      collapse_key: 'deal-7',
       tag: null,
       presentation: null,
       ttl: expect.any(Number),

@@ -25,6 +25,12 @@ export const PAGES_WITH_SQL: Record<string, PageWithSql> = {
     row: { titles: ['Acme is won'] },
   },
   'docs/start/frontend.md': { shows: TITLES, row: { titles: ['Hello'] } },
+  'docs/guides/alerts.md': {
+    shows: `
+      select s.alert_level_template as template, (push.preview_template('alert_level', 'de')).title
+      from push.settings as s`,
+    row: { template: 'alert_level', title: 'Über 18500' },
+  },
   'docs/guides/digests.md': {
     before: `select push.define_digest('alerts', '1 hour', p_url => '/alerts')`,
     after: `

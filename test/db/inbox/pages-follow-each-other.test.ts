@@ -87,7 +87,7 @@ test('what was scheduled long ago stands where it was sent', async () => {
   await notify(sql, user, { title: 'scheduled first', sendAt: plus(start, 60) });
   await notify(sql, user, { title: 'sent first' });
   expect(await readTitles(sql, user)).toEqual(['sent first*']);
-  await sql`select push.queue_due_notifications(10, ${plus(start, 61)})`;
+  await sql`select push.enqueue_due_notifications(10, ${plus(start, 61)})`;
   expect(await readTitles(sql, user)).toEqual(['scheduled first*', 'sent first*']);
 });
 

@@ -25,7 +25,7 @@ async function session(
   );
 }
 
-const tend = async (at: string) => await db().sql`select push.tend_alerts(10000, ${new Date(at)})`;
+const tend = async (at: string) => await db().sql`select push.tick_alerts(10000, ${new Date(at)})`;
 
 async function levels(symbol = 'SPX'): Promise<Record<string, number>> {
   const rows = await db()

@@ -18,7 +18,7 @@ interface Stored {
   url: string | null;
   params: Record<string, unknown>;
   category: string | null;
-  topic: string | null;
+  collapseKey: string | null;
   tag: string | null;
   presentation: Presentation | null;
 }
@@ -46,12 +46,12 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
       v_answers text[] := '{}';
     begin
       for v_message in select * from jsonb_to_recordset(p_messages) as m (
-        title text, body text, url text, params jsonb, category text, topic text, tag text, presentation jsonb
+        title text, body text, url text, params jsonb, category text, "collapseKey" text, tag text, presentation jsonb
       ) loop
         begin
-          insert into public.push_notifications (user_id, title, body, url, params, category, topic, tag, presentation)
+          insert into public.push_notifications (user_id, title, body, url, params, category, collapse_key, tag, presentation)
           values (p_user, v_message.title, v_message.body, v_message.url, v_message.params, v_message.category,
-            v_message.topic, v_message.tag, nullif(v_message.presentation, 'null'));
+            v_message."collapseKey", v_message.tag, nullif(v_message.presentation, 'null'));
           v_answers := v_answers || 'accepted'::text;
         exception when sqlstate 'PT413' then
           get stacked diagnostics v_detail = pg_exception_detail;
@@ -68,7 +68,7 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
       select public.try_messages(${user.id}, ${sql.json(contents as never)}) as answers`;
     const stored = await sql<Stored[]>`
       delete from public.push_notifications
-      returning id, title, body, url, params, category, topic, tag, presentation`;
+      returning id, title, body, url, params, category, collapse_key, tag, presentation`;
     counts.accepted += stored.length;
     for (const { id, ...message } of stored)
       expect(
@@ -112,7 +112,7 @@ test.each([
     const made = await sql<Stored[]>`
       insert into public.push_notifications (user_id, title, body, params)
       values (${user.id}, ${texts.title}, ${texts.body}, ${params})
-      returning id, title, body, url, params, category, topic, tag, presentation`.catch(() => []);
+      returning id, title, body, url, params, category, collapse_key, tag, presentation`.catch(() => []);
     return made[0];
   };
   let [low, high] = [0, 4000];

@@ -68,9 +68,9 @@ test('a scheduled one that is put off goes at its new moment, with its new text'
     sql,
     (t) => t`update public.push_notifications set send_at = ${later}, title = 'Later' where id = ${id}`,
   );
-  await sql`select push.queue_due_notifications(10, ${plus(sendAt, 1)})`;
+  await sql`select push.enqueue_due_notifications(10, ${plus(sendAt, 1)})`;
   expect(await claim(sql, plus(sendAt, 1))).toEqual([]);
-  await sql`select push.queue_due_notifications(10, ${later})`;
+  await sql`select push.enqueue_due_notifications(10, ${later})`;
   expect((await claim(sql, later)).map(({ title }) => title)).toEqual(['Later']);
 });
 

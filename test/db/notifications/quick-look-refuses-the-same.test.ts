@@ -46,7 +46,7 @@ function randomNotification(random: (limit: number) => number, userId: string): 
       pick<unknown>({ silent: true }, { icon: '//a' }, { image: `/${of(4000)}` }),
     ),
     ttl: mostly<number | null>(null, () => pick(0, -1, 2_419_200, 2_419_201)),
-    topic: mostly<string | null>(null, () => pick('a', '', 'ä', 'x'.repeat(32), 'x'.repeat(33))),
+    collapse_key: mostly<string | null>(null, () => pick('a', '', 'ä', 'x'.repeat(32), 'x'.repeat(33))),
     tag: mostly<string | null>(null, () => pick('', of(100), '\u0001'.repeat(100), 'x'.repeat(101))),
     idempotency_key: mostly<string | null>(null, () => pick('', 'x'.repeat(200), 'x'.repeat(201))),
     send_at: '2030-01-01T00:00:00Z',

@@ -47,7 +47,7 @@ test('values that are left out have their defaults', async () => {
   const user = await createUser(sql);
   const id = await notify(sql, user.id);
   const [row] = await sql`
-    select body, url, params, category, urgency, ttl, topic, idempotency_key, rule,
+    select body, url, params, category, urgency, ttl, collapse_key, idempotency_key, rule,
       send_at = created_at as now, extract(epoch from expires_at - send_at)::int as lives
     from public.push_notifications where id = ${id}`;
   expect(row).toEqual({
@@ -57,7 +57,7 @@ test('values that are left out have their defaults', async () => {
     category: null,
     urgency: 'normal',
     ttl: null,
-    topic: null,
+    collapse_key: null,
     idempotency_key: null,
     rule: null,
     now: true,
@@ -98,12 +98,12 @@ test('servers have it as an RPC that returns the id', async () => {
     (t) => t`
       select public.push_notify(
         p_user_id => ${user.id}, p_title => 'Won', p_body => 'Deal 7', p_url => '/deals/7', p_params => '{"deal": 7}',
-        p_category => 'deals', p_urgency => 'high', p_ttl => 60, p_topic => 'deal-7'
+        p_category => 'deals', p_urgency => 'high', p_ttl => 60, p_collapse_key => 'deal-7'
       ) as id`,
   );
   expect(await devicesOf(row?.id)).toHaveLength(1);
   const [made] = await sql`
-    select title, body, url, params, category, urgency, ttl, topic from public.push_notifications where id = ${row?.id}`;
+    select title, body, url, params, category, urgency, ttl, collapse_key from public.push_notifications where id = ${row?.id}`;
   expect(made).toEqual({
     title: 'Won',
     body: 'Deal 7',
@@ -112,7 +112,7 @@ test('servers have it as an RPC that returns the id', async () => {
     category: 'deals',
     urgency: 'high',
     ttl: 60,
-    topic: 'deal-7',
+    collapse_key: 'deal-7',
   });
 });
 

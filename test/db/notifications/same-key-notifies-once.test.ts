@@ -63,7 +63,7 @@ test.each([
   ['category', { p_category: 'other' }],
   ['urgency', { p_urgency: 'low' }],
   ['ttl', { p_ttl: 61 }],
-  ['topic', { p_topic: 'other' }],
+  ['collapse key', { p_collapse_key: 'other' }],
   ['tag', { p_tag: 'other' }],
 ])('another message under the same key is refused: %s', async (_what, change) => {
   const { sql } = db();
@@ -75,13 +75,13 @@ test.each([
     p_category: 'deals',
     p_urgency: 'high',
     p_ttl: 60,
-    p_topic: 'deal',
+    p_collapse_key: 'deal',
     p_tag: null,
   };
   const call = (values: Record<string, unknown>) => sql`
     select push.notify(${user}::uuid, ${values.p_title as string}, ${values.p_body as string}, ${values.p_url as string},
       ${sql.json(values.p_params as never)}, ${values.p_category as string}, ${values.p_urgency as string},
-      ${values.p_ttl as number}, ${values.p_topic as string}, p_tag => ${values.p_tag as string}, p_idempotency_key => 'order-1') as id`;
+      ${values.p_ttl as number}, ${values.p_collapse_key as string}, p_tag => ${values.p_tag as string}, p_idempotency_key => 'order-1') as id`;
   const [first] = await call(message);
   const [again] = await call({ ...message });
   expect(again).toEqual(first);

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 
 async function release(now: Date, limit = 1000): Promise<number> {
-  const [row] = await db().sql<{ n: number }[]>`select push.queue_due_notifications(${limit}, ${now}) as n`;
+  const [row] = await db().sql<{ n: number }[]>`select push.enqueue_due_notifications(${limit}, ${now}) as n`;
   return row?.n as number;
 }
 
@@ -88,7 +88,7 @@ test('two at once release each of them once', async () => {
   await withSessions(url, 1, async (other) => {
     if (!other) throw new Error('one session');
     await other.sql`begin`;
-    const [first] = await other.sql`select push.queue_due_notifications(6, ${sendAt}) as n`;
+    const [first] = await other.sql`select push.enqueue_due_notifications(6, ${sendAt}) as n`;
     expect(first?.n).toBe(6);
     expect(await release(sendAt)).toBe(4);
     await other.sql`commit`;

@@ -7,25 +7,28 @@ import { useDatabase } from '../../support/use-database.ts';
 const db = useDatabase();
 beforeEach(() => clearQueue(db().sql));
 
-async function claimWith(values: { tag?: string; topic?: string }) {
+async function claimWith(values: { tag?: string; collapseKey?: string }) {
   const { sql } = db();
   const user = await createUser(sql);
   await subscribe(sql, user.id);
   await sql`
-    select push.notify(${user.id}::uuid, 'Hello', p_topic => ${values.topic ?? null}, p_tag => ${values.tag ?? null})`;
+    select push.notify(${user.id}::uuid, 'Hello', p_collapse_key => ${values.collapseKey ?? null}, p_tag => ${values.tag ?? null})`;
   return await claimOne(sql, startOfClock());
 }
 
-test('a tag is for the device alone: a topic of each would cost messages at FCM, which keeps four', async () => {
-  expect(await claimWith({ tag: 'deal:7' })).toMatchObject({ tag: 'deal:7', topic: null });
+test('a tag is for the device alone: a collapse key of each would cost messages at FCM, which keeps four', async () => {
+  expect(await claimWith({ tag: 'deal:7' })).toMatchObject({ tag: 'deal:7', collapse_key: null });
 });
 
-test('a topic that is given stands', async () => {
-  expect(await claimWith({ tag: 'deal:7', topic: 'deals' })).toMatchObject({ tag: 'deal:7', topic: 'deals' });
+test('a collapse key that is given stands', async () => {
+  expect(await claimWith({ tag: 'deal:7', collapseKey: 'deals' })).toMatchObject({
+    tag: 'deal:7',
+    collapse_key: 'deals',
+  });
 });
 
 test('without either there is neither', async () => {
-  expect(await claimWith({})).toMatchObject({ tag: null, topic: null });
+  expect(await claimWith({})).toMatchObject({ tag: null, collapse_key: null });
 });
 
 test('a rule makes a tag of each row', async () => {

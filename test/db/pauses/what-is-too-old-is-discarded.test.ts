@@ -100,12 +100,12 @@ describe.each(SCOPES)('after a pause of %s', (_, scope) => {
     expect(await deliveryStates(sql)).toEqual({ queued: 3001 });
     const found: number[] = [];
     for (let chunk = 0; chunk < 4; chunk++) {
-      await sql`select push.settle_pauses(1000, ${plus(now, 2)})`;
+      await sql`select push.advance_pauses(1000, ${plus(now, 2)})`;
       found.push((await deliveryStates(sql)).cancelled ?? 0);
     }
     expect(found).toEqual([1000, 2000, 3000, 3000]);
     expect((await claim(sql, startOfClock())).map(({ title }) => title)).toEqual(['fresh']);
-    expect(await sql`select discarded::int, settled_at is not null as settled from push.pauses`).toEqual([
+    expect(await sql`select discarded::int, cleared_at is not null as settled from push.pauses`).toEqual([
       { discarded: 3000, settled: true },
     ]);
   });

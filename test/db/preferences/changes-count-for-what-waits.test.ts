@@ -87,14 +87,14 @@ test('quiet hours that end at another time end then for what waits', async () =>
   const { userId } = await createUserWhoPrefers(sql, NIGHTS_IN_VIENNA);
   const [delivery] = await tellAt(sql, userId, NIGHT);
   const { id } = delivery as Delivery;
-  await sql`alter table public.push_preferences disable trigger push_preferences_follow`;
+  await sql`alter table public.push_preferences disable trigger push_preferences_rejudge`;
   try {
     await prefer(sql, userId, { quiet_from: '22:00', quiet_until: '06:00' });
   } finally {
-    await sql`alter table public.push_preferences enable trigger push_preferences_follow`;
+    await sql`alter table public.push_preferences enable trigger push_preferences_rejudge`;
   }
   expect(await readDelivery(sql, id)).toMatchObject({ due_at: MORNING });
-  const [row] = await sql`select push.judge_again(${userId}, ${NIGHT}) as due`;
+  const [row] = await sql`select push.rejudge_deferred(${userId}, ${NIGHT}) as due`;
   expect(row?.due).toBe(0);
   expect(await readDelivery(sql, id)).toMatchObject({
     due_at: plus(MORNING, -3600),

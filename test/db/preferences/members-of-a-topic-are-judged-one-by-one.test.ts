@@ -19,7 +19,7 @@ beforeEach(() => clearQueue(db().sql));
 async function tellTopicAt(topic: string, at: Date, expandedAt = at): Promise<string> {
   const { sql } = db();
   const id = await notifyTopic(sql, topic, { sendAt: at });
-  await sql`select push.queue_due_notifications(10, ${at})`;
+  await sql`select push.enqueue_due_notifications(10, ${at})`;
   // Members of the moment it began are notified, and began by the real clock.
   await sql`update push.expansions set started_at = ${at} where notification_id = ${id}`;
   await expandAll(sql, 2, expandedAt);

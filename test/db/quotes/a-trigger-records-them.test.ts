@@ -131,7 +131,7 @@ test('what was held back is told when its hours begin, if a lasting value still 
   await sql`select push.record_quote('stock:SKU-7', 12, ${evening})`;
   await sql`select push.record_quote('stock:SKU-7', 9, ${evening})`;
   expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 0, held_back: 1, held_until: morning });
-  await sql`select push.tend_alerts(100, ${morning})`;
+  await sql`select push.tick_alerts(100, ${morning})`;
   expect(await readAlert(sql, alert)).toMatchObject({ times_fired: 1 });
 });
 

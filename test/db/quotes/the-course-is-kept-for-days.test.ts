@@ -9,7 +9,7 @@ const DAY = 86_400;
 beforeEach(() => clearAlerts(db().sql));
 
 const tend = async (now: Date, limit = 10_000) =>
-  (await db().sql`select push.tend_alerts(${limit}, ${now}) as done`)[0]?.done.quotes_deleted;
+  (await db().sql`select push.tick_alerts(${limit}, ${now}) as done`)[0]?.done.quotes_deleted;
 const kept = async () =>
   (await db().sql`select value from push.quote_history order by quoted_at`).map(({ value }) => value);
 
@@ -39,7 +39,7 @@ test('two that tidy up at once do not wait for each other', async () => {
   await withSessions(url, 1, async (...[session]) => {
     const own = session?.sql as typeof sql;
     await own`begin`;
-    await own`select push.tend_alerts(10000, ${plus(MORNING, 6 * DAY)})`;
+    await own`select push.tick_alerts(10000, ${plus(MORNING, 6 * DAY)})`;
     expect(await tend(plus(MORNING, 6 * DAY))).toBe(0);
     await own`commit`;
   });

@@ -65,7 +65,7 @@ test('what is due, what is old and what failed is found by index', async () => {
   await sql`
     insert into public.bookings (id, starts_at)
     select n, ${NOON}::timestamptz + n * interval '1 hour' from generate_series(1, 5000) as n`;
-  await sql`update push.reminder_moments set state = 'sent', settled_at = due_at where id % 2 = 0`;
+  await sql`update push.reminder_moments set state = 'sent', ended_at = due_at where id % 2 = 0`;
   await sql`analyze push.reminder_moments`;
   const planOf = async (query: string) => {
     const [row] = await sql.unsafe(`explain (format json) ${query}`);
@@ -79,7 +79,7 @@ test('what is due, what is old and what failed is found by index', async () => {
   ).toContain('reminder_moments_due_idx');
   expect(
     await planOf(
-      `select id from push.reminder_moments where settled_at <= ${due} order by settled_at limit 1000`,
+      `select id from push.reminder_moments where ended_at <= ${due} order by ended_at limit 1000`,
     ),
-  ).toContain('reminder_moments_settled_idx');
+  ).toContain('reminder_moments_ended_idx');
 });

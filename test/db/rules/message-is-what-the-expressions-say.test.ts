@@ -20,12 +20,12 @@ test('title, body, url and params come from the row, the rest from the rule', as
     category: 'deals:new',
     urgency: 'high',
     ttl: 600,
-    topic: 'deals',
+    collapseKey: 'deals',
     key: `'deal-' || new.id`,
   });
   await insert();
   const rows = await sql`
-    select user_id, title, body, url, params, category, urgency, ttl, topic, idempotency_key, status
+    select user_id, title, body, url, params, category, urgency, ttl, collapse_key, idempotency_key, status
     from public.push_notifications`;
   expect([...rows]).toEqual([
     {
@@ -40,7 +40,7 @@ test('title, body, url and params come from the row, the rest from the rule', as
       category: 'deals:new',
       urgency: 'high',
       ttl: 600,
-      topic: 'deals',
+      collapse_key: 'deals',
       idempotency_key: 'deal-7',
       status: 'queued',
     },

@@ -78,7 +78,7 @@ test.each<[string, Rule, string]>([
 test.each<[string, Rule]>([
   ['a ttl out of range', { ttl: -1 }],
   ['a ttl of more than 28 days', { ttl: 2_419_201 }],
-  ['a malformed topic', { topic: 'a b' }],
+  ['a malformed collapse key', { collapseKey: 'a b' }],
   ['a category of 10 kB', { category: 'x'.repeat(10_000) }],
   ['a category of a colon', { category: ':' }],
   ['a url that leads elsewhere', { url: `'//evil.tld'` }],

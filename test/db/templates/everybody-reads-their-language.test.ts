@@ -198,7 +198,7 @@ test('a scheduled message to a topic that is given another text has it in every 
   const sendAt = plus(new Date(), 3600);
   await sql`select push.notify_topic(${topic}, p_template => 'news', p_params => '{"n": 3}', p_send_at => ${sendAt})`;
   await asService(sql, (t) => t`update public.push_notifications set title = 'Corrected'`);
-  await sql`select push.queue_due_notifications(10, ${sendAt})`;
+  await sql`select push.enqueue_due_notifications(10, ${sendAt})`;
   // Members of that moment.
   await sql`update push.expansions set started_at = ${plus(new Date(), 10)}`;
   await expandAll(sql, 1000, sendAt);

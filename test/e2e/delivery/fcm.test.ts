@@ -84,7 +84,7 @@ test('a row changes, and the app that a user registered through supabase-js show
     create table public.deals (id int primary key, owner_id uuid not null, stage text not null);
     select push.watch('deal_stage', 'public.deals', 'new.owner_id', $$ 'Deal is ' || new.stage $$,
       p_events => '{update}', p_columns => '{stage}', p_url => $$ '/deals/' || new.id $$,
-      p_params => $$ jsonb_build_object('deal', new.id, 'from', old.stage) $$, p_topic => 'deals');
+      p_params => $$ jsonb_build_object('deal', new.id, 'from', old.stage) $$, p_collapse_key => 'deals');
   `);
   const client = createClient(stack.url, stack.publishableKey, { auth: { persistSession: false } });
   const { data } = await client.auth.signUp({ email: `${randomUUID()}@example.com`, password: randomUUID() });

@@ -85,7 +85,7 @@ test('a user whose hundred alerts fire each second on twenty devices delays no o
 
   // As if the minute were over.
   await sql`update push.alert_counts set minute = minute - interval '1 minute'`;
-  await sql`select push.tend_alerts()`;
+  await sql`select push.tick_alerts()`;
   await sql`select push.tick()`;
   const summaries = await alertSummaries(sql);
   const counted = summaries.reduce((sum, { params }) => sum + params.count, 0);

@@ -40,9 +40,9 @@ async function registerApp(userId: string) {
   return device;
 }
 
-async function notify(userId: string, title: string, values: { tag?: string; topic?: string } = {}) {
+async function notify(userId: string, title: string, values: { tag?: string; collapseKey?: string } = {}) {
   const [row] = await sql`
-    select push.notify(${userId}::uuid, ${title}, p_tag => ${values.tag ?? null}, p_topic => ${values.topic ?? null}) as id`;
+    select push.notify(${userId}::uuid, ${title}, p_tag => ${values.tag ?? null}, p_collapse_key => ${values.collapseKey ?? null}) as id`;
   return row?.id as string;
 }
 
@@ -90,7 +90,7 @@ test('messages that are not the same replace each other only where their app say
   const first = await notify(userId, 'One');
   const second = await notify(userId, 'Two');
   await notify(userId, 'Three', { tag: 'deal:7' });
-  await notify(userId, 'Four', { topic: 'deals' });
+  await notify(userId, 'Four', { collapseKey: 'deals' });
   const messages = shown(await device.waitForMessages(4));
   expect(Object.fromEntries(messages.map(({ title, tag }) => [title, tag]))).toEqual({
     One: first,
@@ -115,17 +115,19 @@ test('a repeat to an app takes the place of the first, on Android and on Appleâ€
   }
 });
 
-test('a device that was away gets the messages of all tags: no more than four topics would be kept', async () => {
+test('a device that was away gets the messages of all tags: no more than four collapse keys would be kept', async () => {
   const [{ userId, device }] = await createRecipients(sql, stack.pushService, 1);
   device.offline();
   const titles = Array.from({ length: 10 }, (_, index) => `Conversation ${index}`);
   for (const title of titles) await notify(userId, title, { tag: title });
-  await notify(userId, 'Score 1:0', { topic: 'score' });
+  await notify(userId, 'Score 1:0', { collapseKey: 'score' });
   expect(await settle(sql, ['sent'])).toEqual({ sent: 11 });
-  await notify(userId, 'Score 1:1', { topic: 'score' });
+  await notify(userId, 'Score 1:1', { collapseKey: 'score' });
   expect(await settle(sql, ['sent'])).toEqual({ sent: 12 });
   device.online();
   const messages = shown(device.messages);
-  console.log(`12 messages of 10 tags and 1 topic to a device that was away: ${messages.length} arrived`);
+  console.log(
+    `12 messages of 10 tags and 1 collapse key to a device that was away: ${messages.length} arrived`,
+  );
   expect(messages.map(({ title }) => title).sort()).toEqual([...titles, 'Score 1:1'].sort());
 });

@@ -10,7 +10,7 @@ export function content(values: Partial<NotificationContent> = {}): Notification
     url: null,
     params: {},
     category: null,
-    topic: null,
+    collapseKey: null,
     tag: null,
     presentation: null,
     appUrl: null,

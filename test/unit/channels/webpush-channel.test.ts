@@ -60,7 +60,7 @@ describe('a message', () => {
   });
 
   test('carries TTL, urgency and topic to the push service', async () => {
-    await send({ ttl: 1234, urgency: 'high', content: content({ topic: 'price-DAX_1' }) });
+    await send({ ttl: 1234, urgency: 'high', content: content({ collapseKey: 'price-DAX_1' }) });
     await send({ ttl: 0, urgency: 'very-low' });
     expect(service.received).toMatchObject([
       { outcome: 'accepted', ttl: 1234, urgency: 'high', topic: 'price-DAX_1' },
@@ -70,7 +70,7 @@ describe('a message', () => {
 
   test('has a topic that can be decoded, as Apple’s service does, whatever its length', async () => {
     const topics = Array.from({ length: 32 }, (_, index) => 't'.repeat(index + 1));
-    for (const topic of topics) await send({ content: content({ topic }) });
+    for (const collapseKey of topics) await send({ content: content({ collapseKey }) });
     const sent = service.received.map((request) => request.topic ?? '');
     expect(sent.filter((topic) => topic.length % 4 === 1)).toEqual([]);
     expect(new Set(sent).size).toBe(32);

@@ -14,7 +14,7 @@ const MESSAGE = {
   params: {},
   category: null,
   urgency: 'normal',
-  topic: null,
+  collapse_key: null,
   tag: null,
   presentation: null,
   ttl: 60,

@@ -17,7 +17,7 @@ const CONTENT: NotificationContent = {
   url: '/deals/7',
   params: { deal: 7 },
   category: null,
-  topic: null,
+  collapseKey: null,
   tag: null,
   presentation: null,
   appUrl: null,
@@ -81,8 +81,8 @@ test.each([
   ['topic', null, 'topic'],
   ['topic', 'deal:7', 'deal:7'],
   [null, 'deal:7', 'deal:7'],
-])('topic %s and tag %s make the tag %s', (topic, tag, expected) => {
-  expect(decode(encodePayload({ ...CONTENT, topic, tag }, LONGEST_RECEIPT)).tag).toBe(expected);
+])('collapse key %s and tag %s make the tag %s', (collapseKey, tag, expected) => {
+  expect(decode(encodePayload({ ...CONTENT, collapseKey, tag }, LONGEST_RECEIPT)).tag).toBe(expected);
 });
 
 test('of 2,500 random messages each that can fits, keeps its data, and is cut between characters', () => {

@@ -35,9 +35,11 @@ test('an action leads where it says, or where the notification does, or to the r
   ]);
 });
 
-test('renotify needs a tag or a topic: with neither, a repeat of the message would ring', () => {
+test('renotify needs a tag or a collapse key: with neither, a repeat of the message would ring', () => {
   expect(notification({ presentation: { renotify: true } })).not.toHaveProperty('renotify');
-  expect(notification({ presentation: { renotify: true }, topic: 'dax' })).toMatchObject({ renotify: true });
+  expect(notification({ presentation: { renotify: true }, collapseKey: 'dax' })).toMatchObject({
+    renotify: true,
+  });
 });
 
 test('a presentation of nothing adds nothing', () => {

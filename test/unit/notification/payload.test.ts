@@ -28,7 +28,14 @@ describe('a payload', () => {
   test('has everything that was given', () => {
     const url = 'https://example.com/deals/7?a=b#c';
     expect(
-      decoded({ title: 'Hi', body: 'there', url, params: { deal: 7 }, category: 'alerts:DAX', topic: 'dax' }),
+      decoded({
+        title: 'Hi',
+        body: 'there',
+        url,
+        params: { deal: 7 },
+        category: 'alerts:DAX',
+        collapseKey: 'dax',
+      }),
     ).toEqual({
       web_push: 8030,
       notification: {
@@ -108,7 +115,7 @@ test('a notification as large as the database allows fits into one message', () 
   const url = `/${'u'.repeat(400)}`;
   const body = 'b'.repeat(3500 - empty - category.length - url.length - 1);
   const payload = encodePayload(
-    content({ title: 't', body, url, category, topic: 't'.repeat(32) }),
+    content({ title: 't', body, url, category, collapseKey: 't'.repeat(32) }),
     LONGEST_RECEIPT,
   );
   expect(payload.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);

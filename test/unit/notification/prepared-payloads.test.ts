@@ -36,7 +36,7 @@ test.each<Partial<NotificationContent>>([
   { url: '/elsewhere' },
   { params: { deal: 8 } },
   { category: 'alerts' },
-  { topic: 'dax' },
+  { collapseKey: 'dax' },
   { tag: 'deal:7' },
   { presentation: { silent: true } },
   { presentation: { appBadge: 3 } },

@@ -15,7 +15,7 @@ test('what the project sends is shown with all of its presentation', () => {
       appUrl: null,
       params: { deal: 7 },
       category: 'deals',
-      topic: null,
+      collapseKey: null,
       tag: 'deal:7',
       presentation: {
         icon: '/won.png',

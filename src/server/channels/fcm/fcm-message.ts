@@ -76,7 +76,7 @@ export async function fcmMessage(
   now: number,
 ): Promise<FcmMessage> {
   const { target, content, urgency, ttl } = delivery;
-  const { topic } = content;
+  const { collapseKey } = content;
   const { image, actions, silent, vibrate, appBadge, channel, thread, ...presentation } =
     content.presentation ?? {};
   const level = presentation.interruptionLevel ?? (silent === true ? 'passive' : undefined);
@@ -103,7 +103,7 @@ export async function fcmMessage(
       ttl: `${ttl}s`,
       // The tag replaces what the device shows, the key what still waits at FCM: only where the app asks for it, because
       // of the keys of a device that is away FCM keeps four, and loses the messages of the others.
-      ...(topic === null ? {} : { collapse_key: topic }),
+      ...(collapseKey === null ? {} : { collapse_key: collapseKey }),
       notification: {
         notification_priority: androidPriority(urgency, level),
         tag: deviceTag(content),

@@ -108,7 +108,7 @@ async function encryptedRequest(
     // Windows refuses a TTL of 0.
     TTL: String(pushServiceKind(delivery.host) === 'windows' ? Math.max(1, delivery.ttl) : delivery.ttl),
     Urgency: delivery.urgency,
-    ...(delivery.content.topic === null ? {} : { Topic: topicHeader(delivery.content.topic) }),
+    ...(delivery.content.collapseKey === null ? {} : { Topic: topicHeader(delivery.content.collapseKey) }),
   };
   return { headers, body };
 }

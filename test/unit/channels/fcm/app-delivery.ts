@@ -25,7 +25,7 @@ export function appDelivery({
       url: null,
       params: {},
       category: null,
-      topic: null,
+      collapseKey: null,
       tag: null,
       presentation: null,
       appUrl: null,

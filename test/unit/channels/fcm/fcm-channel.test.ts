@@ -39,7 +39,7 @@ function send(changes: Parameters<typeof appDelivery>[0] = {}): Promise<Outcome>
 const kinds = () => fcm.received.map(({ kind, status }) => `${kind} ${status}`);
 
 test('the app on the device gets the message', async () => {
-  expect(await send({ content: { body: 'Hello', url: '/deals/7', topic: 'deal-7' } })).toEqual({
+  expect(await send({ content: { body: 'Hello', url: '/deals/7', collapseKey: 'deal-7' } })).toEqual({
     outcome: 'sent',
     status: 200,
   });

@@ -15,7 +15,7 @@ test('a notification with everything becomes a message for Android and Apple', a
       url: '/deals/7',
       params: { deal: 7, from: 'new', nested: { a: [1, null] } },
       category: 'deals:won',
-      topic: 'deal-7',
+      collapseKey: 'deal-7',
     },
   });
   expect(await fcmMessage(delivery, RECEIPT, NOW)).toEqual({
@@ -67,18 +67,18 @@ const hash = (text: string) => createHash('sha256').update(text).digest('base64u
 
 test.each([
   ['neither', {}, '0b1f6a52-0000-4000-8000-000000000001', '0b1f6a52-0000-4000-8000-000000000001'],
-  ['a topic', { topic: 'deals' }, 'deals', 'deals'],
+  ['a collapse key', { collapseKey: 'deals' }, 'deals', 'deals'],
   ['a tag', { tag: 'deal:7' }, 'deal:7', hash('deal:7')],
-  ['both', { tag: 'deal:7', topic: 'deals' }, 'deal:7', hash('deal:7')],
+  ['both', { tag: 'deal:7', collapseKey: 'deals' }, 'deal:7', hash('deal:7')],
   ['a tag of 100 bytes', { tag: 'ü'.repeat(50) }, 'ü'.repeat(50), hash('ü'.repeat(50))],
 ])(
-  'with %s, what is shown is replaced by it; what waits at FCM, by a topic alone',
+  'with %s, what is shown is replaced by it; what waits at FCM, by a collapse key alone',
   async (_, content, tag, id) => {
     const { android, apns } = await fcmMessage(appDelivery({ content }), RECEIPT, NOW);
     expect(android.notification.tag).toBe(tag);
     expect(apns.headers['apns-collapse-id']).toBe(id);
     expect(Buffer.byteLength(id)).toBeLessThanOrEqual(64);
-    expect(android.collapse_key).toBe('topic' in content ? content.topic : undefined);
+    expect(android.collapse_key).toBe('collapseKey' in content ? content.collapseKey : undefined);
   },
 );
 

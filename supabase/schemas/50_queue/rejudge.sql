@@ -1,6 +1,6 @@
 -- Deliveries that wait for the end of quiet hours are judged anew when their user changes preferences.
 
-create function push.judge_again(p_user_id uuid, p_now timestamptz default clock_timestamp())
+create function push.rejudge_deferred(p_user_id uuid, p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
@@ -18,12 +18,8 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join public.push_preferences as p on p.user_id = s.user_id
-    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
-    left join auth.users as u on u.id = s.user_id
-    cross join lateral (
-      select push.judge(p, o, n.category, n.urgency, n.expires_at, p_now, u.banned_until, u.deleted_at) offset 0
-    ) as v (verdict)
+    left join push.judged_devices as w on w.subscription_id = s.id
+    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d
@@ -42,10 +38,10 @@ begin
   return v_due;
 end;
 $$;
-comment on function push.judge_again(uuid, timestamptz) is
+comment on function push.rejudge_deferred(uuid, timestamptz) is
   'Judges anew what waits for the end of a user''s quiet hours; returns how many deliveries are due at once now.';
 
-create function push.follow_preferences()
+create function push.rejudge_on_preferences()
 returns trigger
 language plpgsql
 -- Definer: the user who changes preferences has no access to the queue.
@@ -54,20 +50,20 @@ set search_path = ''
 as $$
 begin
   if tg_op <> 'INSERT' then
-    perform push.judge_again(old.user_id);
+    perform push.rejudge_deferred(old.user_id);
   end if;
   if tg_op = 'INSERT' or (tg_op = 'UPDATE' and new.user_id <> old.user_id) then
-    perform push.judge_again(new.user_id);
+    perform push.rejudge_deferred(new.user_id);
   end if;
   return null;
 end;
 $$;
-comment on function push.follow_preferences() is 'Has changed preferences count for what waits already.';
+comment on function push.rejudge_on_preferences() is 'Has changed preferences count for what waits already.';
 
-create trigger push_preferences_follow
+create trigger push_preferences_rejudge
 after insert or update or delete on public.push_preferences
-for each row execute function push.follow_preferences();
+for each row execute function push.rejudge_on_preferences();
 
-create trigger push_device_preferences_follow
+create trigger push_device_preferences_rejudge
 after insert or update or delete on public.push_device_preferences
-for each row execute function push.follow_preferences();
+for each row execute function push.rejudge_on_preferences();

@@ -1,6 +1,6 @@
 -- Queued deliveries follow their device: to another endpoint, another user, another push service.
 
-create function push.follow_host()
+create function push.rename_host_of_deliveries()
 returns trigger
 language plpgsql
 set search_path = ''
@@ -11,12 +11,12 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_host() is 'Keeps queued deliveries under their push service when that is renamed.';
+comment on function push.rename_host_of_deliveries() is 'Keeps queued deliveries under their push service when that is renamed.';
 
-create trigger hosts_follow
+create trigger hosts_deliveries
 after update of origin on push.hosts
 for each row when (old.origin <> new.origin)
-execute function push.follow_host();
+execute function push.rename_host_of_deliveries();
 
 create function push.end_hostless(p_limit integer, p_now timestamptz default clock_timestamp())
 returns bigint
@@ -60,7 +60,7 @@ $$;
 comment on function push.end_hostless(integer, timestamptz) is
   'Ends what waits for devices that are gone at push services that have no row any more; returns how many.';
 
-create function push.follow_subscription()
+create function push.update_deliveries_of_device()
 returns trigger
 language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
@@ -82,13 +82,13 @@ begin
   return null;
 end;
 $$;
-comment on function push.follow_subscription() is
+comment on function push.update_deliveries_of_device() is
   'Takes back what waits for a device that changed hands; keeps the rest under the push service that the device uses now.';
 
-create trigger push_subscriptions_follow
+create trigger push_subscriptions_deliveries
 after update of channel, endpoint, fcm_token, user_id on public.push_subscriptions
 for each row when (
   old.host is distinct from new.host or old.user_id is distinct from new.user_id
   or (old.retry_at is not null and (old.endpoint, old.fcm_token) is distinct from (new.endpoint, new.fcm_token))
 )
-execute function push.follow_subscription();
+execute function push.update_deliveries_of_device();

@@ -1,0 +1,80 @@
+-- push.notify_many(). The message to a long list of users is noted with its recipients, and expanded in chunks.
+
+create function push.send_in_chunks(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+  v_said public.push_notifications;
+  v_count bigint;
+begin
+  -- What is wrong with it is refused here, and not when the caller has gone.
+  v_said := push.fill_from_template(push.notification_of(p_message), '');
+  v_said.user_id := gen_random_uuid();
+  v_said.urgency := coalesce(nullif(v_said.urgency, ''), 'normal');
+  perform push.refuse_notification(v_said);
+  if p_message.digest_key is not null then
+    perform push.check_digest_key(p_message.digest_key);
+  end if;
+  -- By the clock of this call, not of each chunk.
+  p_message.send_at := coalesce(p_message.send_at, now());
+
+  insert into push.expansions as e (message) values (to_jsonb(p_message))
+  returning e.* into v_expansion;
+  insert into push.expansion_recipients (expansion_id, user_id)
+  select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
+  get diagnostics v_count = row_count;
+  if not push.is_expansion_held(v_expansion) then
+    perform push.wake();
+  end if;
+  return v_count;
+end;
+$$;
+comment on function push.send_in_chunks(uuid[], push.message) is
+  'Has a notification of a message made for each of these users after the commit, a chunk a transaction, and skips ids that are no user''s; '
+  'returns how many users those are.';
+
+create function push.notify_many(
+  p_user_ids uuid[],
+  p_title text default null,
+  p_body text default null,
+  p_url text default null,
+  p_params jsonb default '{}',
+  p_category text default null,
+  p_urgency text default null,
+  p_ttl integer default null,
+  p_collapse_key text default null,
+  p_send_at timestamptz default null,
+  p_expires_at timestamptz default null,
+  p_idempotency_key text default null,
+  p_tag text default null,
+  p_template text default null,
+  p_presentation jsonb default null,
+  p_digest_key text default null
+)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_message constant push.message := row(
+    p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
+    p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
+  )::push.message;
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, v_message);
+  end if;
+  return push.send_to_each(p_user_ids, v_message);
+end;
+$$;
+comment on function push.notify_many(
+  uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
+) is
+  'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are. '
+  'For the database owner.
+
+p_user_ids: Whom it is for: ids of auth.users.';

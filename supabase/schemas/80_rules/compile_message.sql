@@ -1,0 +1,109 @@
+-- What rules and reminders share when they become SQL: how a row becomes a message.
+
+create function push.fill_in(p_text text, p_parts jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_missing text;
+  v_filled text;
+begin
+  -- In one pass, so that braces within a part are left as they are.
+  select string_agg(case when m.part[1] is null then m.part[2] else p_parts ->> m.part[1] end, '' order by m.place),
+    max(m.part[1]) filter (where p_parts ->> m.part[1] is null)
+  into v_filled, v_missing
+  from regexp_matches(p_text, '\{\{([a-z_]+)\}\}|((?:[^{]|\{(?!\{[a-z_]+\}\}))+)', 'g') with ordinality as m (part, place);
+  if v_missing is not null then
+    raise exception using errcode = 'invalid_parameter_value', message = format('Nothing is given for {{%s}}.', v_missing);
+  end if;
+  return v_filled;
+end;
+$$;
+comment on function push.fill_in(text, jsonb) is 'A text with the parts of these names in the places of {{name}}.';
+
+create function push.is_query(p_expression text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_expression ~* '^\s*(select|with|values|table)\s';
+$$;
+comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
+
+create function push.message_select(p_said jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- A line break after each expression: it may end in a comment. An empty title or urgency is for the template to say.
+  return push.fill_in(
+    $query$select ({{title}}
+    )::text as title, ({{body}}
+    )::text as body, push.encode_spaces(({{url}}
+    )::text) as url, coalesce(({{params}}
+    )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
+    {{collapse_key}}::text as collapse_key, ({{tag}}
+    )::text as tag, {{template}}::text as template, ({{presentation}}
+    )::jsonb as presentation, push.encode_spaces(({{digest_key}}
+    )::text) as digest_key, ({{idempotency_key}}
+    )::text as idempotency_key$query$,
+    (
+      select jsonb_object_agg(f.name, case
+        when f.is_expression then coalesce(p_said ->> f.name, 'null')
+        else quote_nullable(p_said ->> f.name)
+      end)
+      from (values
+        ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
+        ('idempotency_key', true), ('category', false), ('ttl', false), ('collapse_key', false), ('template', false)
+      ) as f (name, is_expression)
+    ) || jsonb_build_object('urgency', quote_literal(
+      coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
+    ))
+  );
+end;
+$$;
+comment on function push.message_select(jsonb) is
+  'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
+
+create function push.message_columns()
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
+$$;
+comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
+
+create function push.refuse_constants(p_url text, p_presentation text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_said push.message;
+begin
+  -- An expression that names no row is the same in every message. One that names a row fails here, and is checked when there
+  -- is a row. Whatever the expressions do is rolled back.
+  begin
+    execute format(E'select push.encode_spaces((%s\n)::text)', coalesce(p_url, 'null')) into v_said.url;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  begin
+    execute format(E'select (%s\n)::jsonb', coalesce(p_presentation, 'null')) into v_said.presentation;
+    raise exception using errcode = 'PT200';
+  exception when others then
+    null;
+  end;
+  perform push.check_message(v_said);
+end;
+$$;
+comment on function push.refuse_constants(text, text) is
+  'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';

@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto';
+import type { RowOf } from './table-rows.ts';
+
+/** Rows of expansions, and of what is asked when deliveries are made: see `table-rows.ts`. */
+export const EXPANSION_ROWS: Record<string, RowOf> = {
+  'push.expansions': {
+    key: 'notification_id',
+    change: 'members = 0',
+    row: () => ({ notification_id: randomUUID() }),
+  },
+  'push.expansion_recipients': {
+    key: 'user_id',
+    change: 'user_id = gen_random_uuid()',
+    row: () => ({ expansion_id: randomUUID(), user_id: randomUUID() }),
+  },
+  'push.delivery_counts': {
+    key: 'id',
+    change: 'deliveries = 0',
+    row: () => ({ notification_id: randomUUID(), state: 'sent', deliveries: 1 }),
+  },
+  'push.judged_devices': {
+    key: 'subscription_id',
+    change: `banned_until = null`,
+    row: () => ({ banned_until: null }),
+  },
+};

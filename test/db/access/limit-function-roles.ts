@@ -1,0 +1,22 @@
+/** The functions of digests, throttles and the daily ceiling, and the API roles that may execute them. */
+export const LIMIT_FUNCTIONS: Record<string, string[]> = {
+  'push.apply_limits': [],
+  'push.clean_limits': [],
+  'push.close_digests': [],
+  'push.count_day': [],
+  'push.count_throttled': [],
+  'push.day_of': [],
+  'push.defer_digests': [],
+  'push.end_full_digests': [],
+  'push.held': [],
+  'push.is_limited': [],
+  'push.is_wanted': [],
+  'push.join_digests': [],
+  'push.limited_messages': [],
+  'push.note_pushes': [],
+  'push.open_digests': [],
+  'push.shorten_digests': [],
+  'push.summarise': [],
+  'push.summarise_digests': [],
+  'push.was_dropped': [],
+};
