@@ -27,9 +27,8 @@ export async function createTestDatabase(options: { migrations?: boolean } = {})
   }
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const template = (options.migrations ?? true) ? provided.template : provided.emptyTemplate;
-  await administer(provided.superuserUrl, async (admin) => {
-    await admin`create database ${admin(name)} template ${admin(template)} owner postgres`;
-  });
+  const admin = asAdministrator(provided.superuserUrl);
+  await admin`create database ${admin(name)} template ${admin(template)} owner postgres`;
   const url = withDatabase(provided.url, name);
   const sql = postgres(url, { onnotice: () => {} });
   return {
@@ -39,9 +38,7 @@ export async function createTestDatabase(options: { migrations?: boolean } = {})
     name,
     drop: async () => {
       await sql.end({ timeout: 1 });
-      await administer(provided.superuserUrl, async (admin) => {
-        await admin`drop database if exists ${admin(name)} with (force)`;
-      });
+      await admin`drop database if exists ${admin(name)} with (force)`;
     },
   };
 }
@@ -52,13 +49,15 @@ function withDatabase(url: string, name: string): string {
   return target.href;
 }
 
-async function administer(url: string, work: (admin: postgres.Sql) => Promise<void>): Promise<void> {
-  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} });
-  try {
-    await work(admin);
-  } finally {
-    await admin.end();
+// One connection for all files of a process; it ends by itself, so that the process can.
+let administrator: { url: string; sql: postgres.Sql } | undefined;
+
+function asAdministrator(url: string): postgres.Sql {
+  if (administrator?.url !== url) {
+    const sql = postgres(url, { max: 1, idle_timeout: 1, fetch_types: false, onnotice: () => {} });
+    administrator = { url, sql };
   }
+  return administrator.sql;
 }
 
 /** A user as sign-up makes one. */
