@@ -107,7 +107,7 @@ begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
   if p_expansion.message is not null or v_notification.expires_at > p_now then
     select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
-      count(*) filter (where r.place <= p_limit), max(r.user_id::text) filter (where r.place > p_limit)
+      count(*) filter (where r.place <= p_limit), (array_agg(r.user_id) filter (where r.place > p_limit))[1]
     into v_served, v_walked, v_next
     from push.next_recipients(p_expansion, p_limit + 1) as r;
     v_made := case
