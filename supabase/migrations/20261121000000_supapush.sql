@@ -3837,6 +3837,12 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
+-- By key, however few devices the planner believes there are: see push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   if exists (
@@ -3851,9 +3857,9 @@ begin
   -- Without a device no preference can refuse it.
   return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
     select from public.push_subscriptions as s
-    left join push.judged_devices as w on w.subscription_id = s.id
-    where s.user_id = p_user_id
-      and coalesce((push.judge(w, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+    where s.user_id = p_user_id and coalesce((
+      select (push.judge(w, p_category, 'normal', 'infinity', p_now)).code from push.judged_devices as w where w.subscription_id = s.id
+    ), 'quiet_hours') = 'quiet_hours'
   );
 end;
 $$;
@@ -6375,6 +6381,12 @@ create function push.rejudge_deferred(p_user_id uuid, p_now timestamptz default 
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however few devices the planner believes there are: see push.enqueue().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_due integer;
@@ -6389,8 +6401,12 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join push.judged_devices as w on w.subscription_id = s.id
-    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
+    -- Offset 0 keeps this from being worked out once for each field of a verdict.
+    cross join lateral (
+      select (
+        select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
+      ) offset 0
+    ) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d
