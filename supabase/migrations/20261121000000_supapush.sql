@@ -3512,8 +3512,8 @@ declare
   v_said constant public.push_notifications := push.notification_of(p_message);
   v_count bigint;
 begin
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
+  -- Set-based: ten thousand users are one statement and one ring of the bell. A template is rendered once for each locale that
+  -- one of them has.
   with recipients as (
     select u.id, case when p_message.template is not null then coalesce(push.locale_of(u.id), '') else '' end as wanted
     from auth.users as u
@@ -5178,7 +5178,7 @@ for each statement execute function push.count_finished_deliveries();
 -- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
 -- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
--- claim calls all of them. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
+-- claim calls all of them. How pauses begin and end is in pauses.sql, how a copy is recognised in project.sql.
 
 create table push.pauses (
   id bigint not null generated always as identity,
@@ -5898,6 +5898,22 @@ comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers wh
 
 -- Whether there is anything to do at all: deliveries, expansions, or what a pause has left.
 
+create function push.open_expansions(p_now timestamptz)
+returns setof push.expansions
+language sql
+stable
+set search_path = ''
+as $$
+  select e.* from push.expansions as e, push.settings as s
+  where e.finished_at is null
+    -- What is put off for longer than anything is was put off before the clock was set back.
+    and (e.next_at <= p_now or e.next_at > p_now + s.backoff_max + interval '1 minute')
+    and not push.is_expansion_held(e, p_now)
+  order by e.worked_at, e.id;
+$$;
+comment on function push.open_expansions(timestamptz) is
+  'Expansions that may be worked on, those first whose last chunk was longest ago: neither paused nor put off.';
+
 create function push.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
 language sql
@@ -5905,10 +5921,7 @@ stable
 set search_path = ''
 as $$
   select push.has_due(p_now)
-    or exists (
-      select from push.expansions as e
-      where e.finished_at is null and e.next_at <= p_now and not push.is_expansion_held(e, p_now)
-    )
+    or exists (select from push.open_expansions(p_now))
     or push.pause_to_return() is not null;
 $$;
 comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to expand, or to return to the queue after a pause.';
@@ -8232,12 +8245,9 @@ set search_path = ''
 as $$
 declare
   v_expansion push.expansions;
+  v_next_at timestamptz;
 begin
-  for v_expansion in
-    select e.* from push.expansions as e
-    where e.finished_at is null and e.next_at <= p_now and not push.is_expansion_held(e, p_now)
-    order by e.worked_at, e.id
-  loop
+  for v_expansion in select e.* from push.open_expansions(p_now) as e loop
     -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
     -- added meanwhile.
     if v_expansion.notification_id is not null then
@@ -8247,8 +8257,9 @@ begin
     end if;
     if found then
       -- As it is now: another transaction may have worked on it until we had the lock.
+      v_next_at := v_expansion.next_at;
       select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
-      continue when v_expansion.next_at > p_now;
+      continue when v_expansion.next_at is distinct from v_next_at;
       return v_expansion;
     end if;
   end loop;
@@ -8530,7 +8541,8 @@ comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
   'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
-  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are. '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are: push.lists shows '
+  'how far that has got, push.cancel_list() stops it. '
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';
@@ -8551,6 +8563,7 @@ where e.message is not null;
 comment on view push.lists is
   'Messages of push.notify_many() to more users than it notifies at once: how far each has got. For the database owner.';
 comment on column push.lists.id is 'What push.cancel_list() is given.';
+comment on column push.lists.title is 'Null when its template says it.';
 comment on column push.lists.category is 'Its own category, or that of its template.';
 comment on column push.lists.recipients is 'How many users are on the list.';
 comment on column push.lists.notified is
@@ -10697,7 +10710,7 @@ begin
 end;
 $$;
 comment on function push.reminder_query(push.reminders) is
-  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and settles the moments.';
+  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and ends the moments.';
 
 -- schemas/83_reminders/moments.sql ----------------------------------------------------------------------------
 
@@ -11413,7 +11426,7 @@ begin
 end;
 $$;
 comment on function push.clean_reminders(integer, interval, timestamptz) is
-  'Removes moments that were settled longer ago than p_keep, at most p_limit; returns how many.';
+  'Removes moments that ended longer ago than p_keep, at most p_limit; returns how many.';
 
 create function push.reminder_health(p_now timestamptz)
 returns jsonb

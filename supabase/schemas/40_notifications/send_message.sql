@@ -108,8 +108,8 @@ declare
   v_said constant public.push_notifications := push.notification_of(p_message);
   v_count bigint;
 begin
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
+  -- Set-based: ten thousand users are one statement and one ring of the bell. A template is rendered once for each locale that
+  -- one of them has.
   with recipients as (
     select u.id, case when p_message.template is not null then coalesce(push.locale_of(u.id), '') else '' end as wanted
     from auth.users as u

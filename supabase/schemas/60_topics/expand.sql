@@ -173,12 +173,9 @@ set search_path = ''
 as $$
 declare
   v_expansion push.expansions;
+  v_next_at timestamptz;
 begin
-  for v_expansion in
-    select e.* from push.expansions as e
-    where e.finished_at is null and e.next_at <= p_now and not push.is_expansion_held(e, p_now)
-    order by e.worked_at, e.id
-  loop
+  for v_expansion in select e.* from push.open_expansions(p_now) as e loop
     -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
     -- added meanwhile.
     if v_expansion.notification_id is not null then
@@ -188,8 +185,9 @@ begin
     end if;
     if found then
       -- As it is now: another transaction may have worked on it until we had the lock.
+      v_next_at := v_expansion.next_at;
       select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
-      continue when v_expansion.next_at > p_now;
+      continue when v_expansion.next_at is distinct from v_next_at;
       return v_expansion;
     end if;
   end loop;

@@ -12,6 +12,7 @@ where e.message is not null;
 comment on view push.lists is
   'Messages of push.notify_many() to more users than it notifies at once: how far each has got. For the database owner.';
 comment on column push.lists.id is 'What push.cancel_list() is given.';
+comment on column push.lists.title is 'Null when its template says it.';
 comment on column push.lists.category is 'Its own category, or that of its template.';
 comment on column push.lists.recipients is 'How many users are on the list.';
 comment on column push.lists.notified is

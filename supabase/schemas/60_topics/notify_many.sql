@@ -83,7 +83,8 @@ comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
   'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
-  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are. '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are: push.lists shows '
+  'how far that has got, push.cancel_list() stops it. '
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';

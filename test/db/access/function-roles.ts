@@ -59,6 +59,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.take_expansion': [],
   'push.send_in_chunks': [],
   'push.serve': [],
+  'push.open_expansions': [],
   'push.drop_recipients': [],
   'push.put_off_expansion': [],
   'push.cancel_list': [],

@@ -115,6 +115,18 @@ test('what fails for every user is put off longer each time, calls no dispatcher
   expect(await openAlarms(sql)).toEqual([]);
 });
 
+test('what was put off before the clock was set back is tried at once', async () => {
+  const { sql } = db();
+  await refuse(sql, userIds);
+  await notifyList();
+  await expand(sql, 10, plus(now, 7 * 86_400));
+  expect(await hasWork(plus(now, 7 * 86_400))).toBe(false);
+  expect(await hasWork(now)).toBe(true);
+  await sql`delete from public.refused`;
+  await expandAll(sql, 10, now);
+  expect(await notified()).toEqual(userIds);
+});
+
 test('after as many failures as a delivery may have it is given up, and the alarm says so', async () => {
   const { sql } = db();
   await setSetting(sql, 'max_attempts', 4);
