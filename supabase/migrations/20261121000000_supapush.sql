@@ -3491,10 +3491,14 @@ language plpgsql
 immutable
 set search_path = ''
 as $$
-begin
-  return jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
-    'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
+declare
+  v_said public.push_notifications := jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
+    'title', coalesce(p_message.title, ''), 'urgency', coalesce(p_message.urgency, '')
   ));
+begin
+  -- JSON's null stays what it is, and is refused.
+  v_said.params := coalesce(p_message.params, '{}');
+  return v_said;
 end;
 $$;
 comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
@@ -3508,8 +3512,8 @@ declare
   v_said constant public.push_notifications := push.notification_of(p_message);
   v_count bigint;
 begin
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
+  -- Set-based: ten thousand users are one statement and one ring of the bell. A template is rendered once for each locale that
+  -- one of them has.
   with recipients as (
     select u.id, case when p_message.template is not null then coalesce(push.locale_of(u.id), '') else '' end as wanted
     from auth.users as u
@@ -3526,6 +3530,8 @@ begin
     m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
   from recipients as r
   join messages as m on m.wanted = r.wanted
+  -- In one order, so that two calls at once never wait for each other in a circle.
+  order by r.id
   on conflict do nothing;
   get diagnostics v_count = row_count;
   return v_count;
@@ -3831,6 +3837,12 @@ returns boolean
 language plpgsql
 stable
 set search_path = ''
+-- By key, however few devices the planner believes there are: see push.open_digests().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   if exists (
@@ -3845,9 +3857,9 @@ begin
   -- Without a device no preference can refuse it.
   return not exists (select from public.push_subscriptions as s where s.user_id = p_user_id) or exists (
     select from public.push_subscriptions as s
-    left join push.judged_devices as w on w.subscription_id = s.id
-    where s.user_id = p_user_id
-      and coalesce((push.judge(w, p_category, 'normal', 'infinity', p_now)).code, 'quiet_hours') = 'quiet_hours'
+    where s.user_id = p_user_id and coalesce((
+      select (push.judge(w, p_category, 'normal', 'infinity', p_now)).code from push.judged_devices as w where w.subscription_id = s.id
+    ), 'quiet_hours') = 'quiet_hours'
   );
 end;
 $$;
@@ -4561,7 +4573,7 @@ begin
     where a.code = 'digest_failed' and a.resolved_at is null
       and a.subject in (select d.policy from push.digests as d where d.id = any (v_ids));
     return cardinality(v_ids);
-  exception when others then
+  exception when assert_failure or others then
     null;
   end;
 
@@ -4583,13 +4595,13 @@ begin
         v_locked := v_locked + 1;
         exit when v_locked = 5;
         continue;
-      when others then
+      when assert_failure or others then
         perform push.raise_alarm('digest_failed', v_digest.policy, 'The summary of a digest could not be made: ' || sqlerrm, p_now);
     end;
     -- Rather in plain words than not at all.
     begin
       perform push.summarise_digests(array[v_digest.id], true, p_now);
-    exception when others then
+    exception when assert_failure or others then
       update push.digest_windows as w set open = false, closes_at = p_now + interval '1 minute'
       where w.digest_id = v_digest.id;
     end;
@@ -5053,12 +5065,23 @@ create table push.expansions (
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
+  recipients bigint,
+  failed bigint not null default 0,
+  failures integer not null default 0,
+  chunk integer,
+  last_error text,
   started_at timestamptz not null default clock_timestamp(),
   worked_at timestamptz not null default clock_timestamp(),
+  next_at timestamptz not null default '-infinity',
   finished_at timestamptz,
+  stopped text,
   constraint expansions_pkey primary key (id),
   constraint expansions_notification_id_key unique (notification_id),
   constraint expansions_one_message check (num_nonnulls(notification_id, message) = 1),
+  constraint expansions_recipients check ((recipients is null) = (message is null)),
+  constraint expansions_stopped check (
+    stopped is null or (stopped in ('cancelled', 'given_up') and finished_at is not null)
+  ),
   constraint expansions_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade
 );
@@ -5070,21 +5093,31 @@ comment on column push.expansions.message is 'The message to a list (a push.mess
 comment on column push.expansions.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Recipients served so far.';
+comment on column push.expansions.recipients is 'How many users are on the list; null for a topic.';
+comment on column push.expansions.failed is 'Recipients who were left out, because making their message failed.';
+comment on column push.expansions.failures is
+  'How often in a row it failed for every recipient of its chunk. push.settings.max_attempts says after how many it is given up.';
+comment on column push.expansions.chunk is
+  'Recipients who fit into the time that a statement has, when push.settings.expansion_chunk did not; null while it does.';
+comment on column push.expansions.last_error is 'Why a recipient was left out, or all of it put off, the last time.';
+comment on column push.expansions.next_at is 'Put off until this moment, because it failed or waited for a lock.';
+comment on column push.expansions.stopped is 'Why it finished before its end: cancelled or given_up; null: it did not.';
 comment on column push.expansions.deliveries is 'Deliveries made so far; for a list, notifications.';
 comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
 comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that expansions take turns.';
 
 create index expansions_open_idx on push.expansions (worked_at, id) where finished_at is null;
+create index expansions_lists_idx on push.expansions (finished_at) where message is not null;
 
 alter table push.expansions enable row level security;
 create policy expansions_nobody on push.expansions for all to public using (false);
 
 create table push.expansion_recipients (
+  -- No foreign keys. One to the expansion would be looked up for each of a million rows, and have all that are left deleted at
+  -- once: push.clean_lists() does it in batches. Users who are deleted by then are left out.
   expansion_id uuid not null,
-  -- No foreign key: who is no user any more by then is left out.
   user_id uuid not null,
-  constraint expansion_recipients_pkey primary key (expansion_id, user_id),
-  constraint expansion_recipients_expansion_id_fkey foreign key (expansion_id) references push.expansions (id) on delete cascade
+  constraint expansion_recipients_pkey primary key (expansion_id, user_id)
 );
 comment on table push.expansion_recipients is 'The users of a list who are still to be notified.';
 
@@ -5145,7 +5178,7 @@ for each statement execute function push.count_finished_deliveries();
 -- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
 -- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
--- claim calls all of them. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
+-- claim calls all of them. How pauses begin and end is in pauses.sql, how a copy is recognised in project.sql.
 
 create table push.pauses (
   id bigint not null generated always as identity,
@@ -5405,19 +5438,22 @@ security definer
 set search_path = ''
 as $$
 declare
+  -- The moment of a summary is set by who makes it.
+  v_now constant timestamptz := coalesce(
+    (select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), clock_timestamp()
+  );
   v_due push.due_message[];
-  v_now timestamptz;
 begin
+  -- What has expired by now is in the inbox alone, as it is of scheduled messages and of those to topics: it must not use up a
+  -- limit, nor be told by a digest.
   select array_agg(row(
-      n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
-    )::push.due_message),
-    -- The moment of a summary is set by who makes it.
-    max(n.send_at) filter (where n.digest_id is not null)
-  into v_due, v_now
+    n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
+  )::push.due_message)
+  into v_due
   from push_new_notifications as n
-  where n.status = 'queued' and n.user_id is not null;
+  where n.status = 'queued' and n.user_id is not null and n.expires_at > v_now;
   if v_due is not null then
-    perform from push.enqueue(v_due, coalesce(v_now, clock_timestamp()));
+    perform from push.enqueue(v_due, v_now);
   end if;
   return null;
 end;
@@ -5862,6 +5898,22 @@ comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers wh
 
 -- Whether there is anything to do at all: deliveries, expansions, or what a pause has left.
 
+create function push.open_expansions(p_now timestamptz)
+returns setof push.expansions
+language sql
+stable
+set search_path = ''
+as $$
+  select e.* from push.expansions as e, push.settings as s
+  where e.finished_at is null
+    -- What is put off for longer than anything is was put off before the clock was set back.
+    and (e.next_at <= p_now or e.next_at > p_now + s.backoff_max + interval '1 minute')
+    and not push.is_expansion_held(e, p_now)
+  order by e.worked_at, e.id;
+$$;
+comment on function push.open_expansions(timestamptz) is
+  'Expansions that may be worked on, those first whose last chunk was longest ago: neither paused nor put off.';
+
 create function push.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
 language sql
@@ -5869,7 +5921,7 @@ stable
 set search_path = ''
 as $$
   select push.has_due(p_now)
-    or exists (select from push.expansions as e where e.finished_at is null and not push.is_expansion_held(e, p_now))
+    or exists (select from push.open_expansions(p_now))
     or push.pause_to_return() is not null;
 $$;
 comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to expand, or to return to the queue after a pause.';
@@ -6342,6 +6394,12 @@ create function push.rejudge_deferred(p_user_id uuid, p_now timestamptz default 
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however few devices the planner believes there are: see push.enqueue().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_due integer;
@@ -6356,8 +6414,12 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join push.judged_devices as w on w.subscription_id = s.id
-    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
+    -- Offset 0 keeps this from being worked out once for each field of a verdict.
+    cross join lateral (
+      select (
+        select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
+      ) offset 0
+    ) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d
@@ -6532,7 +6594,7 @@ begin
   -- Notifications of a list are still made, for inboxes, and expired at once.
   update push.expansions as e
   set message = e.message || jsonb_build_object('expires_at', p_now)
-  where e.message is not null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+  where e.message is not null and e.finished_at is null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
     and (
       p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
     );
@@ -7864,39 +7926,9 @@ comment on function public.push_leave(uuid, boolean, timestamptz) is
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_leave(uuid, boolean, timestamptz) to service_role;
 
--- schemas/60_topics/expand.sql --------------------------------------------------------------------------------
+-- schemas/60_topics/serve.sql ---------------------------------------------------------------------------------
 
--- Expansions: messages to many recipients, served in chunks outside the transaction that wrote them.
---
--- A message to a topic is one row; so is one to a long list of users. Dispatchers that find little to send, and the tick,
--- then walk the recipients by user id, a chunk per transaction: where the next one starts is written with what the one before
--- has made, so a crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million
--- is never a million rows in the queue in front of the messages of other users.
-
-create function push.begin_expansion()
-returns trigger
-language plpgsql
--- Definer: the role that inserts a notification has no access to the queue.
-security definer
-set search_path = ''
-as $$
-begin
-  insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
-  perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
-  return null;
-end;
-$$;
-comment on function push.begin_expansion() is 'Leaves the members of a topic to dispatchers, and makes sure that there is one.';
-
-create trigger push_notifications_expand_new
-after insert on public.push_notifications
-for each row when (new.status = 'expanding')
-execute function push.begin_expansion();
-
-create trigger push_notifications_expand_due
-after update of status on public.push_notifications
-for each row when (new.status = 'expanding' and old.status = 'scheduled')
-execute function push.begin_expansion();
+-- Who is served by a chunk of an expansion: the next recipients, without those for whom it fails.
 
 create function push.next_recipients(p_expansion push.expansions, p_limit integer)
 returns table (user_id uuid, place bigint, is_served boolean)
@@ -7958,7 +7990,158 @@ $$;
 comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
   'Makes the deliveries of a message to a topic for these members; returns how many.';
 
-create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz)
+create type push.serving as (made bigint, served bigint, failed bigint, failed_user_id uuid, error text);
+comment on type push.serving is
+  'What became of a chunk: how many deliveries or notifications were made, how many users were served, for how many it failed, and of the last '
+  'of these who it was and why.';
+
+create function push.serve(p_expansion push.expansions, p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+returns push.serving
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_outcome push.serving := row(0, 0, 0, null, null)::push.serving;
+  -- Parts of the list that are still to be served, by their first and last places; the last part comes first.
+  v_first integer[] := array[1];
+  v_last integer[] := array[cardinality(p_user_ids)];
+  v_part uuid[];
+  v_middle integer;
+  v_top integer := 1;
+  v_state text;
+begin
+  if p_user_ids is null then
+    return v_outcome;
+  end if;
+  while v_top > 0 loop
+    v_part := p_user_ids[v_first[v_top]:v_last[v_top]];
+    begin
+      v_outcome.made := v_outcome.made + coalesce(case
+        when p_expansion.message is null then push.deliver_to_members(p_notification, v_part, p_now)
+        else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_expansion.message))
+      end, 0);
+      v_outcome.served := v_outcome.served + cardinality(v_part);
+      v_top := v_top - 1;
+    exception
+      when lock_not_available or deadlock_detected or serialization_failure then
+        raise;
+      when assert_failure or others then
+        if cardinality(v_part) > 1 then
+          -- In halves, the first one first: locks are taken in one order.
+          v_middle := (v_first[v_top] + v_last[v_top]) / 2;
+          v_first[v_top + 1] := v_first[v_top];
+          v_last[v_top + 1] := v_middle;
+          v_first[v_top] := v_middle + 1;
+          v_top := v_top + 1;
+        else
+          v_outcome.failed := v_outcome.failed + 1;
+          v_outcome.failed_user_id := v_part[1];
+          v_outcome.error := sqlerrm;
+          v_state := sqlstate;
+          v_top := v_top - 1;
+        end if;
+    end;
+  end loop;
+  -- It fails for every user, so it is not they. A few may be all that is left of a list: they are tried some times first.
+  if v_outcome.served = 0 and (v_outcome.failed >= 10 or p_expansion.failures < 3) then
+    raise exception using errcode = v_state, message = v_outcome.error;
+  end if;
+  return v_outcome;
+end;
+$$;
+comment on function push.serve(push.expansions, public.push_notifications, uuid[], timestamptz) is
+  'Serves these users, and halves what fails until the users are left for whom it does: they are left out. Raises the last error when it fails '
+  'for every user.';
+
+create function push.drop_recipients(p_expansion push.expansions, p_next uuid)
+returns void
+language plpgsql
+set search_path = ''
+-- A range of an index, however short the planner believes the table to be.
+set enable_seqscan = off
+as $$
+begin
+  delete from push.expansion_recipients as r
+  where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id and (p_next is null or r.user_id < p_next);
+end;
+$$;
+comment on function push.drop_recipients(push.expansions, uuid) is
+  'Takes users off the list of an expansion, from where its chunk began up to p_next, or all to its end when that is null.';
+
+-- schemas/60_topics/expand.sql --------------------------------------------------------------------------------
+
+-- Expansions: messages to many recipients, served in chunks outside the transaction that wrote them.
+--
+-- A message to a topic is one row; so is one to a long list of users. Dispatchers that find little to send, and the tick,
+-- then walk the recipients by user id, a chunk per transaction: where the next one starts is written with what the one before
+-- has made, so a crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million
+-- is never a million rows in the queue in front of the messages of other users.
+
+create function push.begin_expansion()
+returns trigger
+language plpgsql
+-- Definer: the role that inserts a notification has no access to the queue.
+security definer
+set search_path = ''
+as $$
+begin
+  insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
+  perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
+  return null;
+end;
+$$;
+comment on function push.begin_expansion() is 'Leaves the members of a topic to dispatchers, and makes sure that there is one.';
+
+create trigger push_notifications_expand_new
+after insert on public.push_notifications
+for each row when (new.status = 'expanding')
+execute function push.begin_expansion();
+
+create trigger push_notifications_expand_due
+after update of status on public.push_notifications
+for each row when (new.status = 'expanding' and old.status = 'scheduled')
+execute function push.begin_expansion();
+
+create function push.put_off_expansion(p_id uuid, p_error text, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_expansion push.expansions;
+  v_kind text;
+  v_subject text;
+begin
+  update push.expansions as e
+  set failures = e.failures + 1,
+      next_at = p_now + push.backoff(e.failures + 1, s.backoff_base, s.backoff_max),
+      worked_at = p_now,
+      last_error = p_error,
+      finished_at = case when e.failures + 1 >= s.max_attempts then p_now end,
+      stopped = case when e.failures + 1 >= s.max_attempts then 'given_up' end
+  from push.settings as s
+  where e.id = p_id
+  returning e.* into v_expansion;
+  v_kind := case when v_expansion.message is null then 'topic' else 'list of users' end;
+  v_subject := coalesce(v_expansion.notification_id, v_expansion.id)::text;
+  if v_expansion.finished_at is null then
+    perform push.raise_alarm('expansion_failed', v_subject,
+      format('A message to a %s could not be expanded, and is tried again: %s', v_kind, p_error), p_now);
+    return;
+  end if;
+  update public.push_notifications as n set status = 'queued' where n.id = v_expansion.notification_id and n.status = 'expanding';
+  -- Even if the alarm is fresh, it says from now on that nothing more is done.
+  perform push.resolve_alarm('expansion_failed', v_subject, p_now);
+  perform push.raise_alarm('expansion_failed', v_subject,
+    format('A message to a %s was given up after %s failures, with %s recipients served: %s', v_kind, v_expansion.failures,
+      v_expansion.members, p_error),
+    p_now);
+end;
+$$;
+comment on function push.put_off_expansion(uuid, text, timestamptz) is
+  'Notes that an expansion as a whole failed: it is tried again later, and given up after push.settings.max_attempts failures in a row.';
+
+create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz, p_skip text default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -7967,30 +8150,35 @@ set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
-  v_served uuid[];
-  v_walked bigint;
+  v_users uuid[];
+  v_walked bigint := 0;
   v_next uuid;
-  v_made bigint;
+  v_outcome push.serving := row(0, 0, 0, null, null)::push.serving;
 begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
   if p_expansion.message is not null or v_notification.expires_at > p_now then
     select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
-      count(*) filter (where r.place <= p_limit), max(r.user_id::text) filter (where r.place > p_limit)
-    into v_served, v_walked, v_next
+      count(*) filter (where r.place <= p_limit), (array_agg(r.user_id) filter (where r.place > p_limit))[1]
+    into v_users, v_walked, v_next
     from push.next_recipients(p_expansion, p_limit + 1) as r;
-    v_made := case
-      when p_expansion.message is null then push.deliver_to_members(v_notification, v_served, p_now)
-      else push.send_to_each(v_served, jsonb_populate_record(null::push.message, p_expansion.message))
-    end;
+    if p_skip is null then
+      v_outcome := push.serve(p_expansion, v_notification, v_users, p_now);
+    else
+      v_outcome := row(0, 0, cardinality(v_users), v_users[1], p_skip)::push.serving;
+    end if;
   end if;
 
-  if v_next is null and p_expansion.message is not null then
-    delete from push.expansions as e where e.id = p_expansion.id;
-    return;
+  if p_expansion.message is not null then
+    perform push.drop_recipients(p_expansion, v_next);
   end if;
   update push.expansions as e
-  set members = e.members + coalesce(v_walked, 0),
-      deliveries = e.deliveries + coalesce(v_made, 0),
+  set members = e.members + v_walked - v_outcome.failed,
+      deliveries = e.deliveries + v_outcome.made,
+      failed = e.failed + v_outcome.failed,
+      failures = case when v_outcome.served > 0 or v_outcome.failed = 0 then 0 else e.failures end,
+      last_error = coalesce(v_outcome.error, e.last_error),
+      -- It grows again in small steps: each step too far costs the time of a whole statement.
+      chunk = case when e.chunk < 9000 then e.chunk + greatest(e.chunk / 10, 1) end,
       next_id = coalesce(v_next, e.next_id),
       worked_at = p_now,
       finished_at = case when v_next is null then p_now end
@@ -7998,10 +8186,19 @@ begin
   if v_next is null then
     update public.push_notifications as n set status = 'queued' where n.id = p_expansion.notification_id;
   end if;
+  if v_outcome.failed > 0 then
+    perform push.raise_alarm('expansion_failed', coalesce(p_expansion.notification_id, p_expansion.id)::text,
+      format('A message to a %s leaves out those for whom it fails, such as user %s: %s',
+        case when p_expansion.message is null then 'topic' else 'list of users' end, v_outcome.failed_user_id, v_outcome.error),
+      p_now);
+    if v_outcome.served = 0 and v_next is not null then
+      perform push.put_off_expansion(p_expansion.id, v_outcome.error, p_now);
+    end if;
+  end if;
 end;
 $$;
-comment on function push.expand_chunk(push.expansions, integer, timestamptz) is
-  'Serves the next recipients of an expansion. The caller holds its lock.';
+comment on function push.expand_chunk(push.expansions, integer, timestamptz, text) is
+  'Serves the next recipients of an expansion, or leaves them out because of the error p_skip. The caller holds its lock.';
 
 create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
 returns void
@@ -8034,7 +8231,7 @@ begin
   select p.subscription_id into v_next from page as p where p.place > p_limit;
 
   update push.expansions as e
-  set next_id = coalesce(v_next, e.next_id), worked_at = p_now, finished_at = case when v_next is null then p_now end
+  set next_id = coalesce(v_next, e.next_id), worked_at = p_now, failures = 0, finished_at = case when v_next is null then p_now end
   where e.notification_id = p_notification_id;
 end;
 $$;
@@ -8048,12 +8245,9 @@ set search_path = ''
 as $$
 declare
   v_expansion push.expansions;
+  v_next_at timestamptz;
 begin
-  for v_expansion in
-    select e.* from push.expansions as e
-    where e.finished_at is null and not push.is_expansion_held(e, p_now)
-    order by e.worked_at, e.id
-  loop
+  for v_expansion in select e.* from push.open_expansions(p_now) as e loop
     -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
     -- added meanwhile.
     if v_expansion.notification_id is not null then
@@ -8063,7 +8257,9 @@ begin
     end if;
     if found then
       -- As it is now: another transaction may have worked on it until we had the lock.
+      v_next_at := v_expansion.next_at;
       select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
+      continue when v_expansion.next_at is distinct from v_next_at;
       return v_expansion;
     end if;
   end loop;
@@ -8071,7 +8267,7 @@ begin
 end;
 $$;
 comment on function push.take_expansion(timestamptz) is
-  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free.';
+  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free and not put off.';
 
 create function push.expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
@@ -8091,7 +8287,7 @@ begin
   end if;
 
   select n.status into v_status from public.push_notifications as n where n.id = v_expansion.notification_id;
-  select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), 10000) into v_limit from push.settings as s;
+  select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), v_expansion.chunk, 10000) into v_limit from push.settings as s;
   begin
     if v_expansion.message is not null or v_status = 'expanding' then
       perform push.expand_chunk(v_expansion, v_limit, p_now);
@@ -8100,24 +8296,34 @@ begin
     else
       update push.expansions as e set finished_at = p_now where e.id = v_expansion.id;
     end if;
-  exception when lock_not_available then
-    -- Another transaction holds a recipient's limit: this expansion goes to the end of the line.
-    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
-    return false;
-  when others then
-    -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
-    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
-    perform push.raise_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text,
-      format('A message to a %s could not be expanded: %s', case when v_expansion.message is null then 'topic' else 'list of users' end, sqlerrm),
-      p_now);
-    return false;
+  exception
+    when lock_not_available or deadlock_detected or serialization_failure then
+      -- Another transaction holds a recipient's limit: this expansion goes to the end of the line, and dispatchers may leave.
+      update push.expansions as e set worked_at = p_now, next_at = p_now + interval '2 seconds' where e.id = v_expansion.id;
+      return false;
+    when query_canceled then
+      -- By statement_timeout, which ends a statement once: only little may follow here.
+      if v_limit > 1 then
+        update push.expansions as e set worked_at = p_now, chunk = v_limit / 2 where e.id = v_expansion.id;
+        return true;
+      elsif v_expansion.failures >= 3 and v_status is distinct from 'cancelled' then
+        perform push.expand_chunk(v_expansion, 1, p_now, sqlerrm);
+        return true;
+      end if;
+      perform push.put_off_expansion(v_expansion.id, sqlerrm, p_now);
+      return false;
+    when assert_failure or others then
+      -- The tick and the dispatchers have other work.
+      perform push.put_off_expansion(v_expansion.id, sqlerrm, p_now);
+      return false;
   end;
-  perform push.resolve_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text, p_now);
+  perform push.resolve_alarm('expansion_failed', coalesce(e.notification_id, e.id)::text, p_now)
+  from push.expansions as e where e.id = v_expansion.id and e.failed = 0;
   return true;
 end;
 $$;
 comment on function push.expand(integer, timestamptz) is
-  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none.';
+  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none, or it was put off.';
 
 create function public.push_expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
@@ -8149,7 +8355,7 @@ set search_path = ''
 as $$
 begin
   update push.expansions as e
-  set finished_at = null, next_id = '00000000-0000-0000-0000-000000000000'
+  set finished_at = null, next_id = '00000000-0000-0000-0000-000000000000', failures = 0, next_at = '-infinity', chunk = null, stopped = null
   where e.notification_id = new.id;
   return null;
 end;
@@ -8258,30 +8464,39 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_expansion push.expansions;
   v_said public.push_notifications;
-  v_count bigint;
+  v_expansion push.expansions;
 begin
-  -- What is wrong with it is refused here, and not when the caller has gone.
-  v_said := push.fill_from_template(push.notification_of(p_message), '');
-  v_said.user_id := gen_random_uuid();
+  -- By the clock of this call, not of each chunk.
+  p_message.send_at := coalesce(p_message.send_at, now());
+  -- As the notifications will be stored. Params that are longer are refused below.
+  p_message.params := coalesce(p_message.params, '{}');
+  if octet_length(p_message.params::text) <= 3993 then
+    p_message.params := push.exact_numbers(p_message.params);
+  end if;
+  -- What is wrong with it, in whatever locale, is refused here, and not when the caller has gone. As for a topic: which locales
+  -- its users have is only known when they are notified.
+  v_said := push.notification_of(p_message);
+  v_said.audience_topic := '';
+  v_said := push.fill_from_template(v_said, '');
   v_said.urgency := coalesce(nullif(v_said.urgency, ''), 'normal');
   perform push.refuse_notification(v_said);
   if p_message.digest_key is not null then
     perform push.check_digest_key(p_message.digest_key);
   end if;
-  -- By the clock of this call, not of each chunk.
-  p_message.send_at := coalesce(p_message.send_at, now());
+  -- Of the template too: a pause asks for it.
+  p_message.category := v_said.category;
 
-  insert into push.expansions as e (message) values (to_jsonb(p_message))
-  returning e.* into v_expansion;
+  v_expansion.id := gen_random_uuid();
   insert into push.expansion_recipients (expansion_id, user_id)
   select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
-  get diagnostics v_count = row_count;
+  get diagnostics v_expansion.recipients = row_count;
+  insert into push.expansions as e (id, message, recipients) values (v_expansion.id, to_jsonb(p_message), v_expansion.recipients)
+  returning e.* into v_expansion;
   if not push.is_expansion_held(v_expansion) then
     perform push.wake();
   end if;
-  return v_count;
+  return v_expansion.recipients;
 end;
 $$;
 comment on function push.send_in_chunks(uuid[], push.message) is
@@ -8326,10 +8541,112 @@ comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
   'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
-  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are. '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are: push.lists shows '
+  'how far that has got, push.cancel_list() stops it. '
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';
+
+-- schemas/60_topics/lists.sql ---------------------------------------------------------------------------------
+
+-- Long lists of push.notify_many(): how far each has got, how it is cancelled, and what is left of those that ended.
+
+create view push.lists
+with (security_invoker = true)
+as
+select e.id, e.message ->> 'title' as title, e.message ->> 'template' as template, e.message ->> 'category' as category,
+  e.recipients, e.deliveries as notified, e.failed,
+  case when e.finished_at is null then 'expanding' else coalesce(e.stopped, 'finished') end as status,
+  e.started_at, e.finished_at, e.last_error
+from push.expansions as e
+where e.message is not null;
+comment on view push.lists is
+  'Messages of push.notify_many() to more users than it notifies at once: how far each has got. For the database owner.';
+comment on column push.lists.id is 'What push.cancel_list() is given.';
+comment on column push.lists.title is 'Null when its template says it.';
+comment on column push.lists.category is 'Its own category, or that of its template.';
+comment on column push.lists.recipients is 'How many users are on the list.';
+comment on column push.lists.notified is
+  'Notifications that were made so far. Users who were deleted meanwhile get none, nor do those who have one of the same idempotency key.';
+comment on column push.lists.failed is 'Users who were left out, because making their notification failed.';
+comment on column push.lists.status is
+  'expanding (notifications are being made, in chunks), finished, cancelled, or given_up (it failed for every user again and again).';
+comment on column push.lists.last_error is 'Why a user was left out, or all of it put off, the last time.';
+
+create function push.cancel_list(p_id uuid, p_now timestamptz default clock_timestamp())
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_left bigint;
+begin
+  -- Waits for a chunk that is just being made.
+  update push.expansions as e set finished_at = p_now, stopped = 'cancelled'
+  where e.id = p_id and e.message is not null and e.finished_at is null;
+  select e.recipients - e.members - e.failed into v_left from push.expansions as e where e.id = p_id and e.message is not null;
+  if not found then
+    perform push.refuse(404, 'list_unknown', 'No list has this id.', 'Use the id of a row in push.lists.');
+  end if;
+  return v_left;
+end;
+$$;
+comment on function push.cancel_list(uuid, timestamptz) is
+  'Stops a message to a long list: its users who were not notified yet are not. Returns how many those are, also when it had ended before. '
+  'Notifications that were made stay, scheduled ones too: push.cancel() takes each of them back. For the database owner.
+
+p_id: The list: push.lists.id.';
+
+create function push.clean_lists(p_limit integer, p_keep interval, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+-- By index, from one list to the next.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  v_count bigint;
+begin
+  with recursive listed as (
+    (select r.expansion_id from push.expansion_recipients as r order by r.expansion_id limit 1)
+    union all
+    select n.expansion_id from listed as l
+    cross join lateral (
+      select r.expansion_id from push.expansion_recipients as r where r.expansion_id > l.expansion_id order by r.expansion_id limit 1
+    ) as n
+  )
+  delete from push.expansion_recipients as r
+  where (r.expansion_id, r.user_id) in (
+    select o.expansion_id, o.user_id from listed as l
+    cross join lateral (
+      select w.expansion_id, w.user_id from push.expansion_recipients as w where w.expansion_id = l.expansion_id limit p_limit
+    ) as o
+    where not exists (select from push.expansions as e where e.id = l.expansion_id and e.finished_at is null)
+    limit p_limit
+  );
+  delete from push.expansions as e
+  where e.id in (
+    select o.id from push.expansions as o
+    where o.message is not null and o.finished_at <= p_now - p_keep
+    order by o.finished_at
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  -- Nothing comes that would resolve it: a day is long enough to read it, and push.lists has it longer.
+  update push.alarms as a set resolved_at = p_now
+  where a.code = 'expansion_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
+    and not exists (
+      select from push.expansions as e where e.finished_at is null and coalesce(e.notification_id, e.id)::text = a.subject
+    );
+  return v_count;
+end;
+$$;
+comment on function push.clean_lists(integer, interval, timestamptz) is
+  'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many lists. Resolves '
+  'alarms of expansions that ended, a day later.';
 
 -- schemas/70_client/client.sql --------------------------------------------------------------------------------
 
@@ -10393,7 +10710,7 @@ begin
 end;
 $$;
 comment on function push.reminder_query(push.reminders) is
-  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and settles the moments.';
+  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and ends the moments.';
 
 -- schemas/83_reminders/moments.sql ----------------------------------------------------------------------------
 
@@ -11109,7 +11426,7 @@ begin
 end;
 $$;
 comment on function push.clean_reminders(integer, interval, timestamptz) is
-  'Removes moments that were settled longer ago than p_keep, at most p_limit; returns how many.';
+  'Removes moments that ended longer ago than p_keep, at most p_limit; returns how many.';
 
 create function push.reminder_health(p_now timestamptz)
 returns jsonb
@@ -14655,7 +14972,8 @@ begin
       'alarms', push.clean_alarms(p_limit, v_settings.keep_errors, p_now),
       'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
       'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
-      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries)
+      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
+      'lists', push.clean_lists(p_limit, v_settings.keep_notifications, p_now)
     );
   perform push.clean_removed_devices(p_limit, p_now);
   perform push.shorten_digests(p_now);

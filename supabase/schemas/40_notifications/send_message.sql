@@ -87,10 +87,14 @@ language plpgsql
 immutable
 set search_path = ''
 as $$
-begin
-  return jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
-    'title', coalesce(p_message.title, ''), 'params', coalesce(p_message.params, '{}'), 'urgency', coalesce(p_message.urgency, '')
+declare
+  v_said public.push_notifications := jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
+    'title', coalesce(p_message.title, ''), 'urgency', coalesce(p_message.urgency, '')
   ));
+begin
+  -- JSON's null stays what it is, and is refused.
+  v_said.params := coalesce(p_message.params, '{}');
+  return v_said;
 end;
 $$;
 comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
@@ -104,8 +108,8 @@ declare
   v_said constant public.push_notifications := push.notification_of(p_message);
   v_count bigint;
 begin
-  -- Set-based: ten thousand users are one statement, one expansion and one ring of the bell. A template is rendered once
-  -- for each locale that one of them has.
+  -- Set-based: ten thousand users are one statement and one ring of the bell. A template is rendered once for each locale that
+  -- one of them has.
   with recipients as (
     select u.id, case when p_message.template is not null then coalesce(push.locale_of(u.id), '') else '' end as wanted
     from auth.users as u
@@ -122,6 +126,8 @@ begin
     m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
   from recipients as r
   join messages as m on m.wanted = r.wanted
+  -- In one order, so that two calls at once never wait for each other in a circle.
+  order by r.id
   on conflict do nothing;
   get diagnostics v_count = row_count;
   return v_count;

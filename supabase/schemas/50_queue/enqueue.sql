@@ -61,19 +61,22 @@ security definer
 set search_path = ''
 as $$
 declare
+  -- The moment of a summary is set by who makes it.
+  v_now constant timestamptz := coalesce(
+    (select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), clock_timestamp()
+  );
   v_due push.due_message[];
-  v_now timestamptz;
 begin
+  -- What has expired by now is in the inbox alone, as it is of scheduled messages and of those to topics: it must not use up a
+  -- limit, nor be told by a digest.
   select array_agg(row(
-      n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
-    )::push.due_message),
-    -- The moment of a summary is set by who makes it.
-    max(n.send_at) filter (where n.digest_id is not null)
-  into v_due, v_now
+    n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
+  )::push.due_message)
+  into v_due
   from push_new_notifications as n
-  where n.status = 'queued' and n.user_id is not null;
+  where n.status = 'queued' and n.user_id is not null and n.expires_at > v_now;
   if v_due is not null then
-    perform from push.enqueue(v_due, coalesce(v_now, clock_timestamp()));
+    perform from push.enqueue(v_due, v_now);
   end if;
   return null;
 end;

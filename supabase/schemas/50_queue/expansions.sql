@@ -16,12 +16,23 @@ create table push.expansions (
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
+  recipients bigint,
+  failed bigint not null default 0,
+  failures integer not null default 0,
+  chunk integer,
+  last_error text,
   started_at timestamptz not null default clock_timestamp(),
   worked_at timestamptz not null default clock_timestamp(),
+  next_at timestamptz not null default '-infinity',
   finished_at timestamptz,
+  stopped text,
   constraint expansions_pkey primary key (id),
   constraint expansions_notification_id_key unique (notification_id),
   constraint expansions_one_message check (num_nonnulls(notification_id, message) = 1),
+  constraint expansions_recipients check ((recipients is null) = (message is null)),
+  constraint expansions_stopped check (
+    stopped is null or (stopped in ('cancelled', 'given_up') and finished_at is not null)
+  ),
   constraint expansions_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade
 );
@@ -33,21 +44,31 @@ comment on column push.expansions.message is 'The message to a list (a push.mess
 comment on column push.expansions.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Recipients served so far.';
+comment on column push.expansions.recipients is 'How many users are on the list; null for a topic.';
+comment on column push.expansions.failed is 'Recipients who were left out, because making their message failed.';
+comment on column push.expansions.failures is
+  'How often in a row it failed for every recipient of its chunk. push.settings.max_attempts says after how many it is given up.';
+comment on column push.expansions.chunk is
+  'Recipients who fit into the time that a statement has, when push.settings.expansion_chunk did not; null while it does.';
+comment on column push.expansions.last_error is 'Why a recipient was left out, or all of it put off, the last time.';
+comment on column push.expansions.next_at is 'Put off until this moment, because it failed or waited for a lock.';
+comment on column push.expansions.stopped is 'Why it finished before its end: cancelled or given_up; null: it did not.';
 comment on column push.expansions.deliveries is 'Deliveries made so far; for a list, notifications.';
 comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
 comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that expansions take turns.';
 
 create index expansions_open_idx on push.expansions (worked_at, id) where finished_at is null;
+create index expansions_lists_idx on push.expansions (finished_at) where message is not null;
 
 alter table push.expansions enable row level security;
 create policy expansions_nobody on push.expansions for all to public using (false);
 
 create table push.expansion_recipients (
+  -- No foreign keys. One to the expansion would be looked up for each of a million rows, and have all that are left deleted at
+  -- once: push.clean_lists() does it in batches. Users who are deleted by then are left out.
   expansion_id uuid not null,
-  -- No foreign key: who is no user any more by then is left out.
   user_id uuid not null,
-  constraint expansion_recipients_pkey primary key (expansion_id, user_id),
-  constraint expansion_recipients_expansion_id_fkey foreign key (expansion_id) references push.expansions (id) on delete cascade
+  constraint expansion_recipients_pkey primary key (expansion_id, user_id)
 );
 comment on table push.expansion_recipients is 'The users of a list who are still to be notified.';
 

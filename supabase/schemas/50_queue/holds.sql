@@ -1,7 +1,7 @@
 -- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
 -- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
--- claim calls all of them. How pauses begin and end is in push_pauses, how a copy is recognised in push_project.
+-- claim calls all of them. How pauses begin and end is in pauses.sql, how a copy is recognised in project.sql.
 
 create table push.pauses (
   id bigint not null generated always as identity,

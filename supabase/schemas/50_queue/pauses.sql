@@ -122,7 +122,7 @@ begin
   -- Notifications of a list are still made, for inboxes, and expired at once.
   update push.expansions as e
   set message = e.message || jsonb_build_object('expires_at', p_now)
-  where e.message is not null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+  where e.message is not null and e.finished_at is null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
     and (
       p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
     );

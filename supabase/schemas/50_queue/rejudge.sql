@@ -4,6 +4,12 @@ create function push.rejudge_deferred(p_user_id uuid, p_now timestamptz default 
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however few devices the planner believes there are: see push.enqueue().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_due integer;
@@ -18,8 +24,12 @@ begin
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
-    left join push.judged_devices as w on w.subscription_id = s.id
-    cross join lateral (select push.judge(w, n.category, n.urgency, n.expires_at, p_now) offset 0) as v (verdict)
+    -- Offset 0 keeps this from being worked out once for each field of a verdict.
+    cross join lateral (
+      select (
+        select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
+      ) offset 0
+    ) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
     update push.deliveries as d

@@ -30,67 +30,46 @@ after update of status on public.push_notifications
 for each row when (new.status = 'expanding' and old.status = 'scheduled')
 execute function push.begin_expansion();
 
-create function push.next_recipients(p_expansion push.expansions, p_limit integer)
-returns table (user_id uuid, place bigint, is_served boolean)
-language plpgsql
-stable
-set search_path = ''
--- A range of an index, however short the planner believes the table to be.
-set enable_seqscan = off
-set enable_bitmapscan = off
-set enable_sort = off
-as $$
-begin
-  if p_expansion.message is not null then
-    return query select r.user_id, row_number() over (order by r.user_id), true
-    from push.expansion_recipients as r
-    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
-    order by r.user_id
-    limit p_limit;
-    return;
-  end if;
-  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
-  from public.push_topic_members as m
-  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
-    and m.user_id >= p_expansion.next_id
-  order by m.user_id
-  limit p_limit;
-end;
-$$;
-comment on function push.next_recipients(push.expansions, integer) is
-  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
-
-create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
-returns bigint
+create function push.put_off_expansion(p_id uuid, p_error text, p_now timestamptz)
+returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_deliveries bigint;
+  v_expansion push.expansions;
+  v_kind text;
+  v_subject text;
 begin
-  with queued as (
-    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
-    select q.state, q.deliveries from push.enqueue(array(
-      select row(
-        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
-      )::push.due_message
-      from unnest(p_user_ids) as m (id)
-      -- What does not reach a member anyway, for lack of a device, must not count against the limit.
-      where exists (select from public.push_subscriptions as s where s.user_id = m.id)
-    ), p_now) as q
-  ), counted as (
-    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
-    insert into push.delivery_counts (notification_id, state, deliveries)
-    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
-  )
-  select sum(q.deliveries) into v_deliveries from queued as q;
-  return v_deliveries;
+  update push.expansions as e
+  set failures = e.failures + 1,
+      next_at = p_now + push.backoff(e.failures + 1, s.backoff_base, s.backoff_max),
+      worked_at = p_now,
+      last_error = p_error,
+      finished_at = case when e.failures + 1 >= s.max_attempts then p_now end,
+      stopped = case when e.failures + 1 >= s.max_attempts then 'given_up' end
+  from push.settings as s
+  where e.id = p_id
+  returning e.* into v_expansion;
+  v_kind := case when v_expansion.message is null then 'topic' else 'list of users' end;
+  v_subject := coalesce(v_expansion.notification_id, v_expansion.id)::text;
+  if v_expansion.finished_at is null then
+    perform push.raise_alarm('expansion_failed', v_subject,
+      format('A message to a %s could not be expanded, and is tried again: %s', v_kind, p_error), p_now);
+    return;
+  end if;
+  update public.push_notifications as n set status = 'queued' where n.id = v_expansion.notification_id and n.status = 'expanding';
+  -- Even if the alarm is fresh, it says from now on that nothing more is done.
+  perform push.resolve_alarm('expansion_failed', v_subject, p_now);
+  perform push.raise_alarm('expansion_failed', v_subject,
+    format('A message to a %s was given up after %s failures, with %s recipients served: %s', v_kind, v_expansion.failures,
+      v_expansion.members, p_error),
+    p_now);
 end;
 $$;
-comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
-  'Makes the deliveries of a message to a topic for these members; returns how many.';
+comment on function push.put_off_expansion(uuid, text, timestamptz) is
+  'Notes that an expansion as a whole failed: it is tried again later, and given up after push.settings.max_attempts failures in a row.';
 
-create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz)
+create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz, p_skip text default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -99,30 +78,35 @@ set lock_timeout = '500ms'
 as $$
 declare
   v_notification public.push_notifications;
-  v_served uuid[];
-  v_walked bigint;
+  v_users uuid[];
+  v_walked bigint := 0;
   v_next uuid;
-  v_made bigint;
+  v_outcome push.serving := row(0, 0, 0, null, null)::push.serving;
 begin
   select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
   if p_expansion.message is not null or v_notification.expires_at > p_now then
     select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
-      count(*) filter (where r.place <= p_limit), max(r.user_id::text) filter (where r.place > p_limit)
-    into v_served, v_walked, v_next
+      count(*) filter (where r.place <= p_limit), (array_agg(r.user_id) filter (where r.place > p_limit))[1]
+    into v_users, v_walked, v_next
     from push.next_recipients(p_expansion, p_limit + 1) as r;
-    v_made := case
-      when p_expansion.message is null then push.deliver_to_members(v_notification, v_served, p_now)
-      else push.send_to_each(v_served, jsonb_populate_record(null::push.message, p_expansion.message))
-    end;
+    if p_skip is null then
+      v_outcome := push.serve(p_expansion, v_notification, v_users, p_now);
+    else
+      v_outcome := row(0, 0, cardinality(v_users), v_users[1], p_skip)::push.serving;
+    end if;
   end if;
 
-  if v_next is null and p_expansion.message is not null then
-    delete from push.expansions as e where e.id = p_expansion.id;
-    return;
+  if p_expansion.message is not null then
+    perform push.drop_recipients(p_expansion, v_next);
   end if;
   update push.expansions as e
-  set members = e.members + coalesce(v_walked, 0),
-      deliveries = e.deliveries + coalesce(v_made, 0),
+  set members = e.members + v_walked - v_outcome.failed,
+      deliveries = e.deliveries + v_outcome.made,
+      failed = e.failed + v_outcome.failed,
+      failures = case when v_outcome.served > 0 or v_outcome.failed = 0 then 0 else e.failures end,
+      last_error = coalesce(v_outcome.error, e.last_error),
+      -- It grows again in small steps: each step too far costs the time of a whole statement.
+      chunk = case when e.chunk < 9000 then e.chunk + greatest(e.chunk / 10, 1) end,
       next_id = coalesce(v_next, e.next_id),
       worked_at = p_now,
       finished_at = case when v_next is null then p_now end
@@ -130,10 +114,19 @@ begin
   if v_next is null then
     update public.push_notifications as n set status = 'queued' where n.id = p_expansion.notification_id;
   end if;
+  if v_outcome.failed > 0 then
+    perform push.raise_alarm('expansion_failed', coalesce(p_expansion.notification_id, p_expansion.id)::text,
+      format('A message to a %s leaves out those for whom it fails, such as user %s: %s',
+        case when p_expansion.message is null then 'topic' else 'list of users' end, v_outcome.failed_user_id, v_outcome.error),
+      p_now);
+    if v_outcome.served = 0 and v_next is not null then
+      perform push.put_off_expansion(p_expansion.id, v_outcome.error, p_now);
+    end if;
+  end if;
 end;
 $$;
-comment on function push.expand_chunk(push.expansions, integer, timestamptz) is
-  'Serves the next recipients of an expansion. The caller holds its lock.';
+comment on function push.expand_chunk(push.expansions, integer, timestamptz, text) is
+  'Serves the next recipients of an expansion, or leaves them out because of the error p_skip. The caller holds its lock.';
 
 create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
 returns void
@@ -166,7 +159,7 @@ begin
   select p.subscription_id into v_next from page as p where p.place > p_limit;
 
   update push.expansions as e
-  set next_id = coalesce(v_next, e.next_id), worked_at = p_now, finished_at = case when v_next is null then p_now end
+  set next_id = coalesce(v_next, e.next_id), worked_at = p_now, failures = 0, finished_at = case when v_next is null then p_now end
   where e.notification_id = p_notification_id;
 end;
 $$;
@@ -180,12 +173,9 @@ set search_path = ''
 as $$
 declare
   v_expansion push.expansions;
+  v_next_at timestamptz;
 begin
-  for v_expansion in
-    select e.* from push.expansions as e
-    where e.finished_at is null and not push.is_expansion_held(e, p_now)
-    order by e.worked_at, e.id
-  loop
+  for v_expansion in select e.* from push.open_expansions(p_now) as e loop
     -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
     -- added meanwhile.
     if v_expansion.notification_id is not null then
@@ -195,7 +185,9 @@ begin
     end if;
     if found then
       -- As it is now: another transaction may have worked on it until we had the lock.
+      v_next_at := v_expansion.next_at;
       select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
+      continue when v_expansion.next_at is distinct from v_next_at;
       return v_expansion;
     end if;
   end loop;
@@ -203,7 +195,7 @@ begin
 end;
 $$;
 comment on function push.take_expansion(timestamptz) is
-  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free.';
+  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free and not put off.';
 
 create function push.expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
@@ -223,7 +215,7 @@ begin
   end if;
 
   select n.status into v_status from public.push_notifications as n where n.id = v_expansion.notification_id;
-  select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), 10000) into v_limit from push.settings as s;
+  select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), v_expansion.chunk, 10000) into v_limit from push.settings as s;
   begin
     if v_expansion.message is not null or v_status = 'expanding' then
       perform push.expand_chunk(v_expansion, v_limit, p_now);
@@ -232,24 +224,34 @@ begin
     else
       update push.expansions as e set finished_at = p_now where e.id = v_expansion.id;
     end if;
-  exception when lock_not_available then
-    -- Another transaction holds a recipient's limit: this expansion goes to the end of the line.
-    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
-    return false;
-  when others then
-    -- The tick and the dispatchers have other work: this expansion goes to the end of the line, and an alarm is raised.
-    update push.expansions as e set worked_at = p_now where e.id = v_expansion.id;
-    perform push.raise_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text,
-      format('A message to a %s could not be expanded: %s', case when v_expansion.message is null then 'topic' else 'list of users' end, sqlerrm),
-      p_now);
-    return false;
+  exception
+    when lock_not_available or deadlock_detected or serialization_failure then
+      -- Another transaction holds a recipient's limit: this expansion goes to the end of the line, and dispatchers may leave.
+      update push.expansions as e set worked_at = p_now, next_at = p_now + interval '2 seconds' where e.id = v_expansion.id;
+      return false;
+    when query_canceled then
+      -- By statement_timeout, which ends a statement once: only little may follow here.
+      if v_limit > 1 then
+        update push.expansions as e set worked_at = p_now, chunk = v_limit / 2 where e.id = v_expansion.id;
+        return true;
+      elsif v_expansion.failures >= 3 and v_status is distinct from 'cancelled' then
+        perform push.expand_chunk(v_expansion, 1, p_now, sqlerrm);
+        return true;
+      end if;
+      perform push.put_off_expansion(v_expansion.id, sqlerrm, p_now);
+      return false;
+    when assert_failure or others then
+      -- The tick and the dispatchers have other work.
+      perform push.put_off_expansion(v_expansion.id, sqlerrm, p_now);
+      return false;
   end;
-  perform push.resolve_alarm('expansion_failed', coalesce(v_expansion.notification_id, v_expansion.id)::text, p_now);
+  perform push.resolve_alarm('expansion_failed', coalesce(e.notification_id, e.id)::text, p_now)
+  from push.expansions as e where e.id = v_expansion.id and e.failed = 0;
   return true;
 end;
 $$;
 comment on function push.expand(integer, timestamptz) is
-  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none.';
+  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none, or it was put off.';
 
 create function public.push_expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean

@@ -6,30 +6,39 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_expansion push.expansions;
   v_said public.push_notifications;
-  v_count bigint;
+  v_expansion push.expansions;
 begin
-  -- What is wrong with it is refused here, and not when the caller has gone.
-  v_said := push.fill_from_template(push.notification_of(p_message), '');
-  v_said.user_id := gen_random_uuid();
+  -- By the clock of this call, not of each chunk.
+  p_message.send_at := coalesce(p_message.send_at, now());
+  -- As the notifications will be stored. Params that are longer are refused below.
+  p_message.params := coalesce(p_message.params, '{}');
+  if octet_length(p_message.params::text) <= 3993 then
+    p_message.params := push.exact_numbers(p_message.params);
+  end if;
+  -- What is wrong with it, in whatever locale, is refused here, and not when the caller has gone. As for a topic: which locales
+  -- its users have is only known when they are notified.
+  v_said := push.notification_of(p_message);
+  v_said.audience_topic := '';
+  v_said := push.fill_from_template(v_said, '');
   v_said.urgency := coalesce(nullif(v_said.urgency, ''), 'normal');
   perform push.refuse_notification(v_said);
   if p_message.digest_key is not null then
     perform push.check_digest_key(p_message.digest_key);
   end if;
-  -- By the clock of this call, not of each chunk.
-  p_message.send_at := coalesce(p_message.send_at, now());
+  -- Of the template too: a pause asks for it.
+  p_message.category := v_said.category;
 
-  insert into push.expansions as e (message) values (to_jsonb(p_message))
-  returning e.* into v_expansion;
+  v_expansion.id := gen_random_uuid();
   insert into push.expansion_recipients (expansion_id, user_id)
   select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
-  get diagnostics v_count = row_count;
+  get diagnostics v_expansion.recipients = row_count;
+  insert into push.expansions as e (id, message, recipients) values (v_expansion.id, to_jsonb(p_message), v_expansion.recipients)
+  returning e.* into v_expansion;
   if not push.is_expansion_held(v_expansion) then
     perform push.wake();
   end if;
-  return v_count;
+  return v_expansion.recipients;
 end;
 $$;
 comment on function push.send_in_chunks(uuid[], push.message) is
@@ -74,7 +83,8 @@ comment on function push.notify_many(
   uuid[], text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
   'Notifies each of these users once, and skips ids that are no user''s; returns how many notifications were made (a repeated idempotency '
-  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are. '
+  'key makes none). More users than push.settings.notify_at_once are notified in chunks after the commit, and it returns how many they are: push.lists shows '
+  'how far that has got, push.cancel_list() stops it. '
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';

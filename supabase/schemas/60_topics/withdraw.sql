@@ -9,7 +9,7 @@ set search_path = ''
 as $$
 begin
   update push.expansions as e
-  set finished_at = null, next_id = '00000000-0000-0000-0000-000000000000'
+  set finished_at = null, next_id = '00000000-0000-0000-0000-000000000000', failures = 0, next_at = '-infinity', chunk = null, stopped = null
   where e.notification_id = new.id;
   return null;
 end;

@@ -102,4 +102,4 @@ begin
 end;
 $$;
 comment on function push.reminder_query(push.reminders) is
-  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and settles the moments.';
+  'The statement that looks at the rows of some moments ($1, at the time $2), notifies, and ends the moments.';

@@ -215,7 +215,7 @@ begin
 end;
 $$;
 comment on function push.clean_reminders(integer, interval, timestamptz) is
-  'Removes moments that were settled longer ago than p_keep, at most p_limit; returns how many.';
+  'Removes moments that ended longer ago than p_keep, at most p_limit; returns how many.';
 
 create function push.reminder_health(p_now timestamptz)
 returns jsonb

@@ -35,7 +35,8 @@ begin
       'alarms', push.clean_alarms(p_limit, v_settings.keep_errors, p_now),
       'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
       'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
-      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries)
+      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
+      'lists', push.clean_lists(p_limit, v_settings.keep_notifications, p_now)
     );
   perform push.clean_removed_devices(p_limit, p_now);
   perform push.shorten_digests(p_now);

@@ -90,6 +90,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.cleaning': NO_ROLE,
   'push.expansions': NO_ROLE,
   'push.expansion_recipients': NO_ROLE,
+  'push.lists': NO_ROLE,
   'push.delivery_counts': NO_ROLE,
   'push.alarms': NO_ROLE,
   'push.hosts': NO_ROLE,

@@ -13,6 +13,7 @@ export const EXPANSION_ROWS: Record<string, RowOf> = {
     change: 'user_id = gen_random_uuid()',
     row: () => ({ expansion_id: randomUUID(), user_id: randomUUID() }),
   },
+  'push.lists': { key: 'id', change: 'failed = 0', row: () => ({ failed: 0 }) },
   'push.delivery_counts': {
     key: 'id',
     change: 'deliveries = 0',

@@ -255,7 +255,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
   topicMessages = sent.map(({ id }) => id);
   await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
-  await sql`with e as (insert into push.expansions (message) values ('{}') returning id)
+  await sql`with e as (insert into push.expansions (message, recipients) values ('{}', 1) returning id)
     insert into push.expansion_recipients select e.id, gen_random_uuid() from e`;
   await sql`select push.define_quote_source('main', 'json', 'https://api.example.com/q?s={symbol}', 'last')`;
   await sql`insert into push.quote_source_symbols (source, symbol, given_at) values ('main', 'DAX', now())`;

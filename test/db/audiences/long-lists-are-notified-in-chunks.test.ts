@@ -15,6 +15,7 @@ beforeEach(async () => {
   await connectBell(sql);
   await setSetting(sql, 'notify_at_once', 5);
   await sql`delete from push.expansions`;
+  await sql`delete from push.expansion_recipients`;
   // Users with a device each; that they are in a topic plays no part.
   ({ userIds } = await createTopic(sql, 7));
 });
@@ -47,7 +48,9 @@ test('the caller writes the list and calls a dispatcher; the notifications follo
     select count(*)::int as n, count(distinct d.subscription_id)::int as devices, max(n.params::text) as params
     from push.deliveries d join public.push_notifications n on n.id = d.notification_id where d.state = 'queued'`;
   expect(made).toEqual({ n: 7, devices: 7, params: '{"id": "1161380288898609914"}' });
-  expect(await sql`select from push.expansions`).toHaveLength(0);
+  const [done] =
+    await sql`select members, deliveries, failed, stopped from push.expansions where finished_at is not null`;
+  expect(done).toEqual({ members: '7', deliveries: '7', failed: '0', stopped: null });
   expect(await sql`select from push.expansion_recipients`).toHaveLength(0);
 });
 
@@ -55,6 +58,17 @@ test('as many as are notified at once are, in the transaction of the caller', as
   userIds = userIds.slice(0, 5);
   expect(await notifyMany({ title: 'Hello' })).toBe(5);
   expect(await notified()).toHaveLength(5);
+});
+
+test('notifications are written in the order of user ids, so that two calls at once wait for each other in no circle', async () => {
+  const { sql } = db();
+  // As a table has them in which users come and go.
+  const ids = userIds.slice(0, 5);
+  await sql`delete from auth.users where id = any (${ids}::uuid[])`;
+  for (const id of ids.toReversed()) await sql`insert into auth.users (id) values (${id})`;
+  await sql`select push.notify_many(${ids}::uuid[], 'Hello')`;
+  const written = await sql`select user_id from public.push_notifications order by ctid`;
+  expect(written.map(({ user_id }) => user_id)).toEqual(ids);
 });
 
 test('a chunk that is rolled back is made again, and none twice', async () => {
@@ -96,6 +110,42 @@ test('what no device could be sent is refused when it is called', async () => {
   expect(await refusalOf(notifyMany({ title: ' ' }))).toMatchObject({ code: 'title_missing' });
   expect(await refusalOf(notifyMany({ template: 'deal_lost' }))).toMatchObject({ code: 'template_unknown' });
   expect(await db().sql`select from push.expansions`).toHaveLength(0);
+});
+
+test('what would fail only in a chunk is refused when it is called', async () => {
+  const { sql } = db();
+  const call = (values: { params?: string; expires?: Date; template?: string }) =>
+    refusalOf(sql`
+      select push.notify_many(${userIds}::uuid[], ${values.template ? null : 'Hello'}, p_template => ${values.template ?? null},
+        p_params => ${values.params ?? '{}'}::text::jsonb, p_expires_at => ${values.expires ?? null})`);
+  // It has expired by the clock of the call, which is when it is sent.
+  expect(await call({ expires: plus(new Date(), -60) })).toMatchObject({ code: 'expires_before_sent' });
+  // Numbers become strings, each two bytes longer.
+  const ids = Array.from({ length: 170 }, () => '1161380288898609914').join(', ');
+  expect(await call({ params: `{"ids": [${ids}]}` })).toMatchObject({ code: 'notification_too_large' });
+  await saveTemplates(
+    sql,
+    { key: 'deal', title: 'A deal', url: '/deals', sample: { path: '/de' } },
+    { key: 'deal', locale: 'de', title: 'Ein Geschäft', url: '/de/{{path}}' },
+  );
+  expect(await call({ template: 'deal' })).toMatchObject({ code: 'template_params_missing' });
+  expect(await sql`select from push.expansions`).toHaveLength(0);
+});
+
+test.each([
+  ['null', null, 'go out without params'],
+  ['JSON null', 'null', 'are refused'],
+])('params that are %s %s in short lists as in long ones', async (_, params, outcome) => {
+  const { sql } = db();
+  for (const ids of [userIds.slice(0, 5), userIds]) {
+    const call = sql`select push.notify_many(${ids}::uuid[], 'Hello', p_params => ${params}::text::jsonb)`;
+    if (outcome === 'are refused') expect(await refusalOf(call)).toMatchObject({ code: 'params_malformed' });
+    else await call;
+  }
+  await expandAll(sql, 10);
+  expect(await sql`select from public.push_notifications where params = '{}'`).toHaveLength(
+    params === null ? 12 : 0,
+  );
 });
 
 test('each user reads the language of their own', async () => {

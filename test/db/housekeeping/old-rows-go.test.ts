@@ -41,6 +41,7 @@ const NOTHING = {
   alarms: 0,
   cron_runs: 0,
   limits: 0,
+  lists: 0,
   receipts: 0,
 };
 

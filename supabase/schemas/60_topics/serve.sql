@@ -1,0 +1,139 @@
+-- Who is served by a chunk of an expansion: the next recipients, without those for whom it fails.
+
+create function push.next_recipients(p_expansion push.expansions, p_limit integer)
+returns table (user_id uuid, place bigint, is_served boolean)
+language plpgsql
+stable
+set search_path = ''
+-- A range of an index, however short the planner believes the table to be.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+begin
+  if p_expansion.message is not null then
+    return query select r.user_id, row_number() over (order by r.user_id), true
+    from push.expansion_recipients as r
+    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
+    order by r.user_id
+    limit p_limit;
+    return;
+  end if;
+  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
+  from public.push_topic_members as m
+  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
+    and m.user_id >= p_expansion.next_id
+  order by m.user_id
+  limit p_limit;
+end;
+$$;
+comment on function push.next_recipients(push.expansions, integer) is
+  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
+
+create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_deliveries bigint;
+begin
+  with queued as (
+    -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
+    select q.state, q.deliveries from push.enqueue(array(
+      select row(
+        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
+      )::push.due_message
+      from unnest(p_user_ids) as m (id)
+      -- What does not reach a member anyway, for lack of a device, must not count against the limit.
+      where exists (select from public.push_subscriptions as s where s.user_id = m.id)
+    ), p_now) as q
+  ), counted as (
+    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
+    insert into push.delivery_counts (notification_id, state, deliveries)
+    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
+  )
+  select sum(q.deliveries) into v_deliveries from queued as q;
+  return v_deliveries;
+end;
+$$;
+comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
+  'Makes the deliveries of a message to a topic for these members; returns how many.';
+
+create type push.serving as (made bigint, served bigint, failed bigint, failed_user_id uuid, error text);
+comment on type push.serving is
+  'What became of a chunk: how many deliveries or notifications were made, how many users were served, for how many it failed, and of the last '
+  'of these who it was and why.';
+
+create function push.serve(p_expansion push.expansions, p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+returns push.serving
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_outcome push.serving := row(0, 0, 0, null, null)::push.serving;
+  -- Parts of the list that are still to be served, by their first and last places; the last part comes first.
+  v_first integer[] := array[1];
+  v_last integer[] := array[cardinality(p_user_ids)];
+  v_part uuid[];
+  v_middle integer;
+  v_top integer := 1;
+  v_state text;
+begin
+  if p_user_ids is null then
+    return v_outcome;
+  end if;
+  while v_top > 0 loop
+    v_part := p_user_ids[v_first[v_top]:v_last[v_top]];
+    begin
+      v_outcome.made := v_outcome.made + coalesce(case
+        when p_expansion.message is null then push.deliver_to_members(p_notification, v_part, p_now)
+        else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_expansion.message))
+      end, 0);
+      v_outcome.served := v_outcome.served + cardinality(v_part);
+      v_top := v_top - 1;
+    exception
+      when lock_not_available or deadlock_detected or serialization_failure then
+        raise;
+      when assert_failure or others then
+        if cardinality(v_part) > 1 then
+          -- In halves, the first one first: locks are taken in one order.
+          v_middle := (v_first[v_top] + v_last[v_top]) / 2;
+          v_first[v_top + 1] := v_first[v_top];
+          v_last[v_top + 1] := v_middle;
+          v_first[v_top] := v_middle + 1;
+          v_top := v_top + 1;
+        else
+          v_outcome.failed := v_outcome.failed + 1;
+          v_outcome.failed_user_id := v_part[1];
+          v_outcome.error := sqlerrm;
+          v_state := sqlstate;
+          v_top := v_top - 1;
+        end if;
+    end;
+  end loop;
+  -- It fails for every user, so it is not they. A few may be all that is left of a list: they are tried some times first.
+  if v_outcome.served = 0 and (v_outcome.failed >= 10 or p_expansion.failures < 3) then
+    raise exception using errcode = v_state, message = v_outcome.error;
+  end if;
+  return v_outcome;
+end;
+$$;
+comment on function push.serve(push.expansions, public.push_notifications, uuid[], timestamptz) is
+  'Serves these users, and halves what fails until the users are left for whom it does: they are left out. Raises the last error when it fails '
+  'for every user.';
+
+create function push.drop_recipients(p_expansion push.expansions, p_next uuid)
+returns void
+language plpgsql
+set search_path = ''
+-- A range of an index, however short the planner believes the table to be.
+set enable_seqscan = off
+as $$
+begin
+  delete from push.expansion_recipients as r
+  where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id and (p_next is null or r.user_id < p_next);
+end;
+$$;
+comment on function push.drop_recipients(push.expansions, uuid) is
+  'Takes users off the list of an expansion, from where its chunk began up to p_next, or all to its end when that is null.';
