@@ -4974,9 +4974,9 @@ grant execute on function public.push_mark_read(uuid[], timestamptz) to authenti
 grant execute on function public.push_mark_unread(uuid[]) to authenticated;
 grant execute on function public.push_mark_all_read(timestamptz, timestamptz) to authenticated;
 
--- schemas/50_queue/deliveries.sql -----------------------------------------------------------------------------
+-- schemas/50_queue/queue.sql ----------------------------------------------------------------------------------
 
--- Deliveries, one notification on its way to one subscription. The queue and the delivery log.
+-- The queue: deliveries that wait, and those under way. What has ended is in the log.
 --
 --   queued ─claim─► sending ─► sent
 --      ▲              ├─► queued   (retry: 429, 5xx, network; lease over)
@@ -4984,66 +4984,247 @@ grant execute on function public.push_mark_all_read(timestamptz, timestamptz) to
 --                     ├─► gone     (404, 410: the subscription is deleted)
 --                     ├─► failed   (400, 413, bad keys, or attempts used up)
 --                     └─► expired  (no time left)
---   queued ─► expired · suppressed (preferences; limits, when it is made) · cancelled
+--   queued ─► expired · suppressed (preferences; limits, when it is made) · cancelled · sent (a receipt came)
 --
--- Only the functions below change a state.
+-- A delivery under way has a lease; one without waits. Ending it moves its row from here to push.delivery_log, so this
+-- table stays as small as the work that is left. Only functions change a state.
 
-create table push.deliveries (
-  id bigint not null generated always as identity,
+-- A delivery's id begins with the second in which it was made, so that the log finds its row by the id alone. 52 bits: a
+-- number that JSON and JavaScript keep exactly, until 2058. Ids of one second wrap around after four million.
+create sequence push.delivery_ids as integer minvalue 0 maxvalue 4194303 start 0 cycle;
+
+create function push.new_delivery_id()
+returns bigint
+language sql
+volatile
+as $$
+  select ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids');
+$$;
+comment on function push.new_delivery_id() is 'The id of a delivery that is being made: the seconds since 2025, and a number within the second.';
+
+create table push.queue (
+  id bigint not null default push.new_delivery_id(),
   -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
   -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
   -- that made or locked the notification, and a trigger deletes them with it.
   notification_id uuid not null,
-  -- None here either: the log outlives the device. A delivery without its subscription is cancelled, never sent.
+  -- None here either: a delivery without its subscription is cancelled, never sent.
   subscription_id uuid not null,
   -- No foreign key either: it would make every writer lock the row of the same few push services at once, which costs
   -- more than the rest of the insert. The subscription it is copied from has one.
   host text not null,
-  state text not null default 'queued',
   due_at timestamptz not null,
   expires_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  claimed_at timestamptz,
+  lease_until timestamptz,
+  dispatcher_id uuid,
   attempts integer not null default 0,
   failures integer not null default 0,
   unanswered smallint not null default 0,
-  dispatcher_id uuid,
-  claimed_at timestamptz,
-  lease_until timestamptz,
-  finished_at timestamptz,
-  last_status integer,
+  last_status smallint,
   last_code text,
   last_error text,
-  created_at timestamptz not null default now(),
-  constraint deliveries_pkey primary key (id),
-  constraint deliveries_once unique (notification_id, subscription_id),
-  constraint deliveries_state check (
-    state in ('queued', 'sending', 'sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled')
-  ),
-  constraint deliveries_lease check ((state = 'sending') = (lease_until is not null)),
-  constraint deliveries_finished check ((state in ('queued', 'sending')) = (finished_at is null))
+  -- See parking.sql.
+  parked_by bigint,
+  parked_due_at timestamptz,
+  constraint queue_pkey primary key (id),
+  constraint queue_once unique (notification_id, subscription_id)
+)
+-- Rows live for seconds. By a share of the table, a vacuum after a backlog of a million would come too late.
+with (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
 );
-comment on table push.deliveries is 'One notification on its way to one subscription: the unit of work of the queue, and the log of what became of it. For the database owner.';
+comment on table push.queue is
+  'Deliveries, one notification on its way to one subscription, that wait or are under way. For the database owner, who reads push.deliveries.';
+comment on column push.queue.host is 'Its push service: push.hosts.origin.';
+comment on column push.queue.due_at is 'From then on it may be handed out.';
+comment on column push.queue.expires_at is 'No attempt is made after this moment.';
+comment on column push.queue.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
+comment on column push.queue.last_code is 'Why it waits: a machine code, such as quiet_hours.';
+comment on column push.queue.last_error is 'What the push service, or the attempt, said.';
+comment on column push.queue.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
+comment on column push.queue.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
+comment on column push.queue.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
+comment on column push.queue.parked_by is 'The pause of a category that put it aside.';
+comment on column push.queue.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
+comment on column push.queue.lease_until is
+  'Until when the dispatcher may be silent before the delivery is handed out again; null: it waits.';
+
+-- Each index has a condition that is always true and stands in its own look-ups alone. The planner believes the queue to be
+-- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
+-- one, it walked all of it to find the rows of one device.
+create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at > '-infinity';
+create index queue_sending_idx on push.queue (host, lease_until) where lease_until is not null;
+create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at > '-infinity';
+create index queue_device_idx on push.queue (subscription_id)
+where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
+
+create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where lease_until is null and parked_by is not null;
+
+alter table push.queue enable row level security;
+create policy queue_nobody on push.queue for all to public using (false);
+
+-- schemas/50_queue/log.sql ------------------------------------------------------------------------------------
+
+-- The delivery log: what became of each delivery. Rows are added when one has ended, and never changed.
+--
+-- The log has eight parts, each for the deliveries made in one week. A week that is old enough is emptied at once instead of
+-- row by row, and its part is used again. The parts have fixed names: the log of a dump can be loaded into any project.
+
+create function push.log_part(p_delivery_id bigint)
+returns smallint
+language sql
+immutable
+parallel safe
+as $$
+  select ((p_delivery_id >> 22) / 604800 % 8)::smallint;
+$$;
+comment on function push.log_part(bigint) is 'The part of the log that a delivery belongs to, by the week in which it was made.';
+
+create table push.delivery_log (
+  id bigint not null,
+  notification_id uuid not null,
+  subscription_id uuid not null,
+  created_at timestamptz not null,
+  due_at timestamptz not null,
+  claimed_at timestamptz,
+  finished_at timestamptz not null,
+  part smallint not null,
+  attempts smallint not null default 0,
+  failures smallint not null default 0,
+  unanswered smallint not null default 0,
+  last_status smallint,
+  host text not null,
+  state text not null,
+  last_code text,
+  last_error text,
+  constraint delivery_log_pkey primary key (id, part),
+  constraint delivery_log_state check (state in ('sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled'))
+) partition by list (part);
+comment on table push.delivery_log is
+  'What became of each delivery, and when. Rows are only ever added; a week of them is dropped at once. For the database owner, who reads '
+  'push.deliveries.';
+comment on column push.delivery_log.state is
+  'sent, gone (the device is), failed, expired, suppressed (by preferences or limits) or cancelled.';
+comment on column push.delivery_log.last_code is 'Why it ended: a machine code, such as throttled or subscription_deleted.';
+
+create index delivery_log_notification_idx on push.delivery_log (notification_id);
+-- In the order of its growth, so that keeping it costs an append.
+create index delivery_log_finished_idx on push.delivery_log (finished_at);
+
+alter table push.delivery_log enable row level security;
+create policy delivery_log_nobody on push.delivery_log for all to public using (false);
+
+do $$
+begin
+  for v_part in 0..7 loop
+    execute format('create table push.delivery_log_%1$s partition of push.delivery_log for values in (%1$s)', v_part);
+    execute format('alter table push.delivery_log_%s enable row level security', v_part);
+    execute format('create policy delivery_log_%1$s_nobody on push.delivery_log_%1$s for all to public using (false)', v_part);
+    execute format('comment on table push.delivery_log_%1$s is %2$L', v_part, format('Part %s of push.delivery_log.', v_part));
+  end loop;
+end;
+$$;
+
+create view push.deliveries with (security_invoker = true) as
+select q.id, q.notification_id, q.subscription_id, q.host, case when q.lease_until is null then 'queued' else 'sending' end as state,
+  q.due_at, q.expires_at, q.created_at, q.claimed_at, q.lease_until, null::timestamptz as finished_at, q.dispatcher_id,
+  q.attempts, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
+from push.queue as q
+union all
+select l.id, l.notification_id, l.subscription_id, l.host, l.state, l.due_at, null, l.created_at, l.claimed_at, null, l.finished_at, null,
+  l.attempts, l.failures, l.unanswered, l.last_status, l.last_code, l.last_error, null, null
+from push.delivery_log as l;
+comment on view push.deliveries is
+  'Each delivery, one notification on its way to one subscription: what waits, is under way, and what became of the others. For the '
+  'database owner.';
 comment on column push.deliveries.state is
   'queued, sending, sent, gone (the device is), failed, expired, suppressed (by preferences or limits) or cancelled.';
-comment on column push.deliveries.host is 'Its push service: push.hosts.origin.';
-comment on column push.deliveries.due_at is 'From then on it may be handed out.';
-comment on column push.deliveries.expires_at is 'No attempt is made after this moment.';
-comment on column push.deliveries.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
 comment on column push.deliveries.last_code is
   'Why it ended, or waits: a machine code, such as quiet_hours, throttled or subscription_deleted.';
-comment on column push.deliveries.last_error is 'What the push service, or the attempt, said.';
-comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
-comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
-comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
-comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
 
--- The claim reads the first index once per host; it holds only what waits, so it stays small.
-create index deliveries_due_idx on push.deliveries (host, due_at, id) where state = 'queued';
-create index deliveries_sending_idx on push.deliveries (host, lease_until) where state = 'sending';
-create index deliveries_expiring_idx on push.deliveries (expires_at) where state = 'queued';
-create index deliveries_waiting_for_device_idx on push.deliveries (subscription_id) where state = 'queued';
+create type push.ended_delivery as (id bigint, state text, code text);
+comment on type push.ended_delivery is 'How a delivery has ended. Without a code the last one stays.';
 
-alter table push.deliveries enable row level security;
-create policy deliveries_nobody on push.deliveries for all to public using (false);
+create function push.end_each(p_ended push.ended_delivery[], p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_count integer;
+begin
+  with ended as (
+    delete from push.queue as q using unnest(p_ended) as e where q.id = e.id
+    returning q.*, e.state, e.code
+  )
+  insert into push.delivery_log (
+    id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+    last_status, last_code, last_error
+  )
+  select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.state, e.created_at,
+    coalesce(e.parked_due_at, e.due_at), e.claimed_at, p_now, e.attempts, e.failures, e.unanswered, e.last_status,
+    coalesce(e.code, e.last_code), e.last_error
+  from ended as e;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.end_each(push.ended_delivery[], timestamptz) is
+  'Moves deliveries, whose rows the caller has locked, from the queue to the log; returns how many.';
+
+create function push.end_deliveries(p_ids bigint[], p_state text, p_code text, p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if coalesce(cardinality(p_ids), 0) = 0 then
+    return 0;
+  end if;
+  return push.end_each(array(select row(i.id, p_state, p_code)::push.ended_delivery from unnest(p_ids) as i (id)), p_now);
+end;
+$$;
+comment on function push.end_deliveries(bigint[], text, text, timestamptz) is 'push.end_each() for deliveries that all end in one way.';
+
+create function push.drop_old_log(p_keep interval, p_now timestamptz)
+returns text[]
+language plpgsql
+set search_path = ''
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_newest timestamptz;
+  v_dropped text[] := '{}';
+begin
+  for v_part in 0..7 loop
+    select l.finished_at into v_newest from push.delivery_log as l where l.part = v_part order by l.finished_at desc limit 1;
+    continue when v_newest is null or v_newest > p_now - p_keep;
+    begin
+      -- A look at this part, such as a dump's, holds it. Writers must not queue behind us for long: the next cleaning tries again.
+      perform set_config('lock_timeout', '100ms', true);
+      execute format('truncate push.delivery_log_%s', v_part);
+      v_dropped := v_dropped || format('delivery_log_%s', v_part);
+    exception when lock_not_available then
+      null;
+    end;
+  end loop;
+  return v_dropped;
+end;
+$$;
+comment on function push.drop_old_log(interval, timestamptz) is
+  'Empties the parts of the log in which all deliveries ended longer ago than p_keep; returns which. A part that is being read stays until the '
+  'next call.';
 
 -- schemas/50_queue/expansions.sql -----------------------------------------------------------------------------
 
@@ -5150,27 +5331,24 @@ as $$
 begin
   -- First whether there is anything to count: after most claims and reports there is not, and this runs after each.
   if not exists (
-    select from push_changed_deliveries as d
+    select from push_ended_deliveries as d
     join push.expansions as e on e.notification_id = d.notification_id
-    where d.finished_at is not null
   ) then
     return null;
   end if;
   insert into push.delivery_counts (notification_id, state, deliveries)
   select d.notification_id, d.state, count(*)
-  from push_changed_deliveries as d
-  join push_former_deliveries as f on f.id = d.id
+  from push_ended_deliveries as d
   join push.expansions as e on e.notification_id = d.notification_id
-  where d.finished_at is not null and f.finished_at is null
   group by d.notification_id, d.state;
   return null;
 end;
 $$;
 comment on function push.count_finished_deliveries() is 'Notes what became of deliveries to a topic, once per statement.';
 
-create trigger deliveries_count
-after update on push.deliveries
-referencing old table as push_former_deliveries new table as push_changed_deliveries
+create trigger delivery_log_count
+after insert on push.delivery_log
+referencing new table as push_ended_deliveries
 for each statement execute function push.count_finished_deliveries();
 
 -- schemas/50_queue/holds.sql ----------------------------------------------------------------------------------
@@ -5401,10 +5579,9 @@ begin
     where n.id = d.notification_id and d.held_by in ('throttled', 'daily_ceiling') and not d.to_topic;
   end if;
   return query
-  with queued as (
-    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code)
-    select d.notification_id, s.id, s.host, coalesce((v.verdict).due_at, d.due_at), d.expires_at,
-      coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+  with judged as materialized (
+    select d.notification_id, s.id as subscription_id, s.host, coalesce((v.verdict).due_at, d.due_at) as due_at, d.expires_at,
+      (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
     from unnest(p_due, v_held_by)
       as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
     join public.push_subscriptions as s on s.user_id = d.user_id
@@ -5419,11 +5596,23 @@ begin
       end offset 0
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
+  ), queued as (
+    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, last_code)
+    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.code
+    from judged as j
+    where j.finished_at is null
     -- A device that moved from one member of a topic to another between two chunks.
     on conflict (notification_id, subscription_id) do nothing
+    returning 1
+  ), ended as (
+    insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
+    select j.id, push.log_part(j.id), j.notification_id, j.subscription_id, j.host, j.state, now(), j.due_at, j.finished_at, j.code
+    from (select push.new_delivery_id() as id, e.* from judged as e where e.finished_at is not null) as j
     returning state
   )
-  select q.state, count(*) from queued as q group by q.state;
+  select k.state, count(*)
+  from (select 'queued' as state from queued as q union all select e.state from ended as e) as k
+  group by k.state;
 end;
 $$;
 comment on function push.enqueue(push.due_message[], timestamptz) is
@@ -5529,17 +5718,22 @@ set enable_seqscan = off
 as $$
 begin
   -- In the order in which reports are settled: neither waits for the other in a circle.
-  delete from push.deliveries as d
+  delete from push.queue as d
   where d.id in (
-    select o.id from push.deliveries as o
+    select o.id from push.queue as o
     join push_deleted_notifications as n on n.id = o.notification_id
     order by o.id
     for update of o
   );
+  with deleted as (
+    delete from push.delivery_log as d using push_deleted_notifications as n where d.notification_id = n.id
+    returning d.id
+  )
+  delete from push.receipts as r using deleted as d where r.delivery_id = d.id;
   return null;
 end;
 $$;
-comment on function push.delete_deliveries() is 'Deletes the deliveries of deleted notifications, queued and done.';
+comment on function push.delete_deliveries() is 'Deletes the deliveries of deleted notifications, queued and done, and their receipts.';
 
 create trigger push_notifications_delete_deliveries
 after delete on public.push_notifications
@@ -5555,14 +5749,6 @@ for each statement execute function push.delete_deliveries();
 -- a claim reads, and `parked_due_at` keeps the moment. New deliveries are parked as they are made, older ones in chunks when
 -- they come to the front of a queue. After the pause, chunks return what is parked, and cancel what is to be discarded.
 
-alter table push.deliveries
-  add column parked_by bigint,
-  add column parked_due_at timestamptz;
-comment on column push.deliveries.parked_by is 'The pause of a category that put it aside. Means nothing once it is no longer queued.';
-comment on column push.deliveries.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
-
-create index deliveries_parked_idx on push.deliveries (parked_by, parked_due_at, id) where state = 'queued' and parked_by is not null;
-
 create function push.is_parked(p_delivery_id bigint)
 returns boolean
 language plpgsql
@@ -5572,7 +5758,7 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  return exists (select from push.deliveries as d where d.id = p_delivery_id and d.parked_by is not null);
+  return exists (select from push.queue as d where d.id = p_delivery_id and d.parked_by is not null);
 end;
 $$;
 comment on function push.is_parked(bigint) is 'Whether the pause of a category has put this delivery aside.';
@@ -5589,7 +5775,7 @@ declare
 begin
   select n.category into v_category from public.push_notifications as n where n.id = p_notification_id;
   if push.is_category_paused(v_category) then
-    update push.deliveries as d
+    update push.queue as d
     set due_at = 'infinity',
         parked_by = push.pause_on(d.host, v_category, d.due_at, d.created_at),
         parked_due_at = d.due_at,
@@ -5613,7 +5799,7 @@ begin
     perform push.park(d.id, d.notification_id)
     from push_new_deliveries as d
     -- A delivery that waits for the end of quiet hours waits for that first.
-    where d.state = 'queued' and d.due_at <= clock_timestamp();
+    where d.lease_until is null and d.due_at <= clock_timestamp();
   end if;
   return null;
 end;
@@ -5621,9 +5807,9 @@ $$;
 comment on function push.park_new_deliveries() is
   'Puts new deliveries of a paused category aside, so that they ring no bell and stand in front of no others.';
 
--- Its name comes before deliveries_wake, and so does it: triggers of a statement fire in the order of their names.
-create trigger deliveries_park
-after insert on push.deliveries
+-- Its name comes before queue_wake, and so does it: triggers of a statement fire in the order of their names.
+create trigger queue_park
+after insert on push.queue
 referencing new table as push_new_deliveries
 for each statement execute function push.park_new_deliveries();
 
@@ -5647,6 +5833,7 @@ declare
   v_origin text;
   v_hits integer;
   v_left integer := p_limit;
+  v_discarded bigint[];
 begin
   if v_sifted = '{}' then
     return;
@@ -5655,8 +5842,8 @@ begin
   loop
     select count(*) into v_hits
     from (
-      select d.notification_id, d.due_at, d.created_at from push.deliveries as d
-      where d.host = v_origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      select d.notification_id, d.due_at, d.created_at from push.queue as d
+      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit c_sample
     ) as f
@@ -5666,8 +5853,8 @@ begin
     continue when v_hits = 0;
 
     with front as (
-      select d.id, d.notification_id, d.due_at, d.created_at from push.deliveries as d
-      where d.host = v_origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      select d.id, d.notification_id, d.due_at, d.created_at from push.queue as d
+      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit greatest(v_hits * v_left / c_sample, 1)
       for update skip locked
@@ -5678,28 +5865,25 @@ begin
       where coalesce(n.category, '') like any (v_sifted)
       offset 0
     ), sifted as (
-      update push.deliveries as d
-      set state = case when p.resumed_at is null then d.state else 'cancelled' end,
-          finished_at = case when p.resumed_at is not null then p_now end,
-          due_at = case when p.resumed_at is null then 'infinity' else d.due_at end,
-          parked_by = case when p.resumed_at is null then p.id end,
-          parked_due_at = case when p.resumed_at is null then d.due_at end,
-          last_code = case
-            when p.resumed_at is not null then 'discarded'
-            -- The dispatcher that lost it may still report that it was sent, which counts by this code.
-            when d.last_code = 'lease_lost' then d.last_code
-            else 'paused'
-          end
+      select f.id, f.pause_id, p.resumed_at is not null as is_discarded
       from found as f
       join push.pauses as p on p.id = f.pause_id
-      where d.id = f.id
-      returning p.id as pause_id, p.resumed_at is not null as is_discarded
+    ), parked as (
+      update push.queue as d
+      set due_at = 'infinity',
+          parked_by = s.pause_id,
+          parked_due_at = d.due_at,
+          -- The dispatcher that lost it may still report that it was sent, which counts by this code.
+          last_code = case when d.last_code = 'lease_lost' then d.last_code else 'paused' end
+      from sifted as s
+      where d.id = s.id and not s.is_discarded
     ), counted as (
       update push.pauses as p set discarded = p.discarded + c.n
       from (select s.pause_id, count(*) as n from sifted as s where s.is_discarded group by s.pause_id) as c
       where p.id = c.pause_id
     )
-    select v_left - count(*) into v_left from sifted;
+    select v_left - count(*), array_agg(s.id) filter (where s.is_discarded) into v_left, v_discarded from sifted as s;
+    perform push.end_deliveries(v_discarded, 'cancelled', 'discarded', p_now);
     exit when v_left <= 0;
   end loop;
 end;
@@ -5719,15 +5903,15 @@ as $$
   -- One look-up for each pause that has something parked, in the order of the index, and not one for each delivery.
   with recursive parked (id) as (
     (
-      select d.parked_by from push.deliveries as d
-      where d.state = 'queued' and d.parked_by is not null
+      select d.parked_by from push.queue as d
+      where d.lease_until is null and d.parked_by is not null
       order by d.parked_by
       limit 1
     )
     union all
     select (
-      select d.parked_by from push.deliveries as d
-      where d.state = 'queued' and d.parked_by > k.id
+      select d.parked_by from push.queue as d
+      where d.lease_until is null and d.parked_by > k.id
       order by d.parked_by
       limit 1
     )
@@ -5742,36 +5926,34 @@ comment on function push.pause_to_return() is 'A pause that is over and still ha
 
 create function push.return_parked(p_pause_id bigint, p_limit integer, p_now timestamptz)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
+declare
+  v_discarded bigint[];
+begin
   with parked as (
     select d.id, d.parked_due_at < p.discard_before as is_discarded
-    from push.deliveries as d
+    from push.queue as d
     left join push.pauses as p on p.id = p_pause_id
-    where d.state = 'queued' and d.parked_by = p_pause_id
+    where d.lease_until is null and d.parked_by = p_pause_id
     order by d.parked_due_at, d.id
     limit p_limit
     for update of d skip locked
   ), returned as (
-    update push.deliveries as d
-    set state = case when k.is_discarded then 'cancelled' else d.state end,
-        finished_at = case when k.is_discarded then p_now end,
-        due_at = d.parked_due_at,
-        parked_by = null,
-        parked_due_at = null,
-        last_code = case when k.is_discarded then 'discarded' else nullif(d.last_code, 'paused') end
+    update push.queue as d
+    set due_at = d.parked_due_at, parked_by = null, parked_due_at = null, last_code = nullif(d.last_code, 'paused')
     from parked as k
-    where d.id = k.id
-    returning k.is_discarded
+    where d.id = k.id and k.is_discarded is not true
   )
-  update push.pauses as p set discarded = p.discarded + c.n
-  from (select count(*) as n from returned as r where r.is_discarded) as c
-  where p.id = p_pause_id and c.n > 0;
+  select array_agg(k.id) filter (where k.is_discarded) into v_discarded from parked as k;
+  update push.pauses as p set discarded = p.discarded + cardinality(v_discarded) where p.id = p_pause_id and v_discarded is not null;
+  perform push.end_deliveries(v_discarded, 'cancelled', 'discarded', p_now);
+end;
 $$;
 comment on function push.return_parked(bigint, integer, timestamptz) is
   'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
@@ -5788,14 +5970,14 @@ begin
   update push.pauses as p set cleared_at = p_now
   where p.resumed_at is not null and p.cleared_at is null
     and not exists (
-      select from push.deliveries as d
-      where d.state = 'queued' and d.parked_by = p.id and d.parked_due_at < p.discard_before
+      select from push.queue as d
+      where d.lease_until is null and d.parked_by = p.id and d.parked_due_at < p.discard_before
     )
     and not exists (
       select from push.hosts as h
       cross join lateral (
-        select from push.deliveries as d
-        where d.host = h.origin and d.state = 'queued' and d.due_at < p.discard_before
+        select from push.queue as d
+        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at < p.discard_before
           and d.expires_at > p_now and d.created_at <= p.resumed_at
         order by d.due_at, d.id
         limit 1
@@ -5851,9 +6033,10 @@ as $$
   select exists (
     select from push.hosts as h
     cross join lateral (
-      select from push.deliveries as d
+      select from push.queue as d
       -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now + interval '1 second' and d.expires_at > p_now
+      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now + interval '1 second'
+        and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
     ) as first
@@ -5944,16 +6127,14 @@ begin
   end if;
   -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
   -- after all finds no subscription at its claim. Waiting here could be a deadlock.
-  update push.deliveries as d
-  set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
-  where d.id in (
+  perform push.end_deliveries(array(
     select q.id from push_deleted_subscriptions as s
     cross join lateral (
-      select w.id from push.deliveries as w
-      where w.subscription_id = s.id and w.state = 'queued'
+      select w.id from push.queue as w
+      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
       for update skip locked
     ) as q
-  );
+  ), 'cancelled', 'subscription_deleted', clock_timestamp());
   return null;
 end;
 $$;
@@ -5973,9 +6154,9 @@ security definer
 set search_path = ''
 as $$
 begin
-  update push.deliveries as d
-  set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'notification_cancelled'
-  where d.notification_id = new.id and d.state = 'queued';
+  perform push.end_deliveries(array(
+    select d.id from push.queue as d where d.notification_id = new.id and d.lease_until is null for update
+  ), 'cancelled', 'notification_cancelled', clock_timestamp());
   return null;
 end;
 $$;
@@ -6004,24 +6185,23 @@ set search_path = ''
 as $$
 declare
   v_count integer;
+  v_given_up bigint[];
 begin
   -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
-  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id in (
-    select f.id from push.deliveries as f
-    where f.state = 'sending' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    select f.id from push.queue as f
+    where f.lease_until is not null and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
     for update skip locked
   );
   with lost as (
-    select d.id from push.deliveries as d
-    where d.state = 'sending' and d.lease_until <= p_now
+    select d.id from push.queue as d
+    where d.lease_until <= p_now
     for update skip locked
-  )
-  update push.deliveries as d
-  set state = case when d.failures + 1 >= s.max_attempts then 'failed' else 'queued' end,
-      finished_at = case when d.failures + 1 >= s.max_attempts then p_now end,
-      failures = d.failures + 1,
+  ), returned as (
+    update push.queue as d
+    set failures = d.failures + 1,
       -- The first time at once: dispatchers end. A second time in a row, one of those that were under way together may be
       -- what ended it, and would take the others along until all are given up: the jitter parts them.
       due_at = case
@@ -6030,9 +6210,12 @@ begin
       end,
       lease_until = null,
       last_code = 'lease_lost'
-  from lost, push.settings as s
-  where d.id = lost.id;
-  get diagnostics v_count = row_count;
+    from lost, push.settings as s
+    where d.id = lost.id
+    returning d.id, d.failures >= s.max_attempts as is_given_up
+  )
+  select count(*), array_agg(r.id) filter (where r.is_given_up) into v_count, v_given_up from returned as r;
+  perform push.end_deliveries(v_given_up, 'failed', null, p_now);
   return v_count;
 end;
 $$;
@@ -6045,29 +6228,27 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_late bigint[];
+  v_late_in_pause bigint[];
 begin
   with late as (
-    select d.id from push.deliveries as d
-    where d.state = 'queued' and d.expires_at <= p_now
+    select d.id, d.host from push.queue as d
+    where d.lease_until is null and d.expires_at > '-infinity' and d.expires_at <= p_now
     order by d.expires_at
     limit p_limit
     for update skip locked
   )
-  update push.deliveries as d
-  set state = 'expired',
-      finished_at = p_now,
-      last_code = case when d.host = any ((select push.held_hosts(p_now))::text[]) then 'paused' else d.last_code end
-  from late where d.id = late.id;
-  get diagnostics v_count = row_count;
-  return v_count;
+  select array_agg(l.id) filter (where l.host <> all (h.origins)), array_agg(l.id) filter (where l.host = any (h.origins))
+  into v_late, v_late_in_pause
+  from late as l, (select push.held_hosts(p_now)) as h (origins);
+  return push.end_deliveries(v_late, 'expired', null, p_now) + push.end_deliveries(v_late_in_pause, 'expired', 'paused', p_now);
 end;
 $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that are no longer needed.';
 
 -- schemas/50_queue/bell.sql -----------------------------------------------------------------------------------
 
--- The bell. pg_net only rings it; the work to do is in push.deliveries.
+-- The bell. pg_net only rings it; the work to do is in push.queue.
 --
 -- A transaction that needs a dispatcher looks for a live one first and holds its row with a key-share lock until commit.
 -- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
@@ -6194,8 +6375,8 @@ begin
   from (
     select from push.hosts as h
     cross join lateral (
-      select from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      select from push.queue as d
+      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
@@ -6269,11 +6450,11 @@ as $$
 begin
   -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
   if exists (
-    select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+    select from push_new_deliveries as d where d.due_at <= clock_timestamp()
   ) and (
     not exists (select from push.pauses as p where p.resumed_at is null) or exists (
       select from push_new_deliveries as d
-      where d.state = 'queued' and d.due_at <= clock_timestamp()
+      where d.due_at <= clock_timestamp()
         and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
     )
   ) then
@@ -6284,8 +6465,8 @@ end;
 $$;
 comment on function push.wake_for_deliveries() is 'Rings for new deliveries, once per statement and at most once per burst.';
 
-create trigger deliveries_wake
-after insert on push.deliveries
+create trigger queue_wake
+after insert on push.queue
 referencing new table as push_new_deliveries
 for each statement execute function push.wake_for_deliveries();
 
@@ -6299,8 +6480,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- A finished delivery keeps the name under which it was sent.
-  update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
+  -- The log keeps the name under which it was sent.
+  update push.queue as d set host = new.origin where d.host = old.origin;
   return null;
 end;
 $$;
@@ -6321,33 +6502,33 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
-declare
-  v_count bigint;
 begin
   -- From one push service to the next along the claim's index. What was under way when its row was deleted, or written at
   -- that moment, comes back to a queue that no claim reads.
-  with recursive waiting (host) as (
-    (select d.host from push.deliveries as d where d.state = 'queued' order by d.host limit 1)
-    union all
-    select (select d.host from push.deliveries as d where d.state = 'queued' and d.host > w.host order by d.host limit 1)
-    from waiting as w
-    where w.host is not null
-  )
-  update push.deliveries as d set state = 'cancelled', finished_at = p_now, last_code = 'host_removed'
-  where d.id in (
+  return push.end_deliveries(array(
+    with recursive waiting (host) as (
+      (select d.host from push.queue as d where d.lease_until is null and d.due_at > '-infinity' order by d.host limit 1)
+      union all
+      select (
+        select d.host from push.queue as d
+        where d.lease_until is null and d.due_at > '-infinity' and d.host > w.host
+        order by d.host
+        limit 1
+      )
+      from waiting as w
+      where w.host is not null
+    )
     select q.id from waiting as w
     cross join lateral (
-      select o.id from push.deliveries as o
-      where o.host = w.host and o.state = 'queued'
+      select o.id from push.queue as o
+      where o.host = w.host and o.lease_until is null and o.due_at > '-infinity'
         and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
       order by o.due_at, o.id
       limit p_limit
       for update skip locked
     ) as q
     where not exists (select from push.hosts as h where h.origin = w.host)
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
+  ), 'cancelled', 'host_removed', p_now);
 end;
 $$;
 comment on function push.end_hostless(integer, timestamptz) is
@@ -6362,15 +6543,17 @@ set search_path = ''
 as $$
 begin
   if new.user_id is distinct from old.user_id then
-    update push.deliveries as d
-    set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_handed_over'
-    where d.subscription_id = new.id and d.state = 'queued';
+    perform push.end_deliveries(array(
+      select d.id from push.queue as d
+      where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+      for update
+    ), 'cancelled', 'subscription_handed_over', clock_timestamp());
   else
-    update push.deliveries as d
+    update push.queue as d
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
         due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
-    where d.subscription_id = new.id and d.state = 'queued';
+    where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
 end;
@@ -6402,6 +6585,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
+  v_ended push.ended_delivery[];
   v_due integer;
 begin
   with judged as (
@@ -6409,8 +6593,9 @@ begin
     from public.push_subscriptions as s
     cross join lateral (
       -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
-      select q.id, q.notification_id from push.deliveries as q
-      where q.subscription_id = s.id and q.state = 'queued' and q.last_code = 'quiet_hours'
+      select q.id, q.notification_id from push.queue as q
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id > '00000000-0000-0000-0000-000000000000'
+        and q.last_code = 'quiet_hours'
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
@@ -6422,16 +6607,17 @@ begin
     ) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
-    update push.deliveries as d
-    set state = coalesce((j.verdict).state, 'queued'),
-        due_at = coalesce((j.verdict).due_at, p_now),
-        finished_at = (j.verdict).finished_at,
-        last_code = (j.verdict).code
+    update push.queue as d
+    set due_at = coalesce((j.verdict).due_at, p_now), last_code = (j.verdict).code
     from judged as j
-    where d.id = j.id
+    where d.id = j.id and (j.verdict).finished_at is null
     returning d.last_code
   )
-  select count(*) filter (where k.last_code is null) into v_due from decided as k;
+  select (select count(*) filter (where k.last_code is null) from decided as k), array(
+    select row(j.id, (j.verdict).state, (j.verdict).code)::push.ended_delivery from judged as j where (j.verdict).finished_at is not null
+  )
+  into v_due, v_ended;
+  perform push.end_each(v_ended, p_now);
   if v_due > 0 then
     perform push.wake(p_now);
   end if;
@@ -6485,16 +6671,16 @@ as $$
   select case
     when (p_pause).category is not null then (
       select count(*) from (
-        select from push.deliveries as d
-        where d.state = 'queued' and d.parked_by = (p_pause).id and d.expires_at > p_now
+        select from push.queue as d
+        where d.lease_until is null and d.parked_by = (p_pause).id and d.expires_at > p_now
         limit 100000
       ) as w
     )
     else (
       select count(*) from push.hosts as h
       cross join lateral (
-        select from push.deliveries as d
-        where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+        select from push.queue as d
+        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
         order by d.due_at, d.id
         limit 100000
       ) as w
@@ -6742,8 +6928,11 @@ begin
     perform push.refuse(409, 'host_in_use', format('%s devices still use %s.', v_devices, old.origin),
       'To stop sending there, use push.pause(). To remove it, delete its rows in push_subscriptions first.');
   end if;
-  update push.deliveries as d set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'host_removed'
-  where d.host = old.origin and d.state = 'queued';
+  perform push.end_deliveries(array(
+    select d.id from push.queue as d
+    where d.host = old.origin and d.lease_until is null and d.due_at > '-infinity'
+    for update
+  ), 'cancelled', 'host_removed', clock_timestamp());
   return old;
 end;
 $$;
@@ -7180,7 +7369,7 @@ begin
     end
   into v_sent
   from (
-    select d.host, d.state, d.finished_at from push.deliveries as d
+    select d.host, d.state, d.finished_at from push.delivery_log as d
     where d.finished_at > p_since - interval '1 second' and d.finished_at <= p_now
     order by d.finished_at desc
     limit 1000
@@ -7236,7 +7425,7 @@ begin
   perform from push.hosts as h
   where h.origin in (
     select d.host from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)
-    join push.deliveries as d on d.id = r.delivery_id
+    join push.queue as d on d.id = r.delivery_id
   )
   order by h.origin
   for no key update;
@@ -7251,7 +7440,7 @@ begin
         ) as devices,
         count(*) filter (where r.outcome = 'sent') as sent
       from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
-      join push.deliveries as d on d.id = r.delivery_id
+      join push.queue as d on d.id = r.delivery_id
       join public.push_subscriptions as s on s.id = d.subscription_id
       join push.hosts as h on h.origin = d.host
       group by d.host, s.user_id
@@ -7321,6 +7510,7 @@ declare
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
   v_round push.claim_round;
+  v_ended push.ended_delivery[];
 begin
   with open_hosts as (
     select h.origin, h.paused_at is not null as paused, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0) as room,
@@ -7328,15 +7518,15 @@ begin
     from push.hosts as h
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
     cross join lateral (
-      select count(*) from push.deliveries as d
-      where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+      select count(*) from push.queue as d
+      where d.host = h.origin and d.lease_until > p_now
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.deliveries as d on d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until > p_now
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -7357,8 +7547,8 @@ begin
     from open_hosts as h
     cross join lateral (
       select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
-      from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      from push.queue as d
+      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
     ) as picked
@@ -7377,7 +7567,7 @@ begin
     from ranked as r
   ), turns as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
-      j.hides,
+      j.created_at, j.hides,
       row_number() over (
         partition by j.origin
         order by
@@ -7393,7 +7583,8 @@ begin
     where j.may_go
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id
+    select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id,
+      t.due_at, t.created_at
     from turns as t
     -- Probes are chosen from all that can be seen.
     where case when t.paused then t.turn <= c_probes and not t.hides else t.turn <= t.room end
@@ -7404,14 +7595,14 @@ begin
     select c.*
     from chosen as c
     cross join lateral (
-      select d.state from push.deliveries as d where d.id = c.id offset 0 for update skip locked
+      select d.lease_until from push.queue as d where d.id = c.id offset 0 for update skip locked
     ) as l
-    where l.state = 'queued'
+    where l.lease_until is null
   ), put_off as (
     -- A device that is in its own backoff; and what one user has beyond the share, where even the last look could not see
     -- past it: for as long as it has waited, so that a backlog is written a few times and not with each claim.
-    update push.deliveries as d
-    set due_at = case when d.state = 'queued' then coalesce(
+    update push.queue as d
+    set due_at = case when d.lease_until is null then coalesce(
       least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
       p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
     ) else d.due_at end
@@ -7419,20 +7610,15 @@ begin
     where d.id = j.id and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
-  ), claimed as (
+  ), looked_up as materialized (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
-    -- have become night since it was queued, or its user may want something else now.
-    update push.deliveries as d
-    set -- One that waits on has not been handed out: a late report of who had it before still counts.
-        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
-        claimed_at = p_now,
-        dispatcher_id = p_dispatcher,
-        state = coalesce((v.verdict).state, 'sending'),
-        due_at = coalesce((v.verdict).due_at, d.due_at),
-        lease_until = case when (v.verdict).state is null then p_now + p_settings.delivery_lease end,
-        finished_at = (v.verdict).finished_at,
-        last_code = coalesce((v.verdict).code, d.last_code)
+    -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
+    -- it was queued, or its user may want something else now.
+    select c.id, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
+      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
+      -- Only a message to a topic has more than one text.
+      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
     from locked as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
@@ -7445,21 +7631,30 @@ begin
         )
       end offset 0
     ) as v (verdict)
-    where d.id = c.id and not (
-      coalesce(n.category, '') like any (p_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
+    where not (
+      coalesce(n.category, '') like any (p_sifted) and push.pause_on(c.origin, n.category, c.due_at, c.created_at) is not null
     )
-    returning d.id, d.attempts, d.expires_at, d.state,
-      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
-      -- Only a message to a topic has more than one text.
-      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
+  ), claimed as (
+    update push.queue as d
+    set -- One that waits on has not been handed out: a late report of who had it before still counts.
+        attempts = d.attempts + (k.state is null)::integer,
+        claimed_at = p_now,
+        dispatcher_id = p_dispatcher,
+        due_at = coalesce(k.due_at, d.due_at),
+        lease_until = case when k.state is null then p_now + p_settings.delivery_lease end,
+        last_code = coalesce(k.code, d.last_code)
+    from looked_up as k
+    where d.id = k.id and (k.state is null or k.state = 'queued')
+    returning d.id, d.attempts, d.expires_at
   ), handed as (
-    select c.*, g.presentation as shown, coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
+    select c.id, c.attempts, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
+      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.tag, k.ttl, k.own, g.presentation as shown,
+      coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as c
+    join looked_up as k on k.id = c.id and k.state is null
     cross join lateral (
-      select case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end as presentation
+      select case when k.own is null then k.presentation else nullif(k.own -> 'presentation', 'null') end as presentation
     ) as g
-    where c.state = 'sending'
   ), unread as materialized (
     -- Once for each user, and not for each device.
     select w.user_id, push.unread_count(w.user_id, 1000) as number
@@ -7494,8 +7689,12 @@ begin
       select jsonb_object_agg(p.origin, p.users)
       from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
     ),
-    coalesce((select bool_or(j.full and not j.may_go) from judged as j), false)
-  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides;
+    coalesce((select bool_or(j.full and not j.may_go) from judged as j), false),
+    array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued')
+  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended;
+  if v_ended <> '{}' then
+    perform push.end_each(v_ended, p_now);
+  end if;
   return v_round;
 end;
 $$;
@@ -7614,9 +7813,9 @@ as $$
   update push.dispatchers set lease_until = p_now + s.dispatcher_lease
   from push.settings as s
   where dispatchers.id = p_dispatcher;
-  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
-  where d.id = any (p_deliveries) and d.state = 'sending' and d.dispatcher_id = p_dispatcher;
+  where d.id = any (p_deliveries) and d.lease_until is not null and d.dispatcher_id = p_dispatcher;
 $$;
 comment on function public.push_heartbeat(uuid, bigint[], timestamptz) is
   'Says that a dispatcher is alive and still works on these deliveries. Service role only.';
@@ -7678,11 +7877,10 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
-      d.state = 'sending'
+    join push.queue as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+      d.lease_until is not null
       or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
-        and r.outcome in ('sent', 'gone', 'failed')
+        d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
       )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
@@ -7735,39 +7933,51 @@ begin
       ) end as device_backoff
       offset 0
     ) as b
-  ), decided as (
-    update push.deliveries as d
-    set state = k.new_state,
-        lease_until = null,
-        due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
+  ), settled as materialized (
+    select j.*,
+      case
+        when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
+        when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
+        when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
+        when j.next_due >= j.expires_at then 'expired'
+        else 'queued'
+      end as new_state
+    from judged as j
+  ), retried as (
+    update push.queue as d
+    set lease_until = null,
+        due_at = k.next_due,
         failures = d.failures + k.counts,
         unanswered = d.unanswered + k.counts_unanswered,
-        finished_at = case when k.new_state <> 'queued' then p_now end,
         last_status = k.status,
         last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
         last_error = k.message
-    from (
-      select j.*,
-        case
-          when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
-          when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
-          when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
-          when j.next_due >= j.expires_at then 'expired'
-          else 'queued'
-        end as new_state
-      from judged as j
-    ) as k
-    -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and d.attempts = k.attempts and (
-      d.state = 'sending'
-      or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
-        and k.outcome in ('sent', 'gone', 'failed')
-      )
+    from settled as k
+    -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
+    where d.id = k.id and k.new_state = 'queued' and d.attempts = k.attempts and d.lease_until is not null
+    returning d.id
+  ), ended as (
+    delete from push.queue as d
+    using settled as k
+    where d.id = k.id and k.new_state <> 'queued' and d.attempts = k.attempts and (
+      d.lease_until is not null
+      or (d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven,
-      k.device_rests_until,
-      d.host, d.subscription_id, k.claimed_at
+    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.attempts,
+      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status, k.code, k.message
+  ), logged as (
+    insert into push.delivery_log (
+      id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+      last_status, last_code, last_error
+    )
+    select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
+      e.attempts, e.failures, e.unanswered, e.status, e.code, e.message
+    from ended as e
+  ), decided as materialized (
+    select k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
+      k.subscription_id, k.claimed_at
+    from (select r.id from retried as r union all select e.id from ended as e) as d
+    join settled as k on k.id = d.id
   ), used as (
     -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
@@ -7978,10 +8188,6 @@ begin
       -- What does not reach a member anyway, for lack of a device, must not count against the limit.
       where exists (select from public.push_subscriptions as s where s.user_id = m.id)
     ), p_now) as q
-  ), counted as (
-    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
-    insert into push.delivery_counts (notification_id, state, deliveries)
-    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
   )
   select sum(q.deliveries) into v_deliveries from queued as q;
   return v_deliveries;
@@ -8207,11 +8413,12 @@ set search_path = ''
 as $$
 declare
   v_next uuid;
+  v_withdrawn bigint[];
 begin
   with page as (
     select w.id, w.subscription_id, row_number() over (order by w.subscription_id) as place
     from (
-      select d.id, d.subscription_id from push.deliveries as d
+      select d.id, d.subscription_id from push.queue as d
       where d.notification_id = p_notification_id
         and d.subscription_id >= (select e.next_id from push.expansions as e where e.notification_id = p_notification_id)
       order by d.subscription_id
@@ -8219,16 +8426,14 @@ begin
     ) as w
   ), withdrawn as (
     -- Skip locked: such a one is being claimed or reported. If it comes back to the queue, the next claim ends it.
-    update push.deliveries as d
-    set state = 'cancelled', finished_at = p_now, last_code = 'notification_cancelled'
-    where d.id in (
-      select q.id from push.deliveries as q
-      join page as p on p.id = q.id
-      where p.place <= p_limit and q.state = 'queued'
-      for update of q skip locked
-    )
+    select q.id from push.queue as q
+    join page as p on p.id = q.id
+    where p.place <= p_limit and q.lease_until is null
+    for update of q skip locked
   )
-  select p.subscription_id into v_next from page as p where p.place > p_limit;
+  select (select p.subscription_id from page as p where p.place > p_limit), array(select w.id from withdrawn as w)
+  into v_next, v_withdrawn;
+  perform push.end_deliveries(v_withdrawn, 'cancelled', 'notification_cancelled', p_now);
 
   update push.expansions as e
   set next_id = coalesce(v_next, e.next_id), worked_at = p_now, failures = 0, finished_at = case when v_next is null then p_now end
@@ -8846,7 +9051,7 @@ begin
 
   if p_subscription_id is not null then
     -- No dispatcher has seen them yet.
-    delete from push.deliveries as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
+    delete from push.queue as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
   select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
     max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))
@@ -9016,13 +9221,12 @@ begin
   end if;
   if v_deliveries <> '{}' then
     -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
-    update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
-    where d.id in (
-      select w.id from push.deliveries as w
-      where w.id = any (v_deliveries) and w.state = 'queued' and w.attempts > 0
+    perform push.end_deliveries(array(
+      select w.id from push.queue as w
+      where w.id = any (v_deliveries) and w.lease_until is null and w.attempts > 0
         and w.last_code in ('timed_out', 'network_error', 'lease_lost')
       for update skip locked
-    );
+    ), 'sent', 'receipt', p_now);
   end if;
   if v_deliveries <> '{}' then
     insert into push.receipt_counts as c (notification_id, event, place, receipts)
@@ -9165,7 +9369,7 @@ as $$
   from (
     select r.event, count(*) as n
     from (
-      select d.id from push.deliveries as d
+      select d.id from push.delivery_log as d
       where d.finished_at > p_now - interval '15 minutes' and d.finished_at <= p_now
       order by d.finished_at desc
       limit 10000
@@ -14683,29 +14887,6 @@ insert into push.cleaning default values;
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
 
-create function push.clean_deliveries(p_limit integer, p_keep interval, p_now timestamptz)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_count bigint;
-begin
-  delete from push.deliveries as d
-  where d.id in (
-    select o.id from push.deliveries as o
-    where o.finished_at <= p_now - p_keep
-    order by o.finished_at
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
-end;
-$$;
-comment on function push.clean_deliveries(integer, interval, timestamptz) is
-  'Deletes deliveries that ended longer ago than p_keep, at most p_limit; returns how many.';
-
 create function push.clean_notifications(p_limit integer, p_keep interval, p_now timestamptz)
 returns jsonb
 language plpgsql
@@ -14779,7 +14960,10 @@ begin
       where o.expires_at <= p_now
         or (
           greatest(o.last_used_at, o.created_at, o.updated_at) <= p_now - t.keep_unused_subscriptions
-          and not exists (select from push.deliveries as d where d.subscription_id = o.id and d.state = 'queued')
+          and not exists (
+            select from push.queue as d
+            where d.subscription_id = o.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+          )
         )
       for update of o skip locked
     )
@@ -14937,8 +15121,6 @@ comment on function push.clean_removed_devices(integer, timestamptz) is 'Forgets
 
 -- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
 
--- Its order is that of its growth, so that keeping it costs an append.
-create index deliveries_finished_idx on push.deliveries (finished_at) where finished_at is not null;
 create index push_notifications_age_idx on public.push_notifications (greatest(created_at, expires_at));
 
 create trigger cleaning_keep before delete on push.cleaning
@@ -14962,7 +15144,7 @@ begin
   end if;
   select s.* into v_settings from push.settings as s;
 
-  v_deleted := jsonb_build_object('deliveries', push.clean_deliveries(p_limit, v_settings.keep_deliveries, p_now))
+  v_deleted := jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)))
     || push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
     -- A tenth, here and below: these two look at rows that mostly stay.
     || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
@@ -15116,15 +15298,15 @@ begin
   select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
   from push.hosts as h
   cross join lateral (
-    select d.due_at from push.deliveries as d
-    where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+    select d.due_at from push.queue as d
+    where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
     order by d.due_at, d.id
     limit 100000
   ) as w;
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'sending', (select count(*) from push.queue as d where d.lease_until is not null),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then
@@ -15155,7 +15337,7 @@ declare
   v_users_reached boolean;
 begin
   with recent as (
-    select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
+    select d.state, d.last_code, d.host, d.subscription_id from push.delivery_log as d
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
     order by d.finished_at desc
     limit c_sample

@@ -1,4 +1,4 @@
--- The bell. pg_net only rings it; the work to do is in push.deliveries.
+-- The bell. pg_net only rings it; the work to do is in push.queue.
 --
 -- A transaction that needs a dispatcher looks for a live one first and holds its row with a key-share lock until commit.
 -- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
@@ -125,8 +125,8 @@ begin
   from (
     select from push.hosts as h
     cross join lateral (
-      select from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      select from push.queue as d
+      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
@@ -200,11 +200,11 @@ as $$
 begin
   -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
   if exists (
-    select from push_new_deliveries as d where d.state = 'queued' and d.due_at <= clock_timestamp()
+    select from push_new_deliveries as d where d.due_at <= clock_timestamp()
   ) and (
     not exists (select from push.pauses as p where p.resumed_at is null) or exists (
       select from push_new_deliveries as d
-      where d.state = 'queued' and d.due_at <= clock_timestamp()
+      where d.due_at <= clock_timestamp()
         and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
     )
   ) then
@@ -215,7 +215,7 @@ end;
 $$;
 comment on function push.wake_for_deliveries() is 'Rings for new deliveries, once per statement and at most once per burst.';
 
-create trigger deliveries_wake
-after insert on push.deliveries
+create trigger queue_wake
+after insert on push.queue
 referencing new table as push_new_deliveries
 for each statement execute function push.wake_for_deliveries();

@@ -107,9 +107,9 @@ as $$
   update push.dispatchers set lease_until = p_now + s.dispatcher_lease
   from push.settings as s
   where dispatchers.id = p_dispatcher;
-  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
-  where d.id = any (p_deliveries) and d.state = 'sending' and d.dispatcher_id = p_dispatcher;
+  where d.id = any (p_deliveries) and d.lease_until is not null and d.dispatcher_id = p_dispatcher;
 $$;
 comment on function public.push_heartbeat(uuid, bigint[], timestamptz) is
   'Says that a dispatcher is alive and still works on these deliveries. Service role only.';

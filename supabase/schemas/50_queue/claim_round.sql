@@ -38,6 +38,7 @@ declare
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
   v_round push.claim_round;
+  v_ended push.ended_delivery[];
 begin
   with open_hosts as (
     select h.origin, h.paused_at is not null as paused, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0) as room,
@@ -45,15 +46,15 @@ begin
     from push.hosts as h
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
     cross join lateral (
-      select count(*) from push.deliveries as d
-      where d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+      select count(*) from push.queue as d
+      where d.host = h.origin and d.lease_until > p_now
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.deliveries as d on d.host = h.origin and d.state = 'sending' and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until > p_now
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -74,8 +75,8 @@ begin
     from open_hosts as h
     cross join lateral (
       select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
-      from push.deliveries as d
-      where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      from push.queue as d
+      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
     ) as picked
@@ -94,7 +95,7 @@ begin
     from ranked as r
   ), turns as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
-      j.hides,
+      j.created_at, j.hides,
       row_number() over (
         partition by j.origin
         order by
@@ -110,7 +111,8 @@ begin
     where j.may_go
   ), chosen as (
     -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
-    select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id
+    select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id,
+      t.due_at, t.created_at
     from turns as t
     -- Probes are chosen from all that can be seen.
     where case when t.paused then t.turn <= c_probes and not t.hides else t.turn <= t.room end
@@ -121,14 +123,14 @@ begin
     select c.*
     from chosen as c
     cross join lateral (
-      select d.state from push.deliveries as d where d.id = c.id offset 0 for update skip locked
+      select d.lease_until from push.queue as d where d.id = c.id offset 0 for update skip locked
     ) as l
-    where l.state = 'queued'
+    where l.lease_until is null
   ), put_off as (
     -- A device that is in its own backoff; and what one user has beyond the share, where even the last look could not see
     -- past it: for as long as it has waited, so that a backlog is written a few times and not with each claim.
-    update push.deliveries as d
-    set due_at = case when d.state = 'queued' then coalesce(
+    update push.queue as d
+    set due_at = case when d.lease_until is null then coalesce(
       least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
       p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
     ) else d.due_at end
@@ -136,20 +138,15 @@ begin
     where d.id = j.id and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
-  ), claimed as (
+  ), looked_up as materialized (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here: what is to be sent comes back with the update. Preferences are judged again, because it may
-    -- have become night since it was queued, or its user may want something else now.
-    update push.deliveries as d
-    set -- One that waits on has not been handed out: a late report of who had it before still counts.
-        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
-        claimed_at = p_now,
-        dispatcher_id = p_dispatcher,
-        state = coalesce((v.verdict).state, 'sending'),
-        due_at = coalesce((v.verdict).due_at, d.due_at),
-        lease_until = case when (v.verdict).state is null then p_now + p_settings.delivery_lease end,
-        finished_at = (v.verdict).finished_at,
-        last_code = coalesce((v.verdict).code, d.last_code)
+    -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
+    -- it was queued, or its user may want something else now.
+    select c.id, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
+      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
+      -- Only a message to a topic has more than one text.
+      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
     from locked as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
@@ -162,21 +159,30 @@ begin
         )
       end offset 0
     ) as v (verdict)
-    where d.id = c.id and not (
-      coalesce(n.category, '') like any (p_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
+    where not (
+      coalesce(n.category, '') like any (p_sifted) and push.pause_on(c.origin, n.category, c.due_at, c.created_at) is not null
     )
-    returning d.id, d.attempts, d.expires_at, d.state,
-      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
-      -- Only a message to a topic has more than one text.
-      case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
+  ), claimed as (
+    update push.queue as d
+    set -- One that waits on has not been handed out: a late report of who had it before still counts.
+        attempts = d.attempts + (k.state is null)::integer,
+        claimed_at = p_now,
+        dispatcher_id = p_dispatcher,
+        due_at = coalesce(k.due_at, d.due_at),
+        lease_until = case when k.state is null then p_now + p_settings.delivery_lease end,
+        last_code = coalesce(k.code, d.last_code)
+    from looked_up as k
+    where d.id = k.id and (k.state is null or k.state = 'queued')
+    returning d.id, d.attempts, d.expires_at
   ), handed as (
-    select c.*, g.presentation as shown, coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
+    select c.id, c.attempts, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
+      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.tag, k.ttl, k.own, g.presentation as shown,
+      coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as c
+    join looked_up as k on k.id = c.id and k.state is null
     cross join lateral (
-      select case when c.own is null then c.presentation else nullif(c.own -> 'presentation', 'null') end as presentation
+      select case when k.own is null then k.presentation else nullif(k.own -> 'presentation', 'null') end as presentation
     ) as g
-    where c.state = 'sending'
   ), unread as materialized (
     -- Once for each user, and not for each device.
     select w.user_id, push.unread_count(w.user_id, 1000) as number
@@ -211,8 +217,12 @@ begin
       select jsonb_object_agg(p.origin, p.users)
       from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
     ),
-    coalesce((select bool_or(j.full and not j.may_go) from judged as j), false)
-  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides;
+    coalesce((select bool_or(j.full and not j.may_go) from judged as j), false),
+    array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued')
+  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended;
+  if v_ended <> '{}' then
+    perform push.end_each(v_ended, p_now);
+  end if;
   return v_round;
 end;
 $$;

@@ -46,11 +46,10 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
-      d.state = 'sending'
+    join push.queue as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+      d.lease_until is not null
       or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
-        and r.outcome in ('sent', 'gone', 'failed')
+        d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
       )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
@@ -103,39 +102,51 @@ begin
       ) end as device_backoff
       offset 0
     ) as b
-  ), decided as (
-    update push.deliveries as d
-    set state = k.new_state,
-        lease_until = null,
-        due_at = case when k.new_state = 'queued' then k.next_due else d.due_at end,
+  ), settled as materialized (
+    select j.*,
+      case
+        when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
+        when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
+        when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
+        when j.next_due >= j.expires_at then 'expired'
+        else 'queued'
+      end as new_state
+    from judged as j
+  ), retried as (
+    update push.queue as d
+    set lease_until = null,
+        due_at = k.next_due,
         failures = d.failures + k.counts,
         unanswered = d.unanswered + k.counts_unanswered,
-        finished_at = case when k.new_state <> 'queued' then p_now end,
         last_status = k.status,
         last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
         last_error = k.message
-    from (
-      select j.*,
-        case
-          when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
-          when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
-          when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
-          when j.next_due >= j.expires_at then 'expired'
-          else 'queued'
-        end as new_state
-      from judged as j
-    ) as k
-    -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and d.attempts = k.attempts and (
-      d.state = 'sending'
-      or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
-        and k.outcome in ('sent', 'gone', 'failed')
-      )
+    from settled as k
+    -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
+    where d.id = k.id and k.new_state = 'queued' and d.attempts = k.attempts and d.lease_until is not null
+    returning d.id
+  ), ended as (
+    delete from push.queue as d
+    using settled as k
+    where d.id = k.id and k.new_state <> 'queued' and d.attempts = k.attempts and (
+      d.lease_until is not null
+      or (d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven,
-      k.device_rests_until,
-      d.host, d.subscription_id, k.claimed_at
+    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.attempts,
+      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status, k.code, k.message
+  ), logged as (
+    insert into push.delivery_log (
+      id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+      last_status, last_code, last_error
+    )
+    select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
+      e.attempts, e.failures, e.unanswered, e.status, e.code, e.message
+    from ended as e
+  ), decided as materialized (
+    select k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
+      k.subscription_id, k.claimed_at
+    from (select r.id from retried as r union all select e.id from ended as e) as d
+    join settled as k on k.id = d.id
   ), used as (
     -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.

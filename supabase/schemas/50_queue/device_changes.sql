@@ -6,8 +6,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- A finished delivery keeps the name under which it was sent.
-  update push.deliveries as d set host = new.origin where d.host = old.origin and d.state in ('queued', 'sending');
+  -- The log keeps the name under which it was sent.
+  update push.queue as d set host = new.origin where d.host = old.origin;
   return null;
 end;
 $$;
@@ -28,33 +28,33 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
-declare
-  v_count bigint;
 begin
   -- From one push service to the next along the claim's index. What was under way when its row was deleted, or written at
   -- that moment, comes back to a queue that no claim reads.
-  with recursive waiting (host) as (
-    (select d.host from push.deliveries as d where d.state = 'queued' order by d.host limit 1)
-    union all
-    select (select d.host from push.deliveries as d where d.state = 'queued' and d.host > w.host order by d.host limit 1)
-    from waiting as w
-    where w.host is not null
-  )
-  update push.deliveries as d set state = 'cancelled', finished_at = p_now, last_code = 'host_removed'
-  where d.id in (
+  return push.end_deliveries(array(
+    with recursive waiting (host) as (
+      (select d.host from push.queue as d where d.lease_until is null and d.due_at > '-infinity' order by d.host limit 1)
+      union all
+      select (
+        select d.host from push.queue as d
+        where d.lease_until is null and d.due_at > '-infinity' and d.host > w.host
+        order by d.host
+        limit 1
+      )
+      from waiting as w
+      where w.host is not null
+    )
     select q.id from waiting as w
     cross join lateral (
-      select o.id from push.deliveries as o
-      where o.host = w.host and o.state = 'queued'
+      select o.id from push.queue as o
+      where o.host = w.host and o.lease_until is null and o.due_at > '-infinity'
         and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
       order by o.due_at, o.id
       limit p_limit
       for update skip locked
     ) as q
     where not exists (select from push.hosts as h where h.origin = w.host)
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
+  ), 'cancelled', 'host_removed', p_now);
 end;
 $$;
 comment on function push.end_hostless(integer, timestamptz) is
@@ -69,15 +69,17 @@ set search_path = ''
 as $$
 begin
   if new.user_id is distinct from old.user_id then
-    update push.deliveries as d
-    set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_handed_over'
-    where d.subscription_id = new.id and d.state = 'queued';
+    perform push.end_deliveries(array(
+      select d.id from push.queue as d
+      where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+      for update
+    ), 'cancelled', 'subscription_handed_over', clock_timestamp());
   else
-    update push.deliveries as d
+    update push.queue as d
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
         due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
-    where d.subscription_id = new.id and d.state = 'queued';
+    where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
 end;

@@ -24,10 +24,9 @@ begin
     where n.id = d.notification_id and d.held_by in ('throttled', 'daily_ceiling') and not d.to_topic;
   end if;
   return query
-  with queued as (
-    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at, state, finished_at, last_code)
-    select d.notification_id, s.id, s.host, coalesce((v.verdict).due_at, d.due_at), d.expires_at,
-      coalesce((v.verdict).state, 'queued'), (v.verdict).finished_at, (v.verdict).code
+  with judged as materialized (
+    select d.notification_id, s.id as subscription_id, s.host, coalesce((v.verdict).due_at, d.due_at) as due_at, d.expires_at,
+      (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
     from unnest(p_due, v_held_by)
       as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
     join public.push_subscriptions as s on s.user_id = d.user_id
@@ -42,11 +41,23 @@ begin
       end offset 0
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
+  ), queued as (
+    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, last_code)
+    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.code
+    from judged as j
+    where j.finished_at is null
     -- A device that moved from one member of a topic to another between two chunks.
     on conflict (notification_id, subscription_id) do nothing
+    returning 1
+  ), ended as (
+    insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
+    select j.id, push.log_part(j.id), j.notification_id, j.subscription_id, j.host, j.state, now(), j.due_at, j.finished_at, j.code
+    from (select push.new_delivery_id() as id, e.* from judged as e where e.finished_at is not null) as j
     returning state
   )
-  select q.state, count(*) from queued as q group by q.state;
+  select k.state, count(*)
+  from (select 'queued' as state from queued as q union all select e.state from ended as e) as k
+  group by k.state;
 end;
 $$;
 comment on function push.enqueue(push.due_message[], timestamptz) is
@@ -152,17 +163,22 @@ set enable_seqscan = off
 as $$
 begin
   -- In the order in which reports are settled: neither waits for the other in a circle.
-  delete from push.deliveries as d
+  delete from push.queue as d
   where d.id in (
-    select o.id from push.deliveries as o
+    select o.id from push.queue as o
     join push_deleted_notifications as n on n.id = o.notification_id
     order by o.id
     for update of o
   );
+  with deleted as (
+    delete from push.delivery_log as d using push_deleted_notifications as n where d.notification_id = n.id
+    returning d.id
+  )
+  delete from push.receipts as r using deleted as d where r.delivery_id = d.id;
   return null;
 end;
 $$;
-comment on function push.delete_deliveries() is 'Deletes the deliveries of deleted notifications, queued and done.';
+comment on function push.delete_deliveries() is 'Deletes the deliveries of deleted notifications, queued and done, and their receipts.';
 
 create trigger push_notifications_delete_deliveries
 after delete on public.push_notifications

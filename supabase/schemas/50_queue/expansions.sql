@@ -101,25 +101,22 @@ as $$
 begin
   -- First whether there is anything to count: after most claims and reports there is not, and this runs after each.
   if not exists (
-    select from push_changed_deliveries as d
+    select from push_ended_deliveries as d
     join push.expansions as e on e.notification_id = d.notification_id
-    where d.finished_at is not null
   ) then
     return null;
   end if;
   insert into push.delivery_counts (notification_id, state, deliveries)
   select d.notification_id, d.state, count(*)
-  from push_changed_deliveries as d
-  join push_former_deliveries as f on f.id = d.id
+  from push_ended_deliveries as d
   join push.expansions as e on e.notification_id = d.notification_id
-  where d.finished_at is not null and f.finished_at is null
   group by d.notification_id, d.state;
   return null;
 end;
 $$;
 comment on function push.count_finished_deliveries() is 'Notes what became of deliveries to a topic, once per statement.';
 
-create trigger deliveries_count
-after update on push.deliveries
-referencing old table as push_former_deliveries new table as push_changed_deliveries
+create trigger delivery_log_count
+after insert on push.delivery_log
+referencing new table as push_ended_deliveries
 for each statement execute function push.count_finished_deliveries();

@@ -23,7 +23,7 @@ begin
     end
   into v_sent
   from (
-    select d.host, d.state, d.finished_at from push.deliveries as d
+    select d.host, d.state, d.finished_at from push.delivery_log as d
     where d.finished_at > p_since - interval '1 second' and d.finished_at <= p_now
     order by d.finished_at desc
     limit 1000
@@ -79,7 +79,7 @@ begin
   perform from push.hosts as h
   where h.origin in (
     select d.host from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)
-    join push.deliveries as d on d.id = r.delivery_id
+    join push.queue as d on d.id = r.delivery_id
   )
   order by h.origin
   for no key update;
@@ -94,7 +94,7 @@ begin
         ) as devices,
         count(*) filter (where r.outcome = 'sent') as sent
       from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
-      join push.deliveries as d on d.id = r.delivery_id
+      join push.queue as d on d.id = r.delivery_id
       join public.push_subscriptions as s on s.id = d.subscription_id
       join push.hosts as h on h.origin = d.host
       group by d.host, s.user_id

@@ -14,16 +14,14 @@ begin
   end if;
   -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
   -- after all finds no subscription at its claim. Waiting here could be a deadlock.
-  update push.deliveries as d
-  set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'subscription_deleted'
-  where d.id in (
+  perform push.end_deliveries(array(
     select q.id from push_deleted_subscriptions as s
     cross join lateral (
-      select w.id from push.deliveries as w
-      where w.subscription_id = s.id and w.state = 'queued'
+      select w.id from push.queue as w
+      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
       for update skip locked
     ) as q
-  );
+  ), 'cancelled', 'subscription_deleted', clock_timestamp());
   return null;
 end;
 $$;
@@ -43,9 +41,9 @@ security definer
 set search_path = ''
 as $$
 begin
-  update push.deliveries as d
-  set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'notification_cancelled'
-  where d.notification_id = new.id and d.state = 'queued';
+  perform push.end_deliveries(array(
+    select d.id from push.queue as d where d.notification_id = new.id and d.lease_until is null for update
+  ), 'cancelled', 'notification_cancelled', clock_timestamp());
   return null;
 end;
 $$;
@@ -74,24 +72,23 @@ set search_path = ''
 as $$
 declare
   v_count integer;
+  v_given_up bigint[];
 begin
   -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
-  update push.deliveries as d set lease_until = p_now + s.delivery_lease
+  update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id in (
-    select f.id from push.deliveries as f
-    where f.state = 'sending' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    select f.id from push.queue as f
+    where f.lease_until is not null and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
     for update skip locked
   );
   with lost as (
-    select d.id from push.deliveries as d
-    where d.state = 'sending' and d.lease_until <= p_now
+    select d.id from push.queue as d
+    where d.lease_until <= p_now
     for update skip locked
-  )
-  update push.deliveries as d
-  set state = case when d.failures + 1 >= s.max_attempts then 'failed' else 'queued' end,
-      finished_at = case when d.failures + 1 >= s.max_attempts then p_now end,
-      failures = d.failures + 1,
+  ), returned as (
+    update push.queue as d
+    set failures = d.failures + 1,
       -- The first time at once: dispatchers end. A second time in a row, one of those that were under way together may be
       -- what ended it, and would take the others along until all are given up: the jitter parts them.
       due_at = case
@@ -100,9 +97,12 @@ begin
       end,
       lease_until = null,
       last_code = 'lease_lost'
-  from lost, push.settings as s
-  where d.id = lost.id;
-  get diagnostics v_count = row_count;
+    from lost, push.settings as s
+    where d.id = lost.id
+    returning d.id, d.failures >= s.max_attempts as is_given_up
+  )
+  select count(*), array_agg(r.id) filter (where r.is_given_up) into v_count, v_given_up from returned as r;
+  perform push.end_deliveries(v_given_up, 'failed', null, p_now);
   return v_count;
 end;
 $$;
@@ -115,22 +115,20 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_late bigint[];
+  v_late_in_pause bigint[];
 begin
   with late as (
-    select d.id from push.deliveries as d
-    where d.state = 'queued' and d.expires_at <= p_now
+    select d.id, d.host from push.queue as d
+    where d.lease_until is null and d.expires_at > '-infinity' and d.expires_at <= p_now
     order by d.expires_at
     limit p_limit
     for update skip locked
   )
-  update push.deliveries as d
-  set state = 'expired',
-      finished_at = p_now,
-      last_code = case when d.host = any ((select push.held_hosts(p_now))::text[]) then 'paused' else d.last_code end
-  from late where d.id = late.id;
-  get diagnostics v_count = row_count;
-  return v_count;
+  select array_agg(l.id) filter (where l.host <> all (h.origins)), array_agg(l.id) filter (where l.host = any (h.origins))
+  into v_late, v_late_in_pause
+  from late as l, (select push.held_hosts(p_now)) as h (origins);
+  return push.end_deliveries(v_late, 'expired', null, p_now) + push.end_deliveries(v_late_in_pause, 'expired', 'paused', p_now);
 end;
 $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that are no longer needed.';

@@ -22,9 +22,9 @@ create table push.delivery_log (
   claimed_at timestamptz,
   finished_at timestamptz not null,
   part smallint not null,
-  attempts smallint not null,
-  failures smallint not null,
-  unanswered smallint not null,
+  attempts smallint not null default 0,
+  failures smallint not null default 0,
+  unanswered smallint not null default 0,
   last_status smallint,
   host text not null,
   state text not null,
@@ -75,36 +75,54 @@ comment on column push.deliveries.state is
 comment on column push.deliveries.last_code is
   'Why it ended, or waits: a machine code, such as quiet_hours, throttled or subscription_deleted.';
 
-create function push.end_deliveries(p_ids bigint[], p_state text, p_code text, p_now timestamptz)
+create type push.ended_delivery as (id bigint, state text, code text);
+comment on type push.ended_delivery is 'How a delivery has ended. Without a code the last one stays.';
+
+create function push.end_each(p_ended push.ended_delivery[], p_now timestamptz)
 returns integer
 language plpgsql
 set search_path = ''
 -- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 declare
   v_count integer;
 begin
-  if p_ids is null or p_ids = '{}' then
-    return 0;
-  end if;
   with ended as (
-    delete from push.queue as q where q.id = any (p_ids) returning q.*
+    delete from push.queue as q using unnest(p_ended) as e where q.id = e.id
+    returning q.*, e.state, e.code
   )
   insert into push.delivery_log (
     id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
     last_status, last_code, last_error
   )
-  select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, p_state, e.created_at, coalesce(e.parked_due_at, e.due_at),
-    e.claimed_at, p_now, e.attempts, e.failures, e.unanswered, e.last_status, coalesce(p_code, e.last_code), e.last_error
+  select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.state, e.created_at,
+    coalesce(e.parked_due_at, e.due_at), e.claimed_at, p_now, e.attempts, e.failures, e.unanswered, e.last_status,
+    coalesce(e.code, e.last_code), e.last_error
   from ended as e;
   get diagnostics v_count = row_count;
   return v_count;
 end;
 $$;
-comment on function push.end_deliveries(bigint[], text, text, timestamptz) is
-  'Moves deliveries, whose rows the caller has locked, from the queue to the log; without a code the last one stays. Returns how many.';
+comment on function push.end_each(push.ended_delivery[], timestamptz) is
+  'Moves deliveries, whose rows the caller has locked, from the queue to the log; returns how many.';
+
+create function push.end_deliveries(p_ids bigint[], p_state text, p_code text, p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if coalesce(cardinality(p_ids), 0) = 0 then
+    return 0;
+  end if;
+  return push.end_each(array(select row(i.id, p_state, p_code)::push.ended_delivery from unnest(p_ids) as i (id)), p_now);
+end;
+$$;
+comment on function push.end_deliveries(bigint[], text, text, timestamptz) is 'push.end_each() for deliveries that all end in one way.';
 
 create function push.drop_old_log(p_keep interval, p_now timestamptz)
 returns text[]

@@ -5,14 +5,6 @@
 -- a claim reads, and `parked_due_at` keeps the moment. New deliveries are parked as they are made, older ones in chunks when
 -- they come to the front of a queue. After the pause, chunks return what is parked, and cancel what is to be discarded.
 
-alter table push.deliveries
-  add column parked_by bigint,
-  add column parked_due_at timestamptz;
-comment on column push.deliveries.parked_by is 'The pause of a category that put it aside. Means nothing once it is no longer queued.';
-comment on column push.deliveries.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
-
-create index deliveries_parked_idx on push.deliveries (parked_by, parked_due_at, id) where state = 'queued' and parked_by is not null;
-
 create function push.is_parked(p_delivery_id bigint)
 returns boolean
 language plpgsql
@@ -22,7 +14,7 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  return exists (select from push.deliveries as d where d.id = p_delivery_id and d.parked_by is not null);
+  return exists (select from push.queue as d where d.id = p_delivery_id and d.parked_by is not null);
 end;
 $$;
 comment on function push.is_parked(bigint) is 'Whether the pause of a category has put this delivery aside.';
@@ -39,7 +31,7 @@ declare
 begin
   select n.category into v_category from public.push_notifications as n where n.id = p_notification_id;
   if push.is_category_paused(v_category) then
-    update push.deliveries as d
+    update push.queue as d
     set due_at = 'infinity',
         parked_by = push.pause_on(d.host, v_category, d.due_at, d.created_at),
         parked_due_at = d.due_at,
@@ -63,7 +55,7 @@ begin
     perform push.park(d.id, d.notification_id)
     from push_new_deliveries as d
     -- A delivery that waits for the end of quiet hours waits for that first.
-    where d.state = 'queued' and d.due_at <= clock_timestamp();
+    where d.lease_until is null and d.due_at <= clock_timestamp();
   end if;
   return null;
 end;
@@ -71,9 +63,9 @@ $$;
 comment on function push.park_new_deliveries() is
   'Puts new deliveries of a paused category aside, so that they ring no bell and stand in front of no others.';
 
--- Its name comes before deliveries_wake, and so does it: triggers of a statement fire in the order of their names.
-create trigger deliveries_park
-after insert on push.deliveries
+-- Its name comes before queue_wake, and so does it: triggers of a statement fire in the order of their names.
+create trigger queue_park
+after insert on push.queue
 referencing new table as push_new_deliveries
 for each statement execute function push.park_new_deliveries();
 
@@ -97,6 +89,7 @@ declare
   v_origin text;
   v_hits integer;
   v_left integer := p_limit;
+  v_discarded bigint[];
 begin
   if v_sifted = '{}' then
     return;
@@ -105,8 +98,8 @@ begin
   loop
     select count(*) into v_hits
     from (
-      select d.notification_id, d.due_at, d.created_at from push.deliveries as d
-      where d.host = v_origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      select d.notification_id, d.due_at, d.created_at from push.queue as d
+      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit c_sample
     ) as f
@@ -116,8 +109,8 @@ begin
     continue when v_hits = 0;
 
     with front as (
-      select d.id, d.notification_id, d.due_at, d.created_at from push.deliveries as d
-      where d.host = v_origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+      select d.id, d.notification_id, d.due_at, d.created_at from push.queue as d
+      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit greatest(v_hits * v_left / c_sample, 1)
       for update skip locked
@@ -128,28 +121,25 @@ begin
       where coalesce(n.category, '') like any (v_sifted)
       offset 0
     ), sifted as (
-      update push.deliveries as d
-      set state = case when p.resumed_at is null then d.state else 'cancelled' end,
-          finished_at = case when p.resumed_at is not null then p_now end,
-          due_at = case when p.resumed_at is null then 'infinity' else d.due_at end,
-          parked_by = case when p.resumed_at is null then p.id end,
-          parked_due_at = case when p.resumed_at is null then d.due_at end,
-          last_code = case
-            when p.resumed_at is not null then 'discarded'
-            -- The dispatcher that lost it may still report that it was sent, which counts by this code.
-            when d.last_code = 'lease_lost' then d.last_code
-            else 'paused'
-          end
+      select f.id, f.pause_id, p.resumed_at is not null as is_discarded
       from found as f
       join push.pauses as p on p.id = f.pause_id
-      where d.id = f.id
-      returning p.id as pause_id, p.resumed_at is not null as is_discarded
+    ), parked as (
+      update push.queue as d
+      set due_at = 'infinity',
+          parked_by = s.pause_id,
+          parked_due_at = d.due_at,
+          -- The dispatcher that lost it may still report that it was sent, which counts by this code.
+          last_code = case when d.last_code = 'lease_lost' then d.last_code else 'paused' end
+      from sifted as s
+      where d.id = s.id and not s.is_discarded
     ), counted as (
       update push.pauses as p set discarded = p.discarded + c.n
       from (select s.pause_id, count(*) as n from sifted as s where s.is_discarded group by s.pause_id) as c
       where p.id = c.pause_id
     )
-    select v_left - count(*) into v_left from sifted;
+    select v_left - count(*), array_agg(s.id) filter (where s.is_discarded) into v_left, v_discarded from sifted as s;
+    perform push.end_deliveries(v_discarded, 'cancelled', 'discarded', p_now);
     exit when v_left <= 0;
   end loop;
 end;
@@ -169,15 +159,15 @@ as $$
   -- One look-up for each pause that has something parked, in the order of the index, and not one for each delivery.
   with recursive parked (id) as (
     (
-      select d.parked_by from push.deliveries as d
-      where d.state = 'queued' and d.parked_by is not null
+      select d.parked_by from push.queue as d
+      where d.lease_until is null and d.parked_by is not null
       order by d.parked_by
       limit 1
     )
     union all
     select (
-      select d.parked_by from push.deliveries as d
-      where d.state = 'queued' and d.parked_by > k.id
+      select d.parked_by from push.queue as d
+      where d.lease_until is null and d.parked_by > k.id
       order by d.parked_by
       limit 1
     )
@@ -192,36 +182,34 @@ comment on function push.pause_to_return() is 'A pause that is over and still ha
 
 create function push.return_parked(p_pause_id bigint, p_limit integer, p_now timestamptz)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
+declare
+  v_discarded bigint[];
+begin
   with parked as (
     select d.id, d.parked_due_at < p.discard_before as is_discarded
-    from push.deliveries as d
+    from push.queue as d
     left join push.pauses as p on p.id = p_pause_id
-    where d.state = 'queued' and d.parked_by = p_pause_id
+    where d.lease_until is null and d.parked_by = p_pause_id
     order by d.parked_due_at, d.id
     limit p_limit
     for update of d skip locked
   ), returned as (
-    update push.deliveries as d
-    set state = case when k.is_discarded then 'cancelled' else d.state end,
-        finished_at = case when k.is_discarded then p_now end,
-        due_at = d.parked_due_at,
-        parked_by = null,
-        parked_due_at = null,
-        last_code = case when k.is_discarded then 'discarded' else nullif(d.last_code, 'paused') end
+    update push.queue as d
+    set due_at = d.parked_due_at, parked_by = null, parked_due_at = null, last_code = nullif(d.last_code, 'paused')
     from parked as k
-    where d.id = k.id
-    returning k.is_discarded
+    where d.id = k.id and k.is_discarded is not true
   )
-  update push.pauses as p set discarded = p.discarded + c.n
-  from (select count(*) as n from returned as r where r.is_discarded) as c
-  where p.id = p_pause_id and c.n > 0;
+  select array_agg(k.id) filter (where k.is_discarded) into v_discarded from parked as k;
+  update push.pauses as p set discarded = p.discarded + cardinality(v_discarded) where p.id = p_pause_id and v_discarded is not null;
+  perform push.end_deliveries(v_discarded, 'cancelled', 'discarded', p_now);
+end;
 $$;
 comment on function push.return_parked(bigint, integer, timestamptz) is
   'Puts the oldest of what a pause parked back to where it stood, or cancels it where that was too long ago.';
@@ -238,14 +226,14 @@ begin
   update push.pauses as p set cleared_at = p_now
   where p.resumed_at is not null and p.cleared_at is null
     and not exists (
-      select from push.deliveries as d
-      where d.state = 'queued' and d.parked_by = p.id and d.parked_due_at < p.discard_before
+      select from push.queue as d
+      where d.lease_until is null and d.parked_by = p.id and d.parked_due_at < p.discard_before
     )
     and not exists (
       select from push.hosts as h
       cross join lateral (
-        select from push.deliveries as d
-        where d.host = h.origin and d.state = 'queued' and d.due_at < p.discard_before
+        select from push.queue as d
+        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at < p.discard_before
           and d.expires_at > p_now and d.created_at <= p.resumed_at
         order by d.due_at, d.id
         limit 1

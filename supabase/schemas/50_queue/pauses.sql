@@ -13,16 +13,16 @@ as $$
   select case
     when (p_pause).category is not null then (
       select count(*) from (
-        select from push.deliveries as d
-        where d.state = 'queued' and d.parked_by = (p_pause).id and d.expires_at > p_now
+        select from push.queue as d
+        where d.lease_until is null and d.parked_by = (p_pause).id and d.expires_at > p_now
         limit 100000
       ) as w
     )
     else (
       select count(*) from push.hosts as h
       cross join lateral (
-        select from push.deliveries as d
-        where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+        select from push.queue as d
+        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
         order by d.due_at, d.id
         limit 100000
       ) as w

@@ -15,8 +15,17 @@
 -- number that JSON and JavaScript keep exactly, until 2058. Ids of one second wrap around after four million.
 create sequence push.delivery_ids as integer minvalue 0 maxvalue 4194303 start 0 cycle;
 
+create function push.new_delivery_id()
+returns bigint
+language sql
+volatile
+as $$
+  select ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids');
+$$;
+comment on function push.new_delivery_id() is 'The id of a delivery that is being made: the seconds since 2025, and a number within the second.';
+
 create table push.queue (
-  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  id bigint not null default push.new_delivery_id(),
   -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
   -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
   -- that made or locked the notification, and a trigger deletes them with it.
@@ -38,6 +47,9 @@ create table push.queue (
   last_status smallint,
   last_code text,
   last_error text,
+  -- See parking.sql.
+  parked_by bigint,
+  parked_due_at timestamptz,
   constraint queue_pkey primary key (id),
   constraint queue_once unique (notification_id, subscription_id)
 )
@@ -58,6 +70,8 @@ comment on column push.queue.last_error is 'What the push service, or the attemp
 comment on column push.queue.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.queue.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.queue.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
+comment on column push.queue.parked_by is 'The pause of a category that put it aside.';
+comment on column push.queue.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
 comment on column push.queue.lease_until is
   'Until when the dispatcher may be silent before the delivery is handed out again; null: it waits.';
 
@@ -69,6 +83,8 @@ create index queue_sending_idx on push.queue (host, lease_until) where lease_unt
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at > '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
 where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
+
+create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where lease_until is null and parked_by is not null;
 
 alter table push.queue enable row level security;
 create policy queue_nobody on push.queue for all to public using (false);

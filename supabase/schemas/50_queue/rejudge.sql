@@ -12,6 +12,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
+  v_ended push.ended_delivery[];
   v_due integer;
 begin
   with judged as (
@@ -19,8 +20,9 @@ begin
     from public.push_subscriptions as s
     cross join lateral (
       -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
-      select q.id, q.notification_id from push.deliveries as q
-      where q.subscription_id = s.id and q.state = 'queued' and q.last_code = 'quiet_hours'
+      select q.id, q.notification_id from push.queue as q
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id > '00000000-0000-0000-0000-000000000000'
+        and q.last_code = 'quiet_hours'
       for update skip locked
     ) as d
     join public.push_notifications as n on n.id = d.notification_id
@@ -32,16 +34,17 @@ begin
     ) as v (verdict)
     where s.user_id = p_user_id
   ), decided as (
-    update push.deliveries as d
-    set state = coalesce((j.verdict).state, 'queued'),
-        due_at = coalesce((j.verdict).due_at, p_now),
-        finished_at = (j.verdict).finished_at,
-        last_code = (j.verdict).code
+    update push.queue as d
+    set due_at = coalesce((j.verdict).due_at, p_now), last_code = (j.verdict).code
     from judged as j
-    where d.id = j.id
+    where d.id = j.id and (j.verdict).finished_at is null
     returning d.last_code
   )
-  select count(*) filter (where k.last_code is null) into v_due from decided as k;
+  select (select count(*) filter (where k.last_code is null) from decided as k), array(
+    select row(j.id, (j.verdict).state, (j.verdict).code)::push.ended_delivery from judged as j where (j.verdict).finished_at is not null
+  )
+  into v_due, v_ended;
+  perform push.end_each(v_ended, p_now);
   if v_due > 0 then
     perform push.wake(p_now);
   end if;

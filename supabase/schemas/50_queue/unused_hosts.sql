@@ -13,8 +13,11 @@ begin
     perform push.refuse(409, 'host_in_use', format('%s devices still use %s.', v_devices, old.origin),
       'To stop sending there, use push.pause(). To remove it, delete its rows in push_subscriptions first.');
   end if;
-  update push.deliveries as d set state = 'cancelled', finished_at = clock_timestamp(), last_code = 'host_removed'
-  where d.host = old.origin and d.state = 'queued';
+  perform push.end_deliveries(array(
+    select d.id from push.queue as d
+    where d.host = old.origin and d.lease_until is null and d.due_at > '-infinity'
+    for update
+  ), 'cancelled', 'host_removed', clock_timestamp());
   return old;
 end;
 $$;

@@ -135,11 +135,12 @@ set search_path = ''
 as $$
 declare
   v_next uuid;
+  v_withdrawn bigint[];
 begin
   with page as (
     select w.id, w.subscription_id, row_number() over (order by w.subscription_id) as place
     from (
-      select d.id, d.subscription_id from push.deliveries as d
+      select d.id, d.subscription_id from push.queue as d
       where d.notification_id = p_notification_id
         and d.subscription_id >= (select e.next_id from push.expansions as e where e.notification_id = p_notification_id)
       order by d.subscription_id
@@ -147,16 +148,14 @@ begin
     ) as w
   ), withdrawn as (
     -- Skip locked: such a one is being claimed or reported. If it comes back to the queue, the next claim ends it.
-    update push.deliveries as d
-    set state = 'cancelled', finished_at = p_now, last_code = 'notification_cancelled'
-    where d.id in (
-      select q.id from push.deliveries as q
-      join page as p on p.id = q.id
-      where p.place <= p_limit and q.state = 'queued'
-      for update of q skip locked
-    )
+    select q.id from push.queue as q
+    join page as p on p.id = q.id
+    where p.place <= p_limit and q.lease_until is null
+    for update of q skip locked
   )
-  select p.subscription_id into v_next from page as p where p.place > p_limit;
+  select (select p.subscription_id from page as p where p.place > p_limit), array(select w.id from withdrawn as w)
+  into v_next, v_withdrawn;
+  perform push.end_deliveries(v_withdrawn, 'cancelled', 'notification_cancelled', p_now);
 
   update push.expansions as e
   set next_id = coalesce(v_next, e.next_id), worked_at = p_now, failures = 0, finished_at = case when v_next is null then p_now end

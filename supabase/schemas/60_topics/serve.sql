@@ -48,10 +48,6 @@ begin
       -- What does not reach a member anyway, for lack of a device, must not count against the limit.
       where exists (select from public.push_subscriptions as s where s.user_id = m.id)
     ), p_now) as q
-  ), counted as (
-    -- Those that preferences and limits ended at once; push.count_finished_deliveries() counts what changes later.
-    insert into push.delivery_counts (notification_id, state, deliveries)
-    select p_notification.id, q.state, q.deliveries from queued as q where q.state <> 'queued'
   )
   select sum(q.deliveries) into v_deliveries from queued as q;
   return v_deliveries;

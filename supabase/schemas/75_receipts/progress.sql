@@ -109,7 +109,7 @@ as $$
   from (
     select r.event, count(*) as n
     from (
-      select d.id from push.deliveries as d
+      select d.id from push.delivery_log as d
       where d.finished_at > p_now - interval '15 minutes' and d.finished_at <= p_now
       order by d.finished_at desc
       limit 10000

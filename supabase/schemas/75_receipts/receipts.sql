@@ -124,13 +124,12 @@ begin
   end if;
   if v_deliveries <> '{}' then
     -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
-    update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
-    where d.id in (
-      select w.id from push.deliveries as w
-      where w.id = any (v_deliveries) and w.state = 'queued' and w.attempts > 0
+    perform push.end_deliveries(array(
+      select w.id from push.queue as w
+      where w.id = any (v_deliveries) and w.lease_until is null and w.attempts > 0
         and w.last_code in ('timed_out', 'network_error', 'lease_lost')
       for update skip locked
-    );
+    ), 'sent', 'receipt', p_now);
   end if;
   if v_deliveries <> '{}' then
     insert into push.receipt_counts as c (notification_id, event, place, receipts)

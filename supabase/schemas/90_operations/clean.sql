@@ -1,7 +1,5 @@
 -- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
 
--- Its order is that of its growth, so that keeping it costs an append.
-create index deliveries_finished_idx on push.deliveries (finished_at) where finished_at is not null;
 create index push_notifications_age_idx on public.push_notifications (greatest(created_at, expires_at));
 
 create trigger cleaning_keep before delete on push.cleaning
@@ -25,7 +23,7 @@ begin
   end if;
   select s.* into v_settings from push.settings as s;
 
-  v_deleted := jsonb_build_object('deliveries', push.clean_deliveries(p_limit, v_settings.keep_deliveries, p_now))
+  v_deleted := jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)))
     || push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
     -- A tenth, here and below: these two look at rows that mostly stay.
     || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))

@@ -18,29 +18,6 @@ insert into push.cleaning default values;
 alter table push.cleaning enable row level security;
 create policy cleaning_nobody on push.cleaning for all to public using (false);
 
-create function push.clean_deliveries(p_limit integer, p_keep interval, p_now timestamptz)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_count bigint;
-begin
-  delete from push.deliveries as d
-  where d.id in (
-    select o.id from push.deliveries as o
-    where o.finished_at <= p_now - p_keep
-    order by o.finished_at
-    limit p_limit
-    for update skip locked
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
-end;
-$$;
-comment on function push.clean_deliveries(integer, interval, timestamptz) is
-  'Deletes deliveries that ended longer ago than p_keep, at most p_limit; returns how many.';
-
 create function push.clean_notifications(p_limit integer, p_keep interval, p_now timestamptz)
 returns jsonb
 language plpgsql
@@ -114,7 +91,10 @@ begin
       where o.expires_at <= p_now
         or (
           greatest(o.last_used_at, o.created_at, o.updated_at) <= p_now - t.keep_unused_subscriptions
-          and not exists (select from push.deliveries as d where d.subscription_id = o.id and d.state = 'queued')
+          and not exists (
+            select from push.queue as d
+            where d.subscription_id = o.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+          )
         )
       for update of o skip locked
     )

@@ -24,15 +24,15 @@ begin
   select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
   from push.hosts as h
   cross join lateral (
-    select d.due_at from push.deliveries as d
-    where d.host = h.origin and d.state = 'queued' and d.due_at <= p_now and d.expires_at > p_now
+    select d.due_at from push.queue as d
+    where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
     order by d.due_at, d.id
     limit 100000
   ) as w;
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.deliveries as d where d.state = 'sending'),
+    'sending', (select count(*) from push.queue as d where d.lease_until is not null),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then
@@ -63,7 +63,7 @@ declare
   v_users_reached boolean;
 begin
   with recent as (
-    select d.state, d.last_code, d.host, d.subscription_id from push.deliveries as d
+    select d.state, d.last_code, d.host, d.subscription_id from push.delivery_log as d
     where d.finished_at > p_now - c_window and d.finished_at <= p_now
     order by d.finished_at desc
     limit c_sample
