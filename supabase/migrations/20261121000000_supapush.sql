@@ -4573,7 +4573,7 @@ begin
     where a.code = 'digest_failed' and a.resolved_at is null
       and a.subject in (select d.policy from push.digests as d where d.id = any (v_ids));
     return cardinality(v_ids);
-  exception when others then
+  exception when assert_failure or others then
     null;
   end;
 
@@ -4595,13 +4595,13 @@ begin
         v_locked := v_locked + 1;
         exit when v_locked = 5;
         continue;
-      when others then
+      when assert_failure or others then
         perform push.raise_alarm('digest_failed', v_digest.policy, 'The summary of a digest could not be made: ' || sqlerrm, p_now);
     end;
     -- Rather in plain words than not at all.
     begin
       perform push.summarise_digests(array[v_digest.id], true, p_now);
-    exception when others then
+    exception when assert_failure or others then
       update push.digest_windows as w set open = false, closes_at = p_now + interval '1 minute'
       where w.digest_id = v_digest.id;
     end;

@@ -60,6 +60,17 @@ test('as many as are notified at once are, in the transaction of the caller', as
   expect(await notified()).toHaveLength(5);
 });
 
+test('notifications are written in the order of user ids, so that two calls at once wait for each other in no circle', async () => {
+  const { sql } = db();
+  // As a table has them in which users come and go.
+  const ids = userIds.slice(0, 5);
+  await sql`delete from auth.users where id = any (${ids}::uuid[])`;
+  for (const id of ids.toReversed()) await sql`insert into auth.users (id) values (${id})`;
+  await sql`select push.notify_many(${ids}::uuid[], 'Hello')`;
+  const written = await sql`select user_id from public.push_notifications order by ctid`;
+  expect(written.map(({ user_id }) => user_id)).toEqual(ids);
+});
+
 test('a chunk that is rolled back is made again, and none twice', async () => {
   const { sql } = db();
   await notifyMany({ title: 'Hello' });

@@ -1,7 +1,9 @@
+import type postgres from 'postgres';
 import { beforeEach, expect, test } from 'vitest';
 import { connectBell, openAlarms } from '../../support/bell.ts';
 import { createRefusal, readExpansion, refuse } from '../../support/lists.ts';
 import { clearQueue, plus, setSetting, startOfClock } from '../../support/queue.ts';
+import { readingOf } from '../../support/reading.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
 import { saveTemplates } from '../../support/templates.ts';
@@ -74,6 +76,26 @@ test('who was notified is taken off the list with their chunk', async () => {
   expect(await recipients()).toBe(4);
   await expandAll(db().sql, 3, now);
   expect(await recipients()).toBe(0);
+});
+
+test('a chunk, and cleaning, read users of the list they are about, however many are on others', async () => {
+  const { sql } = db();
+  // Statistics from when there was next to nothing.
+  await sql`vacuum analyze push.expansion_recipients, push.expansions`;
+  await notifyList();
+  await sql`
+    with e as (insert into push.expansions (message, recipients, worked_at) values ('{}', 5000, '2040-01-01') returning id)
+    insert into push.expansion_recipients select e.id, gen_random_uuid() from e, generate_series(1, 5000)`;
+  const tables = ['push.expansion_recipients'];
+  const works: ((t: postgres.TransactionSql) => Promise<unknown>)[] = [
+    (t) => expand(t, 3, now),
+    (t) => t`select push.clean_lists(1000, '1 day', ${now})`,
+  ];
+  for (const work of works) {
+    const reading = await readingOf(sql, tables, work);
+    expect(reading.sequentialScans).toEqual([]);
+    expect(reading.rows).toBeLessThanOrEqual(30);
+  }
 });
 
 test('a list that is cancelled notifies no other user, and says how many those are, each time', async () => {

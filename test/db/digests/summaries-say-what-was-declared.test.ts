@@ -141,6 +141,24 @@ test('one that cannot be made as declared is made plainly, raises an alarm, and 
   expect(await openAlarms(sql)).not.toContain('digest_failed');
 });
 
+test('one that fails an assertion of a trigger is made plainly, too', async () => {
+  const { sql } = db();
+  await saveTemplates(sql, { key: 'told', title: 'News' });
+  await defineDigest(sql, 'deals', { template: 'told' });
+  await write(sql, user(), { digest_key: 'deals:1', ...A });
+  await sql`create function public.refuse_told() returns trigger language plpgsql as $$
+    begin assert new.template is null, 'no templates here'; return new; end $$`;
+  await sql`create trigger zz_refuse_told before insert on public.push_notifications
+    for each row execute function public.refuse_told()`;
+  try {
+    expect(await closeDigests(sql, end())).toBe(1);
+    expect((await readSummaries(sql)).map(({ title }) => title)).toEqual([A.title]);
+    expect(await openAlarms(sql)).toContain('digest_failed');
+  } finally {
+    await sql`drop function public.refuse_told() cascade`;
+  }
+});
+
 test('one that cannot be made at all stays, and is made later', async () => {
   const { sql } = db();
   await defineDigest(sql, 'deals');
