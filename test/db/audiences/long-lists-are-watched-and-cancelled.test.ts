@@ -87,10 +87,11 @@ test('a chunk, and cleaning, read users of the list they are about, however many
     with e as (insert into push.expansions (message, recipients, worked_at) values ('{}', 5000, '2040-01-01') returning id)
     insert into push.expansion_recipients select e.id, gen_random_uuid() from e, generate_series(1, 5000)`;
   const tables = ['push.expansion_recipients'];
-  for (const work of [
-    (t: postgres.TransactionSql) => expand(t, 3, now),
-    (t: postgres.TransactionSql) => t`select push.clean_lists(1000, '1 day', ${now})`,
-  ]) {
+  const works: ((t: postgres.TransactionSql) => Promise<unknown>)[] = [
+    (t) => expand(t, 3, now),
+    (t) => t`select push.clean_lists(1000, '1 day', ${now})`,
+  ];
+  for (const work of works) {
     const reading = await readingOf(sql, tables, work);
     expect(reading.sequentialScans).toEqual([]);
     expect(reading.rows).toBeLessThanOrEqual(30);
