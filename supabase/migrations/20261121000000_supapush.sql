@@ -5202,6 +5202,8 @@ set search_path = ''
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- While this waits for a part, every other session that reads it waits behind it.
+set lock_timeout = '100ms'
 as $$
 declare
   v_newest timestamptz;
@@ -5211,11 +5213,10 @@ begin
     select l.finished_at into v_newest from push.delivery_log as l where l.part = v_part order by l.finished_at desc limit 1;
     continue when v_newest is null or v_newest > p_now - p_keep;
     begin
-      -- A look at this part, such as a dump's, holds it. Writers must not queue behind us for long: the next cleaning tries again.
-      perform set_config('lock_timeout', '100ms', true);
       execute format('truncate push.delivery_log_%s', v_part);
       v_dropped := v_dropped || format('delivery_log_%s', v_part);
     exception when lock_not_available then
+      -- Something reads this part, such as a dump. The next cleaning tries again.
       null;
     end;
   end loop;
@@ -14595,11 +14596,13 @@ alter table push.settings
   add column keep_cron_runs interval not null default '3 days',
   add column keep_unused_subscriptions interval default '270 days',
   add constraint settings_retention check (
-    keep_deliveries >= interval '1 hour' and keep_notifications >= keep_deliveries
+    -- The log has a part for each of eight weeks.
+    keep_deliveries between interval '1 hour' and interval '42 days' and keep_notifications >= keep_deliveries
     and keep_errors >= interval '1 hour' and keep_cron_runs >= interval '1 hour'
     and keep_unused_subscriptions >= interval '1 day'
   );
-comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end, the moment of a reminder, and a receipt.';
+comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end at least, the moment of a reminder, and a receipt. A week of deliveries goes at once, '
+  'when the last of them has been kept so long. At most 42 days.';
 comment on column push.settings.keep_notifications is
   'How long the inbox keeps a notification, read or not, after it was written and stopped mattering. Not shorter than its deliveries.';
 comment on column push.settings.keep_errors is
@@ -15144,8 +15147,7 @@ begin
   end if;
   select s.* into v_settings from push.settings as s;
 
-  v_deleted := jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)))
-    || push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
+  v_deleted := push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
     -- A tenth, here and below: these two look at rows that mostly stay.
     || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
     || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
@@ -15162,7 +15164,8 @@ begin
   perform push.end_hostless(p_limit, p_now);
   perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
-  return v_deleted;
+  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
+  return v_deleted || jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)));
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is

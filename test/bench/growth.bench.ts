@@ -30,12 +30,17 @@ async function grow(server: PostgresServer, logged: number): Promise<Grown> {
       cross join (select array_agg(id) as users from auth.users) as u
       cross join lateral (select now() - interval '30 days' * (1 - n / ${logged}::float8) as sent) as m`;
     await transaction`
-      insert into push.deliveries (notification_id, subscription_id, host, state, due_at, expires_at, attempts,
+      insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, due_at, attempts,
         claimed_at, finished_at, last_status, created_at)
-      select n.id, s.id, s.host, 'sent', n.send_at, n.expires_at, 1, n.send_at, n.send_at, 201, n.send_at
-      from public.push_notifications as n
-      join public.push_subscriptions as s on s.user_id = n.user_id
-      order by n.send_at`;
+      select l.delivery, push.log_part(l.delivery), l.id, l.subscription_id, l.host, 'sent', l.send_at, 1, l.send_at, l.send_at, 201,
+        l.send_at
+      from (
+        select n.id, s.id as subscription_id, s.host, n.send_at,
+          ((extract(epoch from n.send_at)::bigint - 1735689600) << 22) | nextval('push.delivery_ids') as delivery
+        from public.push_notifications as n
+        join public.push_subscriptions as s on s.user_id = n.user_id
+      ) as l
+      order by l.send_at`;
   });
   await sql.unsafe('vacuum analyze').simple();
   const [{ last }] = (await sql`select max(id) as last from push.deliveries`) as unknown as [
@@ -47,7 +52,7 @@ async function grow(server: PostgresServer, logged: number): Promise<Grown> {
       await sql`delete from public.push_notifications where id in
         (select notification_id from push.deliveries where id > ${last})`;
       await sql
-        .unsafe('vacuum push.deliveries, public.push_notifications, public.push_subscriptions')
+        .unsafe('vacuum push.queue, push.delivery_log, public.push_notifications, public.push_subscriptions')
         .simple();
     },
   };

@@ -81,7 +81,7 @@ const bench: Bench = {
       const sample = (table: string, told: number, measure: () => Promise<number>) => async () => {
         round++;
         await admin.unsafe(
-          'truncate push.deliveries, public.push_notifications cascade; delete from net.http_request_queue; delete from push.dispatchers',
+          'truncate push.queue, push.delivery_log, public.push_notifications cascade; delete from net.http_request_queue; delete from push.dispatchers',
         );
         await admin.unsafe(`vacuum public.${table}`);
         await admin`checkpoint`;

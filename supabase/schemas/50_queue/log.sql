@@ -131,6 +131,8 @@ set search_path = ''
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- While this waits for a part, every other session that reads it waits behind it.
+set lock_timeout = '100ms'
 as $$
 declare
   v_newest timestamptz;
@@ -140,11 +142,10 @@ begin
     select l.finished_at into v_newest from push.delivery_log as l where l.part = v_part order by l.finished_at desc limit 1;
     continue when v_newest is null or v_newest > p_now - p_keep;
     begin
-      -- A look at this part, such as a dump's, holds it. Writers must not queue behind us for long: the next cleaning tries again.
-      perform set_config('lock_timeout', '100ms', true);
       execute format('truncate push.delivery_log_%s', v_part);
       v_dropped := v_dropped || format('delivery_log_%s', v_part);
     exception when lock_not_available then
+      -- Something reads this part, such as a dump. The next cleaning tries again.
       null;
     end;
   end loop;

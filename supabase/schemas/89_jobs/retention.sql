@@ -7,11 +7,13 @@ alter table push.settings
   add column keep_cron_runs interval not null default '3 days',
   add column keep_unused_subscriptions interval default '270 days',
   add constraint settings_retention check (
-    keep_deliveries >= interval '1 hour' and keep_notifications >= keep_deliveries
+    -- The log has a part for each of eight weeks.
+    keep_deliveries between interval '1 hour' and interval '42 days' and keep_notifications >= keep_deliveries
     and keep_errors >= interval '1 hour' and keep_cron_runs >= interval '1 hour'
     and keep_unused_subscriptions >= interval '1 day'
   );
-comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end, the moment of a reminder, and a receipt.';
+comment on column push.settings.keep_deliveries is 'How long the log keeps a delivery after its end at least, the moment of a reminder, and a receipt. A week of deliveries goes at once, '
+  'when the last of them has been kept so long. At most 42 days.';
 comment on column push.settings.keep_notifications is
   'How long the inbox keeps a notification, read or not, after it was written and stopped mattering. Not shorter than its deliveries.';
 comment on column push.settings.keep_errors is

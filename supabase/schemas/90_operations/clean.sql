@@ -23,8 +23,7 @@ begin
   end if;
   select s.* into v_settings from push.settings as s;
 
-  v_deleted := jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)))
-    || push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
+  v_deleted := push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
     -- A tenth, here and below: these two look at rows that mostly stay.
     || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
     || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
@@ -41,7 +40,8 @@ begin
   perform push.end_hostless(p_limit, p_now);
   perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
-  return v_deleted;
+  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
+  return v_deleted || jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)));
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is

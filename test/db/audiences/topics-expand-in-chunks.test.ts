@@ -238,7 +238,7 @@ test('one that cannot be expanded raises an alarm and stops neither the tick nor
       if new.notification_id = '${poisoned}' then raise exception 'no'; end if;
       return new;
     end $$;
-    create trigger poison before insert on push.deliveries for each row execute function public.poison()`);
+    create trigger poison before insert on push.queue for each row execute function public.poison()`);
   const healthy = await notifyTopic(sql, topic);
   const now = startOfClock();
   const [tick] = await sql`select push.tick(${now}) as result`;
@@ -267,6 +267,6 @@ test('a topic that is deleted takes its messages along', async () => {
   await notifyTopic(sql, topic);
   await expandAll(sql, 1);
   await sql`delete from public.push_topics where key = ${topic}`;
-  for (const table of ['public.push_notifications', 'push.expansions', 'push.deliveries'])
+  for (const table of ['public.push_notifications', 'push.expansions', 'push.queue'])
     expect(await sql.unsafe(`select from ${table}`)).toHaveLength(0);
 });

@@ -78,7 +78,7 @@ test('a member for whom it fails is left out as well', async () => {
       end if;
       return new;
     end $$;
-    create trigger refuse_device before insert on push.deliveries for each row execute function public.refuse_device();
+    create trigger refuse_device before insert on push.queue for each row execute function public.refuse_device();
   `);
   await expandAll(sql, 10, now);
   await sql`drop function public.refuse_device() cascade`;
@@ -145,7 +145,7 @@ test('after as many failures as a delivery may have it is given up, and the alar
     last_error: 'no such tenant',
   });
   expect(await alarm()).toContain('given up after 4 failures, with 10 recipients served: no such tenant');
-  await sql`delete from push.deliveries`;
+  await sql`delete from push.queue`;
   expect(await hasWork(plus(now, 7200))).toBe(false);
 });
 

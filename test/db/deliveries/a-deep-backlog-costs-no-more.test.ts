@@ -12,14 +12,14 @@ const READ_AT_MOST = 20 * CLAIMED;
 
 const db = useDatabase();
 
-/** Rows of `push.deliveries` that `work` reads, in a transaction of its own. */
+/** Rows of `push.queue` that `work` reads, in a transaction of its own. */
 async function rowsRead(work: (sql: postgres.TransactionSql) => Promise<unknown>): Promise<number> {
   return await db().sql.begin(async (sql) => {
     // The counters of a session also hold what earlier transactions have not passed on yet.
     const count = async () => {
       const [row] = await sql<{ read: number }[]>`
         select (seq_tup_read + idx_tup_fetch)::int as read
-        from pg_stat_xact_user_tables where relid = 'push.deliveries'::regclass`;
+        from pg_stat_xact_user_tables where relid = 'push.queue'::regclass`;
       return (row as { read: number }).read;
     };
     const before = await count();
@@ -36,8 +36,8 @@ beforeAll(async () => {
   await sql`
     insert into public.push_notifications (user_id, title)
     select ${userId}, 'Message ' || n from generate_series(1, 1000) as n`;
-  await sql`update push.deliveries set state = 'sent', finished_at = now()`;
-  await sql`vacuum analyze push.deliveries`;
+  await sql`select push.end_deliveries(array(select id from push.queue), 'sent', null, now())`;
+  await sql`vacuum analyze push.queue`;
   await sql`
     insert into public.push_notifications (user_id, title)
     select ${userId}, 'Message ' || n from generate_series(1, ${BACKLOG}::int) as n`;

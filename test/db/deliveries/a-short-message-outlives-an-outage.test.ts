@@ -15,7 +15,7 @@ test('a message that matters for 29 s is tried again before its end when its pus
     where origin = ${FCM}`;
   // An outage that goes on: its device has failed as a probe often enough.
   await sql`update public.push_subscriptions set failures = 5, failed_at = ${start} where id = ${subscriptionId}`;
-  await sql`delete from push.deliveries where id = ${deliveryId}`;
+  await sql`delete from push.queue where id = ${deliveryId}`;
   await notify(sql, userId, { ttl: 29 });
   const now = plus(start, 0.5);
   const probes = await claim(sql, now);

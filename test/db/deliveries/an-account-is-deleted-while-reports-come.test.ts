@@ -38,7 +38,7 @@ test('neither the deletion nor the reports end in a deadlock', async () => {
       ),
     );
   await holder.begin(async (transaction) => {
-    await transaction`select from push.deliveries where id = ${middle} for update`;
+    await transaction`select from push.queue where id = ${middle} for update`;
     watch(
       complete(
         reporter,

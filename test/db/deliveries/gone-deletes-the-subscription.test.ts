@@ -109,6 +109,6 @@ async function claimAMinuteLater(subscriptionId: string) {
   const { sql } = db();
   await sql`
     update public.push_subscriptions set updated_at = updated_at - interval '1 minute' where id = ${subscriptionId}`;
-  await sql`update push.deliveries set due_at = due_at - interval '1 minute'`;
+  await sql`update push.queue set due_at = due_at - interval '1 minute'`;
   return await claimOne(sql, new Date());
 }

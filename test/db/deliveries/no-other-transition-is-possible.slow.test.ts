@@ -34,9 +34,8 @@ describe.each(FINAL)('%s', (state) => {
     const { sql } = db();
     const { deliveryId, subscriptionId, userId } = await queueOne(sql);
     const [now, dispatcher] = [startOfClock(), randomUUID()];
-    await sql`
-      update push.deliveries set state = ${state}, attempts = 1, dispatcher_id = ${dispatcher}, finished_at = ${now}
-      where id = ${deliveryId}`;
+    await sql`update push.queue set attempts = 1, dispatcher_id = ${dispatcher} where id = ${deliveryId}`;
+    await sql`select push.end_deliveries(array[${deliveryId}::bigint], ${state}, null, ${now})`;
     const before = await readDelivery(sql, deliveryId);
     const unchanged = async () => expect(await readDelivery(sql, deliveryId)).toEqual(before);
 

@@ -10,7 +10,7 @@ async function touched(work: (sql: Parameters<typeof claim>[0]) => Promise<unkno
     const count = async () => {
       const [row] = await sql<{ read: number; written: number }[]>`
         select (seq_tup_read + idx_tup_fetch)::int as read, n_tup_upd::int as written
-        from pg_stat_xact_user_tables where relid = 'push.deliveries'::regclass`;
+        from pg_stat_xact_user_tables where relid = 'push.queue'::regclass`;
       return row as { read: number; written: number };
     };
     const before = await count();
@@ -38,10 +38,10 @@ test('a claim reads no whole table for each look, when that was analysed while a
   await sql`update push.settings set max_dispatchers = 1`;
   const one = await user(20, false);
   await sql`
-    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at)
+    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at)
     select gen_random_uuid(), s.id, s.host, now(), now() + interval '1 day'
     from public.push_subscriptions as s, generate_series(1, 5000)`;
-  await sql`analyze push.deliveries`;
+  await sql`analyze push.queue`;
   const { read } = await touched((of) => claim(of, startOfClock(), { busyUsers: [one] }));
   // Ten looks of 200 rows.
   expect(read).toBeLessThan(100_000);

@@ -31,7 +31,7 @@ async function clean(now: Date, limit = 1000): Promise<Counts> {
 }
 
 const NOTHING = {
-  deliveries: 0,
+  log_parts: 0,
   notifications: 0,
   reads: 0,
   subscriptions: 0,
@@ -64,7 +64,7 @@ test('a delivery goes when the log has kept it long enough, its message when the
   await notify(sql, user);
   await send(start);
   expect(await clean(plus(start, 29 * DAY))).toEqual(NOTHING);
-  expect(await clean(plus(start, 30 * DAY))).toEqual({ ...NOTHING, deliveries: 1 });
+  expect(await clean(plus(start, 30 * DAY))).toEqual({ ...NOTHING, log_parts: 1 });
   // The inbox counts from when it stopped mattering: a day after it was written.
   expect(await clean(plus(start, 90 * DAY))).toEqual(NOTHING);
   expect(await clean(plus(start, 91 * DAY))).toEqual({ ...NOTHING, notifications: 1 });
@@ -85,7 +85,7 @@ test('a delivery that still waits is kept, and so is its message', async () => {
   const { sql } = db();
   await notify(sql, user, { expiresAt: plus(start, 1000 * DAY) });
   await notify(sql, user);
-  expect(await clean(plus(start, 365 * DAY))).toMatchObject({ deliveries: 0, notifications: 0 });
+  expect(await clean(plus(start, 365 * DAY))).toMatchObject({ log_parts: 0, notifications: 0 });
 });
 
 test('one that is scheduled for later than it would be kept is kept', async () => {
@@ -105,14 +105,40 @@ test('a message with old dates of its own is kept from when it was written', asy
 test('no more of a kind goes at once than asked for, the oldest first', async () => {
   const { sql } = db();
   const ids = [await notify(sql, user), await notify(sql, user), await notify(sql, user)];
-  for (const [index, row] of (await claim(sql, start)).entries())
-    await complete(sql, plus(start, index), [{ ...row, outcome: 'sent', status: 201 }]);
-  expect(await clean(plus(start, 31 * DAY), 2)).toMatchObject({ deliveries: 2 });
-  expect([...(await sql`select notification_id from push.deliveries`)]).toEqual([
-    { notification_id: ids[2] },
-  ]);
-  expect(await clean(plus(start, 200 * DAY), 2)).toMatchObject({ deliveries: 1, notifications: 2 });
-  expect(await clean(plus(start, 200 * DAY), 2)).toMatchObject({ deliveries: 0, notifications: 1 });
+  await send(start);
+  for (const [index, id] of ids.entries())
+    await sql`
+      update public.push_notifications
+      set created_at = ${plus(start, index)}, send_at = ${plus(start, index)}, expires_at = ${plus(start, index)}
+      where id = ${id}`;
+  await clean(plus(start, 31 * DAY));
+  expect(await clean(plus(start, 200 * DAY), 2)).toMatchObject({ notifications: 2 });
+  expect([...(await sql`select id from public.push_notifications`)]).toEqual([{ id: ids[2] }]);
+  expect(await clean(plus(start, 200 * DAY), 2)).toMatchObject({ notifications: 1 });
+});
+
+test('a part of the log goes when the newest in it is old enough, and no other part with it', async () => {
+  const { sql } = db();
+  for (let count = 0; count < 3; count += 1) await notify(sql, user);
+  const claimed = await claim(sql, start);
+  for (const [index, row] of claimed.entries())
+    await complete(sql, plus(start, index * DAY), [{ ...row, outcome: 'sent', status: 201 }]);
+  // As if one of them had been made a week earlier.
+  await sql`
+    update push.delivery_log set id = id - (604800::bigint << 22), part = push.log_part(id - (604800::bigint << 22))
+    where id = ${claimed[1]?.delivery_id as string}`;
+  expect(await clean(plus(start, 31 * DAY))).toMatchObject({ log_parts: 1 });
+  expect(await sql`select from push.delivery_log`).toHaveLength(2);
+  expect(await clean(plus(start, 32 * DAY))).toMatchObject({ log_parts: 1 });
+  expect(await sql`select from push.delivery_log`).toHaveLength(0);
+});
+
+test('each week has its own part, until the first is old enough to be used again', async () => {
+  const { sql } = db();
+  const rows = await sql`
+    select distinct push.log_part((${String(1_700_000)}::bigint + n * 604800) << 22) as part from generate_series(0, 7) as n`;
+  expect(rows).toHaveLength(8);
+  expect((await refusalOf(sql`update push.settings set keep_deliveries = '43 days'`)).sqlstate).toBe('23514');
 });
 
 test('a message to a topic goes after its deliveries, and with it what is known of its progress', async () => {
@@ -121,7 +147,7 @@ test('a message to a topic goes after its deliveries, and with it what is known 
   const id = await notifyTopic(sql, topic);
   await expandAll(sql, 10, start);
   await send(start);
-  expect(await clean(plus(start, 31 * DAY))).toMatchObject({ deliveries: 3, notifications: 0 });
+  expect(await clean(plus(start, 31 * DAY))).toMatchObject({ log_parts: 1, notifications: 0 });
   expect(await readProgress(sql, id)).toMatchObject({ total: 3, sent: 3 });
   expect(await clean(plus(start, 92 * DAY))).toMatchObject({ notifications: 1 });
   expect(await sql`select from push.delivery_counts`).toHaveLength(0);
@@ -158,7 +184,7 @@ test('the settings decide how long, and the log is kept no longer than the inbox
   await notify(sql, user);
   await send(start);
   await sql`update push.settings set keep_deliveries = '1 day', keep_notifications = '2 days'`;
-  expect(await clean(plus(start, 2 * DAY))).toMatchObject({ deliveries: 1 });
+  expect(await clean(plus(start, 2 * DAY))).toMatchObject({ log_parts: 1 });
   expect(await clean(plus(start, 3 * DAY))).toMatchObject({ notifications: 1 });
   const refused = refusalOf(sql`update push.settings set keep_deliveries = '3 days'`);
   expect((await refused).sqlstate).toBe('23514');
@@ -173,11 +199,17 @@ test('it does not wait: rows that other sessions hold are left for the next time
   await withSessions(url, 1, async (other) => {
     if (!other) throw new Error('one session');
     await other.sql`begin`;
-    await other.sql`select from push.deliveries where notification_id = ${ids[0] as string} for update`;
-    expect(await clean(later)).toMatchObject({ deliveries: 1, notifications: 1 });
+    // As a dump does.
+    await other.sql`select from push.delivery_log`;
+    expect(await clean(later)).toMatchObject({ log_parts: 0, notifications: 0 });
+    await other.sql`commit`;
+    expect(await clean(later)).toMatchObject({ log_parts: 1 });
+    await other.sql`begin`;
+    await other.sql`select from public.push_notifications where id = ${ids[0] as string} for update`;
+    expect(await clean(later)).toMatchObject({ notifications: 1 });
     await other.sql`commit`;
   });
-  expect(await clean(later)).toMatchObject({ deliveries: 1, notifications: 1 });
+  expect(await clean(later)).toMatchObject({ notifications: 1 });
 });
 
 test('two at once: the second does nothing', async () => {
@@ -200,17 +232,18 @@ test('it finds old rows by index', async () => {
     insert into public.push_notifications (user_id, title) select ${user}, 'x' from generate_series(1, 3000)`;
   const [notification] = await sql`select id from public.push_notifications limit 1`;
   await sql`
-    insert into push.deliveries (notification_id, subscription_id, host, due_at, expires_at, state, finished_at)
-    select ${notification?.id}, gen_random_uuid(), 'https://fcm.googleapis.com', now(), now(), 'sent', now()
-    from generate_series(1, 5000)`;
-  await sql`analyze public.push_notifications, push.deliveries`;
+    insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, created_at, due_at, finished_at)
+    select i.id, push.log_part(i.id), ${notification?.id}, gen_random_uuid(), 'https://fcm.googleapis.com', 'sent', now(), now(), now()
+    from (select push.new_delivery_id() as id from generate_series(1, 5000)) as i`;
+  await sql`analyze public.push_notifications, push.delivery_log`;
+  const [{ part }] = (await sql`select distinct part from push.delivery_log`) as unknown as [{ part: number }];
   const planOf = async (query: string) =>
     JSON.stringify((await sql.unsafe(`explain (format json) ${query}`))[0]);
   expect(
     await planOf(
-      `select id from push.deliveries where finished_at <= now() - interval '30 days' order by finished_at limit 1000`,
+      `select finished_at from push.delivery_log where part = ${part} order by finished_at desc limit 1`,
     ),
-  ).toContain('deliveries_finished_idx');
+  ).toContain(`delivery_log_${part}_finished_at_idx`);
   expect(
     await planOf(
       `select id from public.push_notifications where greatest(created_at, expires_at) <= now() - interval '90 days'

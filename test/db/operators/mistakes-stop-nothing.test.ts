@@ -142,7 +142,7 @@ describe('a push service', () => {
     await withSessions(url, 1, async (other) => {
       if (!other) throw new Error('a session');
       await other.sql`begin`;
-      await other.sql`select from push.deliveries where id = ${deliveryId} for update`;
+      await other.sql`select from push.queue where id = ${deliveryId} for update`;
       await sql`delete from public.push_subscriptions where id = ${subscriptionId}`;
       await other.sql`rollback`;
     });
@@ -165,7 +165,7 @@ describe('a push service', () => {
     const other = await queueOne(sql);
     const now = startOfClock();
     await sql`update push.hosts set max_in_flight = 1 where origin <> ${ORIGIN}`;
-    await sql`update push.deliveries set due_at = ${plus(now, 60)} where id = ${other.deliveryId}`;
+    await sql`update push.queue set due_at = ${plus(now, 60)} where id = ${other.deliveryId}`;
     const claimed = await claimOne(sql, now);
     expect(claimed.delivery_id).toBe(deliveryId);
     await sql`delete from public.push_subscriptions where id = ${subscriptionId}`;

@@ -80,7 +80,7 @@ describe.each(SCOPES)('while %s is paused', (_, scope) => {
     const { sql } = db();
     await notify(sql, userId, { category: 'alerts', sendAt: plus(now, 30) });
     await write();
-    await sql`update push.deliveries set due_at = ${plus(now, 30)}, last_code = 'quiet_hours'`;
+    await sql`update push.queue set due_at = ${plus(now, 30)}, last_code = 'quiet_hours'`;
     await pause(sql, now, scope);
     await forget();
     for (let seconds = 10; seconds <= 60; seconds += 10) expect(await tick(plus(now, seconds))).toBe(false);

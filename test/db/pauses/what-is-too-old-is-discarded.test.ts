@@ -29,9 +29,9 @@ const SCOPES: [string, Scope][] = [
 const write = (title: string) => notify(db().sql, userId, { title, category: 'alerts' });
 /** As if what waits had become due so many seconds earlier. */
 const age = (seconds: number) => db().sql`
-  update push.deliveries
+  update push.queue
   set due_at = due_at - make_interval(secs => ${seconds}), parked_due_at = parked_due_at - make_interval(secs => ${seconds})
-  where state = 'queued'`;
+  where lease_until is null`;
 const became = async () => {
   const rows = await db().sql<{ title: string; state: string; code: string | null }[]>`
     select n.title, d.state, d.last_code as code
@@ -80,9 +80,9 @@ describe.each(SCOPES)('after a pause of %s', (_, scope) => {
     const end = startOfClock();
     await resume(sql, end, { ...scope, discardOlderThan: '0 seconds' });
     // As an app that gives the moment of what happened: long ago, and still meant to be sent.
-    await sql`update push.deliveries set created_at = ${end} where state = 'queued'`;
+    await sql`update push.queue set created_at = ${end} where lease_until is null`;
     await notify(sql, userId, { title: 'c', category: 'alerts', sendAt: plus(now, -3600) });
-    await sql`update push.deliveries set created_at = ${plus(end, 1)} where state = 'queued'`;
+    await sql`update push.queue set created_at = ${plus(end, 1)} where lease_until is null`;
     expect((await claim(sql, plus(end, 2))).map(({ title }) => title)).toEqual(['c']);
   });
 

@@ -127,7 +127,7 @@ test('a delivery that is just being claimed is left to its claim', async () => {
   const { sql } = db();
   const { id, userId, due_at } = await deferOne();
   await sql.begin(async (claiming) => {
-    await claiming`select from push.deliveries where id = ${id} for update`;
+    await claiming`select from push.queue where id = ${id} for update`;
     await prefer(sql, userId, { quiet_from: null, quiet_until: null });
   });
   expect(await readDelivery(sql, id)).toMatchObject({ due_at });

@@ -113,7 +113,7 @@ describe('a database that is connected to another project', () => {
   test('adopted, can discard what it brought along', async () => {
     const { sql } = db();
     await fillQueue(sql, userId, 100);
-    await sql`update push.deliveries set due_at = due_at - interval '1 hour'`;
+    await sql`update push.queue set due_at = due_at - interval '1 hour'`;
     await notify(sql, userId, { title: 'Fresh' });
     await adopt('10 minutes', plus(now, 1));
     expect(await claimed(plus(now, 2), STAGING)).toEqual(['Fresh']);

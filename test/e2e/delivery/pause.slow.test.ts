@@ -106,7 +106,7 @@ test('a pause that comes while a dispatcher is at work lets it go home', async (
 test('a paused category waits while the others go on; what is too old by then is discarded', async () => {
   await service().rpc('push_pause', { p_reason: 'wrong prices', p_category: 'alerts' });
   await notifyAll('Old price', 'alerts:DAX');
-  await sql`update push.deliveries set parked_due_at = parked_due_at - interval '20 minutes'`;
+  await sql`update push.queue set parked_due_at = parked_due_at - interval '20 minutes'`;
   await notifyAll('New price', 'alerts:DAX');
   await notifyAll('Something else', 'feed');
   await untilAllHave('Something else');

@@ -36,12 +36,12 @@ async function untilFinished(
   return (await eventually(
     async () => {
       await sql`
-        update push.deliveries set due_at = due_at - greatest(ahead.gap, interval '0')
+        update push.queue set due_at = due_at - greatest(ahead.gap, interval '0')
         from (
           select min(due_at) - clock_timestamp() as gap from push.deliveries where state = 'queued'
           having not exists (select from push.deliveries where state = 'sending')
         ) as ahead
-        where state = 'queued'`;
+        where lease_until is null`;
       await sql`select push.tick()`;
       const [row] = await sql`
         select d.state, d.failures, d.last_code, d.last_error from push.deliveries as d
@@ -79,7 +79,7 @@ test('one that ends its dispatcher each time is given up, and those beside it ar
         (now) => now !== undefined && now !== pid,
       );
       // What happens a minute later: its leases are over.
-      await sql`update push.deliveries set lease_until = clock_timestamp() where state = 'sending'`;
+      await sql`update push.queue set lease_until = clock_timestamp() where lease_until is not null`;
       await sql`update push.dispatchers set lease_until = clock_timestamp()`;
     }
   })();
