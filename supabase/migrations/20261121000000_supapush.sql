@@ -5018,7 +5018,7 @@ create table push.deliveries (
   state text not null default 'queued',
   due_at timestamptz not null,
   expires_at timestamptz not null,
-  attempts integer not null default 0,
+  claims integer not null default 0,
   failures integer not null default 0,
   unanswered smallint not null default 0,
   dispatcher_id uuid,
@@ -5047,7 +5047,7 @@ comment on column push.deliveries.last_status is 'The HTTP status that the push 
 comment on column push.deliveries.last_code is
   'Why it ended, or waits: a machine code, such as quiet_hours, throttled or subscription_deleted.';
 comment on column push.deliveries.last_error is 'What the push service, or the attempt, said.';
-comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
+comment on column push.deliveries.claims is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
 comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';
@@ -6118,12 +6118,12 @@ begin
   if url is null or secret is null then
     fault := 'bell_not_connected';
     message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
-      || 'push-alerts. Run: npm run connect';
+      || 'push-quotes. Run: npm run connect';
   end if;
 exception when others then
   fault := 'vault_unreadable';
   message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
-    || 'push-alerts cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
 end;
 $$;
 comment on function push.read_bell() is
@@ -6385,7 +6385,7 @@ begin
     update push.deliveries as d
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
-        due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+        due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
     where d.subscription_id = new.id and d.state = 'queued';
   end if;
   return null;
@@ -7391,7 +7391,7 @@ begin
         or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
       ) as may_go
     from ranked as r
-  ), turns as (
+  ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
       j.hides,
       row_number() over (
@@ -7401,19 +7401,19 @@ begin
           case when j.paused then (j.user_id = any (j.probed_users))::integer * 2 + (not j.proven)::integer end,
           case when j.paused then random() end,
           j.due_at, j.id
-      ) as turn
+      ) as of_host
     from (
       -- Whether the next look sees further.
       select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
     ) as j
     where j.may_go
   ), chosen as (
-    -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
+    -- The first of each service, then the second of each: an old backlog of one does not keep another's fresh messages waiting.
     select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id
-    from turns as t
+    from ordered as t
     -- Probes are chosen from all that can be seen.
-    where case when t.paused then t.turn <= c_probes and not t.hides else t.turn <= t.room end
-    order by t.turn, t.due_at, t.id
+    where case when t.paused then t.of_host <= c_probes and not t.hides else t.of_host <= t.room end
+    order by t.of_host, t.due_at, t.id
     limit p_limit
   ), locked as (
     -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
@@ -7441,7 +7441,7 @@ begin
     -- have become night since it was queued, or its user may want something else now.
     update push.deliveries as d
     set -- One that waits on has not been handed out: a late report of who had it before still counts.
-        attempts = d.attempts + ((v.verdict).state is distinct from 'queued')::integer,
+        claims = d.claims + ((v.verdict).state is distinct from 'queued')::integer,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
         state = coalesce((v.verdict).state, 'sending'),
@@ -7464,7 +7464,7 @@ begin
     where d.id = c.id and not (
       coalesce(n.category, '') like any (p_sifted) and push.pause_on(d.host, n.category, d.due_at, d.created_at) is not null
     )
-    returning d.id, d.attempts, d.expires_at, d.state,
+    returning d.id, d.claims, d.expires_at, d.state,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
@@ -7485,7 +7485,7 @@ begin
     coalesce((
       select array_agg(row_to_json(x) order by x.delivery_id)
       from (
-        select c.id as delivery_id, c.attempts as attempt, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
+        select c.id as delivery_id, c.claims as claim_number, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
           c.auth, c.vapid_key, c.fcm_token,
           case when c.own is null then c.title else c.own ->> 'title' end as title,
           case when c.own is null then c.body else c.own ->> 'body' end as body,
@@ -7673,16 +7673,16 @@ begin
   end if;
 
   with report as (
-    select distinct on (r.delivery_id) r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
+    select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
       make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
     from jsonb_to_recordset(p_outcomes) as r (
-      delivery_id bigint, attempt integer, outcome text, status integer, code text, message text, retry_after numeric
+      delivery_id bigint, claim_number integer, outcome text, status integer, code text, message text, retry_after numeric
     )
-    order by r.delivery_id, r.attempt desc
+    order by r.delivery_id, r.claim_number desc
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+    select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
@@ -7694,10 +7694,10 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+    join push.deliveries as d on d.id = r.delivery_id and d.claims = r.claim_number and (
       d.state = 'sending'
       or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        d.state = 'queued' and d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')
         and r.outcome in ('sent', 'gone', 'failed')
       )
     )
@@ -7774,10 +7774,10 @@ begin
       from judged as j
     ) as k
     -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and d.attempts = k.attempts and (
+    where d.id = k.id and d.claims = k.claims and (
       d.state = 'sending'
       or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        d.state = 'queued' and d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')
         and k.outcome in ('sent', 'gone', 'failed')
       )
     )
@@ -7832,7 +7832,7 @@ begin
   )
   select jsonb_build_object(
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'settled', (select count(*) from decided),
+    'recorded', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
     'accepted', (
       select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
@@ -7886,7 +7886,7 @@ begin
 end;
 $$;
 comment on function public.push_complete(jsonb, timestamptz) is
-  'Settles a batch of outcomes: [{delivery_id, attempt, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
 
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 
@@ -9035,7 +9035,7 @@ begin
     update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
     where d.id in (
       select w.id from push.deliveries as w
-      where w.id = any (v_deliveries) and w.state = 'queued' and w.attempts > 0
+      where w.id = any (v_deliveries) and w.state = 'queued' and w.claims > 0
         and w.last_code in ('timed_out', 'network_error', 'lease_lost')
       for update skip locked
     );
@@ -12746,7 +12746,7 @@ begin
         'level', push.render_template(p_level_template, push.alert_level_params(p_alert, v_params)) -> 'title'
       );
     exception when others then
-      faults := jsonb_build_object(p_level_template.key, push.template_name(p_level_template) || ': ' || sqlerrm);
+      faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
     end;
   end if;
   notification.user_id := p_alert.user_id;
@@ -12761,7 +12761,7 @@ begin
       notification.template := p_template.key;
       return;
     exception when others then
-      faults := faults || jsonb_build_object(p_template.key, push.template_name(p_template) || ': ' || sqlerrm);
+      faults := faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
     end;
   end if;
   notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
@@ -12782,8 +12782,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform push.raise_alarm('alert_template_failed', f.key, 'Alerts are sent without template ' || f.fault)
-  from jsonb_each_text(p_faults) as f (key, fault);
+  perform push.raise_alarm('alert_template_failed', f.key, format('Alerts are sent without template %s: %s', f.fault ->> 0, f.fault ->> 1))
+  from jsonb_each(p_faults) as f (key, fault);
   -- Other alerts that this template does not fail for are no proof: it has to be changed first.
   perform push.resolve_alarm('alert_template_failed', a.subject)
   from push.alarms as a
@@ -12792,7 +12792,7 @@ begin
 end;
 $$;
 comment on function push.tell_template_faults(text[], jsonb) is
-  'Raises an alarm for each template that failed, by its key, with its name and why; ends those of the others that were used, if they have changed '
+  'Raises an alarm for each template that failed, by its key: [its name, why]; ends those of the others that were used, if they have changed '
   'since.';
 
 create function push.write_alerts(p_firings push.firing[], p_plain boolean default false)
@@ -12854,7 +12854,7 @@ begin
   ), '{}')
   into v_count, v_faults;
   v_faults := v_faults || coalesce((
-    select jsonb_object_agg(k.key, format('%s: There is no template %1$s.', k.key)) from unnest(v_named) as k (key)
+    select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
     where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))
   ), '{}');
   perform push.tell_template_faults(v_named, v_faults);
@@ -12873,8 +12873,9 @@ exception
       v_fault := sqlerrm;
       v_count := push.write_alerts(p_firings, true);
       if v_count > 0 then
-        perform push.tell_template_faults(v_named, jsonb_build_object(coalesce(v_template, v_level_template), format('%s: %s',
-          push.template_name(push.find_template(coalesce(v_template, v_level_template), push.locale_of(p_firings[1].user_id))), v_fault)));
+        perform push.tell_template_faults(v_named, jsonb_build_object(coalesce(v_template, v_level_template), jsonb_build_array(
+          push.template_name(push.find_template(coalesce(v_template, v_level_template), push.locale_of(p_firings[1].user_id))), v_fault
+        )));
       end if;
       return v_count;
     end if;
@@ -13771,7 +13772,7 @@ grant execute on function public.push_record_quotes(jsonb, timestamptz) to servi
 
 -- schemas/88_quote_sources/sources.sql ------------------------------------------------------------------------
 
--- Sources of quotes. The Edge Function push-alerts asks them; which source is asked, for what and when is decided here.
+-- Sources of quotes. The Edge Function push-quotes asks them; which source is asked, for what and when is decided here.
 --
 -- A run of the function asks push_quote_plan() what is due. Each source comes with a lease, so that two runs never ask
 -- the same one, and is reported on its own with push_quote_report(): one that hangs does not delay the others.
@@ -13793,7 +13794,7 @@ alter table push.settings
   );
 comment on column push.settings.quote_failures is 'Failures in a row that raise an alarm about a source of quotes.';
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
-comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
+comment on column push.settings.quote_lease is 'How long one run of push-quotes has a source of quotes to itself.';
 comment on column push.settings.quote_trials_per_user is
   'Symbols that a source has never given, and is asked for in one run because of one user. Users can make up symbols.';
 comment on column push.settings.quote_trial_requests is
@@ -13872,7 +13873,7 @@ comment on column push.quote_sources.trial_lease is
   'other, and how a trial goes says nothing about the source.';
 comment on column push.quote_sources.precedence is 'The lowest number is asked first; others when it has given nothing for fallback_after.';
 comment on column push.quote_sources.value_above is 'What is not greater is no quote. Null: every number is, as for temperatures.';
-comment on column push.quote_sources.lease is 'The run of push-alerts that has it; a report of another is ignored.';
+comment on column push.quote_sources.lease is 'The run of push-quotes that has it; a report of another is ignored.';
 comment on column push.quote_sources.rung is 'Times the function was called while it was due, and did not come.';
 comment on column push.quote_sources.failures is 'In a row.';
 comment on column push.quote_sources.last_run is 'What came of the last run: requests, quotes, recorded, refused, rejected and an example of it.';
@@ -13999,7 +14000,7 @@ comment on function push.serves(push.quote_sources, text) is 'Whether a source o
 
 -- schemas/88_quote_sources/plan.sql ---------------------------------------------------------------------------
 
--- Which source of quotes is asked for what, by which run of push-alerts.
+-- Which source of quotes is asked for what, by which run of push-quotes.
 --
 --   due ──push_quote_plan──► leased ──push_quote_report──► due again after its interval
 --    ▲                         │          └─ nothing but errors: after a pause, doubled with each failure
@@ -14227,7 +14228,7 @@ begin
     perform from push.quote_sources as s where s.name = v_source.name and s.leased_until <= p_now for update skip locked;
     if found then
       perform push.fail_quote_source(v_source.name, 'run_lost',
-        'The run of push-alerts that asked it ended without a report.', null, p_now);
+        'The run of push-quotes that asked it ended without a report.', null, p_now);
     end if;
     perform push.note_watched_symbols(v_source, v_watched, p_now);
   end loop;
@@ -14444,13 +14445,13 @@ begin
   ) or not exists (select from public.push_watched_symbols(p_now)) then
     return false;
   end if;
-  if not push.call_function('push-alerts', '{}', p_now) then
+  if not push.call_function('push-quotes', '{}', p_now) then
     return false;
   end if;
   if exists (select from push.quote_sources as s where s.rung >= 3) then
     perform push.raise_alarm('quotes_not_fetched', '',
-      'No quotes are fetched: push-alerts was called three times and did not start. Is it deployed? '
-        || 'GET /functions/v1/push-alerts shows whether it is ready.', p_now);
+      'No quotes are fetched: push-quotes was called three times and did not start. Is it deployed? '
+        || 'GET /functions/v1/push-quotes shows whether it is ready.', p_now);
   end if;
   update push.quote_sources as s set rung = s.rung + 1
   where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now);
@@ -14458,7 +14459,7 @@ begin
 end;
 $$;
 comment on function push.ring_for_quotes(timestamptz) is
-  'Calls push-alerts when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
+  'Calls push-quotes when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
 
 create function push.quote_source_health(p_now timestamptz)
 returns jsonb
@@ -14522,6 +14523,47 @@ comment on column push.settings.keep_unused_subscriptions is
   'A device that was last used (or registered, or changed) longer ago is removed, unless something waits for it. '
   'FCM takes its own for stale after 270 days. Null: never.';
 
+-- schemas/89_jobs/tick.sql ------------------------------------------------------------------------------------
+
+-- The tick: what is due by the clock, every few seconds.
+
+create function push.tick(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_recovered integer;
+  v_expired integer;
+  v_reminded integer;
+  v_released integer;
+  v_summarised integer;
+  v_expanded boolean := false;
+  v_rung boolean;
+begin
+  perform push.end_dispatchers(p_now);
+  perform push.end_host_pauses_to_come(p_now);
+  v_recovered := push.recover_leases(p_now);
+  perform push.end_gone_waves(p_now);
+  v_expired := push.expire_deliveries(10000, p_now);
+  v_reminded := push.send_reminders(10000, p_now);
+  v_released := push.enqueue_due_notifications(10000, p_now);
+  v_summarised := push.close_digests(1000, p_now);
+  perform push.advance_pauses(p_now => p_now);
+  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
+  if not push.has_due(p_now) then
+    v_expanded := push.expand(p_now => p_now);
+  end if;
+  v_rung := push.ring_for_work(p_now);
+  return jsonb_build_object(
+    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
+    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
+  );
+end;
+$$;
+comment on function push.tick(timestamptz) is
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
+
 -- schemas/89_jobs/jobs.sql ------------------------------------------------------------------------------------
 
 -- The jobs of pg_cron. They are named in one place, made by migrations, and made again by push.connect(): a restore
@@ -14529,7 +14571,7 @@ comment on column push.settings.keep_unused_subscriptions is
 
 alter table push.settings add column quotes_schedule text not null default '* * * * *';
 comment on column push.settings.quotes_schedule is
-  'How often push-alerts is rung while there are sources of quotes; set by push.schedule_quotes(), which asks pg_cron whether it is a schedule.';
+  'How often push-quotes is rung while there are sources of quotes; set by push.schedule_quotes(), which asks pg_cron whether it is a schedule.';
 
 create function push.jobs()
 returns table (name text, schedule text, command text, wanted boolean, purpose text)
@@ -14645,7 +14687,7 @@ begin
 end;
 $$;
 comment on function push.schedule_quotes(text) is
-  'Sets how often push-alerts is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
+  'Sets how often push-quotes is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
 
 p_schedule: As pg_cron has it: five fields, or "30 seconds".';
 
@@ -14714,7 +14756,7 @@ $$;
 comment on function push.define_quote_source(
   text, text, text, text, text, text, jsonb, jsonb, text, integer, integer, interval, interval, integer, numeric, interval, text, text, text
 ) is
-  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts. For the database owner.';
+  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-quotes. For the database owner.';
 
 create function push.drop_quote_source(p_name text)
 returns boolean
@@ -14736,47 +14778,6 @@ begin
 end;
 $$;
 comment on function push.drop_quote_source(text) is 'Forgets a source of quotes; what it gave stays. False when there is none of that name. For the database owner.';
-
--- schemas/90_operations/tick.sql ------------------------------------------------------------------------------
-
--- The tick: what is due by the clock, every few seconds.
-
-create function push.tick(p_now timestamptz default clock_timestamp())
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_recovered integer;
-  v_expired integer;
-  v_reminded integer;
-  v_released integer;
-  v_summarised integer;
-  v_expanded boolean := false;
-  v_rung boolean;
-begin
-  perform push.end_dispatchers(p_now);
-  perform push.end_host_pauses_to_come(p_now);
-  v_recovered := push.recover_leases(p_now);
-  perform push.end_gone_waves(p_now);
-  v_expired := push.expire_deliveries(10000, p_now);
-  v_reminded := push.send_reminders(10000, p_now);
-  v_released := push.enqueue_due_notifications(10000, p_now);
-  v_summarised := push.close_digests(1000, p_now);
-  perform push.advance_pauses(p_now => p_now);
-  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
-  if not push.has_due(p_now) then
-    v_expanded := push.expand(p_now => p_now);
-  end if;
-  v_rung := push.ring_for_work(p_now);
-  return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
-    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
-  );
-end;
-$$;
-comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
 
 -- schemas/90_operations/clean_parts.sql -----------------------------------------------------------------------
 
@@ -15184,7 +15185,7 @@ begin
     select e.name, e.secret, e.description
     from (values
       ('push_project_url', p_project_url, 'Supapush: where the Edge Functions of this project answer'),
-      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-alerts, and can do nothing else')
+      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-quotes, and can do nothing else')
     ) as e (name, secret, description)
   loop
     delete from vault.secrets as s where s.name = v_entry.name;

@@ -30,7 +30,7 @@ async function grow(server: PostgresServer, logged: number): Promise<Grown> {
       cross join (select array_agg(id) as users from auth.users) as u
       cross join lateral (select now() - interval '30 days' * (1 - n / ${logged}::float8) as sent) as m`;
     await transaction`
-      insert into push.deliveries (notification_id, subscription_id, host, state, due_at, expires_at, attempts,
+      insert into push.deliveries (notification_id, subscription_id, host, state, due_at, expires_at, claims,
         claimed_at, finished_at, last_status, created_at)
       select n.id, s.id, s.host, 'sent', n.send_at, n.expires_at, 1, n.send_at, n.send_at, 201, n.send_at
       from public.push_notifications as n

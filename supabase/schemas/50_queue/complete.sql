@@ -25,16 +25,16 @@ begin
   end if;
 
   with report as (
-    select distinct on (r.delivery_id) r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
+    select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
       make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
     from jsonb_to_recordset(p_outcomes) as r (
-      delivery_id bigint, attempt integer, outcome text, status integer, code text, message text, retry_after numeric
+      delivery_id bigint, claim_number integer, outcome text, status integer, code text, message text, retry_after numeric
     )
-    order by r.delivery_id, r.attempt desc
+    order by r.delivery_id, r.claim_number desc
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+    select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
@@ -46,10 +46,10 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.deliveries as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+    join push.deliveries as d on d.id = r.delivery_id and d.claims = r.claim_number and (
       d.state = 'sending'
       or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        d.state = 'queued' and d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')
         and r.outcome in ('sent', 'gone', 'failed')
       )
     )
@@ -126,10 +126,10 @@ begin
       from judged as j
     ) as k
     -- Repeated, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and d.attempts = k.attempts and (
+    where d.id = k.id and d.claims = k.claims and (
       d.state = 'sending'
       or (
-        d.state = 'queued' and d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours')
+        d.state = 'queued' and d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')
         and k.outcome in ('sent', 'gone', 'failed')
       )
     )
@@ -184,7 +184,7 @@ begin
   )
   select jsonb_build_object(
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'settled', (select count(*) from decided),
+    'recorded', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
     'accepted', (
       select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
@@ -238,7 +238,7 @@ begin
 end;
 $$;
 comment on function public.push_complete(jsonb, timestamptz) is
-  'Settles a batch of outcomes: [{delivery_id, attempt, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
 
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 

@@ -24,7 +24,7 @@ create table push.deliveries (
   state text not null default 'queued',
   due_at timestamptz not null,
   expires_at timestamptz not null,
-  attempts integer not null default 0,
+  claims integer not null default 0,
   failures integer not null default 0,
   unanswered smallint not null default 0,
   dispatcher_id uuid,
@@ -53,7 +53,7 @@ comment on column push.deliveries.last_status is 'The HTTP status that the push 
 comment on column push.deliveries.last_code is
   'Why it ended, or waits: a machine code, such as quiet_hours, throttled or subscription_deleted.';
 comment on column push.deliveries.last_error is 'What the push service, or the attempt, said.';
-comment on column push.deliveries.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
+comment on column push.deliveries.claims is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.deliveries.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.deliveries.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
 comment on column push.deliveries.lease_until is 'Until when the dispatcher may be silent before the delivery is handed out again.';

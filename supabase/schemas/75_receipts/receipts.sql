@@ -127,7 +127,7 @@ begin
     update push.deliveries as d set state = 'sent', finished_at = p_now, last_code = 'receipt'
     where d.id in (
       select w.id from push.deliveries as w
-      where w.id = any (v_deliveries) and w.state = 'queued' and w.attempts > 0
+      where w.id = any (v_deliveries) and w.state = 'queued' and w.claims > 0
         and w.last_code in ('timed_out', 'network_error', 'lease_lost')
       for update skip locked
     );

@@ -50,7 +50,7 @@ begin
         'level', push.render_template(p_level_template, push.alert_level_params(p_alert, v_params)) -> 'title'
       );
     exception when others then
-      faults := jsonb_build_object(p_level_template.key, push.template_name(p_level_template) || ': ' || sqlerrm);
+      faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
     end;
   end if;
   notification.user_id := p_alert.user_id;
@@ -65,7 +65,7 @@ begin
       notification.template := p_template.key;
       return;
     exception when others then
-      faults := faults || jsonb_build_object(p_template.key, push.template_name(p_template) || ': ' || sqlerrm);
+      faults := faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
     end;
   end if;
   notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
@@ -86,8 +86,8 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform push.raise_alarm('alert_template_failed', f.key, 'Alerts are sent without template ' || f.fault)
-  from jsonb_each_text(p_faults) as f (key, fault);
+  perform push.raise_alarm('alert_template_failed', f.key, format('Alerts are sent without template %s: %s', f.fault ->> 0, f.fault ->> 1))
+  from jsonb_each(p_faults) as f (key, fault);
   -- Other alerts that this template does not fail for are no proof: it has to be changed first.
   perform push.resolve_alarm('alert_template_failed', a.subject)
   from push.alarms as a
@@ -96,7 +96,7 @@ begin
 end;
 $$;
 comment on function push.tell_template_faults(text[], jsonb) is
-  'Raises an alarm for each template that failed, by its key, with its name and why; ends those of the others that were used, if they have changed '
+  'Raises an alarm for each template that failed, by its key: [its name, why]; ends those of the others that were used, if they have changed '
   'since.';
 
 create function push.write_alerts(p_firings push.firing[], p_plain boolean default false)
@@ -158,7 +158,7 @@ begin
   ), '{}')
   into v_count, v_faults;
   v_faults := v_faults || coalesce((
-    select jsonb_object_agg(k.key, format('%s: There is no template %1$s.', k.key)) from unnest(v_named) as k (key)
+    select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
     where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))
   ), '{}');
   perform push.tell_template_faults(v_named, v_faults);
@@ -177,8 +177,9 @@ exception
       v_fault := sqlerrm;
       v_count := push.write_alerts(p_firings, true);
       if v_count > 0 then
-        perform push.tell_template_faults(v_named, jsonb_build_object(coalesce(v_template, v_level_template), format('%s: %s',
-          push.template_name(push.find_template(coalesce(v_template, v_level_template), push.locale_of(p_firings[1].user_id))), v_fault)));
+        perform push.tell_template_faults(v_named, jsonb_build_object(coalesce(v_template, v_level_template), jsonb_build_array(
+          push.template_name(push.find_template(coalesce(v_template, v_level_template), push.locale_of(p_firings[1].user_id))), v_fault
+        )));
       end if;
       return v_count;
     end if;

@@ -109,7 +109,7 @@ test('a file that uses what is defined later, one that is not listed, and a long
       '\ncreate function push.planted() returns void language plpgsql as $$ begin perform push.tick(); end $$;\n',
     );
     expect(await checkSchemaOrder(directory)).toEqual([
-      'schemas/00_base/alarms.sql uses push.tick, which is defined later, in schemas/90_operations/tick.sql',
+      'schemas/00_base/alarms.sql uses push.tick, which is defined later, in schemas/89_jobs/tick.sql',
     ]);
     await write('supabase/schemas/00_base/planted.sql', '-- a line\n'.repeat(301));
     expect((await checkSourceLength(directory)).join()).toContain(
