@@ -1237,6 +1237,53 @@ for update to authenticated using ((select public.push_user_id()) = user_id) wit
 -- A text is compiled once, when its template is saved, into a list of nodes:
 --   "text"  ·  {"name": "a.b"}  ·  {"name": "items", "inverted": false, "nodes": […]}
 
+create function push.mustache_pieces(p_text text)
+returns table (text text, is_tag boolean, "position" bigint, is_unclosed boolean, kind text, name text, is_dropped boolean)
+-- Not in SQL: called from PL/pgSQL, that is planned anew each time.
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return query
+  with piece as (
+    -- A tag, or text up to the end of its line. A brace is a piece of its own: two in a row open a tag that never ends.
+    select m.found[1] as text, m.place, left(m.found[1], 2) = '{{' as is_tag
+    from regexp_matches(
+      p_text, '\{\{\{(?:[^}]|\}[^}]|\}\}[^}])*\}\}\}|\{\{(?:[^}]|\}[^}])*\}\}|[^{\n]*\n|[^{\n]+|\{', 'g'
+    ) with ordinality as m (found, place)
+  ), inside as (
+    select p.text, p.place, p.is_tag,
+      case
+        when not p.is_tag then null
+        when p.text like '{{{%}}}' then '&' || substr(p.text, 4, length(p.text) - 6)
+        else btrim(substr(p.text, 3, length(p.text) - 4), E' \t\r\n\f\v')
+      end as inside,
+      1 + coalesce(sum(length(p.text)) over before, 0) as position,
+      count(*) filter (where right(p.text, 1) = E'\n' and not p.is_tag) over before as line,
+      p.text = '{' and coalesce(lead(p.text) over (order by p.place) = '{', false) as is_unclosed
+    from piece as p
+    window before as (order by p.place rows between unbounded preceding and 1 preceding)
+  ), read as (
+    select i.text, i.place, i.is_tag, i.position, i.line, i.is_unclosed,
+      case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then left(i.inside, 1) else '' end as kind,
+      btrim(substr(i.inside, case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then 2 else 1 end), E' \t\r\n\f\v')
+        as name
+    from inside as i
+  )
+  select r.text, r.is_tag, r.position, r.is_unclosed, r.kind, r.name,
+    -- The rest of a line whose tags all are of sections and comments.
+    not r.is_tag and bool_or(r.is_tag) over line
+      and not bool_or(case when r.is_tag then r.kind in ('', '&') else r.text ~ '[^ \t\r\n\f\v]' end) over line as is_dropped
+  from read as r
+  window line as (partition by r.line)
+  order by r.place;
+end;
+$$;
+comment on function push.mustache_pieces(text) is
+  'The tags of a Mustache text and what stands between them, in order: of a tag its kind (such as #) and name; dropped: the rest of a line that has '
+  'only tags of sections and comments.';
+
 create function push.compile_mustache(p_text text, p_field text)
 returns jsonb
 language plpgsql
@@ -1255,38 +1302,7 @@ declare
   v_node jsonb;
 begin
   for v_piece in
-    with piece as (
-      -- A tag, or text up to the end of its line. A brace is a piece of its own: two in a row open a tag that never ends.
-      select m.found[1] as text, m.place, left(m.found[1], 2) = '{{' as is_tag
-      from regexp_matches(
-        p_text, '\{\{\{(?:[^}]|\}[^}]|\}\}[^}])*\}\}\}|\{\{(?:[^}]|\}[^}])*\}\}|[^{\n]*\n|[^{\n]+|\{', 'g'
-      ) with ordinality as m (found, place)
-    ), inside as (
-      select p.text, p.place, p.is_tag,
-        case
-          when not p.is_tag then null
-          when p.text like '{{{%}}}' then '&' || substr(p.text, 4, length(p.text) - 6)
-          else btrim(substr(p.text, 3, length(p.text) - 4), E' \t\r\n\f\v')
-        end as inside,
-        1 + coalesce(sum(length(p.text)) over before, 0) as position,
-        count(*) filter (where right(p.text, 1) = E'\n' and not p.is_tag) over before as line,
-        p.text = '{' and coalesce(lead(p.text) over (order by p.place) = '{', false) as is_unclosed
-      from piece as p
-      window before as (order by p.place rows between unbounded preceding and 1 preceding)
-    ), read as (
-      select i.text, i.place, i.is_tag, i.position, i.line, i.is_unclosed,
-        case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then left(i.inside, 1) else '' end as kind,
-        btrim(substr(i.inside, case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then 2 else 1 end), E' \t\r\n\f\v')
-          as name
-      from inside as i
-    )
-    select r.text, r.is_tag, r.position, r.is_unclosed, r.kind, r.name,
-      -- The rest of a line whose tags all are of sections and comments.
-      not r.is_tag and bool_or(r.is_tag) over line
-        and not bool_or(case when r.is_tag then r.kind in ('', '&') else r.text ~ '[^ \t\r\n\f\v]' end) over line as is_dropped
-    from read as r
-    window line as (partition by r.line)
-    order by r.place
+    select * from push.mustache_pieces(p_text)
   loop
     if v_piece.is_unclosed or v_piece.kind = '{' then
       perform push.refuse(400, 'template_syntax',
@@ -4993,17 +5009,9 @@ grant execute on function public.push_mark_all_read(timestamptz, timestamptz) to
 -- number that JSON and JavaScript keep exactly, until 2058. Ids of one second wrap around after four million.
 create sequence push.delivery_ids as integer minvalue 0 maxvalue 4194303 start 0 cycle;
 
-create function push.new_delivery_id()
-returns bigint
-language sql
-volatile
-as $$
-  select ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids');
-$$;
-comment on function push.new_delivery_id() is 'The id of a delivery that is being made: the seconds since 2025, and a number within the second.';
-
 create table push.queue (
-  id bigint not null default push.new_delivery_id(),
+  -- The same in push.delivery_log, for what preferences and limits end at once.
+  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
   -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
   -- that made or locked the notification, and a trigger deletes them with it.
@@ -5019,7 +5027,7 @@ create table push.queue (
   claimed_at timestamptz,
   lease_until timestamptz,
   dispatcher_id uuid,
-  attempts integer not null default 0,
+  claims integer not null default 0,
   failures integer not null default 0,
   unanswered smallint not null default 0,
   last_status smallint,
@@ -5045,7 +5053,7 @@ comment on column push.queue.expires_at is 'No attempt is made after this moment
 comment on column push.queue.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
 comment on column push.queue.last_code is 'Why it waits: a machine code, such as quiet_hours.';
 comment on column push.queue.last_error is 'What the push service, or the attempt, said.';
-comment on column push.queue.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
+comment on column push.queue.claims is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.queue.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.queue.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
 comment on column push.queue.parked_by is 'The pause of a category that put it aside.';
@@ -5074,26 +5082,15 @@ create policy queue_nobody on push.queue for all to public using (false);
 -- The log has eight parts, each for the deliveries made in one week. A week that is old enough is emptied at once instead of
 -- row by row, and its part is used again. The parts have fixed names: the log of a dump can be loaded into any project.
 
-create function push.log_part(p_delivery_id bigint)
-returns smallint
-language sql
-immutable
-parallel safe
-as $$
-  select ((p_delivery_id >> 22) / 604800 % 8)::smallint;
-$$;
-comment on function push.log_part(bigint) is 'The part of the log that a delivery belongs to, by the week in which it was made.';
-
 create table push.delivery_log (
-  id bigint not null,
+  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   notification_id uuid not null,
   subscription_id uuid not null,
   created_at timestamptz not null,
   due_at timestamptz not null,
   claimed_at timestamptz,
   finished_at timestamptz not null,
-  part smallint not null,
-  attempts smallint not null default 0,
+  claims smallint not null default 0,
   failures smallint not null default 0,
   unanswered smallint not null default 0,
   last_status smallint,
@@ -5101,9 +5098,9 @@ create table push.delivery_log (
   state text not null,
   last_code text,
   last_error text,
-  constraint delivery_log_pkey primary key (id, part),
   constraint delivery_log_state check (state in ('sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled'))
-) partition by list (part);
+-- By the week in which it was made, which its id says.
+) partition by list (((id >> 22) / 604800 % 8));
 comment on table push.delivery_log is
   'What became of each delivery, and when. Rows are only ever added; a week of them is dropped at once. For the database owner, who reads '
   'push.deliveries.';
@@ -5122,6 +5119,7 @@ do $$
 begin
   for v_part in 0..7 loop
     execute format('create table push.delivery_log_%1$s partition of push.delivery_log for values in (%1$s)', v_part);
+    execute format('alter table push.delivery_log_%1$s add constraint delivery_log_%1$s_pkey primary key (id)', v_part);
     execute format('alter table push.delivery_log_%s enable row level security', v_part);
     execute format('create policy delivery_log_%1$s_nobody on push.delivery_log_%1$s for all to public using (false)', v_part);
     execute format('comment on table push.delivery_log_%1$s is %2$L', v_part, format('Part %s of push.delivery_log.', v_part));
@@ -5132,11 +5130,11 @@ $$;
 create view push.deliveries with (security_invoker = true) as
 select q.id, q.notification_id, q.subscription_id, q.host, case when q.lease_until is null then 'queued' else 'sending' end as state,
   q.due_at, q.expires_at, q.created_at, q.claimed_at, q.lease_until, null::timestamptz as finished_at, q.dispatcher_id,
-  q.attempts, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
+  q.claims, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
 from push.queue as q
 union all
 select l.id, l.notification_id, l.subscription_id, l.host, l.state, l.due_at, null, l.created_at, l.claimed_at, null, l.finished_at, null,
-  l.attempts, l.failures, l.unanswered, l.last_status, l.last_code, l.last_error, null, null
+  l.claims, l.failures, l.unanswered, l.last_status, l.last_code, l.last_error, null, null
 from push.delivery_log as l;
 comment on view push.deliveries is
   'Each delivery, one notification on its way to one subscription: what waits, is under way, and what became of the others. For the '
@@ -5167,11 +5165,11 @@ begin
     returning q.*, e.state, e.code
   )
   insert into push.delivery_log (
-    id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+    id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
     last_status, last_code, last_error
   )
-  select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.state, e.created_at,
-    coalesce(e.parked_due_at, e.due_at), e.claimed_at, p_now, e.attempts, e.failures, e.unanswered, e.last_status,
+  select e.id, e.notification_id, e.subscription_id, e.host, e.state, e.created_at,
+    coalesce(e.parked_due_at, e.due_at), e.claimed_at, p_now, e.claims, e.failures, e.unanswered, e.last_status,
     coalesce(e.code, e.last_code), e.last_error
   from ended as e;
   get diagnostics v_count = row_count;
@@ -5210,7 +5208,7 @@ declare
   v_dropped text[] := '{}';
 begin
   for v_part in 0..7 loop
-    select l.finished_at into v_newest from push.delivery_log as l where l.part = v_part order by l.finished_at desc limit 1;
+    execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', v_part) into v_newest;
     continue when v_newest is null or v_newest > p_now - p_keep;
     begin
       execute format('truncate push.delivery_log_%s', v_part);
@@ -5606,9 +5604,10 @@ begin
     on conflict (notification_id, subscription_id) do nothing
     returning 1
   ), ended as (
-    insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
-    select j.id, push.log_part(j.id), j.notification_id, j.subscription_id, j.host, j.state, now(), j.due_at, j.finished_at, j.code
-    from (select push.new_delivery_id() as id, e.* from judged as e where e.finished_at is not null) as j
+    insert into push.delivery_log (notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
+    select j.notification_id, j.subscription_id, j.host, j.state, now(), j.due_at, j.finished_at, j.code
+    from judged as j
+    where j.finished_at is not null
     returning state
   )
   select k.state, count(*)
@@ -6284,12 +6283,12 @@ begin
   if url is null or secret is null then
     fault := 'bell_not_connected';
     message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
-      || 'push-alerts. Run: npm run connect';
+      || 'push-quotes. Run: npm run connect';
   end if;
 exception when others then
   fault := 'vault_unreadable';
   message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
-    || 'push-alerts cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
 end;
 $$;
 comment on function push.read_bell() is
@@ -6553,7 +6552,7 @@ begin
     update push.queue as d
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
-        due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+        due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
@@ -7566,7 +7565,7 @@ begin
         or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
       ) as may_go
     from ranked as r
-  ), turns as (
+  ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
       j.created_at, j.hides,
       row_number() over (
@@ -7576,20 +7575,20 @@ begin
           case when j.paused then (j.user_id = any (j.probed_users))::integer * 2 + (not j.proven)::integer end,
           case when j.paused then random() end,
           j.due_at, j.id
-      ) as turn
+      ) as of_host
     from (
       -- Whether the next look sees further.
       select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
     ) as j
     where j.may_go
   ), chosen as (
-    -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
+    -- The first of each service, then the second of each: an old backlog of one does not keep another's fresh messages waiting.
     select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id,
       t.due_at, t.created_at
-    from turns as t
+    from ordered as t
     -- Probes are chosen from all that can be seen.
-    where case when t.paused then t.turn <= c_probes and not t.hides else t.turn <= t.room end
-    order by t.turn, t.due_at, t.id
+    where case when t.paused then t.of_host <= c_probes and not t.hides else t.of_host <= t.room end
+    order by t.of_host, t.due_at, t.id
     limit p_limit
   ), locked as (
     -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
@@ -7638,7 +7637,7 @@ begin
   ), claimed as (
     update push.queue as d
     set -- One that waits on has not been handed out: a late report of who had it before still counts.
-        attempts = d.attempts + (k.state is null)::integer,
+        claims = d.claims + (k.state is null)::integer,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
         due_at = coalesce(k.due_at, d.due_at),
@@ -7646,9 +7645,9 @@ begin
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
     where d.id = k.id and (k.state is null or k.state = 'queued')
-    returning d.id, d.attempts, d.expires_at
+    returning d.id, d.claims, d.expires_at
   ), handed as (
-    select c.id, c.attempts, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
+    select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
       k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.tag, k.ttl, k.own, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as c
@@ -7665,7 +7664,7 @@ begin
     coalesce((
       select array_agg(row_to_json(x) order by x.delivery_id)
       from (
-        select c.id as delivery_id, c.attempts as attempt, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
+        select c.id as delivery_id, c.claims as claim_number, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
           c.auth, c.vapid_key, c.fcm_token,
           case when c.own is null then c.title else c.own ->> 'title' end as title,
           case when c.own is null then c.body else c.own ->> 'body' end as body,
@@ -7857,16 +7856,16 @@ begin
   end if;
 
   with report as (
-    select distinct on (r.delivery_id) r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
+    select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
       make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
     from jsonb_to_recordset(p_outcomes) as r (
-      delivery_id bigint, attempt integer, outcome text, status integer, code text, message text, retry_after numeric
+      delivery_id bigint, claim_number integer, outcome text, status integer, code text, message text, retry_after numeric
     )
-    order by r.delivery_id, r.attempt desc
+    order by r.delivery_id, r.claim_number desc
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+    select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
@@ -7878,10 +7877,10 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.queue as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+    join push.queue as d on d.id = r.delivery_id and d.claims = r.claim_number and (
       d.lease_until is not null
       or (
-        d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
+        d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
       )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
@@ -7934,7 +7933,7 @@ begin
       ) end as device_backoff
       offset 0
     ) as b
-  ), settled as materialized (
+  ), resolved as materialized (
     select j.*,
       case
         when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
@@ -7953,32 +7952,32 @@ begin
         last_status = k.status,
         last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
         last_error = k.message
-    from settled as k
+    from resolved as k
     -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and k.new_state = 'queued' and d.attempts = k.attempts and d.lease_until is not null
+    where d.id = k.id and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
     returning d.id
   ), ended as (
     delete from push.queue as d
-    using settled as k
-    where d.id = k.id and k.new_state <> 'queued' and d.attempts = k.attempts and (
+    using resolved as k
+    where d.id = k.id and k.new_state <> 'queued' and d.claims = k.claims and (
       d.lease_until is not null
-      or (d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
+      or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.attempts,
+    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.claims,
       d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status, k.code, k.message
   ), logged as (
     insert into push.delivery_log (
-      id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+      id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
       last_status, last_code, last_error
     )
-    select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
-      e.attempts, e.failures, e.unanswered, e.status, e.code, e.message
+    select e.id, e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
+      e.claims, e.failures, e.unanswered, e.status, e.code, e.message
     from ended as e
   ), decided as materialized (
     select k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
       k.subscription_id, k.claimed_at
     from (select r.id from retried as r union all select e.id from ended as e) as d
-    join settled as k on k.id = d.id
+    join resolved as k on k.id = d.id
   ), used as (
     -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
@@ -8027,7 +8026,7 @@ begin
   )
   select jsonb_build_object(
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'settled', (select count(*) from decided),
+    'recorded', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
     'accepted', (
       select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
@@ -8081,7 +8080,7 @@ begin
 end;
 $$;
 comment on function public.push_complete(jsonb, timestamptz) is
-  'Settles a batch of outcomes: [{delivery_id, attempt, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
 
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 
@@ -9224,7 +9223,7 @@ begin
     -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
     perform push.end_deliveries(array(
       select w.id from push.queue as w
-      where w.id = any (v_deliveries) and w.lease_until is null and w.attempts > 0
+      where w.id = any (v_deliveries) and w.lease_until is null and w.claims > 0
         and w.last_code in ('timed_out', 'network_error', 'lease_lost')
       for update skip locked
     ), 'sent', 'receipt', p_now);
@@ -10813,7 +10812,7 @@ comment on function push.note_reminder_error(text, jsonb, text, text, text, time
 
 -- The text that a reminder is compiled to.
 
-create function push.reminder_query(p_reminder push.reminders)
+create function push.same_row(p_reminder push.reminders)
 returns text
 language plpgsql
 stable
@@ -10836,7 +10835,19 @@ begin
     raise exception using errcode = 'undefined_column',
       message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
+  return v_join;
+end;
+$$;
+comment on function push.same_row(push.reminders) is
+  'The condition by which a row of a reminder''s table is the one of a moment; fails when table or key columns are gone.';
 
+create function push.reminder_query(p_reminder push.reminders)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return push.fill_in(
@@ -10898,7 +10909,7 @@ begin
         '(select s.default_ttl from push.settings as s))', p_reminder.template
       )),
       'table', p_reminder.watched,
-      'same_row', v_join,
+      'same_row', push.same_row(p_reminder),
       'key_column', quote_ident(p_reminder.key_columns[1]),
       'at', p_reminder.at,
       'condition', coalesce(p_reminder.condition, 'true'),
@@ -12090,8 +12101,8 @@ comment on column push.settings.max_alerts_per_user is 'Alerts one user may have
 comment on column push.settings.alert_template is
   'The template (push_templates.key) of what alerts say that have no text of their own. Null: words of this project''s.';
 comment on column push.settings.alert_level_template is
-  'The template (push_templates.key) whose title is what {{level}} says in the messages of alerts, such as "Above 18500": with symbol, '
-  'level_type, level_price, change, minutes, hours, and true or false for above, below, is_value, is_level and is_change. Null: English.';
+  'The template (push_templates.key) whose title is what {{level}} says in the messages of alerts, such as "Above 18500": with what '
+  'messages have, minutes, hours, and true or false for above, below, is_value, is_level and is_change. Null: English.';
 
 create table public.push_alerts (
   id uuid not null default gen_random_uuid(),
@@ -12186,7 +12197,7 @@ comment on column public.push_alerts.active_from is
   'Fires from this time of day, by the clock of the timezone, until active_until. At other times it follows the value in silence.';
 comment on column public.push_alerts.setup is 'What its user calls it; the message says so.';
 comment on column public.push_alerts.title is
-  'Mustache with symbol, level, level_price, current_price, change, direction and setup. Null: words of the project.';
+  'Mustache with symbol, level, level_type, level_price, current_price, change, direction, setup and alert_id. Null: words of the project.';
 comment on column public.push_alerts.enabled is 'Set to false to switch it off, to true to start it anew. It becomes false when it has fired once or expired.';
 comment on column public.push_alerts.armed is 'Whether it fires at the next crossing. If not, it waits for a first value or level, or for the value to get back.';
 comment on column public.push_alerts.last_side is
@@ -12234,86 +12245,80 @@ grant update (
   recurring, expires_at, active_from, active_until, timezone, setup, title, body, urgency, enabled
 ) on public.push_alerts to authenticated, service_role;
 
-create function push.refuse_alert(p_alert public.push_alerts)
-returns void
+-- schemas/87_alerts/alert_params.sql --------------------------------------------------------------------------
+
+-- What is known of an alert that fires: what its texts are made of.
+
+create function push.alert_level(p_alert public.push_alerts, p_side text, p_level_price double precision, p_change numeric)
+returns text
 language plpgsql
-stable
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when p_alert.condition = 'level' then initcap(replace(p_alert.level, '_', ' '))
+    when p_alert.condition = 'percent_change' then format('%s%s %% in %s', case when p_change > 0 then '+' end, p_change, case
+      when p_alert.window_minutes % 60 > 0 then p_alert.window_minutes || ' min' else p_alert.window_minutes / 60 || ' h' end)
+    else format('%s %s', case p_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_level_price))
+  end;
+end;
+$$;
+comment on function push.alert_level(public.push_alerts, text, double precision, numeric) is
+  'What an alert says that its value has got to, in English: for projects without a template of that (push.settings.alert_level_template).';
+
+create function push.alert_params(
+  p_alert public.push_alerts, p_side text, p_level_price double precision, p_price double precision, p_change double precision
+)
+returns jsonb
+language plpgsql
+immutable
 set search_path = ''
 as $$
 declare
-  v_fault text;
+  -- In SQL's own decimal numbers: a double would show the noise behind its last digits.
+  v_change constant numeric := round(p_change::numeric, 2);
 begin
-  perform push.check_symbol(p_alert.symbol);
-  if p_alert.condition is null
-    or p_alert.condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses', 'percent_change', 'level') then
-    perform push.refuse(400, 'condition_unknown', 'Unknown condition.',
-      'Use above, below, crosses_above, crosses_below, crosses, percent_change or level.');
-  end if;
-  if p_alert.condition = 'level' and (
-    p_alert.level is null or p_alert.level !~ '^[a-z0-9][a-z0-9_]{0,49}$' or num_nonnulls(p_alert.threshold, p_alert.direction) > 0
-    or p_alert.window_minutes <> 0 or p_alert.level_condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses')
-  ) then
-    perform push.refuse(400, 'alert_malformed', 'An alert on a level needs level and level_condition, and nothing else.',
-      'Give level, such as yesterday_high, and level_condition, such as crosses. Leave out threshold, direction and window_minutes.');
-  elsif p_alert.condition = 'percent_change' and (
-    p_alert.threshold > 0 and p_alert.window_minutes in (1, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
-    and p_alert.direction in ('up', 'down', 'either') and num_nonnulls(p_alert.level, p_alert.level_condition) = 0
-  ) is not true then
-    perform push.refuse(400, 'alert_malformed', 'An alert on a change needs a percentage, a window and a direction.',
-      'Give a threshold above 0, window_minutes of 1, 5, 10, 15, 30, 60, 120, 240, 480, 720 or 1440, and direction up, down or either.');
-  elsif p_alert.condition not in ('level', 'percent_change') and (
-    p_alert.threshold is null or p_alert.window_minutes <> 0
-    or num_nonnulls(p_alert.direction, p_alert.level, p_alert.level_condition) > 0
-  ) then
-    perform push.refuse(400, 'alert_malformed', 'An alert on a value needs a threshold, and nothing else.',
-      'Give a threshold. Leave out level, direction and window_minutes.');
-  end if;
-  if p_alert.threshold <> 0 and abs(p_alert.threshold) not between 1e-100 and 1e100
-    or p_alert.hysteresis not between 0 and 1e100 or p_alert.hysteresis_unit not in ('absolute', 'percent') then
-    perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis must be finite numbers, and hysteresis must not be negative.',
-      'Use numbers, and absolute or percent as hysteresis_unit.');
-  end if;
-  -- No negative parts: see the constraint. An alert that fails while a value is written fails that value for all users.
-  if p_alert.cooldown not between interval '0' and interval '366 days' or least(
-    extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
-    extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
-  ) < 0 then
-    perform push.refuse(400, 'cooldown_out_of_range', 'A cooldown must be between 0 and 366 days.', 'Use an interval in that range.');
-  end if;
-  if num_nonnulls(p_alert.active_from, p_alert.active_until) = 1 or p_alert.active_from = p_alert.active_until
-    or p_alert.active_from = '24:00' then
-    perform push.refuse(400, 'active_hours_incomplete', 'Active hours need a start and a different end.',
-      'Give both active_from and active_until, or neither.');
-  end if;
-  if p_alert.active_from is not null and p_alert.timezone is null then
-    perform push.refuse(400, 'timezone_missing', 'Active hours need a time zone.',
-      'Give the device''s time zone: Intl.DateTimeFormat().resolvedOptions().timeZone.');
-  end if;
-  if p_alert.timezone is not null then
-    perform push.check_timezone(p_alert.timezone);
-  end if;
-  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('urgency', p_alert.urgency)));
-  if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
-    perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
-  end if;
-  -- They are read while a value is written, and the alerts of all users wait for that: each of these characters takes time.
-  if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
-    perform push.refuse(400, 'text_too_complex', 'Title and body can each have at most 60 braces and line breaks.',
-      'Use fewer variables.');
-  end if;
-  select string_agg(distinct f.name, ', ') into v_fault
-  from (values (p_alert.title, 'title'), (p_alert.body, 'body')) as t (text, field)
-  cross join lateral push.mustache_faults(push.compile_mustache(t.text, t.field), array[
-    '{"symbol": "a", "level": "a", "level_price": 1, "current_price": 1, "change": 1, "direction": "up", "setup": "a"}'::jsonb
-  ], true) as f
-  where t.text is not null;
-  if v_fault is not null then
-    perform push.refuse(400, 'template_variable_unknown', format('The message of an alert has no variable %s.', v_fault),
-      'Use symbol, level, level_price, current_price, change, direction and setup.');
-  end if;
+  return jsonb_build_object(
+    'alert_id', p_alert.id,
+    'symbol', p_alert.symbol,
+    'setup', coalesce(p_alert.setup, ''),
+    'direction', case p_side when 'above' then 'up' else 'down' end,
+    'level_type', coalesce(p_alert.level, p_alert.condition),
+    'level_price', p_level_price,
+    'current_price', p_price,
+    'change', v_change,
+    'level', push.alert_level(p_alert, p_side, p_level_price, v_change)
+  );
 end;
 $$;
-comment on function push.refuse_alert(public.push_alerts) is 'Raises what is wrong with an alert; returns when nothing is.';
+comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision) is
+  'What the message of an alert is made of, and what the device gets as data: symbol, level, level_type, level_price, current_price, change, '
+  'direction, setup, alert_id. What its owner writes is tried with the same.';
+
+create function push.alert_level_params(p_alert public.push_alerts, p_params jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_in_minutes constant boolean := p_alert.window_minutes % 60 > 0;
+  v_is_above constant boolean := p_params ->> 'direction' = 'up';
+begin
+  return p_params || jsonb_build_object(
+    'minutes', case when v_in_minutes then p_alert.window_minutes end,
+    'hours', case when p_alert.window_minutes > 0 and not v_in_minutes then p_alert.window_minutes / 60 end,
+    'above', v_is_above,
+    'below', not v_is_above,
+    'is_value', p_alert.condition not in ('level', 'percent_change'),
+    'is_level', p_alert.condition = 'level',
+    'is_change', p_alert.condition = 'percent_change'
+  );
+end;
+$$;
+comment on function push.alert_level_params(public.push_alerts, jsonb) is
+  'What the template of the level is filled with: all that the message has, where level is English, and what tells the kinds of alerts apart.';
 
 -- schemas/87_alerts/firing.sql --------------------------------------------------------------------------------
 
@@ -12615,6 +12620,86 @@ comment on function push.value_for(public.push_alerts, timestamptz) is
 
 -- What an alert must be before it is stored, and how it then stands.
 
+create function push.refuse_alert(p_alert public.push_alerts)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_fault text;
+begin
+  perform push.check_symbol(p_alert.symbol);
+  if p_alert.condition is null
+    or p_alert.condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses', 'percent_change', 'level') then
+    perform push.refuse(400, 'condition_unknown', 'Unknown condition.',
+      'Use above, below, crosses_above, crosses_below, crosses, percent_change or level.');
+  end if;
+  if p_alert.condition = 'level' and (
+    p_alert.level is null or p_alert.level !~ '^[a-z0-9][a-z0-9_]{0,49}$' or num_nonnulls(p_alert.threshold, p_alert.direction) > 0
+    or p_alert.window_minutes <> 0 or p_alert.level_condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses')
+  ) then
+    perform push.refuse(400, 'alert_malformed', 'An alert on a level needs level and level_condition, and nothing else.',
+      'Give level, such as yesterday_high, and level_condition, such as crosses. Leave out threshold, direction and window_minutes.');
+  elsif p_alert.condition = 'percent_change' and (
+    p_alert.threshold > 0 and p_alert.window_minutes in (1, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
+    and p_alert.direction in ('up', 'down', 'either') and num_nonnulls(p_alert.level, p_alert.level_condition) = 0
+  ) is not true then
+    perform push.refuse(400, 'alert_malformed', 'An alert on a change needs a percentage, a window and a direction.',
+      'Give a threshold above 0, window_minutes of 1, 5, 10, 15, 30, 60, 120, 240, 480, 720 or 1440, and direction up, down or either.');
+  elsif p_alert.condition not in ('level', 'percent_change') and (
+    p_alert.threshold is null or p_alert.window_minutes <> 0
+    or num_nonnulls(p_alert.direction, p_alert.level, p_alert.level_condition) > 0
+  ) then
+    perform push.refuse(400, 'alert_malformed', 'An alert on a value needs a threshold, and nothing else.',
+      'Give a threshold. Leave out level, direction and window_minutes.');
+  end if;
+  if p_alert.threshold <> 0 and abs(p_alert.threshold) not between 1e-100 and 1e100
+    or p_alert.hysteresis not between 0 and 1e100 or p_alert.hysteresis_unit not in ('absolute', 'percent') then
+    perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis must be finite numbers, and hysteresis must not be negative.',
+      'Use numbers, and absolute or percent as hysteresis_unit.');
+  end if;
+  -- No negative parts: see the constraint. An alert that fails while a value is written fails that value for all users.
+  if p_alert.cooldown not between interval '0' and interval '366 days' or least(
+    extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
+    extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
+  ) < 0 then
+    perform push.refuse(400, 'cooldown_out_of_range', 'A cooldown must be between 0 and 366 days.', 'Use an interval in that range.');
+  end if;
+  if num_nonnulls(p_alert.active_from, p_alert.active_until) = 1 or p_alert.active_from = p_alert.active_until
+    or p_alert.active_from = '24:00' then
+    perform push.refuse(400, 'active_hours_incomplete', 'Active hours need a start and a different end.',
+      'Give both active_from and active_until, or neither.');
+  end if;
+  if p_alert.active_from is not null and p_alert.timezone is null then
+    perform push.refuse(400, 'timezone_missing', 'Active hours need a time zone.',
+      'Give the device''s time zone: Intl.DateTimeFormat().resolvedOptions().timeZone.');
+  end if;
+  if p_alert.timezone is not null then
+    perform push.check_timezone(p_alert.timezone);
+  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('urgency', p_alert.urgency)));
+  if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
+    perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
+  end if;
+  -- They are read while a value is written, and the alerts of all users wait for that: each of these characters takes time.
+  if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
+    perform push.refuse(400, 'text_too_complex', 'Title and body can each have at most 60 braces and line breaks.',
+      'Use fewer variables.');
+  end if;
+  select string_agg(distinct f.name, ', ') into v_fault
+  from (values (p_alert.title, 'title'), (p_alert.body, 'body')) as t (text, field)
+  cross join lateral push.mustache_faults(push.compile_mustache(t.text, t.field), array[push.alert_params(p_alert, 'above', 1, 1, 1)], true)
+    as f
+  where t.text is not null;
+  if v_fault is not null then
+    perform push.refuse(400, 'template_variable_unknown', format('The message of an alert has no variable %s.', v_fault),
+      'Use symbol, level, level_type, level_price, current_price, change, direction, setup and alert_id.');
+  end if;
+end;
+$$;
+comment on function push.refuse_alert(public.push_alerts) is 'Raises what is wrong with an alert; returns when nothing is.';
+
 create function push.check_alert()
 returns trigger
 language plpgsql
@@ -12799,72 +12884,6 @@ comment on function push.fold_alerts(push.firing[], boolean, timestamptz) is
 
 -- What an alert that has fired says.
 
-create function push.alert_level(
-  p_alert public.push_alerts, p_side text, p_level_price double precision, p_change numeric, p_template public.push_templates
-)
-returns text
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_in_minutes constant boolean := p_alert.window_minutes % 60 > 0;
-begin
-  if p_template.key is not null then
-    return push.render_template(p_template, jsonb_build_object(
-      'symbol', p_alert.symbol,
-      'level_type', coalesce(p_alert.level, p_alert.condition),
-      'level_price', p_level_price,
-      'change', p_change,
-      'minutes', case when v_in_minutes then p_alert.window_minutes end,
-      'hours', case when p_alert.window_minutes > 0 and not v_in_minutes then p_alert.window_minutes / 60 end,
-      'above', p_side = 'above',
-      'below', p_side <> 'above',
-      'is_value', p_alert.condition not in ('level', 'percent_change'),
-      'is_level', p_alert.condition = 'level',
-      'is_change', p_alert.condition = 'percent_change'
-    )) ->> 'title';
-  end if;
-  return case
-    when p_alert.condition = 'level' then initcap(replace(p_alert.level, '_', ' '))
-    when p_alert.condition = 'percent_change' then format('%s%s %% in %s', case when p_change > 0 then '+' end, p_change, case
-      when v_in_minutes then p_alert.window_minutes || ' min' else p_alert.window_minutes / 60 || ' h' end)
-    else format('%s %s', case p_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_level_price))
-  end;
-end;
-$$;
-comment on function push.alert_level(public.push_alerts, text, double precision, numeric, public.push_templates) is
-  'What an alert says that its value has got to: in the words of a template (push.settings.alert_level_template), or in English without one.';
-
-create function push.alert_params(
-  p_alert public.push_alerts, p_side text, p_level_price double precision, p_price double precision, p_change double precision,
-  p_level_template public.push_templates
-)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  -- In SQL's own decimal numbers: a double would show the noise behind its last digits.
-  v_change constant numeric := round(p_change::numeric, 2);
-begin
-  return jsonb_build_object(
-    'alert_id', p_alert.id,
-    'symbol', p_alert.symbol,
-    'setup', coalesce(p_alert.setup, ''),
-    'direction', case p_side when 'above' then 'up' else 'down' end,
-    'level_type', coalesce(p_alert.level, p_alert.condition),
-    'level_price', p_level_price,
-    'current_price', p_price,
-    'change', v_change,
-    'level', push.alert_level(p_alert, p_side, p_level_price, v_change, p_level_template)
-  );
-end;
-$$;
-comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision, public.push_templates) is
-  'What the message of an alert is made of, and what the device gets as data: symbol, level, level_type, level_price, current_price, change, direction, setup.';
-
 create function push.alert_text(p_mustache text, p_params jsonb, p_most integer, p_otherwise text)
 returns text
 language plpgsql
@@ -12883,36 +12902,86 @@ $$;
 comment on function push.alert_text(text, jsonb, integer, text) is
   'A text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
 
-create function push.alert_message(p_alert public.push_alerts, p_params jsonb, p_template text, p_generation integer)
-returns push.message
+create function push.template_name(p_template public.push_templates)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_template.key || case when p_template.locale = '' then '' else ' (' || p_template.locale || ')' end;
+$$;
+comment on function push.template_name(public.push_templates) is 'A template and its locale, as errors and alarms name it: alert (de).';
+
+create function push.word_alert(
+  p_alert public.push_alerts,
+  p_firing push.firing,
+  p_template public.push_templates,
+  p_level_template public.push_templates,
+  out notification public.push_notifications,
+  out faults jsonb
+)
 language plpgsql
 immutable
 set search_path = ''
 as $$
 declare
-  v_said push.message;
+  v_params jsonb := push.alert_params(p_alert, p_firing.side, p_firing.level_price, p_firing.price, p_firing.change);
 begin
-  v_said.params := p_params;
-  v_said.category := 'alerts:' || p_alert.symbol;
-  v_said.urgency := p_alert.urgency;
-  v_said.tag := 'alert:' || p_alert.id;
-  v_said.idempotency_key := 'alert:' || p_alert.id || ':' || p_generation;
-  if p_template is not null and p_alert.title is null and p_alert.body is null then
-    v_said.template := p_template;
-    v_said.title := '';
-    return v_said;
+  faults := '{}';
+  if p_level_template.key is not null then
+    begin
+      v_params := v_params || jsonb_build_object(
+        'level', push.render_template(p_level_template, push.alert_level_params(p_alert, v_params)) -> 'title'
+      );
+    exception when others then
+      faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
+    end;
   end if;
-  v_said.title := push.alert_text(p_alert.title, p_params, 250, format('🔴 %s - %s', p_alert.symbol, p_params ->> 'level'));
-  v_said.body := push.alert_text(p_alert.body, p_params, 2000, concat_ws(' · ',
+  notification.user_id := p_alert.user_id;
+  notification.params := v_params;
+  notification.category := 'alerts:' || p_alert.symbol;
+  notification.urgency := p_alert.urgency;
+  notification.tag := 'alert:' || p_alert.id;
+  notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
+  if p_template.key is not null and p_alert.title is null and p_alert.body is null then
+    begin
+      notification := push.in_words_of(notification, p_template);
+      notification.template := p_template.key;
+      return;
+    exception when others then
+      faults := faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
+    end;
+  end if;
+  notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
+  notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
     p_alert.setup,
-    case when p_alert.condition <> 'percent_change' then 'level ' || (p_params ->> 'level_price') end,
-    'now ' || (p_params ->> 'current_price')
+    case when p_alert.condition <> 'percent_change' then 'level ' || (v_params ->> 'level_price') end,
+    'now ' || (v_params ->> 'current_price')
   ));
-  return v_said;
 end;
 $$;
-comment on function push.alert_message(public.push_alerts, jsonb, text, integer) is
-  'What an alert says that has fired for the generation: its owner''s texts, those of the template, or the built-in ones.';
+comment on function push.word_alert(public.push_alerts, push.firing, public.push_templates, public.push_templates) is
+  'What an alert says that has fired: its owner''s texts, those of the template, or the built-in ones; and which templates failed, by key: then it '
+  'does without these.';
+
+create function push.tell_template_faults(p_used text[], p_faults jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform push.raise_alarm('alert_template_failed', f.key, format('Alerts are sent without template %s: %s', f.fault ->> 0, f.fault ->> 1))
+  from jsonb_each(p_faults) as f (key, fault);
+  -- Other alerts that this template does not fail for are no proof: it has to be changed first.
+  perform push.resolve_alarm('alert_template_failed', a.subject)
+  from push.alarms as a
+  where a.code = 'alert_template_failed' and a.subject = any (p_used) and a.resolved_at is null and not p_faults ? a.subject
+    and exists (select from public.push_templates as t where t.key = a.subject and t.updated_at > a.last_seen_at);
+end;
+$$;
+comment on function push.tell_template_faults(text[], jsonb) is
+  'Raises an alarm for each template that failed, by its key: [its name, why]; ends those of the others that were used, if they have changed '
+  'since.';
 
 create function push.write_alerts(p_firings push.firing[], p_plain boolean default false)
 returns integer
@@ -12926,53 +12995,85 @@ set jit = off
 as $$
 declare
   v_half constant integer := cardinality(p_firings) / 2;
+  v_named text[] := '{}';
   v_template text;
   v_level_template text;
+  v_faults jsonb;
   v_count integer;
+  v_fault text;
 begin
   if p_firings = '{}' then
     return 0;
   end if;
   if not p_plain then
-    select s.alert_template, s.alert_level_template into v_template, v_level_template from push.settings as s;
+    -- A template that is missing fails once, and not for each alert.
+    select array_remove(array[s.alert_template, s.alert_level_template], null), a.key, l.key into v_named, v_template, v_level_template
+    from push.settings as s
+    left join public.push_templates as a on a.key = s.alert_template and a.locale = ''
+    left join public.push_templates as l on l.key = s.alert_level_template and l.locale = '';
   end if;
-  insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, idempotency_key)
-  select a.user_id, m.template, m.title, m.body, m.params, m.category, m.urgency, m.tag, m.idempotency_key
-  from unnest(p_firings) as f
-  join public.push_alerts as a on a.id = f.id
-  -- Offset 0: made once, and not for each field.
-  cross join lateral (
-    select push.alert_params(a, f.side, f.level_price, f.price, f.change, case
-      when v_level_template is not null then push.find_template(v_level_template, push.locale_of(a.user_id))
-    end) as params offset 0
-  ) as p
-  cross join lateral push.alert_message(a, p.params, v_template, f.generation) as m
-  on conflict do nothing;
-  get diagnostics v_count = row_count;
-  perform push.resolve_alarm('alert_template_failed', t.key) from unnest(array[v_template, v_level_template]) as t (key)
-  where t.key is not null;
+  with fired as materialized (
+    select a as alert, f as firing, coalesce(push.locale_of(a.user_id), '') as locale
+    from unnest(p_firings) as f
+    join public.push_alerts as a on a.id = f.id
+  ), languages as materialized (
+    select l.locale,
+      (select push.find_template(v_template, l.locale) where v_template is not null) as template,
+      (select push.find_template(v_level_template, l.locale) where v_level_template is not null) as level_template
+    from (select distinct f.locale from fired as f) as l
+  ), worded as materialized (
+    select w.notification, w.faults
+    from fired as f
+    cross join lateral (select l.template, l.level_template from languages as l where l.locale = f.locale offset 0) as l
+    cross join lateral push.word_alert(f.alert, f.firing, l.template, l.level_template) as w
+  ), written as (
+    insert into public.push_notifications (
+      user_id, template, locale, title, body, url, params, category, urgency, ttl, tag, presentation, idempotency_key
+    )
+    select n.user_id, n.template, n.locale, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.tag, n.presentation,
+      n.idempotency_key
+    -- Offset 0: taken apart once, and not for each field.
+    from worded as w cross join lateral (select (w.notification).* offset 0) as n
+    on conflict do nothing
+    returning id
+  )
+  select (select count(*) from written), coalesce((
+    select jsonb_object_agg(f.key, f.value) from worded as w cross join lateral jsonb_each(w.faults) as f where w.faults <> '{}'
+  ), '{}')
+  into v_count, v_faults;
+  v_faults := v_faults || coalesce((
+    select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
+    where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))
+  ), '{}');
+  perform push.tell_template_faults(v_named, v_faults);
   return v_count;
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
     -- Not about these messages: the writer of the quotes writes them again.
     raise;
   when others then
-    if num_nonnulls(v_template, v_level_template) > 0 then
-      -- If a template was deleted, or needs params that alerts do not have, users still get the built-in text.
-      perform push.raise_alarm('alert_template_failed', coalesce(v_template, v_level_template), format('Alerts are sent without template %s: %s',
-        concat_ws(' and ', v_template, v_level_template), sqlerrm));
-      return push.write_alerts(p_firings, true);
-    elsif v_half > 0 then
-      -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
-      -- messages or the recording of quotes.
-      return push.write_alerts(p_firings[:v_half], true) + push.write_alerts(p_firings[v_half + 1:], true);
+    -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
+    -- messages or the recording of quotes.
+    if v_half > 0 then
+      return push.write_alerts(p_firings[:v_half], p_plain) + push.write_alerts(p_firings[v_half + 1:], p_plain);
+    elsif not p_plain and num_nonnulls(v_template, v_level_template) > 0 then
+      -- With these values the text of the template is refused, say because it became too long.
+      v_fault := sqlerrm;
+      v_count := push.write_alerts(p_firings, true);
+      if v_count > 0 then
+        perform push.tell_template_faults(v_named, jsonb_build_object(coalesce(v_template, v_level_template), jsonb_build_array(
+          push.template_name(push.find_template(coalesce(v_template, v_level_template), push.locale_of(p_firings[1].user_id))), v_fault
+        )));
+      end if;
+      return v_count;
     end if;
     perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings[1].id, sqlerrm));
     return 0;
 end;
 $$;
 comment on function push.write_alerts(push.firing[], boolean) is
-  'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the templates of settings.';
+  'Writes the messages of alerts that have fired, once for each generation; returns how many. One that a template fails for does without that '
+  'template. Plain: without the templates of settings.';
 
 create function push.tell_alerts(p_firings push.firing[], p_by_tick boolean, p_now timestamptz)
 returns integer
@@ -13859,7 +13960,7 @@ grant execute on function public.push_record_quotes(jsonb, timestamptz) to servi
 
 -- schemas/88_quote_sources/sources.sql ------------------------------------------------------------------------
 
--- Sources of quotes. The Edge Function push-alerts asks them; which source is asked, for what and when is decided here.
+-- Sources of quotes. The Edge Function push-quotes asks them; which source is asked, for what and when is decided here.
 --
 -- A run of the function asks push_quote_plan() what is due. Each source comes with a lease, so that two runs never ask
 -- the same one, and is reported on its own with push_quote_report(): one that hangs does not delay the others.
@@ -13881,7 +13982,7 @@ alter table push.settings
   );
 comment on column push.settings.quote_failures is 'Failures in a row that raise an alarm about a source of quotes.';
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
-comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
+comment on column push.settings.quote_lease is 'How long one run of push-quotes has a source of quotes to itself.';
 comment on column push.settings.quote_trials_per_user is
   'Symbols that a source has never given, and is asked for in one run because of one user. Users can make up symbols.';
 comment on column push.settings.quote_trial_requests is
@@ -13960,7 +14061,7 @@ comment on column push.quote_sources.trial_lease is
   'other, and how a trial goes says nothing about the source.';
 comment on column push.quote_sources.precedence is 'The lowest number is asked first; others when it has given nothing for fallback_after.';
 comment on column push.quote_sources.value_above is 'What is not greater is no quote. Null: every number is, as for temperatures.';
-comment on column push.quote_sources.lease is 'The run of push-alerts that has it; a report of another is ignored.';
+comment on column push.quote_sources.lease is 'The run of push-quotes that has it; a report of another is ignored.';
 comment on column push.quote_sources.rung is 'Times the function was called while it was due, and did not come.';
 comment on column push.quote_sources.failures is 'In a row.';
 comment on column push.quote_sources.last_run is 'What came of the last run: requests, quotes, recorded, refused, rejected and an example of it.';
@@ -14087,7 +14188,7 @@ comment on function push.serves(push.quote_sources, text) is 'Whether a source o
 
 -- schemas/88_quote_sources/plan.sql ---------------------------------------------------------------------------
 
--- Which source of quotes is asked for what, by which run of push-alerts.
+-- Which source of quotes is asked for what, by which run of push-quotes.
 --
 --   due ──push_quote_plan──► leased ──push_quote_report──► due again after its interval
 --    ▲                         │          └─ nothing but errors: after a pause, doubled with each failure
@@ -14315,7 +14416,7 @@ begin
     perform from push.quote_sources as s where s.name = v_source.name and s.leased_until <= p_now for update skip locked;
     if found then
       perform push.fail_quote_source(v_source.name, 'run_lost',
-        'The run of push-alerts that asked it ended without a report.', null, p_now);
+        'The run of push-quotes that asked it ended without a report.', null, p_now);
     end if;
     perform push.note_watched_symbols(v_source, v_watched, p_now);
   end loop;
@@ -14532,13 +14633,13 @@ begin
   ) or not exists (select from public.push_watched_symbols(p_now)) then
     return false;
   end if;
-  if not push.call_function('push-alerts', '{}', p_now) then
+  if not push.call_function('push-quotes', '{}', p_now) then
     return false;
   end if;
   if exists (select from push.quote_sources as s where s.rung >= 3) then
     perform push.raise_alarm('quotes_not_fetched', '',
-      'No quotes are fetched: push-alerts was called three times and did not start. Is it deployed? '
-        || 'GET /functions/v1/push-alerts shows whether it is ready.', p_now);
+      'No quotes are fetched: push-quotes was called three times and did not start. Is it deployed? '
+        || 'GET /functions/v1/push-quotes shows whether it is ready.', p_now);
   end if;
   update push.quote_sources as s set rung = s.rung + 1
   where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now);
@@ -14546,7 +14647,7 @@ begin
 end;
 $$;
 comment on function push.ring_for_quotes(timestamptz) is
-  'Calls push-alerts when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
+  'Calls push-quotes when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
 
 create function push.quote_source_health(p_now timestamptz)
 returns jsonb
@@ -14612,6 +14713,47 @@ comment on column push.settings.keep_unused_subscriptions is
   'A device that was last used (or registered, or changed) longer ago is removed, unless something waits for it. '
   'FCM takes its own for stale after 270 days. Null: never.';
 
+-- schemas/89_jobs/tick.sql ------------------------------------------------------------------------------------
+
+-- The tick: what is due by the clock, every few seconds.
+
+create function push.tick(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_recovered integer;
+  v_expired integer;
+  v_reminded integer;
+  v_released integer;
+  v_summarised integer;
+  v_expanded boolean := false;
+  v_rung boolean;
+begin
+  perform push.end_dispatchers(p_now);
+  perform push.end_host_pauses_to_come(p_now);
+  v_recovered := push.recover_leases(p_now);
+  perform push.end_gone_waves(p_now);
+  v_expired := push.expire_deliveries(10000, p_now);
+  v_reminded := push.send_reminders(10000, p_now);
+  v_released := push.enqueue_due_notifications(10000, p_now);
+  v_summarised := push.close_digests(1000, p_now);
+  perform push.advance_pauses(p_now => p_now);
+  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
+  if not push.has_due(p_now) then
+    v_expanded := push.expand(p_now => p_now);
+  end if;
+  v_rung := push.ring_for_work(p_now);
+  return jsonb_build_object(
+    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
+    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
+  );
+end;
+$$;
+comment on function push.tick(timestamptz) is
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
+
 -- schemas/89_jobs/jobs.sql ------------------------------------------------------------------------------------
 
 -- The jobs of pg_cron. They are named in one place, made by migrations, and made again by push.connect(): a restore
@@ -14619,7 +14761,7 @@ comment on column push.settings.keep_unused_subscriptions is
 
 alter table push.settings add column quotes_schedule text not null default '* * * * *';
 comment on column push.settings.quotes_schedule is
-  'How often push-alerts is rung while there are sources of quotes; set by push.schedule_quotes(), which asks pg_cron whether it is a schedule.';
+  'How often push-quotes is rung while there are sources of quotes; set by push.schedule_quotes(), which asks pg_cron whether it is a schedule.';
 
 create function push.jobs()
 returns table (name text, schedule text, command text, wanted boolean, purpose text)
@@ -14735,7 +14877,7 @@ begin
 end;
 $$;
 comment on function push.schedule_quotes(text) is
-  'Sets how often push-alerts is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
+  'Sets how often push-quotes is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
 
 p_schedule: As pg_cron has it: five fields, or "30 seconds".';
 
@@ -14804,7 +14946,7 @@ $$;
 comment on function push.define_quote_source(
   text, text, text, text, text, text, jsonb, jsonb, text, integer, integer, interval, interval, integer, numeric, interval, text, text, text
 ) is
-  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts. For the database owner.';
+  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-quotes. For the database owner.';
 
 create function push.drop_quote_source(p_name text)
 returns boolean
@@ -14826,47 +14968,6 @@ begin
 end;
 $$;
 comment on function push.drop_quote_source(text) is 'Forgets a source of quotes; what it gave stays. False when there is none of that name. For the database owner.';
-
--- schemas/90_operations/tick.sql ------------------------------------------------------------------------------
-
--- The tick: what is due by the clock, every few seconds.
-
-create function push.tick(p_now timestamptz default clock_timestamp())
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_recovered integer;
-  v_expired integer;
-  v_reminded integer;
-  v_released integer;
-  v_summarised integer;
-  v_expanded boolean := false;
-  v_rung boolean;
-begin
-  perform push.end_dispatchers(p_now);
-  perform push.end_host_pauses_to_come(p_now);
-  v_recovered := push.recover_leases(p_now);
-  perform push.end_gone_waves(p_now);
-  v_expired := push.expire_deliveries(10000, p_now);
-  v_reminded := push.send_reminders(10000, p_now);
-  v_released := push.enqueue_due_notifications(10000, p_now);
-  v_summarised := push.close_digests(1000, p_now);
-  perform push.advance_pauses(p_now => p_now);
-  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
-  if not push.has_due(p_now) then
-    v_expanded := push.expand(p_now => p_now);
-  end if;
-  v_rung := push.ring_for_work(p_now);
-  return jsonb_build_object(
-    'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
-    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
-  );
-end;
-$$;
-comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
 
 -- schemas/90_operations/clean_parts.sql -----------------------------------------------------------------------
 
@@ -15252,7 +15353,7 @@ begin
     select e.name, e.secret, e.description
     from (values
       ('push_project_url', p_project_url, 'Supapush: where the Edge Functions of this project answer'),
-      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-alerts, and can do nothing else')
+      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-quotes, and can do nothing else')
     ) as e (name, secret, description)
   loop
     delete from vault.secrets as s where s.name = v_entry.name;

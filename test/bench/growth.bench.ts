@@ -30,9 +30,9 @@ async function grow(server: PostgresServer, logged: number): Promise<Grown> {
       cross join (select array_agg(id) as users from auth.users) as u
       cross join lateral (select now() - interval '30 days' * (1 - n / ${logged}::float8) as sent) as m`;
     await transaction`
-      insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, due_at, attempts,
+      insert into push.delivery_log (id, notification_id, subscription_id, host, state, due_at, claims,
         claimed_at, finished_at, last_status, created_at)
-      select l.delivery, push.log_part(l.delivery), l.id, l.subscription_id, l.host, 'sent', l.send_at, 1, l.send_at, l.send_at, 201,
+      select l.delivery, l.id, l.subscription_id, l.host, 'sent', l.send_at, 1, l.send_at, l.send_at, 201,
         l.send_at
       from (
         select n.id, s.id as subscription_id, s.host, n.send_at,

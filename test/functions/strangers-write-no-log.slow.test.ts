@@ -43,7 +43,7 @@ const post = (url: string, body: string) =>
     answer.text(),
   );
 
-const FUNCTIONS = ['push-events', 'push-dispatch', 'push-alerts', 'push-health'];
+const FUNCTIONS = ['push-events', 'push-dispatch', 'push-quotes', 'push-health'];
 
 test.each(FUNCTIONS)(
   '%s: 300 broken bodies, 300 bad ones and 300 of other kinds write no line',

@@ -7,7 +7,7 @@ type Client = postgres.Sql | postgres.TransactionSql;
 
 export interface Claimed {
   delivery_id: string;
-  attempt: number;
+  claim_number: number;
   notification_id: string;
   user_id: string;
   channel: string;
@@ -38,7 +38,7 @@ export interface Delivery {
   state: string;
   due_at: Date;
   expires_at: Date;
-  attempts: number;
+  claims: number;
   failures: number;
   dispatcher_id: string | null;
   lease_until: Date | null;
@@ -173,13 +173,13 @@ export async function claimOne(sql: Client, now: Date, dispatcher?: string): Pro
 export async function complete(
   sql: Client,
   now: Date,
-  reports: (OutcomeReport & Pick<Claimed, 'delivery_id' | 'attempt'>)[],
-): Promise<{ states: Record<string, number>; settled: number; subscriptions_deleted: number }> {
+  reports: (OutcomeReport & Pick<Claimed, 'delivery_id' | 'claim_number'>)[],
+): Promise<{ states: Record<string, number>; recorded: number; subscriptions_deleted: number }> {
   const [row] = await sql<{ result: never }[]>`
     select public.push_complete(${sql.json(
-      reports.map(({ delivery_id, attempt, outcome, status, code, message, retry_after }) => ({
+      reports.map(({ delivery_id, claim_number, outcome, status, code, message, retry_after }) => ({
         delivery_id,
-        attempt,
+        claim_number,
         outcome,
         status: status ?? null,
         code: code ?? null,

@@ -90,7 +90,7 @@ export interface PlannedRow {
   local_origin: string | null;
 }
 
-/** What a run of push-alerts is told to ask. */
+/** What a run of push-quotes is told to ask. */
 export async function planQuotes(sql: postgres.Sql, now: Date): Promise<PlannedRow[]> {
   const [row] = await asService(
     sql,
@@ -109,7 +109,7 @@ export interface Report {
   error?: { code: string; message: string; retry_after?: number };
 }
 
-/** Reports as a run of push-alerts does. */
+/** Reports as a run of push-quotes does. */
 export async function reportQuotes(
   sql: postgres.Sql,
   now: Date,
@@ -131,7 +131,7 @@ export function askedFor(...planned: (PlannedRow | undefined)[]): string[] {
 }
 
 /**
- * One run of push-alerts, in which every source answers everything: `sources` with the symbols that `exist`, the others with
+ * One run of push-quotes, in which every source answers everything: `sources` with the symbols that `exist`, the others with
  * nothing. Returns what was asked.
  */
 export async function runSources(

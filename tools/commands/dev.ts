@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
@@ -65,7 +64,7 @@ async function main(): Promise<void> {
   );
 }
 
-/** Its address. It needs what is not installed beside the package, so it is loaded only where it is there. */
+/** The address of the page. Vite builds it, and is loaded only for that. */
 async function startPage(stack: Stack, port: number | undefined): Promise<string> {
   try {
     const { startDemoPage } = await import('../demo/demo-page.ts');
@@ -92,7 +91,7 @@ function readFlags(args: string[]): Flags {
     json: values.json ?? false,
     reset: values.reset ?? false,
     project: values.project ?? PROJECT,
-    page: values.project === undefined && !values['no-page'] && existsSync(join(PROJECT, 'demo')),
+    page: values.project === undefined && !values['no-page'],
     ports: {
       gateway: readPort('port', values.port),
       database: readPort('database-port', values['database-port']),

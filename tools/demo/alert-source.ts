@@ -5,7 +5,7 @@ import type { Narrator } from './narrator.ts';
 import type { Person } from './phones.ts';
 
 /**
- * Declares the stack's quote server as a source and lets the DAX jump over yesterday_high: pg_cron rings, push-alerts
+ * Declares the stack's quote server as a source and lets the DAX jump over yesterday_high: pg_cron rings, push-quotes
  * fetches, and the phone of that person, whose only alert it is, shows it. Throws when anything is off.
  */
 export async function fetchOvernightGap<Tables>(
@@ -31,7 +31,7 @@ export async function fetchOvernightGap<Tables>(
   const asked = request?.symbols.toSorted().join() ?? '';
   check(
     asked === 'BTC,DAX,EURUSD',
-    `push-alerts asked for ${asked}: not for GOLD, which no alert watches any more`,
+    `push-quotes asked for ${asked}: not for GOLD, which no alert watches any more`,
   );
   await untilArmed(sql, id);
   say(
@@ -47,7 +47,7 @@ export async function fetchOvernightGap<Tables>(
   say(`${name}'s phone: "${title}" / "${body}"   ${message.arrivedAt - since} ms after the source said it`);
   check(
     title === '🔴 DAX - Yesterday High' && body.endsWith(`now ${gap}`),
-    'from the source to the phone, by way of pg_cron, push-alerts, Postgres and push-dispatch',
+    'from the source to the phone, by way of pg_cron, push-quotes, Postgres and push-dispatch',
   );
 }
 

@@ -4,6 +4,7 @@ import { checkGeneratedTypes } from './database-types.ts';
 import { checkLinks } from './dead-links.ts';
 import { checkFunctionsWithDeno } from './deno-check.ts';
 import { checkEntrypointLength, checkSourceLength } from './file-length.ts';
+import { checkFunctionLength } from './function-length.ts';
 import { checkFunctionVersions } from './function-versions.ts';
 import { checkSchema } from './schema/schema-gate.ts';
 import { checkSchemaOrder } from './schema/schema-order.ts';
@@ -27,6 +28,7 @@ const GATES: NamedGate[] = [
   ['the schema uses nothing before it is defined', checkSchemaOrder],
   ['entrypoints are short', checkEntrypointLength],
   ['source files are short', checkSourceLength],
+  ['functions of the schema are short', checkFunctionLength],
   ['links of the pages lead somewhere', checkLinks],
 ];
 

@@ -47,9 +47,9 @@ export async function fillProject(server: PostgresServer, database: string, url:
     await sql`select push.notify_topic('news', 'For all')`;
     const claimed = await claim(sql, 3);
     await sql`select public.push_complete(${sql.json(
-      claimed.map(({ delivery_id, attempt }) => ({
+      claimed.map(({ delivery_id, claim_number }) => ({
         delivery_id,
-        attempt,
+        claim_number,
         outcome: 'sent',
         status: 201,
       })) as never,
@@ -135,7 +135,10 @@ export async function problemsOf(
   return problems;
 }
 
-async function claim(sql: postgres.Sql, limit: number): Promise<{ delivery_id: number; attempt: number }[]> {
+async function claim(
+  sql: postgres.Sql,
+  limit: number,
+): Promise<{ delivery_id: number; claim_number: number }[]> {
   const [row] = await sql`
     select public.push_claim(p_dispatcher => ${randomUUID()}, p_limit => ${limit}, p_protocol => 1, p_project => ${PROJECT_URL}) as answer`;
   return row?.answer.deliveries;

@@ -40,7 +40,7 @@ export const OPERATIONS: Record<string, Record<string, Operation>> = {
       errors: ['bell_refused', ...BODY, ...NOT_CONFIGURED, 'internal'],
     },
   },
-  'push-alerts': {
+  'push-quotes': {
     get: {
       summary: 'Whether the function can work, and what it lacks',
       answers: { 200: [answers.ready] },

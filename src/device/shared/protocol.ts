@@ -1,6 +1,6 @@
 /**
  * What the pages and the service worker of one browser agree on: the locks they take and the messages they exchange, each
- * defined here alone. What both say to the project is in `push-events.ts`.
+ * defined here alone. What both say to the project is in `src/shared/device-message.ts`.
  */
 
 /** Marks our messages: pages and workers of an app exchange others, too. */

@@ -28,7 +28,7 @@ export type Target<Name extends ChannelName = ChannelName> = {
 export interface ClaimedDelivery<Name extends ChannelName = ChannelName> {
   deliveryId: number;
   /** Number of this claim; a report carries it back so that a late one of an earlier claim is ignored. */
-  attempt: number;
+  claimNumber: number;
   /** Whose device it is: places at a push service are shared between users. */
   userId: string;
   /** The row of `push.hosts` that allows the target: an origin, `https://*.suffix`, or the base URL of FCM. */

@@ -22,8 +22,8 @@ const MAX_ORIGINS = 1000;
  * How long to wait for an answer: twice as long once a delivery was tried before. A service that takes messages and is slow to
  * say so is given each of them twice, and not until attempts are used up.
  */
-export function timeoutOf({ attempt }: { attempt: number }, timeoutMs: number): number {
-  return attempt > 1 ? 2 * timeoutMs : timeoutMs;
+export function timeoutOf({ claimNumber }: { claimNumber: number }, timeoutMs: number): number {
+  return claimNumber > 1 ? 2 * timeoutMs : timeoutMs;
 }
 
 /**

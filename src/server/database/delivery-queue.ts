@@ -10,7 +10,7 @@ import type { Database } from './types.generated.ts';
 /** The outcome of one claimed delivery, on its way back to the queue. */
 export interface DeliveryReport {
   deliveryId: number;
-  attempt: number;
+  claimNumber: number;
   outcome: Outcome;
 }
 
@@ -41,7 +41,7 @@ export interface DeliveryQueue {
   leave(dispatcher: string, final: boolean): Promise<boolean>;
 }
 
-const claimNumbers = { delivery_id: z.number().int(), attempt: z.number().int() };
+const claimNumbers = { delivery_id: z.number().int(), claim_number: z.number().int() };
 
 const presentation = z
   .object({
@@ -166,9 +166,9 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
     },
 
     async complete(reports) {
-      const outcomes = reports.map(({ deliveryId, attempt, outcome }) => ({
+      const outcomes = reports.map(({ deliveryId, claimNumber, outcome }) => ({
         delivery_id: deliveryId,
-        attempt,
+        claim_number: claimNumber,
         outcome: outcome.outcome,
         status: outcome.status,
         ...('code' in outcome ? { code: outcome.code, message: outcome.message } : {}),
@@ -201,11 +201,11 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
 }
 
 /** Tried again rather than failed: it may be this function that is older than the database, and not the row that is broken. */
-function unreadable(row: { delivery_id: number; attempt: number }, error: z.ZodError): DeliveryReport {
+function unreadable(row: { delivery_id: number; claim_number: number }, error: z.ZodError): DeliveryReport {
   const message = `push_claim gave this function a row that it cannot read: ${said(error)}`;
   return {
     deliveryId: row.delivery_id,
-    attempt: row.attempt,
+    claimNumber: row.claim_number,
     outcome: {
       outcome: 'retry',
       status: null,
@@ -223,7 +223,7 @@ function said(error: z.ZodError): string {
 function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
   return {
     deliveryId: row.delivery_id,
-    attempt: row.attempt,
+    claimNumber: row.claim_number,
     userId: row.user_id,
     host: row.host,
     target: row.target,

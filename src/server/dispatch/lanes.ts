@@ -81,7 +81,7 @@ export function createLanes(options: {
     count(lane.sending, userId, -1);
     count(held, userId, -1);
     pending -= 1;
-    onReport({ deliveryId: delivery.deliveryId, attempt: delivery.attempt, outcome });
+    onReport({ deliveryId: delivery.deliveryId, claimNumber: delivery.claimNumber, outcome });
     fill(host, lane);
     const waking = listeners;
     listeners = [];

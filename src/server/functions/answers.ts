@@ -8,7 +8,7 @@ const moment = z.iso.datetime({ offset: true });
 
 /** A function that can work. */
 export const ready = z.strictObject({
-  function: z.enum(['push-dispatch', 'push-alerts']),
+  function: z.enum(['push-dispatch', 'push-quotes']),
   status: z.literal('ok'),
 });
 

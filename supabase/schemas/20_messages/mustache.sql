@@ -9,6 +9,53 @@
 -- A text is compiled once, when its template is saved, into a list of nodes:
 --   "text"  ·  {"name": "a.b"}  ·  {"name": "items", "inverted": false, "nodes": […]}
 
+create function push.mustache_pieces(p_text text)
+returns table (text text, is_tag boolean, "position" bigint, is_unclosed boolean, kind text, name text, is_dropped boolean)
+-- Not in SQL: called from PL/pgSQL, that is planned anew each time.
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return query
+  with piece as (
+    -- A tag, or text up to the end of its line. A brace is a piece of its own: two in a row open a tag that never ends.
+    select m.found[1] as text, m.place, left(m.found[1], 2) = '{{' as is_tag
+    from regexp_matches(
+      p_text, '\{\{\{(?:[^}]|\}[^}]|\}\}[^}])*\}\}\}|\{\{(?:[^}]|\}[^}])*\}\}|[^{\n]*\n|[^{\n]+|\{', 'g'
+    ) with ordinality as m (found, place)
+  ), inside as (
+    select p.text, p.place, p.is_tag,
+      case
+        when not p.is_tag then null
+        when p.text like '{{{%}}}' then '&' || substr(p.text, 4, length(p.text) - 6)
+        else btrim(substr(p.text, 3, length(p.text) - 4), E' \t\r\n\f\v')
+      end as inside,
+      1 + coalesce(sum(length(p.text)) over before, 0) as position,
+      count(*) filter (where right(p.text, 1) = E'\n' and not p.is_tag) over before as line,
+      p.text = '{' and coalesce(lead(p.text) over (order by p.place) = '{', false) as is_unclosed
+    from piece as p
+    window before as (order by p.place rows between unbounded preceding and 1 preceding)
+  ), read as (
+    select i.text, i.place, i.is_tag, i.position, i.line, i.is_unclosed,
+      case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then left(i.inside, 1) else '' end as kind,
+      btrim(substr(i.inside, case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then 2 else 1 end), E' \t\r\n\f\v')
+        as name
+    from inside as i
+  )
+  select r.text, r.is_tag, r.position, r.is_unclosed, r.kind, r.name,
+    -- The rest of a line whose tags all are of sections and comments.
+    not r.is_tag and bool_or(r.is_tag) over line
+      and not bool_or(case when r.is_tag then r.kind in ('', '&') else r.text ~ '[^ \t\r\n\f\v]' end) over line as is_dropped
+  from read as r
+  window line as (partition by r.line)
+  order by r.place;
+end;
+$$;
+comment on function push.mustache_pieces(text) is
+  'The tags of a Mustache text and what stands between them, in order: of a tag its kind (such as #) and name; dropped: the rest of a line that has '
+  'only tags of sections and comments.';
+
 create function push.compile_mustache(p_text text, p_field text)
 returns jsonb
 language plpgsql
@@ -27,38 +74,7 @@ declare
   v_node jsonb;
 begin
   for v_piece in
-    with piece as (
-      -- A tag, or text up to the end of its line. A brace is a piece of its own: two in a row open a tag that never ends.
-      select m.found[1] as text, m.place, left(m.found[1], 2) = '{{' as is_tag
-      from regexp_matches(
-        p_text, '\{\{\{(?:[^}]|\}[^}]|\}\}[^}])*\}\}\}|\{\{(?:[^}]|\}[^}])*\}\}|[^{\n]*\n|[^{\n]+|\{', 'g'
-      ) with ordinality as m (found, place)
-    ), inside as (
-      select p.text, p.place, p.is_tag,
-        case
-          when not p.is_tag then null
-          when p.text like '{{{%}}}' then '&' || substr(p.text, 4, length(p.text) - 6)
-          else btrim(substr(p.text, 3, length(p.text) - 4), E' \t\r\n\f\v')
-        end as inside,
-        1 + coalesce(sum(length(p.text)) over before, 0) as position,
-        count(*) filter (where right(p.text, 1) = E'\n' and not p.is_tag) over before as line,
-        p.text = '{' and coalesce(lead(p.text) over (order by p.place) = '{', false) as is_unclosed
-      from piece as p
-      window before as (order by p.place rows between unbounded preceding and 1 preceding)
-    ), read as (
-      select i.text, i.place, i.is_tag, i.position, i.line, i.is_unclosed,
-        case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then left(i.inside, 1) else '' end as kind,
-        btrim(substr(i.inside, case when left(i.inside, 1) = any ('{#,^,/,&,!,>,=,<,$,"{"}') then 2 else 1 end), E' \t\r\n\f\v')
-          as name
-      from inside as i
-    )
-    select r.text, r.is_tag, r.position, r.is_unclosed, r.kind, r.name,
-      -- The rest of a line whose tags all are of sections and comments.
-      not r.is_tag and bool_or(r.is_tag) over line
-        and not bool_or(case when r.is_tag then r.kind in ('', '&') else r.text ~ '[^ \t\r\n\f\v]' end) over line as is_dropped
-    from read as r
-    window line as (partition by r.line)
-    order by r.place
+    select * from push.mustache_pieces(p_text)
   loop
     if v_piece.is_unclosed or v_piece.kind = '{' then
       perform push.refuse(400, 'template_syntax',

@@ -33,12 +33,12 @@ begin
   if url is null or secret is null then
     fault := 'bell_not_connected';
     message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
-      || 'push-alerts. Run: npm run connect';
+      || 'push-quotes. Run: npm run connect';
   end if;
 exception when others then
   fault := 'vault_unreadable';
   message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
-    || 'push-alerts cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
 end;
 $$;
 comment on function push.read_bell() is

@@ -93,7 +93,7 @@ begin
         or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
       ) as may_go
     from ranked as r
-  ), turns as (
+  ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
       j.created_at, j.hides,
       row_number() over (
@@ -103,20 +103,20 @@ begin
           case when j.paused then (j.user_id = any (j.probed_users))::integer * 2 + (not j.proven)::integer end,
           case when j.paused then random() end,
           j.due_at, j.id
-      ) as turn
+      ) as of_host
     from (
       -- Whether the next look sees further.
       select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
     ) as j
     where j.may_go
   ), chosen as (
-    -- In turns: an old backlog of one service does not keep another's fresh messages waiting.
+    -- The first of each service, then the second of each: an old backlog of one does not keep another's fresh messages waiting.
     select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id,
       t.due_at, t.created_at
-    from turns as t
+    from ordered as t
     -- Probes are chosen from all that can be seen.
-    where case when t.paused then t.turn <= c_probes and not t.hides else t.turn <= t.room end
-    order by t.turn, t.due_at, t.id
+    where case when t.paused then t.of_host <= c_probes and not t.hides else t.of_host <= t.room end
+    order by t.of_host, t.due_at, t.id
     limit p_limit
   ), locked as (
     -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
@@ -165,7 +165,7 @@ begin
   ), claimed as (
     update push.queue as d
     set -- One that waits on has not been handed out: a late report of who had it before still counts.
-        attempts = d.attempts + (k.state is null)::integer,
+        claims = d.claims + (k.state is null)::integer,
         claimed_at = p_now,
         dispatcher_id = p_dispatcher,
         due_at = coalesce(k.due_at, d.due_at),
@@ -173,9 +173,9 @@ begin
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
     where d.id = k.id and (k.state is null or k.state = 'queued')
-    returning d.id, d.attempts, d.expires_at
+    returning d.id, d.claims, d.expires_at
   ), handed as (
-    select c.id, c.attempts, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
+    select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
       k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.tag, k.ttl, k.own, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as c
@@ -192,7 +192,7 @@ begin
     coalesce((
       select array_agg(row_to_json(x) order by x.delivery_id)
       from (
-        select c.id as delivery_id, c.attempts as attempt, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
+        select c.id as delivery_id, c.claims as claim_number, c.notification_id, c.user_id, c.channel, c.host, c.endpoint, c.p256dh,
           c.auth, c.vapid_key, c.fcm_token,
           case when c.own is null then c.title else c.own ->> 'title' end as title,
           case when c.own is null then c.body else c.own ->> 'body' end as body,

@@ -25,16 +25,16 @@ begin
   end if;
 
   with report as (
-    select distinct on (r.delivery_id) r.delivery_id, r.attempt, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
+    select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
       make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
     from jsonb_to_recordset(p_outcomes) as r (
-      delivery_id bigint, attempt integer, outcome text, status integer, code text, message text, retry_after numeric
+      delivery_id bigint, claim_number integer, outcome text, status integer, code text, message text, retry_after numeric
     )
-    order by r.delivery_id, r.attempt desc
+    order by r.delivery_id, r.claim_number desc
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.attempts, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+    select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
@@ -46,10 +46,10 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.queue as d on d.id = r.delivery_id and d.attempts = r.attempt and (
+    join push.queue as d on d.id = r.delivery_id and d.claims = r.claim_number and (
       d.lease_until is not null
       or (
-        d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
+        d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
       )
     )
     where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
@@ -102,7 +102,7 @@ begin
       ) end as device_backoff
       offset 0
     ) as b
-  ), settled as materialized (
+  ), resolved as materialized (
     select j.*,
       case
         when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
@@ -121,32 +121,32 @@ begin
         last_status = k.status,
         last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
         last_error = k.message
-    from settled as k
+    from resolved as k
     -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and k.new_state = 'queued' and d.attempts = k.attempts and d.lease_until is not null
+    where d.id = k.id and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
     returning d.id
   ), ended as (
     delete from push.queue as d
-    using settled as k
-    where d.id = k.id and k.new_state <> 'queued' and d.attempts = k.attempts and (
+    using resolved as k
+    where d.id = k.id and k.new_state <> 'queued' and d.claims = k.claims and (
       d.lease_until is not null
-      or (d.attempts > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
+      or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.attempts,
+    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.claims,
       d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status, k.code, k.message
   ), logged as (
     insert into push.delivery_log (
-      id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+      id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
       last_status, last_code, last_error
     )
-    select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
-      e.attempts, e.failures, e.unanswered, e.status, e.code, e.message
+    select e.id, e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
+      e.claims, e.failures, e.unanswered, e.status, e.code, e.message
     from ended as e
   ), decided as materialized (
     select k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
       k.subscription_id, k.claimed_at
     from (select r.id from retried as r union all select e.id from ended as e) as d
-    join settled as k on k.id = d.id
+    join resolved as k on k.id = d.id
   ), used as (
     -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
@@ -195,7 +195,7 @@ begin
   )
   select jsonb_build_object(
     'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'settled', (select count(*) from decided),
+    'recorded', (select count(*) from decided),
     'subscriptions_deleted', (select count(*) from deleted),
     'accepted', (
       select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
@@ -249,7 +249,7 @@ begin
 end;
 $$;
 comment on function public.push_complete(jsonb, timestamptz) is
-  'Settles a batch of outcomes: [{delivery_id, attempt, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
 
 revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
 

@@ -78,7 +78,7 @@ begin
     update push.queue as d
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
-        due_at = case when d.attempts > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+        due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000';
   end if;
   return null;

@@ -50,9 +50,10 @@ begin
     on conflict (notification_id, subscription_id) do nothing
     returning 1
   ), ended as (
-    insert into push.delivery_log (id, part, notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
-    select j.id, push.log_part(j.id), j.notification_id, j.subscription_id, j.host, j.state, now(), j.due_at, j.finished_at, j.code
-    from (select push.new_delivery_id() as id, e.* from judged as e where e.finished_at is not null) as j
+    insert into push.delivery_log (notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
+    select j.notification_id, j.subscription_id, j.host, j.state, now(), j.due_at, j.finished_at, j.code
+    from judged as j
+    where j.finished_at is not null
     returning state
   )
   select k.state, count(*)

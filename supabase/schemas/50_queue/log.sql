@@ -3,26 +3,15 @@
 -- The log has eight parts, each for the deliveries made in one week. A week that is old enough is emptied at once instead of
 -- row by row, and its part is used again. The parts have fixed names: the log of a dump can be loaded into any project.
 
-create function push.log_part(p_delivery_id bigint)
-returns smallint
-language sql
-immutable
-parallel safe
-as $$
-  select ((p_delivery_id >> 22) / 604800 % 8)::smallint;
-$$;
-comment on function push.log_part(bigint) is 'The part of the log that a delivery belongs to, by the week in which it was made.';
-
 create table push.delivery_log (
-  id bigint not null,
+  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   notification_id uuid not null,
   subscription_id uuid not null,
   created_at timestamptz not null,
   due_at timestamptz not null,
   claimed_at timestamptz,
   finished_at timestamptz not null,
-  part smallint not null,
-  attempts smallint not null default 0,
+  claims smallint not null default 0,
   failures smallint not null default 0,
   unanswered smallint not null default 0,
   last_status smallint,
@@ -30,9 +19,9 @@ create table push.delivery_log (
   state text not null,
   last_code text,
   last_error text,
-  constraint delivery_log_pkey primary key (id, part),
   constraint delivery_log_state check (state in ('sent', 'gone', 'failed', 'expired', 'suppressed', 'cancelled'))
-) partition by list (part);
+-- By the week in which it was made, which its id says.
+) partition by list (((id >> 22) / 604800 % 8));
 comment on table push.delivery_log is
   'What became of each delivery, and when. Rows are only ever added; a week of them is dropped at once. For the database owner, who reads '
   'push.deliveries.';
@@ -51,6 +40,7 @@ do $$
 begin
   for v_part in 0..7 loop
     execute format('create table push.delivery_log_%1$s partition of push.delivery_log for values in (%1$s)', v_part);
+    execute format('alter table push.delivery_log_%1$s add constraint delivery_log_%1$s_pkey primary key (id)', v_part);
     execute format('alter table push.delivery_log_%s enable row level security', v_part);
     execute format('create policy delivery_log_%1$s_nobody on push.delivery_log_%1$s for all to public using (false)', v_part);
     execute format('comment on table push.delivery_log_%1$s is %2$L', v_part, format('Part %s of push.delivery_log.', v_part));
@@ -61,11 +51,11 @@ $$;
 create view push.deliveries with (security_invoker = true) as
 select q.id, q.notification_id, q.subscription_id, q.host, case when q.lease_until is null then 'queued' else 'sending' end as state,
   q.due_at, q.expires_at, q.created_at, q.claimed_at, q.lease_until, null::timestamptz as finished_at, q.dispatcher_id,
-  q.attempts, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
+  q.claims, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
 from push.queue as q
 union all
 select l.id, l.notification_id, l.subscription_id, l.host, l.state, l.due_at, null, l.created_at, l.claimed_at, null, l.finished_at, null,
-  l.attempts, l.failures, l.unanswered, l.last_status, l.last_code, l.last_error, null, null
+  l.claims, l.failures, l.unanswered, l.last_status, l.last_code, l.last_error, null, null
 from push.delivery_log as l;
 comment on view push.deliveries is
   'Each delivery, one notification on its way to one subscription: what waits, is under way, and what became of the others. For the '
@@ -96,11 +86,11 @@ begin
     returning q.*, e.state, e.code
   )
   insert into push.delivery_log (
-    id, part, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, attempts, failures, unanswered,
+    id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
     last_status, last_code, last_error
   )
-  select e.id, push.log_part(e.id), e.notification_id, e.subscription_id, e.host, e.state, e.created_at,
-    coalesce(e.parked_due_at, e.due_at), e.claimed_at, p_now, e.attempts, e.failures, e.unanswered, e.last_status,
+  select e.id, e.notification_id, e.subscription_id, e.host, e.state, e.created_at,
+    coalesce(e.parked_due_at, e.due_at), e.claimed_at, p_now, e.claims, e.failures, e.unanswered, e.last_status,
     coalesce(e.code, e.last_code), e.last_error
   from ended as e;
   get diagnostics v_count = row_count;
@@ -139,7 +129,7 @@ declare
   v_dropped text[] := '{}';
 begin
   for v_part in 0..7 loop
-    select l.finished_at into v_newest from push.delivery_log as l where l.part = v_part order by l.finished_at desc limit 1;
+    execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', v_part) into v_newest;
     continue when v_newest is null or v_newest > p_now - p_keep;
     begin
       execute format('truncate push.delivery_log_%s', v_part);

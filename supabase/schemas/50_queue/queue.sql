@@ -15,17 +15,9 @@
 -- number that JSON and JavaScript keep exactly, until 2058. Ids of one second wrap around after four million.
 create sequence push.delivery_ids as integer minvalue 0 maxvalue 4194303 start 0 cycle;
 
-create function push.new_delivery_id()
-returns bigint
-language sql
-volatile
-as $$
-  select ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids');
-$$;
-comment on function push.new_delivery_id() is 'The id of a delivery that is being made: the seconds since 2025, and a number within the second.';
-
 create table push.queue (
-  id bigint not null default push.new_delivery_id(),
+  -- The same in push.delivery_log, for what preferences and limits end at once.
+  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
   -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
   -- that made or locked the notification, and a trigger deletes them with it.
@@ -41,7 +33,7 @@ create table push.queue (
   claimed_at timestamptz,
   lease_until timestamptz,
   dispatcher_id uuid,
-  attempts integer not null default 0,
+  claims integer not null default 0,
   failures integer not null default 0,
   unanswered smallint not null default 0,
   last_status smallint,
@@ -67,7 +59,7 @@ comment on column push.queue.expires_at is 'No attempt is made after this moment
 comment on column push.queue.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
 comment on column push.queue.last_code is 'Why it waits: a machine code, such as quiet_hours.';
 comment on column push.queue.last_error is 'What the push service, or the attempt, said.';
-comment on column push.queue.attempts is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
+comment on column push.queue.claims is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.queue.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.queue.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
 comment on column push.queue.parked_by is 'The pause of a category that put it aside.';

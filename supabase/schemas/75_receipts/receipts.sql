@@ -126,7 +126,7 @@ begin
     -- A message that a device has shown has arrived, even if its push service did not say so: it is not sent again.
     perform push.end_deliveries(array(
       select w.id from push.queue as w
-      where w.id = any (v_deliveries) and w.lease_until is null and w.attempts > 0
+      where w.id = any (v_deliveries) and w.lease_until is null and w.claims > 0
         and w.last_code in ('timed_out', 'network_error', 'lease_lost')
       for update skip locked
     ), 'sent', 'receipt', p_now);

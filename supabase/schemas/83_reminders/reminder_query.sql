@@ -1,6 +1,6 @@
 -- The text that a reminder is compiled to.
 
-create function push.reminder_query(p_reminder push.reminders)
+create function push.same_row(p_reminder push.reminders)
 returns text
 language plpgsql
 stable
@@ -23,7 +23,19 @@ begin
     raise exception using errcode = 'undefined_column',
       message = format('%s no longer has the column %s', p_reminder.watched, array_to_string(p_reminder.key_columns, ', '));
   end if;
+  return v_join;
+end;
+$$;
+comment on function push.same_row(push.reminders) is
+  'The condition by which a row of a reminder''s table is the one of a moment; fails when table or key columns are gone.';
 
+create function push.reminder_query(p_reminder push.reminders)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return push.fill_in(
@@ -85,7 +97,7 @@ begin
         '(select s.default_ttl from push.settings as s))', p_reminder.template
       )),
       'table', p_reminder.watched,
-      'same_row', v_join,
+      'same_row', push.same_row(p_reminder),
       'key_column', quote_ident(p_reminder.key_columns[1]),
       'at', p_reminder.at,
       'condition', coalesce(p_reminder.condition, 'true'),

@@ -1,5 +1,85 @@
 -- What an alert must be before it is stored, and how it then stands.
 
+create function push.refuse_alert(p_alert public.push_alerts)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_fault text;
+begin
+  perform push.check_symbol(p_alert.symbol);
+  if p_alert.condition is null
+    or p_alert.condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses', 'percent_change', 'level') then
+    perform push.refuse(400, 'condition_unknown', 'Unknown condition.',
+      'Use above, below, crosses_above, crosses_below, crosses, percent_change or level.');
+  end if;
+  if p_alert.condition = 'level' and (
+    p_alert.level is null or p_alert.level !~ '^[a-z0-9][a-z0-9_]{0,49}$' or num_nonnulls(p_alert.threshold, p_alert.direction) > 0
+    or p_alert.window_minutes <> 0 or p_alert.level_condition not in ('above', 'below', 'crosses_above', 'crosses_below', 'crosses')
+  ) then
+    perform push.refuse(400, 'alert_malformed', 'An alert on a level needs level and level_condition, and nothing else.',
+      'Give level, such as yesterday_high, and level_condition, such as crosses. Leave out threshold, direction and window_minutes.');
+  elsif p_alert.condition = 'percent_change' and (
+    p_alert.threshold > 0 and p_alert.window_minutes in (1, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
+    and p_alert.direction in ('up', 'down', 'either') and num_nonnulls(p_alert.level, p_alert.level_condition) = 0
+  ) is not true then
+    perform push.refuse(400, 'alert_malformed', 'An alert on a change needs a percentage, a window and a direction.',
+      'Give a threshold above 0, window_minutes of 1, 5, 10, 15, 30, 60, 120, 240, 480, 720 or 1440, and direction up, down or either.');
+  elsif p_alert.condition not in ('level', 'percent_change') and (
+    p_alert.threshold is null or p_alert.window_minutes <> 0
+    or num_nonnulls(p_alert.direction, p_alert.level, p_alert.level_condition) > 0
+  ) then
+    perform push.refuse(400, 'alert_malformed', 'An alert on a value needs a threshold, and nothing else.',
+      'Give a threshold. Leave out level, direction and window_minutes.');
+  end if;
+  if p_alert.threshold <> 0 and abs(p_alert.threshold) not between 1e-100 and 1e100
+    or p_alert.hysteresis not between 0 and 1e100 or p_alert.hysteresis_unit not in ('absolute', 'percent') then
+    perform push.refuse(400, 'alert_number_invalid', 'Threshold and hysteresis must be finite numbers, and hysteresis must not be negative.',
+      'Use numbers, and absolute or percent as hysteresis_unit.');
+  end if;
+  -- No negative parts: see the constraint. An alert that fails while a value is written fails that value for all users.
+  if p_alert.cooldown not between interval '0' and interval '366 days' or least(
+    extract(year from p_alert.cooldown), extract(month from p_alert.cooldown), extract(day from p_alert.cooldown),
+    extract(hour from p_alert.cooldown), extract(minute from p_alert.cooldown), extract(second from p_alert.cooldown)
+  ) < 0 then
+    perform push.refuse(400, 'cooldown_out_of_range', 'A cooldown must be between 0 and 366 days.', 'Use an interval in that range.');
+  end if;
+  if num_nonnulls(p_alert.active_from, p_alert.active_until) = 1 or p_alert.active_from = p_alert.active_until
+    or p_alert.active_from = '24:00' then
+    perform push.refuse(400, 'active_hours_incomplete', 'Active hours need a start and a different end.',
+      'Give both active_from and active_until, or neither.');
+  end if;
+  if p_alert.active_from is not null and p_alert.timezone is null then
+    perform push.refuse(400, 'timezone_missing', 'Active hours need a time zone.',
+      'Give the device''s time zone: Intl.DateTimeFormat().resolvedOptions().timeZone.');
+  end if;
+  if p_alert.timezone is not null then
+    perform push.check_timezone(p_alert.timezone);
+  end if;
+  perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object('urgency', p_alert.urgency)));
+  if octet_length(p_alert.setup) > 200 or octet_length(p_alert.title) > 400 or octet_length(p_alert.body) > 2000 then
+    perform push.refuse(413, 'text_too_large', 'setup can have at most 200 bytes, title 400 and body 2000.', 'Shorten it.');
+  end if;
+  -- They are read while a value is written, and the alerts of all users wait for that: each of these characters takes time.
+  if greatest(regexp_count(p_alert.title, '[{\n]'), regexp_count(p_alert.body, '[{\n]')) > 60 then
+    perform push.refuse(400, 'text_too_complex', 'Title and body can each have at most 60 braces and line breaks.',
+      'Use fewer variables.');
+  end if;
+  select string_agg(distinct f.name, ', ') into v_fault
+  from (values (p_alert.title, 'title'), (p_alert.body, 'body')) as t (text, field)
+  cross join lateral push.mustache_faults(push.compile_mustache(t.text, t.field), array[push.alert_params(p_alert, 'above', 1, 1, 1)], true)
+    as f
+  where t.text is not null;
+  if v_fault is not null then
+    perform push.refuse(400, 'template_variable_unknown', format('The message of an alert has no variable %s.', v_fault),
+      'Use symbol, level, level_type, level_price, current_price, change, direction, setup and alert_id.');
+  end if;
+end;
+$$;
+comment on function push.refuse_alert(public.push_alerts) is 'Raises what is wrong with an alert; returns when nothing is.';
+
 create function push.check_alert()
 returns trigger
 language plpgsql

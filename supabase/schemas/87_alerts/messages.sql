@@ -1,71 +1,5 @@
 -- What an alert that has fired says.
 
-create function push.alert_level(
-  p_alert public.push_alerts, p_side text, p_level_price double precision, p_change numeric, p_template public.push_templates
-)
-returns text
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_in_minutes constant boolean := p_alert.window_minutes % 60 > 0;
-begin
-  if p_template.key is not null then
-    return push.render_template(p_template, jsonb_build_object(
-      'symbol', p_alert.symbol,
-      'level_type', coalesce(p_alert.level, p_alert.condition),
-      'level_price', p_level_price,
-      'change', p_change,
-      'minutes', case when v_in_minutes then p_alert.window_minutes end,
-      'hours', case when p_alert.window_minutes > 0 and not v_in_minutes then p_alert.window_minutes / 60 end,
-      'above', p_side = 'above',
-      'below', p_side <> 'above',
-      'is_value', p_alert.condition not in ('level', 'percent_change'),
-      'is_level', p_alert.condition = 'level',
-      'is_change', p_alert.condition = 'percent_change'
-    )) ->> 'title';
-  end if;
-  return case
-    when p_alert.condition = 'level' then initcap(replace(p_alert.level, '_', ' '))
-    when p_alert.condition = 'percent_change' then format('%s%s %% in %s', case when p_change > 0 then '+' end, p_change, case
-      when v_in_minutes then p_alert.window_minutes || ' min' else p_alert.window_minutes / 60 || ' h' end)
-    else format('%s %s', case p_side when 'above' then 'Above' else 'Below' end, to_jsonb(p_level_price))
-  end;
-end;
-$$;
-comment on function push.alert_level(public.push_alerts, text, double precision, numeric, public.push_templates) is
-  'What an alert says that its value has got to: in the words of a template (push.settings.alert_level_template), or in English without one.';
-
-create function push.alert_params(
-  p_alert public.push_alerts, p_side text, p_level_price double precision, p_price double precision, p_change double precision,
-  p_level_template public.push_templates
-)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  -- In SQL's own decimal numbers: a double would show the noise behind its last digits.
-  v_change constant numeric := round(p_change::numeric, 2);
-begin
-  return jsonb_build_object(
-    'alert_id', p_alert.id,
-    'symbol', p_alert.symbol,
-    'setup', coalesce(p_alert.setup, ''),
-    'direction', case p_side when 'above' then 'up' else 'down' end,
-    'level_type', coalesce(p_alert.level, p_alert.condition),
-    'level_price', p_level_price,
-    'current_price', p_price,
-    'change', v_change,
-    'level', push.alert_level(p_alert, p_side, p_level_price, v_change, p_level_template)
-  );
-end;
-$$;
-comment on function push.alert_params(public.push_alerts, text, double precision, double precision, double precision, public.push_templates) is
-  'What the message of an alert is made of, and what the device gets as data: symbol, level, level_type, level_price, current_price, change, direction, setup.';
-
 create function push.alert_text(p_mustache text, p_params jsonb, p_most integer, p_otherwise text)
 returns text
 language plpgsql
@@ -84,36 +18,86 @@ $$;
 comment on function push.alert_text(text, jsonb, integer, text) is
   'A text of an alert''s owner with these values, cut to so many characters; the other one where it is none, or says nothing.';
 
-create function push.alert_message(p_alert public.push_alerts, p_params jsonb, p_template text, p_generation integer)
-returns push.message
+create function push.template_name(p_template public.push_templates)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select p_template.key || case when p_template.locale = '' then '' else ' (' || p_template.locale || ')' end;
+$$;
+comment on function push.template_name(public.push_templates) is 'A template and its locale, as errors and alarms name it: alert (de).';
+
+create function push.word_alert(
+  p_alert public.push_alerts,
+  p_firing push.firing,
+  p_template public.push_templates,
+  p_level_template public.push_templates,
+  out notification public.push_notifications,
+  out faults jsonb
+)
 language plpgsql
 immutable
 set search_path = ''
 as $$
 declare
-  v_said push.message;
+  v_params jsonb := push.alert_params(p_alert, p_firing.side, p_firing.level_price, p_firing.price, p_firing.change);
 begin
-  v_said.params := p_params;
-  v_said.category := 'alerts:' || p_alert.symbol;
-  v_said.urgency := p_alert.urgency;
-  v_said.tag := 'alert:' || p_alert.id;
-  v_said.idempotency_key := 'alert:' || p_alert.id || ':' || p_generation;
-  if p_template is not null and p_alert.title is null and p_alert.body is null then
-    v_said.template := p_template;
-    v_said.title := '';
-    return v_said;
+  faults := '{}';
+  if p_level_template.key is not null then
+    begin
+      v_params := v_params || jsonb_build_object(
+        'level', push.render_template(p_level_template, push.alert_level_params(p_alert, v_params)) -> 'title'
+      );
+    exception when others then
+      faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
+    end;
   end if;
-  v_said.title := push.alert_text(p_alert.title, p_params, 250, format('🔴 %s - %s', p_alert.symbol, p_params ->> 'level'));
-  v_said.body := push.alert_text(p_alert.body, p_params, 2000, concat_ws(' · ',
+  notification.user_id := p_alert.user_id;
+  notification.params := v_params;
+  notification.category := 'alerts:' || p_alert.symbol;
+  notification.urgency := p_alert.urgency;
+  notification.tag := 'alert:' || p_alert.id;
+  notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
+  if p_template.key is not null and p_alert.title is null and p_alert.body is null then
+    begin
+      notification := push.in_words_of(notification, p_template);
+      notification.template := p_template.key;
+      return;
+    exception when others then
+      faults := faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
+    end;
+  end if;
+  notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
+  notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
     p_alert.setup,
-    case when p_alert.condition <> 'percent_change' then 'level ' || (p_params ->> 'level_price') end,
-    'now ' || (p_params ->> 'current_price')
+    case when p_alert.condition <> 'percent_change' then 'level ' || (v_params ->> 'level_price') end,
+    'now ' || (v_params ->> 'current_price')
   ));
-  return v_said;
 end;
 $$;
-comment on function push.alert_message(public.push_alerts, jsonb, text, integer) is
-  'What an alert says that has fired for the generation: its owner''s texts, those of the template, or the built-in ones.';
+comment on function push.word_alert(public.push_alerts, push.firing, public.push_templates, public.push_templates) is
+  'What an alert says that has fired: its owner''s texts, those of the template, or the built-in ones; and which templates failed, by key: then it '
+  'does without these.';
+
+create function push.tell_template_faults(p_used text[], p_faults jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform push.raise_alarm('alert_template_failed', f.key, format('Alerts are sent without template %s: %s', f.fault ->> 0, f.fault ->> 1))
+  from jsonb_each(p_faults) as f (key, fault);
+  -- Other alerts that this template does not fail for are no proof: it has to be changed first.
+  perform push.resolve_alarm('alert_template_failed', a.subject)
+  from push.alarms as a
+  where a.code = 'alert_template_failed' and a.subject = any (p_used) and a.resolved_at is null and not p_faults ? a.subject
+    and exists (select from public.push_templates as t where t.key = a.subject and t.updated_at > a.last_seen_at);
+end;
+$$;
+comment on function push.tell_template_faults(text[], jsonb) is
+  'Raises an alarm for each template that failed, by its key: [its name, why]; ends those of the others that were used, if they have changed '
+  'since.';
 
 create function push.write_alerts(p_firings push.firing[], p_plain boolean default false)
 returns integer
@@ -127,53 +111,85 @@ set jit = off
 as $$
 declare
   v_half constant integer := cardinality(p_firings) / 2;
+  v_named text[] := '{}';
   v_template text;
   v_level_template text;
+  v_faults jsonb;
   v_count integer;
+  v_fault text;
 begin
   if p_firings = '{}' then
     return 0;
   end if;
   if not p_plain then
-    select s.alert_template, s.alert_level_template into v_template, v_level_template from push.settings as s;
+    -- A template that is missing fails once, and not for each alert.
+    select array_remove(array[s.alert_template, s.alert_level_template], null), a.key, l.key into v_named, v_template, v_level_template
+    from push.settings as s
+    left join public.push_templates as a on a.key = s.alert_template and a.locale = ''
+    left join public.push_templates as l on l.key = s.alert_level_template and l.locale = '';
   end if;
-  insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, idempotency_key)
-  select a.user_id, m.template, m.title, m.body, m.params, m.category, m.urgency, m.tag, m.idempotency_key
-  from unnest(p_firings) as f
-  join public.push_alerts as a on a.id = f.id
-  -- Offset 0: made once, and not for each field.
-  cross join lateral (
-    select push.alert_params(a, f.side, f.level_price, f.price, f.change, case
-      when v_level_template is not null then push.find_template(v_level_template, push.locale_of(a.user_id))
-    end) as params offset 0
-  ) as p
-  cross join lateral push.alert_message(a, p.params, v_template, f.generation) as m
-  on conflict do nothing;
-  get diagnostics v_count = row_count;
-  perform push.resolve_alarm('alert_template_failed', t.key) from unnest(array[v_template, v_level_template]) as t (key)
-  where t.key is not null;
+  with fired as materialized (
+    select a as alert, f as firing, coalesce(push.locale_of(a.user_id), '') as locale
+    from unnest(p_firings) as f
+    join public.push_alerts as a on a.id = f.id
+  ), languages as materialized (
+    select l.locale,
+      (select push.find_template(v_template, l.locale) where v_template is not null) as template,
+      (select push.find_template(v_level_template, l.locale) where v_level_template is not null) as level_template
+    from (select distinct f.locale from fired as f) as l
+  ), worded as materialized (
+    select w.notification, w.faults
+    from fired as f
+    cross join lateral (select l.template, l.level_template from languages as l where l.locale = f.locale offset 0) as l
+    cross join lateral push.word_alert(f.alert, f.firing, l.template, l.level_template) as w
+  ), written as (
+    insert into public.push_notifications (
+      user_id, template, locale, title, body, url, params, category, urgency, ttl, tag, presentation, idempotency_key
+    )
+    select n.user_id, n.template, n.locale, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.tag, n.presentation,
+      n.idempotency_key
+    -- Offset 0: taken apart once, and not for each field.
+    from worded as w cross join lateral (select (w.notification).* offset 0) as n
+    on conflict do nothing
+    returning id
+  )
+  select (select count(*) from written), coalesce((
+    select jsonb_object_agg(f.key, f.value) from worded as w cross join lateral jsonb_each(w.faults) as f where w.faults <> '{}'
+  ), '{}')
+  into v_count, v_faults;
+  v_faults := v_faults || coalesce((
+    select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
+    where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))
+  ), '{}');
+  perform push.tell_template_faults(v_named, v_faults);
   return v_count;
 exception
   when serialization_failure or deadlock_detected or lock_not_available then
     -- Not about these messages: the writer of the quotes writes them again.
     raise;
   when others then
-    if num_nonnulls(v_template, v_level_template) > 0 then
-      -- If a template was deleted, or needs params that alerts do not have, users still get the built-in text.
-      perform push.raise_alarm('alert_template_failed', coalesce(v_template, v_level_template), format('Alerts are sent without template %s: %s',
-        concat_ws(' and ', v_template, v_level_template), sqlerrm));
-      return push.write_alerts(p_firings, true);
-    elsif v_half > 0 then
-      -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
-      -- messages or the recording of quotes.
-      return push.write_alerts(p_firings[:v_half], true) + push.write_alerts(p_firings[v_half + 1:], true);
+    -- A message that cannot be written (a trigger of the project's on notifications may refuse it) must not stop the other
+    -- messages or the recording of quotes.
+    if v_half > 0 then
+      return push.write_alerts(p_firings[:v_half], p_plain) + push.write_alerts(p_firings[v_half + 1:], p_plain);
+    elsif not p_plain and num_nonnulls(v_template, v_level_template) > 0 then
+      -- With these values the text of the template is refused, say because it became too long.
+      v_fault := sqlerrm;
+      v_count := push.write_alerts(p_firings, true);
+      if v_count > 0 then
+        perform push.tell_template_faults(v_named, jsonb_build_object(coalesce(v_template, v_level_template), jsonb_build_array(
+          push.template_name(push.find_template(coalesce(v_template, v_level_template), push.locale_of(p_firings[1].user_id))), v_fault
+        )));
+      end if;
+      return v_count;
     end if;
     perform push.raise_alarm('alert_not_told', '', format('Alert %s fired, and its message was refused: %s', p_firings[1].id, sqlerrm));
     return 0;
 end;
 $$;
 comment on function push.write_alerts(push.firing[], boolean) is
-  'Writes the messages of alerts that have fired, once for each generation; returns how many. Plain: without the templates of settings.';
+  'Writes the messages of alerts that have fired, once for each generation; returns how many. One that a template fails for does without that '
+  'template. Plain: without the templates of settings.';
 
 create function push.tell_alerts(p_firings push.firing[], p_by_tick boolean, p_now timestamptz)
 returns integer

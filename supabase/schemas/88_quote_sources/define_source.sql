@@ -61,7 +61,7 @@ $$;
 comment on function push.define_quote_source(
   text, text, text, text, text, text, jsonb, jsonb, text, integer, integer, interval, interval, integer, numeric, interval, text, text, text
 ) is
-  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-alerts. For the database owner.';
+  'Declares a source of quotes, or declares it anew. The first one starts the job that rings push-quotes. For the database owner.';
 
 create function push.drop_quote_source(p_name text)
 returns boolean

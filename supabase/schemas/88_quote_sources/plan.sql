@@ -1,4 +1,4 @@
--- Which source of quotes is asked for what, by which run of push-alerts.
+-- Which source of quotes is asked for what, by which run of push-quotes.
 --
 --   due ──push_quote_plan──► leased ──push_quote_report──► due again after its interval
 --    ▲                         │          └─ nothing but errors: after a pause, doubled with each failure
@@ -226,7 +226,7 @@ begin
     perform from push.quote_sources as s where s.name = v_source.name and s.leased_until <= p_now for update skip locked;
     if found then
       perform push.fail_quote_source(v_source.name, 'run_lost',
-        'The run of push-alerts that asked it ended without a report.', null, p_now);
+        'The run of push-quotes that asked it ended without a report.', null, p_now);
     end if;
     perform push.note_watched_symbols(v_source, v_watched, p_now);
   end loop;

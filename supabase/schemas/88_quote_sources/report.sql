@@ -199,13 +199,13 @@ begin
   ) or not exists (select from public.push_watched_symbols(p_now)) then
     return false;
   end if;
-  if not push.call_function('push-alerts', '{}', p_now) then
+  if not push.call_function('push-quotes', '{}', p_now) then
     return false;
   end if;
   if exists (select from push.quote_sources as s where s.rung >= 3) then
     perform push.raise_alarm('quotes_not_fetched', '',
-      'No quotes are fetched: push-alerts was called three times and did not start. Is it deployed? '
-        || 'GET /functions/v1/push-alerts shows whether it is ready.', p_now);
+      'No quotes are fetched: push-quotes was called three times and did not start. Is it deployed? '
+        || 'GET /functions/v1/push-quotes shows whether it is ready.', p_now);
   end if;
   update push.quote_sources as s set rung = s.rung + 1
   where s.next_attempt_at <= p_now and (s.lease is null or s.leased_until <= p_now);
@@ -213,7 +213,7 @@ begin
 end;
 $$;
 comment on function push.ring_for_quotes(timestamptz) is
-  'Calls push-alerts when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
+  'Calls push-quotes when a source of quotes is due and an alert watches a symbol. Run by pg_cron while there are sources.';
 
 create function push.quote_source_health(p_now timestamptz)
 returns jsonb

@@ -12,6 +12,6 @@ begin
 end;
 $$;
 comment on function push.schedule_quotes(text) is
-  'Sets how often push-alerts is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
+  'Sets how often push-quotes is rung: a schedule of pg_cron, every minute unless given. A source is asked no more often than its own interval says. For the database owner.
 
 p_schedule: As pg_cron has it: five fields, or "30 seconds".';

@@ -1,4 +1,4 @@
--- Sources of quotes. The Edge Function push-alerts asks them; which source is asked, for what and when is decided here.
+-- Sources of quotes. The Edge Function push-quotes asks them; which source is asked, for what and when is decided here.
 --
 -- A run of the function asks push_quote_plan() what is due. Each source comes with a lease, so that two runs never ask
 -- the same one, and is reported on its own with push_quote_report(): one that hangs does not delay the others.
@@ -20,7 +20,7 @@ alter table push.settings
   );
 comment on column push.settings.quote_failures is 'Failures in a row that raise an alarm about a source of quotes.';
 comment on column push.settings.quote_backoff_max is 'Longest wait before a source of quotes that keeps failing is asked again.';
-comment on column push.settings.quote_lease is 'How long one run of push-alerts has a source of quotes to itself.';
+comment on column push.settings.quote_lease is 'How long one run of push-quotes has a source of quotes to itself.';
 comment on column push.settings.quote_trials_per_user is
   'Symbols that a source has never given, and is asked for in one run because of one user. Users can make up symbols.';
 comment on column push.settings.quote_trial_requests is
@@ -99,7 +99,7 @@ comment on column push.quote_sources.trial_lease is
   'other, and how a trial goes says nothing about the source.';
 comment on column push.quote_sources.precedence is 'The lowest number is asked first; others when it has given nothing for fallback_after.';
 comment on column push.quote_sources.value_above is 'What is not greater is no quote. Null: every number is, as for temperatures.';
-comment on column push.quote_sources.lease is 'The run of push-alerts that has it; a report of another is ignored.';
+comment on column push.quote_sources.lease is 'The run of push-quotes that has it; a report of another is ignored.';
 comment on column push.quote_sources.rung is 'Times the function was called while it was due, and did not come.';
 comment on column push.quote_sources.failures is 'In a row.';
 comment on column push.quote_sources.last_run is 'What came of the last run: requests, quotes, recorded, refused, rejected and an example of it.';

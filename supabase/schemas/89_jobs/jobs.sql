@@ -3,7 +3,7 @@
 
 alter table push.settings add column quotes_schedule text not null default '* * * * *';
 comment on column push.settings.quotes_schedule is
-  'How often push-alerts is rung while there are sources of quotes; set by push.schedule_quotes(), which asks pg_cron whether it is a schedule.';
+  'How often push-quotes is rung while there are sources of quotes; set by push.schedule_quotes(), which asks pg_cron whether it is a schedule.';
 
 create function push.jobs()
 returns table (name text, schedule text, command text, wanted boolean, purpose text)

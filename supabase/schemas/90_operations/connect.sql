@@ -33,7 +33,7 @@ begin
     select e.name, e.secret, e.description
     from (values
       ('push_project_url', p_project_url, 'Supapush: where the Edge Functions of this project answer'),
-      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-alerts, and can do nothing else')
+      ('push_bell_secret', p_bell_secret, 'Supapush: rings push-dispatch and push-quotes, and can do nothing else')
     ) as e (name, secret, description)
   loop
     delete from vault.secrets as s where s.name = v_entry.name;

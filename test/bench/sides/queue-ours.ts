@@ -37,13 +37,13 @@ export async function startOurs(
     async work(count) {
       const started = performance.now();
       await inLanes(count, async (lane) => {
-        const [claim] = await sql<{ deliveries: { delivery_id: number; attempt: number }[] }[]>`
+        const [claim] = await sql<{ deliveries: { delivery_id: number; claim_number: number }[] }[]>`
           select public.push_claim(${dispatchers[lane] ?? ''}, ${BATCH}) -> 'deliveries' as deliveries`;
         const claimed = claim?.deliveries ?? [];
         if (claimed.length === 0) return 0;
-        const outcomes = claimed.map(({ delivery_id, attempt }) => ({
+        const outcomes = claimed.map(({ delivery_id, claim_number }) => ({
           delivery_id,
-          attempt,
+          claim_number,
           outcome: 'sent',
           status: 201,
         }));

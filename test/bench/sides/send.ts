@@ -55,7 +55,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
   const { title, body, navigate } = MESSAGE.notification;
   return {
     deliveryId: index + 1,
-    attempt: 1,
+    claimNumber: 1,
     userId: `user-${index}`,
     host: input.origin,
     target: { channel: 'webpush', endpoint, ...receiver, vapidKey: keys.publicKey },

@@ -2,7 +2,7 @@
 export const ALERT_FUNCTIONS: Record<string, string[]> = {
   'push.alert_kind': [],
   'push.alert_level': [],
-  'push.alert_message': [],
+  'push.alert_level_params': [],
   'push.alert_params': [],
   'push.alert_text': [],
   'push.apply_sessions': [],
@@ -43,6 +43,9 @@ export const ALERT_FUNCTIONS: Record<string, string[]> = {
   'push.slow_host': [],
   'push.step_alert': [],
   'push.tell_alerts': [],
+  'push.tell_template_faults': [],
+  'push.template_name': [],
+  'push.word_alert': [],
   'push.tell_folded_alerts': [],
   'push.tick_alerts': [],
   'push.value_for': [],

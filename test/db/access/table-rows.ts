@@ -4,6 +4,7 @@ import { makeAlert } from '../../support/alerts.ts';
 import type { queueOne } from '../../support/queue.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 import { EXPANSION_ROWS } from './expansion-rows.ts';
+import { QUEUE_ROWS } from './queue-rows.ts';
 
 export type Made = Awaited<ReturnType<typeof queueOne>>;
 
@@ -22,6 +23,7 @@ export interface RowOf {
 /** What a row of each table is found by, changed in, and made from. */
 export const ROWS: Record<string, RowOf> = {
   ...EXPANSION_ROWS,
+  ...QUEUE_ROWS,
   'public.push_subscriptions': {
     key: 'id',
     change: `device_type = 'mobile'`,
@@ -111,18 +113,6 @@ export const ROWS: Record<string, RowOf> = {
     row: () => ({ code: 'a', subject: '', message: '', raised_at: new Date(), last_seen_at: new Date() }),
   },
   'push.hosts': { key: 'origin', change: 'pauses = 1', row: () => ({ origin: 'https://evil.example' }) },
-  'push.deliveries': {
-    key: 'id',
-    change: `state = 'cancelled'`,
-    row: () => ({
-      notification_id: randomUUID(),
-      subscription_id: randomUUID(),
-      host: 'https://fcm.googleapis.com',
-      due_at: new Date(),
-      expires_at: new Date(),
-    }),
-    find: (_, made) => made.deliveryId,
-  },
   'push.dispatchers': {
     key: 'id',
     change: 'lease_until = now()',

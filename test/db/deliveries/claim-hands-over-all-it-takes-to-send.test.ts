@@ -30,7 +30,7 @@ test('the row has the device, the message and the claim', async () => {
   expect(claimed).toEqual([
     {
       delivery_id: queued?.id,
-      attempt: 1,
+      claim_number: 1,
       notification_id: made?.id,
       user_id: user.id,
       channel: 'webpush',
@@ -59,7 +59,7 @@ test('it is under a lease of that dispatcher from then on', async () => {
   await claimOne(sql, now, dispatcher);
   expect(await readDelivery(sql, deliveryId)).toMatchObject({
     state: 'sending',
-    attempts: 1,
+    claims: 1,
     dispatcher_id: dispatcher,
     lease_until: plus(now, 60),
     finished_at: null,
@@ -67,12 +67,12 @@ test('it is under a lease of that dispatcher from then on', async () => {
   expect(await claim(sql, now)).toEqual([]);
 });
 
-test('every claim has the next attempt number', async () => {
+test('every claim has the next number', async () => {
   const { sql } = db();
   await queueOne(sql);
   let now = startOfClock();
-  for (const attempt of [1, 2, 3]) {
-    expect((await claimOne(sql, now)).attempt).toBe(attempt);
+  for (const number of [1, 2, 3]) {
+    expect((await claimOne(sql, now)).claim_number).toBe(number);
     await sql`select push.recover_leases(${plus(now, 60)})`;
     // More than it has to wait after a second lease that was lost.
     now = plus(now, 90);

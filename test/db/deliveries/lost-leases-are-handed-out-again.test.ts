@@ -31,11 +31,11 @@ test('not while the lease runs, but once it is over', async () => {
   expect(await recover(plus(now, 60))).toBe(1);
   expect(await readDelivery(sql, deliveryId)).toMatchObject({
     state: 'queued',
-    attempts: 1,
+    claims: 1,
     failures: 1,
     lease_until: null,
   });
-  expect((await claimOne(sql, plus(now, 60))).attempt).toBe(2);
+  expect((await claimOne(sql, plus(now, 60))).claim_number).toBe(2);
 });
 
 test('a heartbeat keeps dispatcher and deliveries for another lease', async () => {
@@ -108,7 +108,7 @@ test('a delivery that another session settles at this moment is not taken back',
     await session.sql`begin`;
     await session.sql`
       select public.push_complete(
-        ${sql.json([{ delivery_id: claimed.delivery_id, attempt: 1, outcome: 'sent', status: 201 }])}, ${plus(now, 61)})`;
+        ${sql.json([{ delivery_id: claimed.delivery_id, claim_number: 1, outcome: 'sent', status: 201 }])}, ${plus(now, 61)})`;
     expect(await recover(plus(now, 61))).toBe(0);
     await session.sql`commit`;
   });

@@ -34,7 +34,7 @@ describe.each(FINAL)('%s', (state) => {
     const { sql } = db();
     const { deliveryId, subscriptionId, userId } = await queueOne(sql);
     const [now, dispatcher] = [startOfClock(), randomUUID()];
-    await sql`update push.queue set attempts = 1, dispatcher_id = ${dispatcher} where id = ${deliveryId}`;
+    await sql`update push.queue set claims = 1, dispatcher_id = ${dispatcher} where id = ${deliveryId}`;
     await sql`select push.end_deliveries(array[${deliveryId}::bigint], ${state}, null, ${now})`;
     const before = await readDelivery(sql, deliveryId);
     const unchanged = async () => expect(await readDelivery(sql, deliveryId)).toEqual(before);
@@ -42,9 +42,9 @@ describe.each(FINAL)('%s', (state) => {
     expect(await claim(sql, plus(now, 10))).toEqual([]);
     await unchanged();
     for (const outcome of OUTCOMES) {
-      for (const attempt of [0, 1, 2]) {
-        expect(await complete(sql, now, [{ delivery_id: deliveryId, attempt, outcome }])).toMatchObject({
-          settled: 0,
+      for (const claim_number of [0, 1, 2]) {
+        expect(await complete(sql, now, [{ delivery_id: deliveryId, claim_number, outcome }])).toMatchObject({
+          recorded: 0,
         });
         await unchanged();
       }
@@ -66,10 +66,10 @@ test('queued: a report for a claim that never was changes nothing', async () => 
   const { deliveryId, subscriptionId } = await queueOne(sql);
   const before = await readDelivery(sql, deliveryId);
   for (const outcome of OUTCOMES) {
-    for (const attempt of [0, 1, -1]) {
+    for (const claim_number of [0, 1, -1]) {
       expect(
-        await complete(sql, startOfClock(), [{ delivery_id: deliveryId, attempt, outcome }]),
-      ).toMatchObject({ settled: 0 });
+        await complete(sql, startOfClock(), [{ delivery_id: deliveryId, claim_number, outcome }]),
+      ).toMatchObject({ recorded: 0 });
     }
   }
   expect(await readDelivery(sql, deliveryId)).toEqual(before);
@@ -92,7 +92,7 @@ test('600 random steps make only the transitions of the design', async () => {
   const random = generator(20261121);
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
   const users = await Promise.all(Array.from({ length: 6 }, async () => (await createUser(sql)).id));
-  const claims: { delivery_id: string; attempt: number }[] = [];
+  const claims: { delivery_id: string; claim_number: number }[] = [];
   const seen = new Set<string>();
   const lost = new Set<string>();
   let now = startOfClock();
@@ -149,8 +149,8 @@ test('600 random steps make only the transitions of the design', async () => {
         if (row.state === 'queued' && name !== 'complete') lost.add(row.id);
         else lost.delete(row.id);
       }
-      expect(row.attempts).toBeGreaterThanOrEqual(before?.attempts ?? 0);
-      expect(row.failures).toBeLessThanOrEqual(row.attempts);
+      expect(row.claims).toBeGreaterThanOrEqual(before?.claims ?? 0);
+      expect(row.failures).toBeLessThanOrEqual(row.claims);
       expect(row.lease_until !== null).toBe(row.state === 'sending');
       expect(row.finished_at !== null).toBe(FINAL.includes(row.state));
     }

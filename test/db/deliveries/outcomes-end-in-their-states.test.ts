@@ -40,11 +40,11 @@ describe.each([
     const end = plus(now, 3);
     expect(await complete(sql, end, [{ ...claimed, ...report }])).toMatchObject({
       states: { [state]: 1 },
-      settled: 1,
+      recorded: 1,
     });
     expect(await readDelivery(sql, deliveryId)).toMatchObject({
       state,
-      attempts: 1,
+      claims: 1,
       lease_until: null,
       finished_at: state === 'queued' ? null : end,
       last_status: report.status,
@@ -85,7 +85,7 @@ test('one batch settles many deliveries, each in its own way', async () => {
   const reports = claimed.map((row, index) => ({ ...row, outcome: outcomes[index % 4] as 'sent' }));
   expect(await complete(sql, now, reports)).toEqual({
     states: { sent: 10, gone: 10, failed: 10, queued: 10 },
-    settled: 40,
+    recorded: 40,
     subscriptions_deleted: 10,
   });
   for (const { delivery_id, outcome } of reports) {
@@ -125,7 +125,7 @@ test('a next attempt that would come too late ends in expired', async () => {
 test('an empty report settles nothing', async () => {
   expect(await complete(db().sql, startOfClock(), [])).toEqual({
     states: {},
-    settled: 0,
+    recorded: 0,
     subscriptions_deleted: 0,
   });
 });
@@ -141,9 +141,9 @@ test('an unknown outcome or delivery changes nothing, and the others of the batc
   const answer = await complete(sql, now, [
     { ...first, outcome: 'exploded' as never },
     { ...second, outcome: 'sent' },
-    { delivery_id: '999999999', attempt: 1, outcome: 'sent' },
+    { delivery_id: '999999999', claim_number: 1, outcome: 'sent' },
   ]);
-  expect(answer).toMatchObject({ states: { sent: 1 }, settled: 1 });
+  expect(answer).toMatchObject({ states: { sent: 1 }, recorded: 1 });
   expect((await readDelivery(sql, first.delivery_id)).state).toBe('sending');
 });
 

@@ -25,7 +25,7 @@ test.each(OUTCOMES)('%s, reported by a dispatcher whose delivery another one has
   await claimOne(sql, recovered);
   const before = await readDelivery(sql, deliveryId);
 
-  expect(await complete(sql, plus(recovered, 1), [{ ...late, outcome }])).toMatchObject({ settled: 0 });
+  expect(await complete(sql, plus(recovered, 1), [{ ...late, outcome }])).toMatchObject({ recorded: 0 });
 
   expect(await readDelivery(sql, deliveryId)).toEqual(before);
   const [device] = await sql`select last_used_at from public.push_subscriptions where id = ${subscriptionId}`;
@@ -68,7 +68,7 @@ test.each(OUTCOMES)('%s reported twice counts once', async (outcome) => {
   await complete(sql, now, [{ ...claimed, outcome }]);
   const before = await readDelivery(sql, deliveryId);
   // A dispatcher that got no answer to its report sends it again.
-  expect(await complete(sql, plus(now, 1), [{ ...claimed, outcome }])).toMatchObject({ settled: 0 });
+  expect(await complete(sql, plus(now, 1), [{ ...claimed, outcome }])).toMatchObject({ recorded: 0 });
   expect(await readDelivery(sql, deliveryId)).toEqual(before);
 });
 
@@ -79,7 +79,7 @@ test('one attempt is one failure, though its lease was lost and its dispatcher r
   const late = await claimOne(sql, now);
   await sql`select push.recover_leases(${plus(now, 61)})`;
   await complete(sql, plus(now, 62), [{ ...late, outcome: 'retry', status: 500 }]);
-  expect(await readDelivery(sql, deliveryId)).toMatchObject({ state: 'queued', attempts: 1, failures: 1 });
+  expect(await readDelivery(sql, deliveryId)).toMatchObject({ state: 'queued', claims: 1, failures: 1 });
 });
 
 test('the same delivery twice in one batch is settled once', async () => {
@@ -91,6 +91,6 @@ test('the same delivery twice in one batch is settled once', async () => {
     { ...claimed, outcome: 'sent' },
     { ...claimed, outcome: 'sent' },
   ]);
-  expect(answer).toMatchObject({ settled: 1, states: { sent: 1 } });
+  expect(answer).toMatchObject({ recorded: 1, states: { sent: 1 } });
   expect((await readDelivery(sql, deliveryId)).state).toBe('sent');
 });

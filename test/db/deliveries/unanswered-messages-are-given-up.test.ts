@@ -35,7 +35,7 @@ test('a message that is never answered is sent four times, each later than the o
     state: 'failed',
     last_code: 'timed_out',
     failures: 4,
-    attempts: 4,
+    claims: 4,
   });
   expect(await claim(sql, plus(now, 86_400))).toEqual([]);
 });

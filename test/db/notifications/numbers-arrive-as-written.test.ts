@@ -178,7 +178,7 @@ test('browsers, apps and the inbox get the same digits', async () => {
   expect(JSON.parse(payload).notification.data).toMatchObject(expected);
   const delivery: ClaimedDelivery<'fcm'> = {
     deliveryId: 1,
-    attempt: 1,
+    claimNumber: 1,
     userId: 'a user',
     host: 'https://fcm.googleapis.com',
     target: { channel: 'fcm', token: 'x' },

@@ -215,8 +215,8 @@ describe('while a category is paused', () => {
     await complete(sql, now, [{ ...claimed, outcome: 'retry', status: 503 }]);
     expect(await claimedTitles(plus(now, 60))).toEqual([]);
     await resume(sql, plus(now, 61), { category: 'alerts' });
-    expect(await deliveryOf(id)).toMatchObject({ failures: 1, attempts: 1 });
-    expect((await claim(sql, plus(now, 62)))[0]?.attempt).toBe(2);
+    expect(await deliveryOf(id)).toMatchObject({ failures: 1, claims: 1 });
+    expect((await claim(sql, plus(now, 62)))[0]?.claim_number).toBe(2);
   });
 
   test('a late report of the dispatcher that lost it still counts', async () => {

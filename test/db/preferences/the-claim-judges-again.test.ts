@@ -43,13 +43,13 @@ describe('what was due in the evening and is claimed at night', () => {
     expect(await readDelivery(sql, id)).toMatchObject({
       state: 'queued',
       due_at: MORNING,
-      attempts: 0,
+      claims: 0,
       lease_until: null,
       finished_at: null,
       last_code: 'quiet_hours',
     });
     expect(await claim(sql, plus(MORNING, -1))).toEqual([]);
-    expect(await claimOne(sql, MORNING)).toMatchObject({ delivery_id: id, attempt: 1 });
+    expect(await claimOne(sql, MORNING)).toMatchObject({ delivery_id: id, claim_number: 1 });
   });
 
   test('expires where it would not last', async () => {
@@ -94,7 +94,7 @@ test('a retry that is due at night waits for the morning', async () => {
   expect(await readDelivery(sql, id)).toMatchObject({
     state: 'queued',
     due_at: MORNING,
-    attempts: 1,
+    claims: 1,
     failures: 1,
     last_code: 'quiet_hours',
   });
@@ -107,7 +107,7 @@ test('what a dispatcher lost waits too, and its late report that it was sent sti
   await sql`select push.recover_leases(${NIGHT})`;
   expect(await claim(sql, NIGHT)).toEqual([]);
   expect(await readDelivery(sql, id)).toMatchObject({ state: 'queued', due_at: MORNING });
-  expect((await complete(sql, plus(NIGHT, 1), [{ ...claimed, outcome: 'sent', status: 201 }])).settled).toBe(
+  expect((await complete(sql, plus(NIGHT, 1), [{ ...claimed, outcome: 'sent', status: 201 }])).recorded).toBe(
     1,
   );
   expect(await readDelivery(sql, id)).toMatchObject({ state: 'sent' });
@@ -118,8 +118,10 @@ test('a report about what was never handed out changes nothing', async () => {
   const { userId } = await createUserWhoPrefers(sql, NIGHTS_IN_VIENNA);
   const [deferred] = await tellAt(sql, userId, NIGHT);
   const { id } = deferred as Delivery;
-  for (const attempt of [0, 1])
-    expect((await complete(sql, NIGHT, [{ delivery_id: id, attempt, outcome: 'sent' }])).settled).toBe(0);
+  for (const claim_number of [0, 1])
+    expect((await complete(sql, NIGHT, [{ delivery_id: id, claim_number, outcome: 'sent' }])).recorded).toBe(
+      0,
+    );
 });
 
 describe('what its user changed in the meantime counts', () => {

@@ -159,7 +159,7 @@ describe('a fallback', () => {
 describe('the bell', () => {
   const rings = async () => {
     const rows = await db().sql<{ headers: Record<string, string> }[]>`
-      select headers from net.http_request_queue where url = ${`${PROJECT_URL}/functions/v1/push-alerts`}`;
+      select headers from net.http_request_queue where url = ${`${PROJECT_URL}/functions/v1/push-quotes`}`;
     return rows.map(({ headers }) => headers['x-push-bell']);
   };
   const ring = async (seconds: number) =>

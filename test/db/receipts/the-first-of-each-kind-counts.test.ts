@@ -103,7 +103,7 @@ test('the state of the delivery stays, also when the receipt comes before the re
   const { deliveryId: delivery_id } = await queueOne(sql);
   await claim(sql, startOfClock());
   expect(await record(sql, [{ delivery_id, event: 'displayed' }])).toMatchObject({ accepted: 1 });
-  expect(await readDelivery(sql, delivery_id)).toMatchObject({ state: 'sending', attempts: 1 });
+  expect(await readDelivery(sql, delivery_id)).toMatchObject({ state: 'sending', claims: 1 });
 });
 
 test('receipts of a message to a topic are counted, and are still known when they are gone', async () => {

@@ -138,7 +138,7 @@ test('a view is refused', async () => {
   await sql`drop view public.open_deals`;
 });
 
-test.each(['public.push_notifications', 'push.rule_errors', 'push.deliveries'])(
+test.each(['public.push_notifications', 'push.rule_errors', 'push.queue', 'push.delivery_log'])(
   '%s is refused: the rule would set itself off',
   async (table) => {
     const { sql } = db();

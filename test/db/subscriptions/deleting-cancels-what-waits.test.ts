@@ -73,5 +73,5 @@ test('reports about what has been deleted meanwhile are ignored', async () => {
   const now = startOfClock();
   const claimed = await claimOne(sql, now);
   await sql`delete from auth.users where id = ${user.id}`;
-  expect(await complete(sql, now, [{ ...claimed, outcome: 'sent' }])).toMatchObject({ settled: 0 });
+  expect(await complete(sql, now, [{ ...claimed, outcome: 'sent' }])).toMatchObject({ recorded: 0 });
 });

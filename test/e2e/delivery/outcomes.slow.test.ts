@@ -36,7 +36,7 @@ async function attempt(answers: ScriptedAnswer | ScriptedAnswer[]) {
   const delivery = await eventually(
     async () => {
       const [row] = await sql`
-        select id, state, attempts, failures, last_status, last_code, due_at > now() as later,
+        select id, state, claims, failures, last_status, last_code, due_at > now() as later,
           extract(epoch from due_at - now())::float as wait
         from push.deliveries where notification_id = ${notified?.id}`;
       return row;
@@ -56,7 +56,7 @@ test('an accepted push is decrypted by the device and sets last_used_at', async 
     web_push: 8030,
     notification: { title: 'Hello', body: 'World', navigate: '/' },
   });
-  expect(delivery).toMatchObject({ state: 'sent', last_status: 201, attempts: 1 });
+  expect(delivery).toMatchObject({ state: 'sent', last_status: 201, claims: 1 });
   expect(subscription?.last_used_at).toBeInstanceOf(Date);
 });
 

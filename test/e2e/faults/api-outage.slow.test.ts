@@ -39,7 +39,7 @@ test('an API that hangs and then refuses, for 30 s in all, loses nothing and cos
   gated.gate = ({ stage }) =>
     stage === 'answered' || (performance.now() - down < OUTAGE_MS / 2 ? back.promise : false);
   // What was claimed goes out all the same.
-  const claimed = () => sql`select from push.deliveries where attempts > 0`;
+  const claimed = () => sql`select from push.deliveries where claims > 0`;
   await eventually(claimed, (rows) => rows.length === received());
   const sentDuring = received();
   expect((await deliveryStates(sql)).sent ?? 0).toBeLessThan(sentDuring);

@@ -102,7 +102,7 @@ test('beyond what a worker reads at once the oldest bodies end, and a whole body
 
 test.each([
   ['push-dispatch', 'POST', 401, 'bell_refused'],
-  ['push-alerts', 'POST', 401, 'bell_refused'],
+  ['push-quotes', 'POST', 401, 'bell_refused'],
   ['push-health', 'POST', 405, 'method_not_allowed'],
   ['push-events', 'PUT', 405, 'method_not_allowed'],
 ])('%s answers %s of a stranger before the body comes', async (name, method, status, code) => {

@@ -111,8 +111,8 @@ test('two functions are both deployed and each probed', async () => {
   });
   expect(names).toEqual([
     DEPLOYS,
-    'push-alerts',
-    'push-alerts',
+    'push-quotes',
+    'push-quotes',
     'push-dispatch',
     'push-dispatch',
     'push-events',

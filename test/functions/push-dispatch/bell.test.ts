@@ -39,8 +39,8 @@ async function notified(): Promise<Recipient> {
 
 const deliveryTo = async ({ subscriptionId }: Recipient) => {
   const [row] = await sql`
-    select state, attempts from push.deliveries where subscription_id = ${subscriptionId}`;
-  return row as { state: string; attempts: number };
+    select state, claims from push.deliveries where subscription_id = ${subscriptionId}`;
+  return row as { state: string; claims: number };
 };
 
 test('GET is the health probe, open to everybody', async () => {
@@ -87,7 +87,7 @@ test('a ring with the secret delivers what waits, once; rings without it do noth
   expect(
     await sql`select from push.dispatchers where lease_until > started_at + interval '10 seconds'`,
   ).toEqual([]);
-  expect(await deliveryTo(recipient)).toEqual({ state: 'queued', attempts: 0 });
+  expect(await deliveryTo(recipient)).toEqual({ state: 'queued', claims: 0 });
 
   const answer = await ring();
   expect(answer.status).toBe(202);
@@ -96,7 +96,7 @@ test('a ring with the secret delivers what waits, once; rings without it do noth
     () => deliveryTo(recipient),
     ({ state }) => state === 'sent',
   );
-  expect(delivery.attempts).toBe(1);
+  expect(delivery.claims).toBe(1);
   expect(recipient.device.messages).toHaveLength(1);
 });
 
@@ -109,7 +109,7 @@ test('a ring is answered while the push service has not answered yet', async () 
   await stack().pushService.waitFor(
     ({ url, status }) => url === recipient.device.endpoint && status === null,
   );
-  expect(await deliveryTo(recipient)).toEqual({ state: 'sending', attempts: 1 });
+  expect(await deliveryTo(recipient)).toEqual({ state: 'sending', claims: 1 });
 });
 
 describe('a ring with the secret and a body of', () => {

@@ -38,7 +38,7 @@ export function deliveryTo(
   } = values;
   return {
     deliveryId: 1,
-    attempt: 1,
+    claimNumber: 1,
     userId: '0b1f6a52-0000-4000-8000-000000000002',
     host: new URL(device.endpoint).origin,
     target: { channel: 'webpush', endpoint, p256dh, auth, vapidKey },

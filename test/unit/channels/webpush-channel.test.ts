@@ -177,8 +177,8 @@ describe('a push service', () => {
   test('that was asked before is given twice as long', async () => {
     const late: ScriptedAnswer = { kind: 'accept', answer: { afterMs: 1500 }, times: 2 };
     service.script(device.endpoint, late);
-    expect(await send({ attempt: 1 }, 1000)).toMatchObject({ outcome: 'retry', code: 'timed_out' });
-    expect(await send({ attempt: 2 }, 1000)).toEqual({ outcome: 'sent', status: 201 });
+    expect(await send({ claimNumber: 1 }, 1000)).toMatchObject({ outcome: 'retry', code: 'timed_out' });
+    expect(await send({ claimNumber: 2 }, 1000)).toEqual({ outcome: 'sent', status: 201 });
     expect(device.messages).toHaveLength(2);
   });
 

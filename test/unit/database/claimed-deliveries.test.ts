@@ -5,7 +5,7 @@ const PROJECT = 'https://abcdefghijklmnopqrst.supabase.co';
 
 const MESSAGE = {
   delivery_id: 7,
-  attempt: 1,
+  claim_number: 1,
   notification_id: '0b1f6a52-0000-4000-8000-000000000001',
   user_id: '0b1f6a52-0000-4000-8000-000000000002',
   title: 'Hello',
@@ -64,14 +64,14 @@ test.each([
   const good = { ...MESSAGE, host: 'https://h', channel: 'webpush', ...BROWSER };
   const { deliveries, unreadable } = await claim([
     { ...good, delivery_id: 1 },
-    { ...good, attempt: 3, ...row },
+    { ...good, claim_number: 3, ...row },
     { ...good, delivery_id: 2 },
   ]);
   expect(deliveries.map(({ deliveryId }) => deliveryId)).toEqual([1, 2]);
   expect(unreadable).toEqual([
     {
       deliveryId: 7,
-      attempt: 3,
+      claimNumber: 3,
       outcome: expect.objectContaining({ outcome: 'retry', status: null, code: 'delivery_unreadable' }),
     },
   ]);
@@ -85,7 +85,7 @@ test.each([
     'a row that cannot be reported',
     {
       protocol: 1,
-      deliveries: [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', attempt: null }],
+      deliveries: [{ ...MESSAGE, ...BROWSER, channel: 'webpush', host: 'https://h', claim_number: null }],
     },
   ],
 ])('an answer that is %s is none', async (_what, data) => {

@@ -27,18 +27,18 @@ describe('a dispatcher', () => {
     expect(queue.batches).toEqual([]);
   });
 
-  test('carries attempt and outcome of each delivery into its report', async () => {
+  test('carries claim number and outcome of each delivery into its report', async () => {
     const outcomes: Record<number, Outcome> = {
       1: SENT,
       2: { outcome: 'gone', status: 410, code: 'subscription_gone', message: '410' },
       3: { outcome: 'retry', status: 429, code: 'throttled', message: '429', retryAfterSeconds: 7 },
     };
-    const queue = new InMemoryQueue(deliveries([1, 2, 3], { attempt: 4 }));
+    const queue = new InMemoryQueue(deliveries([1, 2, 3], { claimNumber: 4 }));
     const summary = await run(queue, {
       channels: channelsOf(channelOf(({ deliveryId }) => outcomes[deliveryId] ?? SENT)),
     });
     expect(queue.reports.sort((a, b) => a.deliveryId - b.deliveryId)).toEqual(
-      [1, 2, 3].map((deliveryId) => ({ deliveryId, attempt: 4, outcome: outcomes[deliveryId] })),
+      [1, 2, 3].map((deliveryId) => ({ deliveryId, claimNumber: 4, outcome: outcomes[deliveryId] })),
     );
     expect(summary.outcomes).toEqual({ sent: 1, gone: 1, retry: 1 });
   });
@@ -182,10 +182,10 @@ describe('a failure', () => {
       message: '',
       retryAfterSeconds: null,
     };
-    queue.unreadable = [{ deliveryId: 4, attempt: 2, outcome }];
+    queue.unreadable = [{ deliveryId: 4, claimNumber: 2, outcome }];
     expect(await run(queue)).toMatchObject({ claimed: 4, outcomes: { sent: 3, retry: 1 } });
     expect(queue.reported()).toEqual(range(4));
-    expect(queue.reports).toContainEqual({ deliveryId: 4, attempt: 2, outcome });
+    expect(queue.reports).toContainEqual({ deliveryId: 4, claimNumber: 2, outcome });
   });
 
   test('of a channel that throws, although it must not, is that one delivery’s alone', async () => {

@@ -14,7 +14,7 @@ export function deliveries(
 ): ClaimedDelivery[] {
   return Array.from(numbers, (deliveryId) => ({
     deliveryId,
-    attempt: 1,
+    claimNumber: 1,
     userId: `user-${deliveryId}`,
     host: 'https://push.example.com',
     target: {

@@ -3,7 +3,7 @@ import type { DeliveryReport } from '../../../src/server/database/delivery-queue
 import { createReportBuffer } from '../../../src/server/dispatch/report-buffer.ts';
 import { range, SENT } from './in-memory-queue.ts';
 
-const report = (deliveryId: number): DeliveryReport => ({ deliveryId, attempt: 1, outcome: SENT });
+const report = (deliveryId: number): DeliveryReport => ({ deliveryId, claimNumber: 1, outcome: SENT });
 // Nothing here waits for company; a failed batch is tried again after 100 and 200 ms.
 const PATIENT = { delayMs: 60_000, patienceMs: 300 };
 const ids = (batch: DeliveryReport[]) => batch.map(({ deliveryId }) => deliveryId);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkSourceLength } from '../../../tools/quality/file-length.ts';
+import { checkFunctionLength } from '../../../tools/quality/function-length.ts';
 import {
   readSchema,
   SCHEMA_MIGRATION,
@@ -108,12 +109,25 @@ test('a file that uses what is defined later, one that is not listed, and a long
       '\ncreate function push.planted() returns void language plpgsql as $$ begin perform push.tick(); end $$;\n',
     );
     expect(await checkSchemaOrder(directory)).toEqual([
-      'schemas/00_base/alarms.sql uses push.tick, which is defined later, in schemas/90_operations/tick.sql',
+      'schemas/00_base/alarms.sql uses push.tick, which is defined later, in schemas/89_jobs/tick.sql',
     ]);
     await write('supabase/schemas/00_base/planted.sql', '-- a line\n'.repeat(301));
     expect((await checkSourceLength(directory)).join()).toContain(
       'schemas/00_base/planted.sql has 301 lines',
     );
     await expect(readSchema(directory)).rejects.toThrow('does not name schemas/00_base/planted.sql');
+  });
+});
+
+test('a function of the schema with a body of 101 lines is found, and one of 100 lines is not', async () => {
+  const planted = (name: string, lines: number): string =>
+    `\ncreate function push.${name}()\nreturns void\nlanguage plpgsql\nas $$\nbegin\n${'  perform 1;\n'.repeat(lines - 2)}end;\n$$;\n`;
+  await withPlantedProject(async ({ directory, append }) => {
+    await append(ALARMS, planted('short', 100));
+    expect(await checkFunctionLength(directory)).toEqual([]);
+    await append(ALARMS, planted('long', 101));
+    expect(await checkFunctionLength(directory)).toEqual([
+      'schemas/00_base/alarms.sql: push.long has 101 lines, 100 at most',
+    ]);
   });
 });

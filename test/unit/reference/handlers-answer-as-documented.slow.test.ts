@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import webpush from 'web-push';
 import { createReceiptTokens } from '../../../src/server/channels/receipt-tokens.ts';
-import { createPushAlerts } from '../../../src/server/functions/push-alerts.ts';
 import { createPushDispatch } from '../../../src/server/functions/push-dispatch.ts';
 import { createPushEvents } from '../../../src/server/functions/push-events.ts';
 import { createPushHealth } from '../../../src/server/functions/push-health.ts';
+import { createPushQuotes } from '../../../src/server/functions/push-quotes.ts';
 import type { BodyLimits } from '../../../src/server/functions/read-body.ts';
 import { type Rpc, type Said, useDataApi } from './data-api.ts';
 import { documented, documentedAs } from './documented-answer.ts';
@@ -45,7 +45,7 @@ const platform = (environment: Environment) => ({
 });
 const HANDLERS: Record<string, (environment: Environment, limits: Partial<BodyLimits>) => Handler> = {
   'push-dispatch': (environment, limits) => createPushDispatch(platform(environment), limits),
-  'push-alerts': (environment) => createPushAlerts(platform(environment)),
+  'push-quotes': (environment) => createPushQuotes(platform(environment)),
   'push-events': (environment, limits) => createPushEvents(platform(environment), limits),
   'push-health': (environment) => createPushHealth(platform(environment)),
 };
@@ -98,7 +98,7 @@ test.each(['push-dispatch', 'push-events'])('%s: bodies', async (name) => {
   expect(await post(' '.repeat(40_000))).toBe('413 body_too_large');
 });
 
-test.each(['push-dispatch', 'push-alerts'])('%s: the probe, the bell and the environment', async (name) => {
+test.each(['push-dispatch', 'push-quotes'])('%s: the probe, the bell and the environment', async (name) => {
   expect(await ask(name, 'get')).toBe('200 ready');
   const called = name === 'push-dispatch' ? 'dispatcherCalled' : 'sourcesCalled';
   expect(await ask(name, 'post', { headers: BELL, body: DISPATCHER })).toBe(`202 ${called}`);

@@ -113,7 +113,7 @@ async function encryptedRequest(
   return { headers, body };
 }
 
-/** Apple's service decodes a topic, and refuses one that is no base64url for its length (400 BadWebPushTopic). */
-function topicHeader(topic: string): string {
-  return topic.length % 4 === 1 ? `${topic}_` : topic;
+/** Apple's service decodes the header, and refuses a length that base64url never has (400 BadWebPushTopic). */
+function topicHeader(collapseKey: string): string {
+  return collapseKey.length % 4 === 1 ? `${collapseKey}_` : collapseKey;
 }

@@ -14,7 +14,7 @@ export function appDelivery({
 }: Changes = {}): ClaimedDelivery<'fcm'> {
   return {
     deliveryId: 1,
-    attempt: 1,
+    claimNumber: 1,
     userId: '0b1f6a52-0000-4000-8000-000000000002',
     host: 'https://fcm.googleapis.com/v1',
     target: { channel: 'fcm', token },

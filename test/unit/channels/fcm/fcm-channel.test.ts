@@ -84,8 +84,8 @@ test('FCM takes what a message shows besides its text', async () => {
 test('FCM is given twice as long to answer for a message that was tried before', async () => {
   channel = await channelOf({ timeoutMs: 1000 });
   fcm.script(device.token, { kind: 'accept', answer: { afterMs: 1500 }, times: 2 });
-  expect(await send({ attempt: 1 })).toMatchObject({ outcome: 'retry', code: 'timed_out' });
-  expect(await send({ attempt: 2 })).toEqual({ outcome: 'sent', status: 200 });
+  expect(await send({ claimNumber: 1 })).toMatchObject({ outcome: 'retry', code: 'timed_out' });
+  expect(await send({ claimNumber: 2 })).toEqual({ outcome: 'sent', status: 200 });
   expect(device.messages).toHaveLength(2);
 });
 

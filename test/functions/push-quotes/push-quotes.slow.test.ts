@@ -39,7 +39,7 @@ beforeEach(async () => {
   await watchSymbols(sql, ['DAX', 'BTC']);
 });
 
-const url = () => `${stack().url}/functions/v1/push-alerts`;
+const url = () => `${stack().url}/functions/v1/push-quotes`;
 const ring = (headers: Record<string, string> = { 'x-push-bell': secret }) =>
   fetch(url(), { method: 'POST', headers });
 
@@ -68,7 +68,7 @@ async function runOf(name: string): Promise<SourceState> {
 test('GET is the health probe, open to everybody; other methods are refused', async () => {
   const answer = await fetch(url());
   expect(answer.status).toBe(200);
-  expect(await answer.json()).toEqual({ function: 'push-alerts', status: 'ok' });
+  expect(await answer.json()).toEqual({ function: 'push-quotes', status: 'ok' });
   expect((await fetch(url(), { method: 'PUT' })).status).toBe(405);
 });
 

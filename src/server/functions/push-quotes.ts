@@ -10,27 +10,27 @@ import { refusedMethod, requireBell } from './bell.ts';
 import { readBellEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
 
-/** What `push-alerts` needs from the platform it runs on. */
-export interface AlertsPlatform extends Pick<Platform, 'environment' | 'waitUntil' | 'log'> {
+/** What `push-quotes` needs from the platform it runs on. */
+export interface QuotesPlatform extends Pick<Platform, 'environment' | 'waitUntil' | 'log'> {
   /** Looks names up, so that none leads into a private network; undefined where the platform cannot. */
   resolve?: ResolveDns | undefined;
 }
 
 /**
- * `push-alerts`: rung by the database, answers 202 at once, asks the sources of quotes that are due in the background
+ * `push-quotes`: rung by the database, answers 202 at once, asks the sources of quotes that are due in the background
  * and reports what they gave; the database compares it with the alerts.
  *
  * `GET` is the health probe: 200 `{ function, status: 'ok' }`, or 503 naming what is not configured. `POST` takes the
  * bell's secret in `x-push-bell`, and no body; errors are `{ message, code }`.
  */
-export function createPushAlerts(platform: AlertsPlatform): (request: Request) => Promise<Response> {
+export function createPushQuotes(platform: QuotesPlatform): (request: Request) => Promise<Response> {
   const { environment, waitUntil, log, resolve } = platform;
-  return answerRequests({ name: 'push-alerts', log }, async (request) => {
+  return answerRequests({ name: 'push-quotes', log }, async (request) => {
     const refused = refusedMethod(request);
     if (refused !== undefined) return refused;
     const { supabaseUrl, secretKey, bellSecret } = readBellEnvironment(environment);
     if (request.method === 'GET') {
-      const body: z.infer<typeof ready> = { function: 'push-alerts', status: 'ok' };
+      const body: z.infer<typeof ready> = { function: 'push-quotes', status: 'ok' };
       return Response.json(body);
     }
     await requireBell(request, bellSecret);

@@ -1,10 +1,10 @@
-import { createPushAlerts } from '../../../src/server/functions/push-alerts.ts';
+import { createPushQuotes } from '../../../src/server/functions/push-quotes.ts';
 
 // Hosted workers live as long as the promises they are told of; a plain Deno server lives anyway.
 const runtime = (globalThis as { EdgeRuntime?: { waitUntil(work: Promise<unknown>): void } }).EdgeRuntime;
 
 Deno.serve(
-  createPushAlerts({
+  createPushQuotes({
     environment: Deno.env.toObject(),
     waitUntil: (work) => runtime?.waitUntil(work),
     log: (entry) => console.log(JSON.stringify(entry)),
