@@ -126,7 +126,7 @@ set lock_timeout = '100ms'
 as $$
 declare
   v_newest timestamptz;
-  v_dropped text[] := '{}';
+  v_dropped text[] := '{}'::text[];
 begin
   for v_part in 0..7 loop
     execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', v_part) into v_newest;

@@ -28,52 +28,56 @@ as $$
 $$;
 comment on function push.template_name(public.push_templates) is 'A template and its locale, as errors and alarms name it: alert (de).';
 
+create type push.worded_alert as (notification public.push_notifications, faults jsonb);
+comment on type push.worded_alert is 'The notification of an alert that has fired, and which templates failed for it, by key.';
+
 create function push.word_alert(
   p_alert public.push_alerts,
   p_firing push.firing,
   p_template public.push_templates,
-  p_level_template public.push_templates,
-  out notification public.push_notifications,
-  out faults jsonb
+  p_level_template public.push_templates
 )
+returns push.worded_alert
 language plpgsql
 immutable
 set search_path = ''
 as $$
 declare
+  v_notification public.push_notifications;
+  v_faults jsonb := '{}'::jsonb;
   v_params jsonb := push.alert_params(p_alert, p_firing.side, p_firing.level_price, p_firing.price, p_firing.change);
 begin
-  faults := '{}';
   if p_level_template.key is not null then
     begin
       v_params := v_params || jsonb_build_object(
         'level', push.render_template(p_level_template, push.alert_level_params(p_alert, v_params)) -> 'title'
       );
     exception when others then
-      faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
+      v_faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
     end;
   end if;
-  notification.user_id := p_alert.user_id;
-  notification.params := v_params;
-  notification.category := 'alerts:' || p_alert.symbol;
-  notification.urgency := p_alert.urgency;
-  notification.tag := 'alert:' || p_alert.id;
-  notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
+  v_notification.user_id := p_alert.user_id;
+  v_notification.params := v_params;
+  v_notification.category := 'alerts:' || p_alert.symbol;
+  v_notification.urgency := p_alert.urgency;
+  v_notification.tag := 'alert:' || p_alert.id;
+  v_notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
   if p_template.key is not null and p_alert.title is null and p_alert.body is null then
     begin
-      notification := push.in_words_of(notification, p_template);
-      notification.template := p_template.key;
-      return;
+      v_notification := push.in_words_of(v_notification, p_template);
+      v_notification.template := p_template.key;
+      return row(v_notification, v_faults)::push.worded_alert;
     exception when others then
-      faults := faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
+      v_faults := v_faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
     end;
   end if;
-  notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
-  notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
+  v_notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
+  v_notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
     p_alert.setup,
     case when p_alert.condition <> 'percent_change' then 'level ' || (v_params ->> 'level_price') end,
     'now ' || (v_params ->> 'current_price')
   ));
+  return row(v_notification, v_faults)::push.worded_alert;
 end;
 $$;
 comment on function push.word_alert(public.push_alerts, push.firing, public.push_templates, public.push_templates) is
@@ -111,7 +115,7 @@ set jit = off
 as $$
 declare
   v_half constant integer := cardinality(p_firings) / 2;
-  v_named text[] := '{}';
+  v_named text[] := '{}'::text[];
   v_template text;
   v_level_template text;
   v_faults jsonb;

@@ -21,6 +21,8 @@ const ended: RowOf = {
     due_at: new Date(),
     finished_at: new Date(),
   }),
+  // Refused before any row is looked for.
+  find: () => '0',
 };
 
 /** Rows of the queue, of the log and its parts, and of the view of both. */
