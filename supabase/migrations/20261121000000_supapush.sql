@@ -5063,9 +5063,10 @@ comment on column push.queue.lease_until is
 
 -- Each index has a condition that is always true and stands in its own look-ups alone. The planner believes the queue to be
 -- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
--- one, it walked all of it to find the rows of one device.
+-- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
+-- equation can be turned around, so that the whole queue is compared with the few ids that are given.
 create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at > '-infinity';
-create index queue_sending_idx on push.queue (host, lease_until) where lease_until is not null;
+create index queue_sending_idx on push.queue (host, lease_until) where lease_until > '-infinity';
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at > '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
 where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
@@ -5161,7 +5162,7 @@ declare
   v_count integer;
 begin
   with ended as (
-    delete from push.queue as q using unnest(p_ended) as e where q.id = e.id
+    delete from push.queue as q using unnest(p_ended) as e where q.id = any (array[e.id])
     returning q.*, e.state, e.code
   )
   insert into push.delivery_log (
@@ -5843,7 +5844,7 @@ begin
           -- The dispatcher that lost it may still report that it was sent, which counts by this code.
           last_code = case when d.last_code = 'lease_lost' then d.last_code else 'paused' end
       from sifted as s
-      where d.id = s.id and not s.is_discarded
+      where d.id = any (array[s.id]) and not s.is_discarded
     ), counted as (
       update push.pauses as p set discarded = p.discarded + c.n
       from (select s.pause_id, count(*) as n from sifted as s where s.is_discarded group by s.pause_id) as c
@@ -5915,7 +5916,7 @@ begin
     update push.queue as d
     set due_at = d.parked_due_at, parked_by = null, parked_due_at = null, last_code = nullif(d.last_code, 'paused')
     from parked as k
-    where d.id = k.id and k.is_discarded is not true
+    where d.id = any (array[k.id]) and k.is_discarded is not true
   )
   select array_agg(k.id) filter (where k.is_discarded) into v_discarded from parked as k;
   update push.pauses as p set discarded = p.discarded + cardinality(v_discarded) where p.id = p_pause_id and v_discarded is not null;
@@ -6080,6 +6081,32 @@ comment on function push.has_work(timestamptz) is 'Whether a dispatcher would fi
 
 -- Out of the queue without being sent: cancelled, expired, or handed out again because its lease is over.
 
+create function push.cancel_deliveries_to(p_subscription_ids uuid[], p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
+  -- after all finds no subscription at its claim. Waiting here could be a deadlock.
+  return push.end_deliveries(array(
+    select q.id from unnest(p_subscription_ids) as s (id)
+    cross join lateral (
+      select w.id from push.queue as w
+      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
+      for update skip locked
+    ) as q
+  ), 'cancelled', 'subscription_deleted', p_now);
+end;
+$$;
+comment on function push.cancel_deliveries_to(uuid[], timestamptz) is 'Takes back what waits for these devices; returns how many deliveries.';
+
 create function push.cancel_deliveries_of_deleted()
 returns trigger
 language plpgsql
@@ -6089,19 +6116,9 @@ set search_path = ''
 as $$
 begin
   -- Fires after every batch of reports, which seldom has any.
-  if not exists (select from push_deleted_subscriptions) then
-    return null;
+  if exists (select from push_deleted_subscriptions) then
+    perform push.cancel_deliveries_to(array(select s.id from push_deleted_subscriptions as s), clock_timestamp());
   end if;
-  -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
-  -- after all finds no subscription at its claim. Waiting here could be a deadlock.
-  perform push.end_deliveries(array(
-    select q.id from push_deleted_subscriptions as s
-    cross join lateral (
-      select w.id from push.queue as w
-      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
-      for update skip locked
-    ) as q
-  ), 'cancelled', 'subscription_deleted', clock_timestamp());
   return null;
 end;
 $$;
@@ -6119,6 +6136,12 @@ language plpgsql
 -- Definer: the service that cancels a notification has no access to the queue.
 security definer
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   perform push.end_deliveries(array(
@@ -6149,6 +6172,12 @@ create function push.recover_leases(p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_count integer;
@@ -6157,14 +6186,14 @@ begin
   -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
-  where d.id in (
+  where d.id = any (array(
     select f.id from push.queue as f
-    where f.lease_until is not null and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    where f.lease_until > '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
     for update skip locked
-  );
+  ));
   with lost as (
     select d.id from push.queue as d
-    where d.lease_until <= p_now
+    where d.lease_until > '-infinity' and d.lease_until <= p_now
     for update skip locked
   ), returned as (
     update push.queue as d
@@ -6178,7 +6207,7 @@ begin
       lease_until = null,
       last_code = 'lease_lost'
     from lost, push.settings as s
-    where d.id = lost.id
+    where d.id = any (array[lost.id])
     returning d.id, d.failures >= s.max_attempts as is_given_up
   )
   select count(*), array_agg(r.id) filter (where r.is_given_up) into v_count, v_given_up from returned as r;
@@ -6193,6 +6222,12 @@ create function push.expire_deliveries(p_limit integer, p_now timestamptz defaul
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_late bigint[];
@@ -6445,6 +6480,12 @@ create function push.rename_host_of_deliveries()
 returns trigger
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   -- The log keeps the name under which it was sent.
@@ -6507,6 +6548,12 @@ language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
 security definer
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   if new.user_id is distinct from old.user_id then
@@ -6577,7 +6624,7 @@ begin
     update push.queue as d
     set due_at = coalesce((j.verdict).due_at, p_now), last_code = (j.verdict).code
     from judged as j
-    where d.id = j.id and (j.verdict).finished_at is null
+    where d.id = any (array[j.id]) and (j.verdict).finished_at is null
     returning d.last_code
   )
   select (select count(*) filter (where k.last_code is null) from decided as k), array(
@@ -6886,6 +6933,12 @@ create function push.check_host_unused()
 returns trigger
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_devices bigint;
@@ -7392,7 +7445,7 @@ begin
   perform from push.hosts as h
   where h.origin in (
     select d.host from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)
-    join push.queue as d on d.id = r.delivery_id
+    join push.queue as d on d.id = any (array[r.delivery_id])
   )
   order by h.origin
   for no key update;
@@ -7407,7 +7460,7 @@ begin
         ) as devices,
         count(*) filter (where r.outcome = 'sent') as sent
       from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
-      join push.queue as d on d.id = r.delivery_id
+      join push.queue as d on d.id = any (array[r.delivery_id])
       join public.push_subscriptions as s on s.id = d.subscription_id
       join push.hosts as h on h.origin = d.host
       group by d.host, s.user_id
@@ -7486,14 +7539,14 @@ begin
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
     cross join lateral (
       select count(*) from push.queue as d
-      where d.host = h.origin and d.lease_until > p_now
+      where d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -7574,7 +7627,7 @@ begin
       p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
     ) else d.due_at end
     from judged as j
-    where d.id = j.id and not j.may_go and (j.resting_until is not null or (j.full and p_last))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
   ), looked_up as materialized (
@@ -7611,7 +7664,7 @@ begin
         lease_until = case when k.state is null then p_now + p_settings.delivery_lease end,
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
-    where d.id = k.id and (k.state is null or k.state = 'queued')
+    where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
     returning d.id, d.claims, d.expires_at
   ), handed as (
     select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
@@ -7776,6 +7829,12 @@ language sql
 -- Definer: see push_claim.
 security definer
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
   update push.dispatchers set lease_until = p_now + s.dispatcher_lease
   from push.settings as s
@@ -7844,7 +7903,7 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.queue as d on d.id = r.delivery_id and d.claims = r.claim_number and (
+    join push.queue as d on d.id = any (array[r.delivery_id]) and d.claims = r.claim_number and (
       d.lease_until is not null
       or (
         d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
@@ -7921,12 +7980,12 @@ begin
         last_error = k.message
     from resolved as k
     -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
+    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
     returning d.id
   ), ended as (
     delete from push.queue as d
     using resolved as k
-    where d.id = k.id and k.new_state <> 'queued' and d.claims = k.claims and (
+    where d.id = any (array[k.id]) and k.new_state <> 'queued' and d.claims = k.claims and (
       d.lease_until is not null
       or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
@@ -8377,6 +8436,12 @@ create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_n
 returns void
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_next uuid;
@@ -8394,7 +8459,7 @@ begin
   ), withdrawn as (
     -- Skip locked: such a one is being claimed or reported. If it comes back to the queue, the next claim ends it.
     select q.id from push.queue as q
-    join page as p on p.id = q.id
+    join page as p on q.id = any (array[p.id])
     where p.place <= p_limit and q.lease_until is null
     for update of q skip locked
   )
@@ -9120,7 +9185,7 @@ begin
   from (
     select o.id, r.occurred_at
     from push.receipts as r
-    join push.deliveries as d on d.id = r.delivery_id
+    cross join lateral (select v.* from push.deliveries as v where v.id = r.delivery_id offset 0) as d
     join public.push_subscriptions as s on s.id = d.subscription_id
     join public.push_notifications as o on o.id = d.notification_id and o.user_id = s.user_id
     where r.delivery_id = any (p_deliveries) and r.event = 'clicked' and o.read_at is null
@@ -9131,7 +9196,7 @@ begin
   insert into public.push_reads as r (user_id, notification_id, read_at)
   select distinct on (s.user_id, n.id) s.user_id, n.id, c.occurred_at
   from push.receipts as c
-  join push.deliveries as d on d.id = c.delivery_id
+  cross join lateral (select v.* from push.deliveries as v where v.id = c.delivery_id offset 0) as d
   join public.push_subscriptions as s on s.id = d.subscription_id
   join public.push_notifications as n on n.id = d.notification_id
   join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = s.user_id
@@ -9167,7 +9232,7 @@ begin
     select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at
     from jsonb_to_recordset(p_receipts) as g (delivery_id bigint, event text, action text, at timestamptz)
-    join push.deliveries as d on d.id = g.delivery_id
+    cross join lateral (select v.* from push.deliveries as v where v.id = g.delivery_id offset 0) as d
     where g.event in ('displayed', 'clicked', 'action', 'dismissed')
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
@@ -9199,7 +9264,7 @@ begin
     insert into push.receipt_counts as c (notification_id, event, place, receipts)
     select d.notification_id, r.event, pg_backend_pid() % 16, count(*)
     from unnest(v_deliveries, v_events) as r (delivery_id, event)
-    join push.deliveries as d on d.id = r.delivery_id
+    cross join lateral (select v.* from push.deliveries as v where v.id = r.delivery_id offset 0) as d
     join push.expansions as e on e.notification_id = d.notification_id
     group by d.notification_id, r.event
     order by d.notification_id, r.event
@@ -9241,22 +9306,29 @@ set enable_seqscan = off
 as $$
 begin
   -- In the order in which reports are settled: neither waits for the other in a circle.
+  -- Offset 0 has each notification's rows looked up by its id, and not each row of the queue compared with all that are deleted.
   with waiting as (
     delete from push.queue as d
-    where d.id in (
-      select o.id from push.queue as o
-      join push_deleted_notifications as n on n.id = o.notification_id
-      order by o.id
+    where d.id = any (array(
+      select o.id
+      from push_deleted_notifications as n
+      cross join lateral (select q.id from push.queue as q where q.notification_id = n.id offset 0) as w
+      join push.queue as o on o.id = any (array[w.id])
+      order by w.id
       for update of o
-    )
+    ))
     returning d.id
   ), ended as (
-    delete from push.delivery_log as d using push_deleted_notifications as n where d.notification_id = n.id
+    delete from push.delivery_log as d
+    where d.id = any (array(
+      select w.id
+      from push_deleted_notifications as n
+      cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
+    ))
     returning d.id
   )
   delete from push.receipts as r
-  using (select w.id from waiting as w union all select e.id from ended as e) as d
-  where r.delivery_id = d.id;
+  where r.delivery_id = any (array(select w.id from waiting as w union all select e.id from ended as e));
   return null;
 end;
 $$;
@@ -15425,7 +15497,7 @@ begin
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.queue as d where d.lease_until is not null),
+    'sending', (select count(*) from push.queue as d where d.lease_until > '-infinity'),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then

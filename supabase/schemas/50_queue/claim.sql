@@ -103,6 +103,12 @@ language sql
 -- Definer: see push_claim.
 security definer
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
   update push.dispatchers set lease_until = p_now + s.dispatcher_lease
   from push.settings as s

@@ -47,14 +47,14 @@ begin
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
     cross join lateral (
       select count(*) from push.queue as d
-      where d.host = h.origin and d.lease_until > p_now
+      where d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -135,7 +135,7 @@ begin
       p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
     ) else d.due_at end
     from judged as j
-    where d.id = j.id and not j.may_go and (j.resting_until is not null or (j.full and p_last))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
   ), looked_up as materialized (
@@ -172,7 +172,7 @@ begin
         lease_until = case when k.state is null then p_now + p_settings.delivery_lease end,
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
-    where d.id = k.id and (k.state is null or k.state = 'queued')
+    where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
     returning d.id, d.claims, d.expires_at
   ), handed as (
     select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,

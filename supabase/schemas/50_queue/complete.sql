@@ -46,7 +46,7 @@ begin
       -- Without a status no push service was asked: our side has no credentials that it could try.
       r.outcome = 'misconfigured' and r.status is null as certain
     from report as r
-    join push.queue as d on d.id = r.delivery_id and d.claims = r.claim_number and (
+    join push.queue as d on d.id = any (array[r.delivery_id]) and d.claims = r.claim_number and (
       d.lease_until is not null
       or (
         d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
@@ -123,12 +123,12 @@ begin
         last_error = k.message
     from resolved as k
     -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = k.id and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
+    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
     returning d.id
   ), ended as (
     delete from push.queue as d
     using resolved as k
-    where d.id = k.id and k.new_state <> 'queued' and d.claims = k.claims and (
+    where d.id = any (array[k.id]) and k.new_state <> 'queued' and d.claims = k.claims and (
       d.lease_until is not null
       or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )

@@ -4,6 +4,12 @@ create function push.rename_host_of_deliveries()
 returns trigger
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   -- The log keeps the name under which it was sent.
@@ -66,6 +72,12 @@ language plpgsql
 -- Definer: the owner who updates a subscription has no access to the queue.
 security definer
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   if new.user_id is distinct from old.user_id then

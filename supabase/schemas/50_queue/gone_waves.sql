@@ -79,7 +79,7 @@ begin
   perform from push.hosts as h
   where h.origin in (
     select d.host from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)
-    join push.queue as d on d.id = r.delivery_id
+    join push.queue as d on d.id = any (array[r.delivery_id])
   )
   order by h.origin
   for no key update;
@@ -94,7 +94,7 @@ begin
         ) as devices,
         count(*) filter (where r.outcome = 'sent') as sent
       from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, outcome text)
-      join push.queue as d on d.id = r.delivery_id
+      join push.queue as d on d.id = any (array[r.delivery_id])
       join public.push_subscriptions as s on s.id = d.subscription_id
       join push.hosts as h on h.origin = d.host
       group by d.host, s.user_id

@@ -1,5 +1,31 @@
 -- Out of the queue without being sent: cancelled, expired, or handed out again because its lease is over.
 
+create function push.cancel_deliveries_to(p_subscription_ids uuid[], p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
+  -- after all finds no subscription at its claim. Waiting here could be a deadlock.
+  return push.end_deliveries(array(
+    select q.id from unnest(p_subscription_ids) as s (id)
+    cross join lateral (
+      select w.id from push.queue as w
+      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
+      for update skip locked
+    ) as q
+  ), 'cancelled', 'subscription_deleted', p_now);
+end;
+$$;
+comment on function push.cancel_deliveries_to(uuid[], timestamptz) is 'Takes back what waits for these devices; returns how many deliveries.';
+
 create function push.cancel_deliveries_of_deleted()
 returns trigger
 language plpgsql
@@ -9,19 +35,9 @@ set search_path = ''
 as $$
 begin
   -- Fires after every batch of reports, which seldom has any.
-  if not exists (select from push_deleted_subscriptions) then
-    return null;
+  if exists (select from push_deleted_subscriptions) then
+    perform push.cancel_deliveries_to(array(select s.id from push_deleted_subscriptions as s), clock_timestamp());
   end if;
-  -- Skip locked: a transaction that holds such a row is about to send, cancel or expire it. A delivery that stays queued
-  -- after all finds no subscription at its claim. Waiting here could be a deadlock.
-  perform push.end_deliveries(array(
-    select q.id from push_deleted_subscriptions as s
-    cross join lateral (
-      select w.id from push.queue as w
-      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
-      for update skip locked
-    ) as q
-  ), 'cancelled', 'subscription_deleted', clock_timestamp());
   return null;
 end;
 $$;
@@ -39,6 +55,12 @@ language plpgsql
 -- Definer: the service that cancels a notification has no access to the queue.
 security definer
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   perform push.end_deliveries(array(
@@ -69,6 +91,12 @@ create function push.recover_leases(p_now timestamptz default clock_timestamp())
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_count integer;
@@ -77,14 +105,14 @@ begin
   -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
-  where d.id in (
+  where d.id = any (array(
     select f.id from push.queue as f
-    where f.lease_until is not null and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    where f.lease_until > '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
     for update skip locked
-  );
+  ));
   with lost as (
     select d.id from push.queue as d
-    where d.lease_until <= p_now
+    where d.lease_until > '-infinity' and d.lease_until <= p_now
     for update skip locked
   ), returned as (
     update push.queue as d
@@ -98,7 +126,7 @@ begin
       lease_until = null,
       last_code = 'lease_lost'
     from lost, push.settings as s
-    where d.id = lost.id
+    where d.id = any (array[lost.id])
     returning d.id, d.failures >= s.max_attempts as is_given_up
   )
   select count(*), array_agg(r.id) filter (where r.is_given_up) into v_count, v_given_up from returned as r;
@@ -113,6 +141,12 @@ create function push.expire_deliveries(p_limit integer, p_now timestamptz defaul
 returns integer
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_late bigint[];

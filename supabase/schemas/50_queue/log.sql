@@ -82,7 +82,7 @@ declare
   v_count integer;
 begin
   with ended as (
-    delete from push.queue as q using unnest(p_ended) as e where q.id = e.id
+    delete from push.queue as q using unnest(p_ended) as e where q.id = any (array[e.id])
     returning q.*, e.state, e.code
   )
   insert into push.delivery_log (

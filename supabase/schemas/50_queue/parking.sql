@@ -132,7 +132,7 @@ begin
           -- The dispatcher that lost it may still report that it was sent, which counts by this code.
           last_code = case when d.last_code = 'lease_lost' then d.last_code else 'paused' end
       from sifted as s
-      where d.id = s.id and not s.is_discarded
+      where d.id = any (array[s.id]) and not s.is_discarded
     ), counted as (
       update push.pauses as p set discarded = p.discarded + c.n
       from (select s.pause_id, count(*) as n from sifted as s where s.is_discarded group by s.pause_id) as c
@@ -204,7 +204,7 @@ begin
     update push.queue as d
     set due_at = d.parked_due_at, parked_by = null, parked_due_at = null, last_code = nullif(d.last_code, 'paused')
     from parked as k
-    where d.id = k.id and k.is_discarded is not true
+    where d.id = any (array[k.id]) and k.is_discarded is not true
   )
   select array_agg(k.id) filter (where k.is_discarded) into v_discarded from parked as k;
   update push.pauses as p set discarded = p.discarded + cardinality(v_discarded) where p.id = p_pause_id and v_discarded is not null;

@@ -69,9 +69,10 @@ comment on column push.queue.lease_until is
 
 -- Each index has a condition that is always true and stands in its own look-ups alone. The planner believes the queue to be
 -- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
--- one, it walked all of it to find the rows of one device.
+-- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
+-- equation can be turned around, so that the whole queue is compared with the few ids that are given.
 create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at > '-infinity';
-create index queue_sending_idx on push.queue (host, lease_until) where lease_until is not null;
+create index queue_sending_idx on push.queue (host, lease_until) where lease_until > '-infinity';
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at > '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
 where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';

@@ -37,7 +37,7 @@ begin
     update push.queue as d
     set due_at = coalesce((j.verdict).due_at, p_now), last_code = (j.verdict).code
     from judged as j
-    where d.id = j.id and (j.verdict).finished_at is null
+    where d.id = any (array[j.id]) and (j.verdict).finished_at is null
     returning d.last_code
   )
   select (select count(*) filter (where k.last_code is null) from decided as k), array(

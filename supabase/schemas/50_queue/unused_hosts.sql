@@ -4,6 +4,12 @@ create function push.check_host_unused()
 returns trigger
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_devices bigint;

@@ -132,6 +132,12 @@ create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_n
 returns void
 language plpgsql
 set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_next uuid;
@@ -149,7 +155,7 @@ begin
   ), withdrawn as (
     -- Skip locked: such a one is being claimed or reported. If it comes back to the queue, the next claim ends it.
     select q.id from push.queue as q
-    join page as p on p.id = q.id
+    join page as p on q.id = any (array[p.id])
     where p.place <= p_limit and q.lease_until is null
     for update of q skip locked
   )

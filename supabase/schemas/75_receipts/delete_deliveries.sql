@@ -14,22 +14,29 @@ set enable_seqscan = off
 as $$
 begin
   -- In the order in which reports are settled: neither waits for the other in a circle.
+  -- Offset 0 has each notification's rows looked up by its id, and not each row of the queue compared with all that are deleted.
   with waiting as (
     delete from push.queue as d
-    where d.id in (
-      select o.id from push.queue as o
-      join push_deleted_notifications as n on n.id = o.notification_id
-      order by o.id
+    where d.id = any (array(
+      select o.id
+      from push_deleted_notifications as n
+      cross join lateral (select q.id from push.queue as q where q.notification_id = n.id offset 0) as w
+      join push.queue as o on o.id = any (array[w.id])
+      order by w.id
       for update of o
-    )
+    ))
     returning d.id
   ), ended as (
-    delete from push.delivery_log as d using push_deleted_notifications as n where d.notification_id = n.id
+    delete from push.delivery_log as d
+    where d.id = any (array(
+      select w.id
+      from push_deleted_notifications as n
+      cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
+    ))
     returning d.id
   )
   delete from push.receipts as r
-  using (select w.id from waiting as w union all select e.id from ended as e) as d
-  where r.delivery_id = d.id;
+  where r.delivery_id = any (array(select w.id from waiting as w union all select e.id from ended as e));
   return null;
 end;
 $$;

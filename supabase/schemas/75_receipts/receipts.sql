@@ -56,7 +56,7 @@ begin
   from (
     select o.id, r.occurred_at
     from push.receipts as r
-    join push.deliveries as d on d.id = r.delivery_id
+    cross join lateral (select v.* from push.deliveries as v where v.id = r.delivery_id offset 0) as d
     join public.push_subscriptions as s on s.id = d.subscription_id
     join public.push_notifications as o on o.id = d.notification_id and o.user_id = s.user_id
     where r.delivery_id = any (p_deliveries) and r.event = 'clicked' and o.read_at is null
@@ -67,7 +67,7 @@ begin
   insert into public.push_reads as r (user_id, notification_id, read_at)
   select distinct on (s.user_id, n.id) s.user_id, n.id, c.occurred_at
   from push.receipts as c
-  join push.deliveries as d on d.id = c.delivery_id
+  cross join lateral (select v.* from push.deliveries as v where v.id = c.delivery_id offset 0) as d
   join public.push_subscriptions as s on s.id = d.subscription_id
   join public.push_notifications as n on n.id = d.notification_id
   join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = s.user_id
@@ -103,7 +103,7 @@ begin
     select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at
     from jsonb_to_recordset(p_receipts) as g (delivery_id bigint, event text, action text, at timestamptz)
-    join push.deliveries as d on d.id = g.delivery_id
+    cross join lateral (select v.* from push.deliveries as v where v.id = g.delivery_id offset 0) as d
     where g.event in ('displayed', 'clicked', 'action', 'dismissed')
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
@@ -135,7 +135,7 @@ begin
     insert into push.receipt_counts as c (notification_id, event, place, receipts)
     select d.notification_id, r.event, pg_backend_pid() % 16, count(*)
     from unnest(v_deliveries, v_events) as r (delivery_id, event)
-    join push.deliveries as d on d.id = r.delivery_id
+    cross join lateral (select v.* from push.deliveries as v where v.id = r.delivery_id offset 0) as d
     join push.expansions as e on e.notification_id = d.notification_id
     group by d.notification_id, r.event
     order by d.notification_id, r.event

@@ -44,6 +44,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.insert_moments_of_table': [],
   'push.drop_old_log': [],
   'push.end_each': [],
+  'push.cancel_deliveries_to': [],
   'push.end_deliveries': [],
   'push.clean_notifications': [],
   'push.clean_errors': [],
