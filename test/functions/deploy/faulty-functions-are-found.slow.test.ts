@@ -111,14 +111,14 @@ test('two functions are both deployed and each probed', async () => {
   });
   expect(names).toEqual([
     DEPLOYS,
-    'push-quotes',
-    'push-quotes',
     'push-dispatch',
     'push-dispatch',
     'push-events',
     'push-events',
     'push-health',
     'push-health',
+    'push-quotes',
+    'push-quotes',
     'push-second',
     'push-second',
   ]);
