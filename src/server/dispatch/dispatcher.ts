@@ -111,9 +111,10 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
         continue;
       }
       if (lanes.pending > 0) {
-        // A busy host is asked for again as soon as it has room; one that hangs must not keep us from the others.
+        // A busy host is asked for again as soon as it has room, which it may have got during the claim; one that hangs must not
+        // keep us from the others.
         await (busy.hosts.length > 0
-          ? Promise.race([lanes.relieved(), pause(IDLE_POLL_MS)])
+          ? Promise.race([lanes.relieved(busy.hosts), pause(IDLE_POLL_MS)])
           : pause(IDLE_POLL_MS));
         idleSince = now();
         continue;

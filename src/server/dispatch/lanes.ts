@@ -10,8 +10,8 @@ export interface Lanes {
   busy(): Busy;
   /** Resolves when a delivery has its outcome, at once when nothing is pending. */
   progress(): Promise<void>;
-  /** Resolves when one of the hosts that are busy now no longer is. */
-  relieved(): Promise<void>;
+  /** Resolves when one of these hosts is not busy, at once where that is so already. */
+  relieved(hosts: string[]): Promise<void>;
   /** Resolves when everything that was added has its outcome. */
   drained(): Promise<void>;
 }
@@ -120,9 +120,12 @@ export function createLanes(options: {
       users: [...held].filter(([, number]) => number >= MOST_OF_A_USER).map(([userId]) => userId),
     }),
     progress,
-    async relieved() {
-      const before = busyHosts().length;
-      while (pending > 0 && busyHosts().length >= before) await progress();
+    async relieved(hosts) {
+      const isRelieved = () => {
+        const busy = new Set(busyHosts());
+        return hosts.some((host) => !busy.has(host));
+      };
+      while (pending > 0 && !isRelieved()) await progress();
     },
     async drained() {
       while (pending > 0) await progress();

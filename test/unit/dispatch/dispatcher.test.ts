@@ -71,6 +71,38 @@ describe('a dispatcher', () => {
   });
 });
 
+test('a push service that gets room during a claim that did not ask for it is asked for at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const queue = new InMemoryQueue(deliveries(range(6)));
+  const ends = new Map<number, () => void>();
+  const channel = channelOf(
+    ({ deliveryId }) => new Promise<Outcome>((resolve) => ends.set(deliveryId, () => resolve(SENT))),
+  );
+  const claim = queue.claim.bind(queue);
+  queue.claim = async (dispatcher, limit, busy) => {
+    const answer = await claim(dispatcher, limit, busy);
+    if (busy.hosts.length > 0) {
+      // Both are sent while the database answers.
+      for (const deliveryId of [1, 2]) ends.get(deliveryId)?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return answer;
+  };
+  const running = run(queue, { claimLimit: 4, concurrency: 2, channels: channelsOf(channel) });
+  for (let turn = 0; turn < 20 && queue.waiting.length > 0; turn += 1)
+    await new Promise((resolve) => setImmediate(resolve));
+  // No time has passed.
+  expect(queue.claims.slice(0, 3)).toEqual([4, 0, 2]);
+  for (let turn = 0; turn < 20 && queue.leaves.length === 0; turn += 1) {
+    for (const end of ends.values()) end();
+    await vi.advanceTimersByTimeAsync(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await running;
+  expect(queue.reported()).toEqual(range(6));
+});
+
 describe('a budget', () => {
   test('of deliveries is never exceeded, and what is left over is handed to another', async () => {
     const queue = new InMemoryQueue(deliveries(range(1000)));

@@ -107,7 +107,8 @@ test('a caller that waits for room is told as soon as a busy push service has so
   lanes.add(deliveries(range(4)));
   expect(lanes.busy().hosts).toHaveLength(1);
   let relieved = false;
-  const waiting = lanes.relieved().then(() => {
+  const busy = lanes.busy().hosts;
+  const waiting = lanes.relieved(busy).then(() => {
     relieved = true;
   });
   await settled();
@@ -115,6 +116,8 @@ test('a caller that waits for room is told as soon as a busy push service has so
   channel.letGo(1);
   await waiting;
   expect(lanes.busy().hosts).toEqual([]);
+  // Also a caller that asks after it has happened.
+  await lanes.relieved(busy);
   for (const deliveryId of [2, 3, 4]) {
     channel.letGo(deliveryId);
     await settled();
