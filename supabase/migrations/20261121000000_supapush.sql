@@ -712,7 +712,7 @@ comment on column public.push_subscriptions.device_type is 'desktop, mobile, tab
 comment on column public.push_subscriptions.device_name is 'What its user knows the device by, such as Firefox (Linux).';
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
 comment on column public.push_subscriptions.host is 'The row of push.hosts through which the device is reached; set by the database.';
-comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device.';
+comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device, to the hour.';
 comment on column public.push_subscriptions.failures is 'Attempts in a row that the push service refused or did not answer for this device.';
 comment on column public.push_subscriptions.failed_at is 'When the last of them failed.';
 comment on column public.push_subscriptions.retry_at is 'No message is sent to this device before then: its own backoff.';
@@ -2838,7 +2838,9 @@ as $$
       'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
         'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category,
         -- <delivery id>.<mac>, as long as it can be.
-        'receipt', repeat('0', 42)
+        'receipt', repeat('0', 42),
+        -- Its place among messages of its tag, as long as it can be.
+        'position', 9007199254740991
       ))
     ),
     'mutable', true
@@ -4285,7 +4287,9 @@ create type push.due_message as (
   urgency text,
   digest_key text,
   due_at timestamptz,
-  expires_at timestamptz
+  expires_at timestamptz,
+  tag text,
+  position bigint
 );
 comment on type push.due_message is 'A message that is due for one user: what push.enqueue() is given.';
 
@@ -5009,6 +5013,20 @@ grant execute on function public.push_mark_all_read(timestamptz, timestamptz) to
 -- number that JSON and JavaScript keep exactly, until 2058. Ids of one second wrap around after four million.
 create sequence push.delivery_ids as integer minvalue 0 maxvalue 4194303 start 0 cycle;
 
+create function push.next_position(p_tag text)
+returns bigint
+language sql
+volatile
+set search_path = ''
+as $$
+  select case when p_tag is not null then
+    ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
+  end;
+$$;
+comment on function push.next_position(text) is
+  'The place of a message among those of its tag, taken in the transaction that makes it due: of two, the later one has the greater. Null '
+  'without a tag.';
+
 create table push.queue (
   -- The same in push.delivery_log, for what preferences and limits end at once.
   id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
@@ -5033,6 +5051,9 @@ create table push.queue (
   last_status smallint,
   last_code text,
   last_error text,
+  tag text,
+  position bigint,
+  is_superseded boolean not null default false,
   -- See parking.sql.
   parked_by bigint,
   parked_due_at timestamptz,
@@ -5056,6 +5077,10 @@ comment on column push.queue.last_error is 'What the push service, or the attemp
 comment on column push.queue.claims is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.queue.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.queue.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
+comment on column push.queue.tag is
+  'What its device tells notifications apart by, where the message says so: of those of one tag, only the newest is sent.';
+comment on column push.queue.position is 'Which of its tag is newer: push.next_position().';
+comment on column push.queue.is_superseded is 'A newer one was handed out while it was under way: it is not tried again.';
 comment on column push.queue.parked_by is 'The pause of a category that put it aside.';
 comment on column push.queue.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
 comment on column push.queue.lease_until is
@@ -5071,6 +5096,7 @@ create index queue_expiring_idx on push.queue (expires_at) where lease_until is 
 create index queue_device_idx on push.queue (subscription_id)
 where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
 
+create index queue_tag_idx on push.queue (subscription_id, tag, position) where tag is not null;
 create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where lease_until is null and parked_by is not null;
 
 alter table push.queue enable row level security;
@@ -5243,6 +5269,7 @@ create table push.expansions (
   id uuid not null default gen_random_uuid(),
   notification_id uuid,
   message jsonb,
+  position bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
@@ -5271,6 +5298,8 @@ comment on table push.expansions is
   'push_notifications, or for a list its row here.';
 comment on column push.expansions.notification_id is 'The message to a topic: its members get deliveries of it.';
 comment on column push.expansions.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
+comment on column push.expansions.position is
+  'The place of the message to a topic among those of its tag, however late a member is served: see push.next_position().';
 comment on column push.expansions.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Recipients served so far.';
@@ -5575,15 +5604,20 @@ begin
     -- A message to a topic goes on to its other members.
     update public.push_notifications as n set status = 'suppressed'
     from unnest(p_due, v_held_by)
-      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+      as d (
+        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by
+      )
     where n.id = d.notification_id and d.held_by in ('throttled', 'daily_ceiling') and not d.to_topic;
   end if;
   return query
   with judged as materialized (
     select d.notification_id, s.id as subscription_id, s.host, coalesce((v.verdict).due_at, d.due_at) as due_at, d.expires_at,
+      d.tag, d.position,
       (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
     from unnest(p_due, v_held_by)
-      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+      as d (
+        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by
+      )
     join public.push_subscriptions as s on s.user_id = d.user_id
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
     cross join lateral (
@@ -5597,8 +5631,8 @@ begin
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
   ), queued as (
-    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, last_code)
-    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.code
+    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, tag, position, last_code)
+    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.tag, j.position, j.code
     from judged as j
     where j.finished_at is null
     -- A device that moved from one member of a topic to another between two chunks.
@@ -5637,7 +5671,8 @@ begin
   -- What has expired by now is in the inbox alone, as it is of scheduled messages and of those to topics: it must not use up a
   -- limit, nor be told by a digest.
   select array_agg(row(
-    n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
+    n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
+    coalesce(n.tag, n.collapse_key), push.next_position(coalesce(n.tag, n.collapse_key))
   )::push.due_message)
   into v_due
   from push_new_notifications as n
@@ -5679,13 +5714,15 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id,
+      coalesce(n.tag, n.collapse_key) as tag
   )
   select count(*), array_agg(row(
-      r.id, r.user_id, false, r.digest_id is not null, r.category, r.urgency, r.digest_key, r.send_at, r.expires_at
+      r.id, r.user_id, false, r.digest_id is not null, r.category, r.urgency, r.digest_key, r.send_at, r.expires_at,
+      r.tag, push.next_position(r.tag)
     )::push.due_message order by r.send_at, r.id) filter (where r.user_id is not null and r.expires_at > p_now)
   into v_released, v_due
-  from released as r;
+  from (select d.* from released as d order by d.send_at, d.id) as r;
 
   begin
     perform from push.enqueue(v_due, p_now);
@@ -6182,6 +6219,7 @@ as $$
 declare
   v_count integer;
   v_given_up bigint[];
+  v_superseded bigint[];
 begin
   -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.queue as d set lease_until = p_now + s.delivery_lease
@@ -6208,10 +6246,13 @@ begin
       last_code = 'lease_lost'
     from lost, push.settings as s
     where d.id = any (array[lost.id])
-    returning d.id, d.failures >= s.max_attempts as is_given_up
+    returning d.id, d.failures >= s.max_attempts as is_given_up, d.is_superseded
   )
-  select count(*), array_agg(r.id) filter (where r.is_given_up) into v_count, v_given_up from returned as r;
+  select count(*), array_agg(r.id) filter (where r.is_given_up), array_agg(r.id) filter (where r.is_superseded and not r.is_given_up)
+  into v_count, v_given_up, v_superseded
+  from returned as r;
   perform push.end_deliveries(v_given_up, 'failed', null, p_now);
+  perform push.end_deliveries(v_superseded, 'cancelled', 'superseded', p_now);
   return v_count;
 end;
 $$;
@@ -7488,6 +7529,69 @@ comment on function push.gone_waves(jsonb, timestamptz) is
 comment on function push.worked_lately(timestamptz, timestamptz, timestamptz) is
   'Whether a push service took a message for this device, as it is registered now, within the last week.';
 
+-- schemas/50_queue/supersede.sql ------------------------------------------------------------------------------
+
+-- Of the messages of one tag to one device, the newest wins: an older one that waits is not sent any more.
+--
+-- An older one may be under way when a newer one is handed out. It is not tried again then, and a device that gets it after
+-- all sees by its order that it shows a newer one: see src/device/service-worker.
+
+create function push.is_superseded(p_subscription_id uuid, p_tag text, p_position bigint, p_now timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+begin
+  return exists (
+    select from push.queue as q
+    where q.subscription_id = p_subscription_id and q.tag = p_tag and q.position > p_position
+      -- One that waits for the end of quiet hours, or for its device to answer again, comes later and replaces this one then.
+      and (q.lease_until is not null or q.due_at <= p_now) and q.expires_at > p_now
+  );
+end;
+$$;
+comment on function push.is_superseded(uuid, text, bigint, timestamptz) is
+  'Whether a newer message of this tag is due for this device, or under way.';
+
+create function push.supersede_older(p_ids bigint[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_waiting bigint[];
+begin
+  with older as materialized (
+    select o.id, o.lease_until is null as is_waiting
+    from push.queue as n
+    cross join lateral (
+      -- Skip locked: such a one is being reported.
+      select q.id, q.lease_until from push.queue as q
+      where q.subscription_id = n.subscription_id and q.tag = n.tag and q.position < n.position and not q.is_superseded
+      for update skip locked
+    ) as o
+    where n.id = any (p_ids)
+  ), marked as (
+    update push.queue as d set is_superseded = true
+    from older as o
+    where d.id = any (array[o.id]) and not o.is_waiting
+  )
+  select array_agg(distinct o.id) filter (where o.is_waiting) into v_waiting from older as o;
+  perform push.end_deliveries(v_waiting, 'cancelled', 'superseded', p_now);
+end;
+$$;
+comment on function push.supersede_older(bigint[], timestamptz) is
+  'Takes back what is older than these deliveries, which were just handed out, and of the same tag and device; what is under way is not tried again.';
+
 -- schemas/50_queue/claim_round.sql ----------------------------------------------------------------------------
 
 -- One round of a claim: what of the queue a dispatcher gets, shared fairly among hosts and users.
@@ -7531,6 +7635,7 @@ declare
   c_probes constant integer := 3;
   v_round push.claim_round;
   v_ended push.ended_delivery[];
+  v_tagged bigint[];
 begin
   with open_hosts as (
     select h.origin, h.paused_at is not null as paused, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0) as room,
@@ -7612,10 +7717,10 @@ begin
     limit p_limit
   ), locked as (
     -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
-    select c.*
+    select c.*, l.tag, l.position
     from chosen as c
     cross join lateral (
-      select d.lease_until from push.queue as d where d.id = c.id offset 0 for update skip locked
+      select d.lease_until, d.tag, d.position from push.queue as d where d.id = c.id offset 0 for update skip locked
     ) as l
     where l.lease_until is null
   ), put_off as (
@@ -7634,9 +7739,9 @@ begin
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
     -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
     -- it was queued, or its user may want something else now.
-    select c.id, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
+    select c.id, c.tag, c.position, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag as app_tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
     from locked as c
@@ -7646,6 +7751,7 @@ begin
       select case
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
+        when c.tag is not null and push.is_superseded(s.id, c.tag, c.position, p_now) then row('cancelled', null, p_now, 'superseded')::push.verdict
         else (
           select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
         )
@@ -7668,7 +7774,8 @@ begin
     returning d.id, d.claims, d.expires_at
   ), handed as (
     select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
-      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.tag, k.ttl, k.own, g.presentation as shown,
+      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own,
+      k.position, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as c
     join looked_up as k on k.id = c.id and k.state is null
@@ -7690,7 +7797,7 @@ begin
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
           c.params, c.category, c.urgency,
-          c.collapse_key, c.tag,
+          c.collapse_key, c.app_tag as tag, c.position,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),
@@ -7710,10 +7817,14 @@ begin
       from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
     ),
     coalesce((select bool_or(j.full and not j.may_go) from judged as j), false),
-    array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued')
-  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended;
+    array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued'),
+    array(select k.id from looked_up as k where k.state is null and k.tag is not null)
+  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended, v_tagged;
   if v_ended <> '{}' then
     perform push.end_each(v_ended, p_now);
+  end if;
+  if v_tagged <> '{}' then
+    perform push.supersede_older(v_tagged, p_now);
   end if;
   return v_round;
 end;
@@ -7892,7 +8003,7 @@ begin
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
-      d.subscription_id, d.claimed_at,
+      d.subscription_id, d.claimed_at, d.is_superseded,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
       case
@@ -7966,6 +8077,7 @@ begin
         when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
         when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
         when j.next_due >= j.expires_at then 'expired'
+        when j.is_superseded then 'cancelled'
         else 'queued'
       end as new_state
     from judged as j
@@ -7990,7 +8102,8 @@ begin
       or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
     returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.claims,
-      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status, k.code, k.message
+      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status,
+      case when k.new_state = 'cancelled' then 'superseded' else k.code end as code, k.message
   ), logged as (
     insert into push.delivery_log (
       id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
@@ -8004,19 +8117,29 @@ begin
       k.subscription_id, k.claimed_at
     from (select r.id from retried as r union all select e.id from ended as e) as d
     join resolved as k on k.id = d.id
+  ), accepted as materialized (
+    select s.id, s.user_id, s.host, s.is_news
+    from decided as k
+    cross join lateral (
+      select u.id, u.user_id, u.host, u.updated_at,
+        -- To the hour: a device that gets a hundred messages a day is written ten times.
+        u.last_used_at is null or u.last_used_at < u.updated_at or u.last_used_at not between p_now - interval '1 hour' and p_now
+          or num_nonnulls(u.failed_at, u.retry_at, u.gone_at) > 0 or u.failures > 0 as is_news
+      from public.push_subscriptions as u where u.id = k.subscription_id
+      offset 0
+    ) as s
+    -- Unless the device has other keys since: a service took a message for the old ones.
+    where k.outcome = 'sent' and s.updated_at <= k.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
     update public.push_subscriptions as s
     set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null
-    where s.id in (
+    where s.id = any (array(
       select u.id from public.push_subscriptions as u
-      join decided as k on k.subscription_id = u.id
-      -- Unless the device has other keys since: a service took a message for the old ones.
-      where k.outcome = 'sent' and u.updated_at <= k.claimed_at
+      where u.id = any (array(select a.id from accepted as a where a.is_news))
       for no key update of u skip locked
-    )
-    returning s.user_id, s.host
+    ))
   ), troubled as (
     update public.push_subscriptions as s
     set failures = s.failures + (t.rests_until is not null)::integer,
@@ -8056,7 +8179,7 @@ begin
     'subscriptions_deleted', (select count(*) from deleted),
     'accepted', (
       select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
-      from (select u.host, array_agg(distinct u.user_id) as users from used as u group by u.host) as g
+      from (select a.host, array_agg(distinct a.user_id) as users from accepted as a group by a.host) as g
     ),
     'hosts', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -8196,7 +8319,9 @@ $$;
 comment on function push.next_recipients(push.expansions, integer) is
   'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
 
-create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+create function push.deliver_to_members(
+  p_notification public.push_notifications, p_position bigint, p_user_ids uuid[], p_now timestamptz
+)
 returns bigint
 language plpgsql
 set search_path = ''
@@ -8208,7 +8333,8 @@ begin
     -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
     select q.state, q.deliveries from push.enqueue(array(
       select row(
-        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
+        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at,
+        coalesce(p_notification.tag, p_notification.collapse_key), p_position
       )::push.due_message
       from unnest(p_user_ids) as m (id)
       -- What does not reach a member anyway, for lack of a device, must not count against the limit.
@@ -8219,7 +8345,7 @@ begin
   return v_deliveries;
 end;
 $$;
-comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
+comment on function push.deliver_to_members(public.push_notifications, bigint, uuid[], timestamptz) is
   'Makes the deliveries of a message to a topic for these members; returns how many.';
 
 create type push.serving as (made bigint, served bigint, failed bigint, failed_user_id uuid, error text);
@@ -8249,7 +8375,7 @@ begin
     v_part := p_user_ids[v_first[v_top]:v_last[v_top]];
     begin
       v_outcome.made := v_outcome.made + coalesce(case
-        when p_expansion.message is null then push.deliver_to_members(p_notification, v_part, p_now)
+        when p_expansion.message is null then push.deliver_to_members(p_notification, p_expansion.position, v_part, p_now)
         else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_expansion.message))
       end, 0);
       v_outcome.served := v_outcome.served + cardinality(v_part);

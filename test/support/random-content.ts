@@ -99,6 +99,7 @@ export function randomContent(random: Random): NotificationContent {
     collapseKey: random(3) === 0 ? 'topic-of-RFC_8030' : null,
     tag: random(3) === 0 ? `t${randomText(random, random(99))}` : null,
     presentation: random(3) === 0 ? randomPresentation(random) : null,
+    position: null,
     appUrl: null,
   };
 }

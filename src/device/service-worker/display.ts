@@ -20,6 +20,7 @@ export class Display {
   readonly #last = new Map<string, string>();
   #shown: Promise<unknown> = Promise.resolve();
   #counting: Promise<unknown> = Promise.resolve();
+  #inTurn: Promise<unknown> = Promise.resolve();
 
   constructor(state: WorkerState) {
     this.#state = state;
@@ -43,6 +44,39 @@ export class Display {
       .finally(() => this.#showing--);
     this.#shown = Promise.allSettled([this.#shown, shown]);
     await shown;
+  }
+
+  /**
+   * Shows a message unless a newer one of its tag is on the screen: a push service may hand over the older one later. Then the
+   * newer one is shown again without a sound, since browsers want something to be shown for each push.
+   *
+   * Resolves to whether the message itself is shown.
+   */
+  async showNewest(title: string, options: ShownOptions, defaultTitle: string): Promise<boolean> {
+    const { tag } = options;
+    const { position } = options.data.supapush;
+    if (tag === undefined || typeof position !== 'number') {
+      await this.show(title, options, defaultTitle);
+      return true;
+    }
+    // One after the other: of two that come at once, neither is looked for before the other is on the screen.
+    const turn = this.#inTurn.then(async () => {
+      const newer = (await this.#shownOf(tag)).find(
+        (notification) => (markOf(notification)?.position ?? position) > position,
+      );
+      if (newer === undefined) await this.show(title, options, defaultTitle);
+      else await this.show(newer.title, againOf(newer), defaultTitle);
+      return newer === undefined;
+    });
+    this.#inTurn = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async #shownOf(tag: string): Promise<Notification[]> {
+    await within(COUNT_LIMIT, this.#shown).catch(() => undefined);
+    const listing = within(COUNT_LIMIT, this.#state.scope.registration.getNotifications({ tag }));
+    this.#counting = Promise.allSettled([this.#counting, listing]);
+    return await listing.catch(() => []);
   }
 
   /** Whether another of its tag has taken its place since: Firefox says of the one before that it was closed. */
@@ -88,4 +122,13 @@ export class Display {
     const marks = (await this.#state.scope.registration.getNotifications()).map(markOf);
     return marks.filter((mark) => mark && (closed === undefined || mark.notification_id !== closed)).length;
   }
+}
+
+/** The options by which a notification that is on the screen is shown once more, without a sound. */
+function againOf(notification: Notification): ShownOptions {
+  const { body, icon, badge, image, tag, dir, lang, requireInteraction, actions, data } =
+    notification as Notification & Partial<ShownOptions>;
+  const all = { body, icon, badge, image, tag, dir, lang, requireInteraction, actions };
+  const given = Object.entries(all).filter(([, value]) => value !== undefined && value !== '');
+  return { ...Object.fromEntries(given), silent: true, data };
 }

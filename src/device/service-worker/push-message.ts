@@ -16,6 +16,8 @@ export interface NotificationMark {
   category?: string;
   /** Authenticates receipts: `<delivery id>.<mac>`. */
   receipt?: string;
+  /** Its place among messages of its tag: the greater is the newer. */
+  position?: number;
   /** Which showing it is: a message may come again, and then has the same receipt. */
   showing?: string;
   /** Where a click leads, as the sender said it: not checked yet. */

@@ -21,8 +21,9 @@ export async function showMessage(
   // The hook may have changed all of it. Without our mark, a click would not be handled.
   const title = String(message.title || defaults.title);
   const options: ShownOptions = { ...message.options, data: { ...message.options?.data, supapush: mark } };
+  let isShown: boolean;
   try {
-    await state.display.show(title, options, defaults.title);
+    isShown = await state.display.showNewest(title, options, defaults.title);
   } catch (error) {
     // Only without permission: there is nothing to report, but what waits can go.
     console.error('supapush: the browser showed nothing.', error);
@@ -31,6 +32,11 @@ export async function showMessage(
   }
   // Its user has left while it was being prepared.
   if (clears !== state.display.clears) return await state.display.clear();
+  // A newer one stands in its place.
+  if (!isShown) {
+    await receipts.flush();
+    return;
+  }
   await Promise.allSettled([
     state.display.updateBadge(mark.app_badge),
     state.tellPages({

@@ -54,6 +54,8 @@ export interface NotificationContent {
   category: string | null;
   collapseKey: string | null;
   tag: string | null;
+  /** Its place among messages of its tag, of which the greater is the newer; null where it replaces none. */
+  position: number | null;
   presentation: Presentation | null;
   /** The app's origin, which makes paths whole URLs; null leaves them. */
   appUrl: string | null;
@@ -160,6 +162,7 @@ function encode(content: NotificationContent): Uint8Array<ArrayBuffer> {
           supapush: {
             notification_id: content.notificationId,
             ...(content.category === null ? {} : { category: content.category }),
+            ...(content.position === null ? {} : { position: content.position }),
             receipt: '',
           },
         },

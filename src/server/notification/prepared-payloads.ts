@@ -35,6 +35,7 @@ function isSame(one: NotificationContent, other: NotificationContent): boolean {
     one.category === other.category &&
     one.collapseKey === other.collapseKey &&
     one.tag === other.tag &&
+    one.position === other.position &&
     one.appUrl === other.appUrl &&
     JSON.stringify(one.params) === JSON.stringify(other.params) &&
     JSON.stringify(one.presentation) === JSON.stringify(other.presentation)

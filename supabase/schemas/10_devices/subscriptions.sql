@@ -53,7 +53,7 @@ comment on column public.push_subscriptions.device_type is 'desktop, mobile, tab
 comment on column public.push_subscriptions.device_name is 'What its user knows the device by, such as Firefox (Linux).';
 comment on column public.push_subscriptions.expires_at is 'When the push service lets the subscription lapse, if it said so.';
 comment on column public.push_subscriptions.host is 'The row of push.hosts through which the device is reached; set by the database.';
-comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device.';
+comment on column public.push_subscriptions.last_used_at is 'When a push service last accepted a notification for this device, to the hour.';
 comment on column public.push_subscriptions.failures is 'Attempts in a row that the push service refused or did not answer for this device.';
 comment on column public.push_subscriptions.failed_at is 'When the last of them failed.';
 comment on column public.push_subscriptions.retry_at is 'No message is sent to this device before then: its own backoff.';

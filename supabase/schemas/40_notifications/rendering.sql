@@ -25,7 +25,9 @@ as $$
       'data', p_params || jsonb_build_object('supapush', jsonb_build_object(
         'notification_id', '00000000-0000-0000-0000-000000000000', 'category', p_category,
         -- <delivery id>.<mac>, as long as it can be.
-        'receipt', repeat('0', 42)
+        'receipt', repeat('0', 42),
+        -- Its place among messages of its tag, as long as it can be.
+        'position', 9007199254740991
       ))
     ),
     'mutable', true

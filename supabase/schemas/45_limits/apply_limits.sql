@@ -9,7 +9,9 @@ create type push.due_message as (
   urgency text,
   digest_key text,
   due_at timestamptz,
-  expires_at timestamptz
+  expires_at timestamptz,
+  tag text,
+  position bigint
 );
 comment on type push.due_message is 'A message that is due for one user: what push.enqueue() is given.';
 

@@ -39,6 +39,7 @@ declare
   c_probes constant integer := 3;
   v_round push.claim_round;
   v_ended push.ended_delivery[];
+  v_tagged bigint[];
 begin
   with open_hosts as (
     select h.origin, h.paused_at is not null as paused, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0) as room,
@@ -120,10 +121,10 @@ begin
     limit p_limit
   ), locked as (
     -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
-    select c.*
+    select c.*, l.tag, l.position
     from chosen as c
     cross join lateral (
-      select d.lease_until from push.queue as d where d.id = c.id offset 0 for update skip locked
+      select d.lease_until, d.tag, d.position from push.queue as d where d.id = c.id offset 0 for update skip locked
     ) as l
     where l.lease_until is null
   ), put_off as (
@@ -142,9 +143,9 @@ begin
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
     -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
     -- it was queued, or its user may want something else now.
-    select c.id, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
+    select c.id, c.tag, c.position, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
-      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag, n.ttl, n.presentation,
+      n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag as app_tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
     from locked as c
@@ -154,6 +155,7 @@ begin
       select case
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
+        when c.tag is not null and push.is_superseded(s.id, c.tag, c.position, p_now) then row('cancelled', null, p_now, 'superseded')::push.verdict
         else (
           select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
         )
@@ -176,7 +178,8 @@ begin
     returning d.id, d.claims, d.expires_at
   ), handed as (
     select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
-      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.tag, k.ttl, k.own, g.presentation as shown,
+      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own,
+      k.position, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as c
     join looked_up as k on k.id = c.id and k.state is null
@@ -198,7 +201,7 @@ begin
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
           c.params, c.category, c.urgency,
-          c.collapse_key, c.tag,
+          c.collapse_key, c.app_tag as tag, c.position,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),
@@ -218,10 +221,14 @@ begin
       from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
     ),
     coalesce((select bool_or(j.full and not j.may_go) from judged as j), false),
-    array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued')
-  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended;
+    array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued'),
+    array(select k.id from looked_up as k where k.state is null and k.tag is not null)
+  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended, v_tagged;
   if v_ended <> '{}' then
     perform push.end_each(v_ended, p_now);
+  end if;
+  if v_tagged <> '{}' then
+    perform push.supersede_older(v_tagged, p_now);
   end if;
   return v_round;
 end;

@@ -35,7 +35,7 @@ begin
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
     select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
-      d.subscription_id, d.claimed_at,
+      d.subscription_id, d.claimed_at, d.is_superseded,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
       case
@@ -109,6 +109,7 @@ begin
         when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
         when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
         when j.next_due >= j.expires_at then 'expired'
+        when j.is_superseded then 'cancelled'
         else 'queued'
       end as new_state
     from judged as j
@@ -133,7 +134,8 @@ begin
       or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
     returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.claims,
-      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status, k.code, k.message
+      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status,
+      case when k.new_state = 'cancelled' then 'superseded' else k.code end as code, k.message
   ), logged as (
     insert into push.delivery_log (
       id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
@@ -147,19 +149,29 @@ begin
       k.subscription_id, k.claimed_at
     from (select r.id from retried as r union all select e.id from ended as e) as d
     join resolved as k on k.id = d.id
+  ), accepted as materialized (
+    select s.id, s.user_id, s.host, s.is_news
+    from decided as k
+    cross join lateral (
+      select u.id, u.user_id, u.host, u.updated_at,
+        -- To the hour: a device that gets a hundred messages a day is written ten times.
+        u.last_used_at is null or u.last_used_at < u.updated_at or u.last_used_at not between p_now - interval '1 hour' and p_now
+          or num_nonnulls(u.failed_at, u.retry_at, u.gone_at) > 0 or u.failures > 0 as is_news
+      from public.push_subscriptions as u where u.id = k.subscription_id
+      offset 0
+    ) as s
+    -- Unless the device has other keys since: a service took a message for the old ones.
+    where k.outcome = 'sent' and s.updated_at <= k.claimed_at
   ), used as (
     -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
     -- dispatchers that report about the same devices must never wait for each other in a circle.
     update public.push_subscriptions as s
     set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null
-    where s.id in (
+    where s.id = any (array(
       select u.id from public.push_subscriptions as u
-      join decided as k on k.subscription_id = u.id
-      -- Unless the device has other keys since: a service took a message for the old ones.
-      where k.outcome = 'sent' and u.updated_at <= k.claimed_at
+      where u.id = any (array(select a.id from accepted as a where a.is_news))
       for no key update of u skip locked
-    )
-    returning s.user_id, s.host
+    ))
   ), troubled as (
     update public.push_subscriptions as s
     set failures = s.failures + (t.rests_until is not null)::integer,
@@ -199,7 +211,7 @@ begin
     'subscriptions_deleted', (select count(*) from deleted),
     'accepted', (
       select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
-      from (select u.host, array_agg(distinct u.user_id) as users from used as u group by u.host) as g
+      from (select a.host, array_agg(distinct a.user_id) as users from accepted as a group by a.host) as g
     ),
     'hosts', (
       select coalesce(jsonb_agg(jsonb_build_object(

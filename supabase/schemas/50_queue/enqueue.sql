@@ -20,15 +20,20 @@ begin
     -- A message to a topic goes on to its other members.
     update public.push_notifications as n set status = 'suppressed'
     from unnest(p_due, v_held_by)
-      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+      as d (
+        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by
+      )
     where n.id = d.notification_id and d.held_by in ('throttled', 'daily_ceiling') and not d.to_topic;
   end if;
   return query
   with judged as materialized (
     select d.notification_id, s.id as subscription_id, s.host, coalesce((v.verdict).due_at, d.due_at) as due_at, d.expires_at,
+      d.tag, d.position,
       (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
     from unnest(p_due, v_held_by)
-      as d (notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, held_by)
+      as d (
+        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by
+      )
     join public.push_subscriptions as s on s.user_id = d.user_id
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
     cross join lateral (
@@ -42,8 +47,8 @@ begin
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
   ), queued as (
-    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, last_code)
-    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.code
+    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, tag, position, last_code)
+    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.tag, j.position, j.code
     from judged as j
     where j.finished_at is null
     -- A device that moved from one member of a topic to another between two chunks.
@@ -82,7 +87,8 @@ begin
   -- What has expired by now is in the inbox alone, as it is of scheduled messages and of those to topics: it must not use up a
   -- limit, nor be told by a digest.
   select array_agg(row(
-    n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at
+    n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
+    coalesce(n.tag, n.collapse_key), push.next_position(coalesce(n.tag, n.collapse_key))
   )::push.due_message)
   into v_due
   from push_new_notifications as n
@@ -124,13 +130,15 @@ begin
     update public.push_notifications as n
     set status = case when n.audience_topic is null then 'queued' else 'expanding' end
     from due where n.id = due.id
-    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id
+    returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id,
+      coalesce(n.tag, n.collapse_key) as tag
   )
   select count(*), array_agg(row(
-      r.id, r.user_id, false, r.digest_id is not null, r.category, r.urgency, r.digest_key, r.send_at, r.expires_at
+      r.id, r.user_id, false, r.digest_id is not null, r.category, r.urgency, r.digest_key, r.send_at, r.expires_at,
+      r.tag, push.next_position(r.tag)
     )::push.due_message order by r.send_at, r.id) filter (where r.user_id is not null and r.expires_at > p_now)
   into v_released, v_due
-  from released as r;
+  from (select d.* from released as d order by d.send_at, d.id) as r;
 
   begin
     perform from push.enqueue(v_due, p_now);

@@ -13,6 +13,7 @@ create table push.expansions (
   id uuid not null default gen_random_uuid(),
   notification_id uuid,
   message jsonb,
+  position bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
@@ -41,6 +42,8 @@ comment on table push.expansions is
   'push_notifications, or for a list its row here.';
 comment on column push.expansions.notification_id is 'The message to a topic: its members get deliveries of it.';
 comment on column push.expansions.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
+comment on column push.expansions.position is
+  'The place of the message to a topic among those of its tag, however late a member is served: see push.next_position().';
 comment on column push.expansions.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
 comment on column push.expansions.members is 'Recipients served so far.';

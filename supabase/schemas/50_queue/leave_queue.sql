@@ -101,6 +101,7 @@ as $$
 declare
   v_count integer;
   v_given_up bigint[];
+  v_superseded bigint[];
 begin
   -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
   update push.queue as d set lease_until = p_now + s.delivery_lease
@@ -127,10 +128,13 @@ begin
       last_code = 'lease_lost'
     from lost, push.settings as s
     where d.id = any (array[lost.id])
-    returning d.id, d.failures >= s.max_attempts as is_given_up
+    returning d.id, d.failures >= s.max_attempts as is_given_up, d.is_superseded
   )
-  select count(*), array_agg(r.id) filter (where r.is_given_up) into v_count, v_given_up from returned as r;
+  select count(*), array_agg(r.id) filter (where r.is_given_up), array_agg(r.id) filter (where r.is_superseded and not r.is_given_up)
+  into v_count, v_given_up, v_superseded
+  from returned as r;
   perform push.end_deliveries(v_given_up, 'failed', null, p_now);
+  perform push.end_deliveries(v_superseded, 'cancelled', 'superseded', p_now);
   return v_count;
 end;
 $$;

@@ -15,6 +15,20 @@
 -- number that JSON and JavaScript keep exactly, until 2058. Ids of one second wrap around after four million.
 create sequence push.delivery_ids as integer minvalue 0 maxvalue 4194303 start 0 cycle;
 
+create function push.next_position(p_tag text)
+returns bigint
+language sql
+volatile
+set search_path = ''
+as $$
+  select case when p_tag is not null then
+    ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
+  end;
+$$;
+comment on function push.next_position(text) is
+  'The place of a message among those of its tag, taken in the transaction that makes it due: of two, the later one has the greater. Null '
+  'without a tag.';
+
 create table push.queue (
   -- The same in push.delivery_log, for what preferences and limits end at once.
   id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
@@ -39,6 +53,9 @@ create table push.queue (
   last_status smallint,
   last_code text,
   last_error text,
+  tag text,
+  position bigint,
+  is_superseded boolean not null default false,
   -- See parking.sql.
   parked_by bigint,
   parked_due_at timestamptz,
@@ -62,6 +79,10 @@ comment on column push.queue.last_error is 'What the push service, or the attemp
 comment on column push.queue.claims is 'Claims so far. The number of the running claim fences off reports of an earlier one.';
 comment on column push.queue.failures is 'Attempts that failed on the way or at the push service, not counting those that were our own fault.';
 comment on column push.queue.unanswered is 'Those of the failures after which it is unknown whether the message was taken: no answer in time.';
+comment on column push.queue.tag is
+  'What its device tells notifications apart by, where the message says so: of those of one tag, only the newest is sent.';
+comment on column push.queue.position is 'Which of its tag is newer: push.next_position().';
+comment on column push.queue.is_superseded is 'A newer one was handed out while it was under way: it is not tried again.';
 comment on column push.queue.parked_by is 'The pause of a category that put it aside.';
 comment on column push.queue.parked_due_at is 'When it was due; due_at is infinity meanwhile.';
 comment on column push.queue.lease_until is
@@ -77,6 +98,7 @@ create index queue_expiring_idx on push.queue (expires_at) where lease_until is 
 create index queue_device_idx on push.queue (subscription_id)
 where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
 
+create index queue_tag_idx on push.queue (subscription_id, tag, position) where tag is not null;
 create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where lease_until is null and parked_by is not null;
 
 alter table push.queue enable row level security;

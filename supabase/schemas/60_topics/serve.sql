@@ -30,7 +30,9 @@ $$;
 comment on function push.next_recipients(push.expansions, integer) is
   'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
 
-create function push.deliver_to_members(p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+create function push.deliver_to_members(
+  p_notification public.push_notifications, p_position bigint, p_user_ids uuid[], p_now timestamptz
+)
 returns bigint
 language plpgsql
 set search_path = ''
@@ -42,7 +44,8 @@ begin
     -- Due now, not at send_at: messages that others wrote meanwhile are older than this chunk and go before it.
     select q.state, q.deliveries from push.enqueue(array(
       select row(
-        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at
+        p_notification.id, m.id, true, false, p_notification.category, p_notification.urgency, null, p_now, p_notification.expires_at,
+        coalesce(p_notification.tag, p_notification.collapse_key), p_position
       )::push.due_message
       from unnest(p_user_ids) as m (id)
       -- What does not reach a member anyway, for lack of a device, must not count against the limit.
@@ -53,7 +56,7 @@ begin
   return v_deliveries;
 end;
 $$;
-comment on function push.deliver_to_members(public.push_notifications, uuid[], timestamptz) is
+comment on function push.deliver_to_members(public.push_notifications, bigint, uuid[], timestamptz) is
   'Makes the deliveries of a message to a topic for these members; returns how many.';
 
 create type push.serving as (made bigint, served bigint, failed bigint, failed_user_id uuid, error text);
@@ -83,7 +86,7 @@ begin
     v_part := p_user_ids[v_first[v_top]:v_last[v_top]];
     begin
       v_outcome.made := v_outcome.made + coalesce(case
-        when p_expansion.message is null then push.deliver_to_members(p_notification, v_part, p_now)
+        when p_expansion.message is null then push.deliver_to_members(p_notification, p_expansion.position, v_part, p_now)
         else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_expansion.message))
       end, 0);
       v_outcome.served := v_outcome.served + cardinality(v_part);

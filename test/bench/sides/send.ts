@@ -69,6 +69,7 @@ function delivery(index: number): ClaimedDelivery<'webpush'> {
       collapseKey: null,
       tag: null,
       presentation: null,
+      position: null,
       appUrl: null,
     },
     urgency: 'normal',

@@ -159,3 +159,25 @@ test('what a push service said is cut, however long it is', async () => {
   expect(last_code?.length).toBeLessThanOrEqual(100);
   expect(last_error?.length).toBeLessThanOrEqual(500);
 });
+
+test('a device that is used again and again is written once an hour, and at once when there is news', async () => {
+  const { sql } = db();
+  const { userId, subscriptionId } = await queueOne(sql);
+  const start = startOfClock();
+  const send = async (when: Date) => {
+    await complete(sql, when, [{ ...(await claimOne(sql, when)), outcome: 'sent', status: 201 }]);
+    return await lastUsed(subscriptionId);
+  };
+  expect(await send(start)).toEqual(start);
+  await notify(sql, userId);
+  expect(await send(plus(start, 600))).toEqual(start);
+  await notify(sql, userId);
+  expect(await send(plus(start, 3601))).toEqual(plus(start, 3601));
+  // It failed meanwhile: that it works again is news.
+  await sql`update public.push_subscriptions set failures = 1, failed_at = ${plus(start, 3700)} where id = ${subscriptionId}`;
+  await notify(sql, userId);
+  expect(await send(plus(start, 3800))).toEqual(plus(start, 3800));
+  expect(
+    await sql`select failures, failed_at from public.push_subscriptions where id = ${subscriptionId}`,
+  ).toEqual([{ failures: 0, failed_at: null }]);
+});

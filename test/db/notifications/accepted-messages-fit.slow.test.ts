@@ -72,7 +72,10 @@ test('of 2,500 random messages each that is accepted can be sent, and none is re
     counts.accepted += stored.length;
     for (const { id, ...message } of stored)
       expect(
-        encodePayload({ notificationId: id, appUrl: null, ...message }, LONGEST_RECEIPT).length,
+        encodePayload(
+          { notificationId: id, position: Number.MAX_SAFE_INTEGER, appUrl: null, ...message },
+          LONGEST_RECEIPT,
+        ).length,
       ).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
 
     const refused = contents.filter((_, index) => row?.answers[index] !== 'accepted');
@@ -122,7 +125,10 @@ test.each([
     else high = middle;
   }
   const { id, ...largest } = (await fits(low)) as Stored;
-  const { length } = encodePayload({ notificationId: id, appUrl: null, ...largest }, LONGEST_RECEIPT);
+  const { length } = encodePayload(
+    { notificationId: id, position: Number.MAX_SAFE_INTEGER, appUrl: null, ...largest },
+    LONGEST_RECEIPT,
+  );
   expect(length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
   expect(length).toBeGreaterThan(MAX_PAYLOAD_BYTES - 60);
 });

@@ -172,6 +172,7 @@ test('browsers, apps and the inbox get the same digits', async () => {
     collapseKey: null,
     tag: null,
     presentation: null,
+    position: null,
     appUrl: null,
   };
   const payload = new TextDecoder().decode(encodePayload(content, LONGEST_RECEIPT));
@@ -264,6 +265,7 @@ test('a message of such numbers is counted as the device gets it', async () => {
       collapseKey: null,
       tag: null,
       presentation: null,
+      position: null,
       appUrl: null,
     },
     LONGEST_RECEIPT,

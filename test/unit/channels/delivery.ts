@@ -13,6 +13,7 @@ export function content(values: Partial<NotificationContent> = {}): Notification
     collapseKey: null,
     tag: null,
     presentation: null,
+    position: null,
     appUrl: null,
     ...values,
   };

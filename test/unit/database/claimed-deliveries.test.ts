@@ -18,6 +18,7 @@ const MESSAGE = {
   tag: null,
   presentation: null,
   ttl: 60,
+  position: null,
   app_url: null,
 };
 const NOTHING = { endpoint: null, p256dh: null, auth: null, vapid_key: null, fcm_token: null };

@@ -20,6 +20,7 @@ const CONTENT: NotificationContent = {
   collapseKey: null,
   tag: null,
   presentation: null,
+  position: null,
   appUrl: null,
 };
 

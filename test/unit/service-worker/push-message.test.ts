@@ -12,6 +12,7 @@ test('what the project sends is shown with all of its presentation', () => {
       title: 'Acme is won',
       body: 'By Anna',
       url: '/deals/7',
+      position: null,
       appUrl: null,
       params: { deal: 7 },
       category: 'deals',

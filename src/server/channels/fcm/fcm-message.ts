@@ -61,8 +61,8 @@ const PRIORITIES: Record<Urgency, { delivery: 'NORMAL' | 'HIGH'; apns: string; n
 /**
  * The message by which an app's device gets a notification, in the terms of Android and of Apple.
  *
- * `data` holds text alone, as FCM demands: `notification_id`, `receipt`, and where there is one `url`, `category`, `params` and
- * `actions`, the latter two as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get
+ * `data` holds text alone, as FCM demands: `notification_id`, `receipt`, and where there is one `url`, `category`, `position`,
+ * `params` and `actions`, the latter two as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get
  * `data` beside `aps`. Of the presentation, apps get what they have a counterpart for: an https image, vibration (Android),
  * sound, badge, channel (Android), thread (Apple), interruption level, and the actions to show by themselves. What is not silent
  * sounds. Texts are shortened until the message has at most 4096 bytes, first the body, then the title; data is never cut.
@@ -95,6 +95,7 @@ export async function fcmMessage(
       receipt,
       ...(content.url === null ? {} : { url: content.url }),
       ...(content.category === null ? {} : { category: content.category }),
+      ...(content.position === null ? {} : { position: String(content.position) }),
       ...(Object.keys(content.params).length === 0 ? {} : { params: JSON.stringify(content.params) }),
       ...(actions === undefined ? {} : { actions: JSON.stringify(actions) }),
     },

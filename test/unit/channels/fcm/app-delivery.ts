@@ -28,6 +28,7 @@ export function appDelivery({
       collapseKey: null,
       tag: null,
       presentation: null,
+      position: null,
       appUrl: null,
       ...content,
     },
