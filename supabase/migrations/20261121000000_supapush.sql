@@ -5020,7 +5020,7 @@ volatile
 set search_path = ''
 as $$
   select case when p_tag is not null then
-    ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
+    ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
   end;
 $$;
 comment on function push.next_position(text) is
@@ -5029,7 +5029,7 @@ comment on function push.next_position(text) is
 
 create table push.queue (
   -- The same in push.delivery_log, for what preferences and limits end at once.
-  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  id bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
   -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
   -- that made or locked the notification, and a trigger deletes them with it.
@@ -5047,8 +5047,8 @@ create table push.queue (
   dispatcher_id uuid,
   claims integer not null default 0,
   failures integer not null default 0,
-  unanswered smallint not null default 0,
-  last_status smallint,
+  unanswered integer not null default 0,
+  last_status integer,
   last_code text,
   last_error text,
   tag text,
@@ -5090,11 +5090,11 @@ comment on column push.queue.lease_until is
 -- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
 -- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
 -- equation can be turned around, so that the whole queue is compared with the few ids that are given.
-create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at > '-infinity';
-create index queue_sending_idx on push.queue (host, lease_until) where lease_until > '-infinity';
-create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at > '-infinity';
+create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at >= '-infinity';
+create index queue_sending_idx on push.queue (host, lease_until) where lease_until >= '-infinity';
+create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at >= '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
-where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
+where lease_until is null and subscription_id >= '00000000-0000-0000-0000-000000000000';
 
 create index queue_tag_idx on push.queue (subscription_id, tag, position) where tag is not null;
 create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where lease_until is null and parked_by is not null;
@@ -5110,17 +5110,17 @@ create policy queue_nobody on push.queue for all to public using (false);
 -- row by row, and its part is used again. The parts have fixed names: the log of a dump can be loaded into any project.
 
 create table push.delivery_log (
-  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  id bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   notification_id uuid not null,
   subscription_id uuid not null,
   created_at timestamptz not null,
   due_at timestamptz not null,
   claimed_at timestamptz,
   finished_at timestamptz not null,
-  claims smallint not null default 0,
-  failures smallint not null default 0,
-  unanswered smallint not null default 0,
-  last_status smallint,
+  claims integer not null default 0,
+  failures integer not null default 0,
+  unanswered integer not null default 0,
+  last_status integer,
   host text not null,
   state text not null,
   last_code text,
@@ -5154,10 +5154,11 @@ begin
 end;
 $$;
 
+-- Of equal types on both sides: else the planner reads all of both to join it with anything.
 create view push.deliveries with (security_invoker = true) as
 select q.id, q.notification_id, q.subscription_id, q.host, case when q.lease_until is null then 'queued' else 'sending' end as state,
   q.due_at, q.expires_at, q.created_at, q.claimed_at, q.lease_until, null::timestamptz as finished_at, q.dispatcher_id,
-  q.claims, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
+  q.claims, q.failures, q.unanswered, q.last_status, q.last_code, q.last_error, q.parked_by, q.parked_due_at
 from push.queue as q
 union all
 select l.id, l.notification_id, l.subscription_id, l.host, l.state, l.due_at, null, l.created_at, l.claimed_at, null, l.finished_at, null,
@@ -5220,37 +5221,68 @@ end;
 $$;
 comment on function push.end_deliveries(bigint[], text, text, timestamptz) is 'push.end_each() for deliveries that all end in one way.';
 
-create function push.drop_old_log(p_keep interval, p_now timestamptz)
-returns text[]
+create function push.drop_log_part(p_part integer, p_before timestamptz)
+returns boolean
 language plpgsql
 set search_path = ''
-set enable_sort = off
-set enable_bitmapscan = off
-set enable_seqscan = off
 -- While this waits for a part, every other session that reads it waits behind it.
 set lock_timeout = '100ms'
 as $$
 declare
   v_newest timestamptz;
-  v_dropped text[] := '{}'::text[];
 begin
-  for v_part in 0..7 loop
-    execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', v_part) into v_newest;
-    continue when v_newest is null or v_newest > p_now - p_keep;
-    begin
-      execute format('truncate push.delivery_log_%s', v_part);
-      v_dropped := v_dropped || format('delivery_log_%s', v_part);
-    exception when lock_not_available then
-      -- Something reads this part, such as a dump. The next cleaning tries again.
-      null;
-    end;
-  end loop;
-  return v_dropped;
+  execute format('lock table push.delivery_log_%s in access exclusive mode', p_part);
+  -- Not before the lock: the week that uses it next may have begun meanwhile.
+  execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', p_part) into v_newest;
+  if v_newest <= p_before then
+    execute format('truncate push.delivery_log_%s', p_part);
+    return true;
+  end if;
+  return false;
+exception when lock_not_available then
+  -- Something reads this part, such as a dump. The next cleaning tries again.
+  return false;
 end;
 $$;
-comment on function push.drop_old_log(interval, timestamptz) is
-  'Empties the parts of the log in which all deliveries ended longer ago than p_keep; returns which. A part that is being read stays until the '
-  'next call.';
+comment on function push.drop_log_part(integer, timestamptz) is
+  'Empties a part of the log in which all deliveries ended until p_before; false when there are others, or the part is being read.';
+
+create function push.clean_log(p_limit integer, p_before timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_oldest timestamptz;
+  v_newest timestamptz;
+  v_parts integer := 0;
+  v_rows bigint := 0;
+  v_count bigint;
+begin
+  for v_part in 0..7 loop
+    execute format('select (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at limit 1),
+      (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at desc limit 1)', v_part)
+    into v_oldest, v_newest;
+    if v_newest <= p_before then
+      v_parts := v_parts + push.drop_log_part(v_part, p_before)::integer;
+    elsif v_oldest <= p_before - interval '8 days' then
+      -- It holds a week that should be gone, and something that ended long after: row by row then, or it would be kept for good.
+      execute format('delete from push.delivery_log_%1$s as d where d.id = any (array(
+        select l.id from push.delivery_log_%1$s as l where l.finished_at <= $1 order by l.finished_at limit $2
+      ))', v_part) using p_before, p_limit - v_rows;
+      get diagnostics v_count = row_count;
+      v_rows := v_rows + v_count;
+    end if;
+  end loop;
+  return jsonb_build_object('log_parts', v_parts, 'deliveries', v_rows);
+end;
+$$;
+comment on function push.clean_log(integer, timestamptz) is
+  'Empties the parts of the log in which all deliveries ended until p_before, and takes up to p_limit rows out of those that hold newer ones '
+  'though their week is long over; returns how many of both. A part that is being read stays until the next call.';
 
 -- schemas/50_queue/expansions.sql -----------------------------------------------------------------------------
 
@@ -5269,7 +5301,7 @@ create table push.expansions (
   id uuid not null default gen_random_uuid(),
   notification_id uuid,
   message jsonb,
-  position bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  position bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
@@ -5635,7 +5667,7 @@ begin
     select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.tag, j.position, j.code
     from judged as j
     where j.finished_at is null
-    -- A device that moved from one member of a topic to another between two chunks.
+    -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
     on conflict (notification_id, subscription_id) do nothing
     returning 1
   ), ended as (
@@ -5848,7 +5880,7 @@ begin
     select count(*) into v_hits
     from (
       select d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit c_sample
     ) as f
@@ -5859,7 +5891,7 @@ begin
 
     with front as (
       select d.id, d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit greatest(v_hits * v_left / c_sample, 1)
       for update skip locked
@@ -5982,7 +6014,7 @@ begin
       select from push.hosts as h
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at < p.discard_before
+        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at < p.discard_before
           and d.expires_at > p_now and d.created_at <= p.resumed_at
         order by d.due_at, d.id
         limit 1
@@ -6040,7 +6072,7 @@ as $$
     cross join lateral (
       select from push.queue as d
       -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
-      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now + interval '1 second'
+      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now + interval '1 second'
         and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
@@ -6136,7 +6168,7 @@ begin
     select q.id from unnest(p_subscription_ids) as s (id)
     cross join lateral (
       select w.id from push.queue as w
-      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
+      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id >= '00000000-0000-0000-0000-000000000000'
       for update skip locked
     ) as q
   ), 'cancelled', 'subscription_deleted', p_now);
@@ -6226,12 +6258,12 @@ begin
   from push.settings as s
   where d.id = any (array(
     select f.id from push.queue as f
-    where f.lease_until > '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    where f.lease_until >= '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
     for update skip locked
   ));
   with lost as (
     select d.id from push.queue as d
-    where d.lease_until > '-infinity' and d.lease_until <= p_now
+    where d.lease_until >= '-infinity' and d.lease_until <= p_now
     for update skip locked
   ), returned as (
     update push.queue as d
@@ -6276,14 +6308,14 @@ declare
 begin
   with late as (
     select d.id, d.host from push.queue as d
-    where d.lease_until is null and d.expires_at > '-infinity' and d.expires_at <= p_now
+    where d.lease_until is null and d.expires_at >= '-infinity' and d.expires_at <= p_now
     order by d.expires_at
     limit p_limit
     for update skip locked
   )
   select array_agg(l.id) filter (where l.host <> all (h.origins)), array_agg(l.id) filter (where l.host = any (h.origins))
   into v_late, v_late_in_pause
-  from late as l, (select push.held_hosts(p_now)) as h (origins);
+  from late as l, (select push.held_hosts(p_now) offset 0) as h (origins);
   return push.end_deliveries(v_late, 'expired', null, p_now) + push.end_deliveries(v_late_in_pause, 'expired', 'paused', p_now);
 end;
 $$;
@@ -6419,7 +6451,7 @@ begin
     select from push.hosts as h
     cross join lateral (
       select from push.queue as d
-      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
@@ -6556,11 +6588,11 @@ begin
   -- that moment, comes back to a queue that no claim reads.
   return push.end_deliveries(array(
     with recursive waiting (host) as (
-      (select d.host from push.queue as d where d.lease_until is null and d.due_at > '-infinity' order by d.host limit 1)
+      (select d.host from push.queue as d where d.lease_until is null and d.due_at >= '-infinity' order by d.host limit 1)
       union all
       select (
         select d.host from push.queue as d
-        where d.lease_until is null and d.due_at > '-infinity' and d.host > w.host
+        where d.lease_until is null and d.due_at >= '-infinity' and d.host > w.host
         order by d.host
         limit 1
       )
@@ -6570,7 +6602,7 @@ begin
     select q.id from waiting as w
     cross join lateral (
       select o.id from push.queue as o
-      where o.host = w.host and o.lease_until is null and o.due_at > '-infinity'
+      where o.host = w.host and o.lease_until is null and o.due_at >= '-infinity'
         and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
       order by o.due_at, o.id
       limit p_limit
@@ -6600,7 +6632,7 @@ begin
   if new.user_id is distinct from old.user_id then
     perform push.end_deliveries(array(
       select d.id from push.queue as d
-      where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+      where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000'
       for update
     ), 'cancelled', 'subscription_handed_over', clock_timestamp());
   else
@@ -6608,7 +6640,7 @@ begin
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
         due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
-    where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000';
+    where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
 end;
@@ -6649,7 +6681,7 @@ begin
     cross join lateral (
       -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
       select q.id, q.notification_id from push.queue as q
-      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id > '00000000-0000-0000-0000-000000000000'
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
         and q.last_code = 'quiet_hours'
       for update skip locked
     ) as d
@@ -6735,7 +6767,7 @@ as $$
       select count(*) from push.hosts as h
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
         order by d.due_at, d.id
         limit 100000
       ) as w
@@ -6991,7 +7023,7 @@ begin
   end if;
   perform push.end_deliveries(array(
     select d.id from push.queue as d
-    where d.host = old.origin and d.lease_until is null and d.due_at > '-infinity'
+    where d.host = old.origin and d.lease_until is null and d.due_at >= '-infinity'
     for update
   ), 'cancelled', 'host_removed', clock_timestamp());
   return old;
@@ -7644,14 +7676,14 @@ begin
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
     cross join lateral (
       select count(*) from push.queue as d
-      where d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
+      where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -7673,7 +7705,7 @@ begin
     cross join lateral (
       select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
       from push.queue as d
-      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
     ) as picked
@@ -7991,6 +8023,13 @@ begin
   if p_outcomes @> '[{"outcome": "gone"}]' then
     v_waves := push.gone_waves(p_outcomes, p_now);
   end if;
+  -- In the order of their ids, in which heartbeats and deletions lock them too: what ends and what is tried again are two writes.
+  if jsonb_path_exists(p_outcomes, '$[*] ? (@.outcome != "sent" && @.outcome != "failed")') then
+    perform from push.queue as q
+    where q.id = any (array(select r.delivery_id from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)))
+    order by q.id
+    for update;
+  end if;
 
   with report as (
     select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
@@ -8092,7 +8131,10 @@ begin
         last_error = k.message
     from resolved as k
     -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
+    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and (
+      d.lease_until is not null
+      or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
+    )
     returning d.id
   ), ended as (
     delete from push.queue as d
@@ -9210,6 +9252,7 @@ begin
   if p_subscription_id is not null then
     -- No dispatcher has seen them yet.
     delete from push.queue as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
+    delete from push.delivery_log as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
   select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
     max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))
@@ -9257,6 +9300,8 @@ grant execute on function public.push_send_test(uuid) to authenticated;
 --
 -- The Edge Function push-events calls push_record_receipts(), after it has looked at the receipt's token.
 
+-- A delivery is looked for in the queue and in the one part of the log that its id says: see log.sql.
+--
 -- No foreign key to deliveries: it would cost each of those a look here when it is deleted, in projects without receipts too.
 create table push.receipts (
   delivery_id bigint not null,
@@ -9311,7 +9356,10 @@ begin
   from (
     select o.id, r.occurred_at
     from push.receipts as r
-    cross join lateral (select v.* from push.deliveries as v where v.id = r.delivery_id offset 0) as d
+    cross join lateral (
+      select v.* from push.deliveries as v
+      where v.id = r.delivery_id and (v.id >> 22) / 604800 % 8 = (r.delivery_id >> 22) / 604800 % 8 offset 0
+    ) as d
     join public.push_subscriptions as s on s.id = d.subscription_id
     join public.push_notifications as o on o.id = d.notification_id and o.user_id = s.user_id
     where r.delivery_id = any (p_deliveries) and r.event = 'clicked' and o.read_at is null
@@ -9322,7 +9370,10 @@ begin
   insert into public.push_reads as r (user_id, notification_id, read_at)
   select distinct on (s.user_id, n.id) s.user_id, n.id, c.occurred_at
   from push.receipts as c
-  cross join lateral (select v.* from push.deliveries as v where v.id = c.delivery_id offset 0) as d
+  cross join lateral (
+      select v.* from push.deliveries as v
+      where v.id = c.delivery_id and (v.id >> 22) / 604800 % 8 = (c.delivery_id >> 22) / 604800 % 8 offset 0
+    ) as d
   join public.push_subscriptions as s on s.id = d.subscription_id
   join public.push_notifications as n on n.id = d.notification_id
   join public.push_topic_members as m on m.topic = n.audience_topic and m.user_id = s.user_id
@@ -9358,7 +9409,10 @@ begin
     select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at
     from jsonb_to_recordset(p_receipts) as g (delivery_id bigint, event text, action text, at timestamptz)
-    cross join lateral (select v.* from push.deliveries as v where v.id = g.delivery_id offset 0) as d
+    cross join lateral (
+      select v.* from push.deliveries as v
+      where v.id = g.delivery_id and (v.id >> 22) / 604800 % 8 = (g.delivery_id >> 22) / 604800 % 8 offset 0
+    ) as d
     where g.event in ('displayed', 'clicked', 'action', 'dismissed')
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
@@ -9390,7 +9444,10 @@ begin
     insert into push.receipt_counts as c (notification_id, event, place, receipts)
     select d.notification_id, r.event, pg_backend_pid() % 16, count(*)
     from unnest(v_deliveries, v_events) as r (delivery_id, event)
-    cross join lateral (select v.* from push.deliveries as v where v.id = r.delivery_id offset 0) as d
+    cross join lateral (
+      select v.* from push.deliveries as v
+      where v.id = r.delivery_id and (v.id >> 22) / 604800 % 8 = (r.delivery_id >> 22) / 604800 % 8 offset 0
+    ) as d
     join push.expansions as e on e.notification_id = d.notification_id
     group by d.notification_id, r.event
     order by d.notification_id, r.event
@@ -9430,31 +9487,29 @@ set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
+declare
+  v_waiting bigint[];
+  v_ended bigint[];
 begin
-  -- In the order in which reports are settled: neither waits for the other in a circle.
-  -- Offset 0 has each notification's rows looked up by its id, and not each row of the queue compared with all that are deleted.
-  with waiting as (
-    delete from push.queue as d
-    where d.id = any (array(
-      select o.id
-      from push_deleted_notifications as n
-      cross join lateral (select q.id from push.queue as q where q.notification_id = n.id offset 0) as w
-      join push.queue as o on o.id = any (array[w.id])
-      order by w.id
-      for update of o
-    ))
-    returning d.id
-  ), ended as (
-    delete from push.delivery_log as d
-    where d.id = any (array(
-      select w.id
-      from push_deleted_notifications as n
-      cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
-    ))
-    returning d.id
-  )
-  delete from push.receipts as r
-  where r.delivery_id = any (array(select w.id from waiting as w union all select e.id from ended as e));
+  -- Three statements: a report that this waited for has moved rows to the log, which only the next one sees. In the order in which
+  -- reports lock them: neither waits for the other in a circle. Offset 0 has each notification's rows looked up by its id, and
+  -- not each row of the queue compared with all that are deleted.
+  v_waiting := array(
+    select o.id
+    from push_deleted_notifications as n
+    cross join lateral (select q.id from push.queue as q where q.notification_id = n.id offset 0) as w
+    join push.queue as o on o.id = any (array[w.id])
+    order by w.id
+    for update of o
+  );
+  delete from push.queue as d where d.id = any (v_waiting);
+  v_ended := array(
+    select w.id
+    from push_deleted_notifications as n
+    cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
+  );
+  delete from push.delivery_log as d where d.id = any (v_ended);
+  delete from push.receipts as r where r.delivery_id = any (v_waiting || v_ended);
   return null;
 end;
 $$;
@@ -15208,6 +15263,12 @@ create function push.clean_notifications(p_limit integer, p_keep interval, p_now
 returns jsonb
 language plpgsql
 set search_path = ''
+-- By index, however small the planner believes these tables to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_reads bigint;
@@ -15239,7 +15300,8 @@ begin
   where n.id in (
     select o.id from public.push_notifications as o
     where greatest(o.created_at, o.expires_at) <= p_now - p_keep
-      and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from push.queue as d where d.notification_id = o.id)
+      and not exists (select from push.delivery_log as d where d.notification_id = o.id)
       and not exists (select from public.push_reads as r where r.notification_id = o.id)
     order by greatest(o.created_at, o.expires_at)
     limit p_limit
@@ -15279,7 +15341,7 @@ begin
           greatest(o.last_used_at, o.created_at, o.updated_at) <= p_now - t.keep_unused_subscriptions
           and not exists (
             select from push.queue as d
-            where d.subscription_id = o.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+            where d.subscription_id = o.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000'
           )
         )
       for update of o skip locked
@@ -15479,7 +15541,7 @@ begin
   perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
   -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-  return v_deleted || jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)));
+  return v_deleted || push.clean_log(p_limit, p_now - v_settings.keep_deliveries);
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is
@@ -15616,14 +15678,14 @@ begin
   from push.hosts as h
   cross join lateral (
     select d.due_at from push.queue as d
-    where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+    where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
     order by d.due_at, d.id
     limit 100000
   ) as w;
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.queue as d where d.lease_until > '-infinity'),
+    'sending', (select count(*) from push.queue as d where d.lease_until >= '-infinity'),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then

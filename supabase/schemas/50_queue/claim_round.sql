@@ -48,14 +48,14 @@ begin
     cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
     cross join lateral (
       select count(*) from push.queue as d
-      where d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
+      where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
     ) as u (under_way)
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until > '-infinity' and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -77,7 +77,7 @@ begin
     cross join lateral (
       select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
       from push.queue as d
-      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
     ) as picked

@@ -23,6 +23,13 @@ begin
   if p_outcomes @> '[{"outcome": "gone"}]' then
     v_waves := push.gone_waves(p_outcomes, p_now);
   end if;
+  -- In the order of their ids, in which heartbeats and deletions lock them too: what ends and what is tried again are two writes.
+  if jsonb_path_exists(p_outcomes, '$[*] ? (@.outcome != "sent" && @.outcome != "failed")') then
+    perform from push.queue as q
+    where q.id = any (array(select r.delivery_id from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)))
+    order by q.id
+    for update;
+  end if;
 
   with report as (
     select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
@@ -124,7 +131,10 @@ begin
         last_error = k.message
     from resolved as k
     -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and d.lease_until is not null
+    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and (
+      d.lease_until is not null
+      or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
+    )
     returning d.id
   ), ended as (
     delete from push.queue as d

@@ -39,11 +39,11 @@ begin
   -- that moment, comes back to a queue that no claim reads.
   return push.end_deliveries(array(
     with recursive waiting (host) as (
-      (select d.host from push.queue as d where d.lease_until is null and d.due_at > '-infinity' order by d.host limit 1)
+      (select d.host from push.queue as d where d.lease_until is null and d.due_at >= '-infinity' order by d.host limit 1)
       union all
       select (
         select d.host from push.queue as d
-        where d.lease_until is null and d.due_at > '-infinity' and d.host > w.host
+        where d.lease_until is null and d.due_at >= '-infinity' and d.host > w.host
         order by d.host
         limit 1
       )
@@ -53,7 +53,7 @@ begin
     select q.id from waiting as w
     cross join lateral (
       select o.id from push.queue as o
-      where o.host = w.host and o.lease_until is null and o.due_at > '-infinity'
+      where o.host = w.host and o.lease_until is null and o.due_at >= '-infinity'
         and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
       order by o.due_at, o.id
       limit p_limit
@@ -83,7 +83,7 @@ begin
   if new.user_id is distinct from old.user_id then
     perform push.end_deliveries(array(
       select d.id from push.queue as d
-      where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+      where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000'
       for update
     ), 'cancelled', 'subscription_handed_over', clock_timestamp());
   else
@@ -91,7 +91,7 @@ begin
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one.
         due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
-    where d.subscription_id = new.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000';
+    where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
 end;

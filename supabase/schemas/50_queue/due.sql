@@ -16,7 +16,7 @@ as $$
     cross join lateral (
       select from push.queue as d
       -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
-      where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now + interval '1 second'
+      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now + interval '1 second'
         and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1

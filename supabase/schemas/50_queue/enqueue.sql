@@ -51,7 +51,7 @@ begin
     select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.tag, j.position, j.code
     from judged as j
     where j.finished_at is null
-    -- A device that moved from one member of a topic to another between two chunks.
+    -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
     on conflict (notification_id, subscription_id) do nothing
     returning 1
   ), ended as (

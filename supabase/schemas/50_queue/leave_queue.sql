@@ -18,7 +18,7 @@ begin
     select q.id from unnest(p_subscription_ids) as s (id)
     cross join lateral (
       select w.id from push.queue as w
-      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id > '00000000-0000-0000-0000-000000000000'
+      where w.subscription_id = s.id and w.lease_until is null and w.subscription_id >= '00000000-0000-0000-0000-000000000000'
       for update skip locked
     ) as q
   ), 'cancelled', 'subscription_deleted', p_now);
@@ -108,12 +108,12 @@ begin
   from push.settings as s
   where d.id = any (array(
     select f.id from push.queue as f
-    where f.lease_until > '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+    where f.lease_until >= '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
     for update skip locked
   ));
   with lost as (
     select d.id from push.queue as d
-    where d.lease_until > '-infinity' and d.lease_until <= p_now
+    where d.lease_until >= '-infinity' and d.lease_until <= p_now
     for update skip locked
   ), returned as (
     update push.queue as d
@@ -158,14 +158,14 @@ declare
 begin
   with late as (
     select d.id, d.host from push.queue as d
-    where d.lease_until is null and d.expires_at > '-infinity' and d.expires_at <= p_now
+    where d.lease_until is null and d.expires_at >= '-infinity' and d.expires_at <= p_now
     order by d.expires_at
     limit p_limit
     for update skip locked
   )
   select array_agg(l.id) filter (where l.host <> all (h.origins)), array_agg(l.id) filter (where l.host = any (h.origins))
   into v_late, v_late_in_pause
-  from late as l, (select push.held_hosts(p_now)) as h (origins);
+  from late as l, (select push.held_hosts(p_now) offset 0) as h (origins);
   return push.end_deliveries(v_late, 'expired', null, p_now) + push.end_deliveries(v_late_in_pause, 'expired', 'paused', p_now);
 end;
 $$;

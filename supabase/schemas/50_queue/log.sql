@@ -4,17 +4,17 @@
 -- row by row, and its part is used again. The parts have fixed names: the log of a dump can be loaded into any project.
 
 create table push.delivery_log (
-  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  id bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   notification_id uuid not null,
   subscription_id uuid not null,
   created_at timestamptz not null,
   due_at timestamptz not null,
   claimed_at timestamptz,
   finished_at timestamptz not null,
-  claims smallint not null default 0,
-  failures smallint not null default 0,
-  unanswered smallint not null default 0,
-  last_status smallint,
+  claims integer not null default 0,
+  failures integer not null default 0,
+  unanswered integer not null default 0,
+  last_status integer,
   host text not null,
   state text not null,
   last_code text,
@@ -48,10 +48,11 @@ begin
 end;
 $$;
 
+-- Of equal types on both sides: else the planner reads all of both to join it with anything.
 create view push.deliveries with (security_invoker = true) as
 select q.id, q.notification_id, q.subscription_id, q.host, case when q.lease_until is null then 'queued' else 'sending' end as state,
   q.due_at, q.expires_at, q.created_at, q.claimed_at, q.lease_until, null::timestamptz as finished_at, q.dispatcher_id,
-  q.claims, q.failures, q.unanswered::integer, q.last_status::integer, q.last_code, q.last_error, q.parked_by, q.parked_due_at
+  q.claims, q.failures, q.unanswered, q.last_status, q.last_code, q.last_error, q.parked_by, q.parked_due_at
 from push.queue as q
 union all
 select l.id, l.notification_id, l.subscription_id, l.host, l.state, l.due_at, null, l.created_at, l.claimed_at, null, l.finished_at, null,
@@ -114,34 +115,65 @@ end;
 $$;
 comment on function push.end_deliveries(bigint[], text, text, timestamptz) is 'push.end_each() for deliveries that all end in one way.';
 
-create function push.drop_old_log(p_keep interval, p_now timestamptz)
-returns text[]
+create function push.drop_log_part(p_part integer, p_before timestamptz)
+returns boolean
 language plpgsql
 set search_path = ''
-set enable_sort = off
-set enable_bitmapscan = off
-set enable_seqscan = off
 -- While this waits for a part, every other session that reads it waits behind it.
 set lock_timeout = '100ms'
 as $$
 declare
   v_newest timestamptz;
-  v_dropped text[] := '{}'::text[];
 begin
-  for v_part in 0..7 loop
-    execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', v_part) into v_newest;
-    continue when v_newest is null or v_newest > p_now - p_keep;
-    begin
-      execute format('truncate push.delivery_log_%s', v_part);
-      v_dropped := v_dropped || format('delivery_log_%s', v_part);
-    exception when lock_not_available then
-      -- Something reads this part, such as a dump. The next cleaning tries again.
-      null;
-    end;
-  end loop;
-  return v_dropped;
+  execute format('lock table push.delivery_log_%s in access exclusive mode', p_part);
+  -- Not before the lock: the week that uses it next may have begun meanwhile.
+  execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', p_part) into v_newest;
+  if v_newest <= p_before then
+    execute format('truncate push.delivery_log_%s', p_part);
+    return true;
+  end if;
+  return false;
+exception when lock_not_available then
+  -- Something reads this part, such as a dump. The next cleaning tries again.
+  return false;
 end;
 $$;
-comment on function push.drop_old_log(interval, timestamptz) is
-  'Empties the parts of the log in which all deliveries ended longer ago than p_keep; returns which. A part that is being read stays until the '
-  'next call.';
+comment on function push.drop_log_part(integer, timestamptz) is
+  'Empties a part of the log in which all deliveries ended until p_before; false when there are others, or the part is being read.';
+
+create function push.clean_log(p_limit integer, p_before timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_oldest timestamptz;
+  v_newest timestamptz;
+  v_parts integer := 0;
+  v_rows bigint := 0;
+  v_count bigint;
+begin
+  for v_part in 0..7 loop
+    execute format('select (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at limit 1),
+      (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at desc limit 1)', v_part)
+    into v_oldest, v_newest;
+    if v_newest <= p_before then
+      v_parts := v_parts + push.drop_log_part(v_part, p_before)::integer;
+    elsif v_oldest <= p_before - interval '8 days' then
+      -- It holds a week that should be gone, and something that ended long after: row by row then, or it would be kept for good.
+      execute format('delete from push.delivery_log_%1$s as d where d.id = any (array(
+        select l.id from push.delivery_log_%1$s as l where l.finished_at <= $1 order by l.finished_at limit $2
+      ))', v_part) using p_before, p_limit - v_rows;
+      get diagnostics v_count = row_count;
+      v_rows := v_rows + v_count;
+    end if;
+  end loop;
+  return jsonb_build_object('log_parts', v_parts, 'deliveries', v_rows);
+end;
+$$;
+comment on function push.clean_log(integer, timestamptz) is
+  'Empties the parts of the log in which all deliveries ended until p_before, and takes up to p_limit rows out of those that hold newer ones '
+  'though their week is long over; returns how many of both. A part that is being read stays until the next call.';

@@ -99,7 +99,7 @@ begin
     select count(*) into v_hits
     from (
       select d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit c_sample
     ) as f
@@ -110,7 +110,7 @@ begin
 
     with front as (
       select d.id, d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit greatest(v_hits * v_left / c_sample, 1)
       for update skip locked
@@ -233,7 +233,7 @@ begin
       select from push.hosts as h
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at < p.discard_before
+        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at < p.discard_before
           and d.expires_at > p_now and d.created_at <= p.resumed_at
         order by d.due_at, d.id
         limit 1

@@ -22,7 +22,7 @@ volatile
 set search_path = ''
 as $$
   select case when p_tag is not null then
-    ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
+    ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
   end;
 $$;
 comment on function push.next_position(text) is
@@ -31,7 +31,7 @@ comment on function push.next_position(text) is
 
 create table push.queue (
   -- The same in push.delivery_log, for what preferences and limits end at once.
-  id bigint not null default ((extract(epoch from now())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  id bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
   -- No foreign key: its check costs each insert more than a look-up should, and in a young project reads all of
   -- push_notifications, because the plan it keeps is from when that was empty. Deliveries are only made in the transaction
   -- that made or locked the notification, and a trigger deletes them with it.
@@ -49,8 +49,8 @@ create table push.queue (
   dispatcher_id uuid,
   claims integer not null default 0,
   failures integer not null default 0,
-  unanswered smallint not null default 0,
-  last_status smallint,
+  unanswered integer not null default 0,
+  last_status integer,
   last_code text,
   last_error text,
   tag text,
@@ -92,11 +92,11 @@ comment on column push.queue.lease_until is
 -- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
 -- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
 -- equation can be turned around, so that the whole queue is compared with the few ids that are given.
-create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at > '-infinity';
-create index queue_sending_idx on push.queue (host, lease_until) where lease_until > '-infinity';
-create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at > '-infinity';
+create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at >= '-infinity';
+create index queue_sending_idx on push.queue (host, lease_until) where lease_until >= '-infinity';
+create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at >= '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
-where lease_until is null and subscription_id > '00000000-0000-0000-0000-000000000000';
+where lease_until is null and subscription_id >= '00000000-0000-0000-0000-000000000000';
 
 create index queue_tag_idx on push.queue (subscription_id, tag, position) where tag is not null;
 create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where lease_until is null and parked_by is not null;

@@ -21,7 +21,7 @@ begin
     cross join lateral (
       -- Skip locked: a transaction that holds such a row is claiming, and so judging it.
       select q.id, q.notification_id from push.queue as q
-      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id > '00000000-0000-0000-0000-000000000000'
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
         and q.last_code = 'quiet_hours'
       for update skip locked
     ) as d

@@ -21,7 +21,7 @@ begin
   end if;
   perform push.end_deliveries(array(
     select d.id from push.queue as d
-    where d.host = old.origin and d.lease_until is null and d.due_at > '-infinity'
+    where d.host = old.origin and d.lease_until is null and d.due_at >= '-infinity'
     for update
   ), 'cancelled', 'host_removed', clock_timestamp());
   return old;

@@ -195,6 +195,7 @@ begin
   if p_subscription_id is not null then
     -- No dispatcher has seen them yet.
     delete from push.queue as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
+    delete from push.delivery_log as d where d.notification_id = v_id and d.subscription_id <> p_subscription_id;
   end if;
   select coalesce(bool_or(d.state = 'queued' and d.last_code is null), false),
     max(d.last_code) filter (where d.last_code in ('user_banned', 'user_deleted'))

@@ -12,31 +12,29 @@ set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
+declare
+  v_waiting bigint[];
+  v_ended bigint[];
 begin
-  -- In the order in which reports are settled: neither waits for the other in a circle.
-  -- Offset 0 has each notification's rows looked up by its id, and not each row of the queue compared with all that are deleted.
-  with waiting as (
-    delete from push.queue as d
-    where d.id = any (array(
-      select o.id
-      from push_deleted_notifications as n
-      cross join lateral (select q.id from push.queue as q where q.notification_id = n.id offset 0) as w
-      join push.queue as o on o.id = any (array[w.id])
-      order by w.id
-      for update of o
-    ))
-    returning d.id
-  ), ended as (
-    delete from push.delivery_log as d
-    where d.id = any (array(
-      select w.id
-      from push_deleted_notifications as n
-      cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
-    ))
-    returning d.id
-  )
-  delete from push.receipts as r
-  where r.delivery_id = any (array(select w.id from waiting as w union all select e.id from ended as e));
+  -- Three statements: a report that this waited for has moved rows to the log, which only the next one sees. In the order in which
+  -- reports lock them: neither waits for the other in a circle. Offset 0 has each notification's rows looked up by its id, and
+  -- not each row of the queue compared with all that are deleted.
+  v_waiting := array(
+    select o.id
+    from push_deleted_notifications as n
+    cross join lateral (select q.id from push.queue as q where q.notification_id = n.id offset 0) as w
+    join push.queue as o on o.id = any (array[w.id])
+    order by w.id
+    for update of o
+  );
+  delete from push.queue as d where d.id = any (v_waiting);
+  v_ended := array(
+    select w.id
+    from push_deleted_notifications as n
+    cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
+  );
+  delete from push.delivery_log as d where d.id = any (v_ended);
+  delete from push.receipts as r where r.delivery_id = any (v_waiting || v_ended);
   return null;
 end;
 $$;

@@ -41,7 +41,7 @@ begin
   perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
   -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-  return v_deleted || jsonb_build_object('log_parts', cardinality(push.drop_old_log(v_settings.keep_deliveries, p_now)));
+  return v_deleted || push.clean_log(p_limit, p_now - v_settings.keep_deliveries);
 end;
 $$;
 comment on function push.clean(integer, timestamptz) is

@@ -22,6 +22,12 @@ create function push.clean_notifications(p_limit integer, p_keep interval, p_now
 returns jsonb
 language plpgsql
 set search_path = ''
+-- By index, however small the planner believes these tables to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
 as $$
 declare
   v_reads bigint;
@@ -53,7 +59,8 @@ begin
   where n.id in (
     select o.id from public.push_notifications as o
     where greatest(o.created_at, o.expires_at) <= p_now - p_keep
-      and not exists (select from push.deliveries as d where d.notification_id = o.id)
+      and not exists (select from push.queue as d where d.notification_id = o.id)
+      and not exists (select from push.delivery_log as d where d.notification_id = o.id)
       and not exists (select from public.push_reads as r where r.notification_id = o.id)
     order by greatest(o.created_at, o.expires_at)
     limit p_limit
@@ -93,7 +100,7 @@ begin
           greatest(o.last_used_at, o.created_at, o.updated_at) <= p_now - t.keep_unused_subscriptions
           and not exists (
             select from push.queue as d
-            where d.subscription_id = o.id and d.lease_until is null and d.subscription_id > '00000000-0000-0000-0000-000000000000'
+            where d.subscription_id = o.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000'
           )
         )
       for update of o skip locked

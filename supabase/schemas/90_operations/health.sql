@@ -25,14 +25,14 @@ begin
   from push.hosts as h
   cross join lateral (
     select d.due_at from push.queue as d
-    where d.host = h.origin and d.lease_until is null and d.due_at > '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+    where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
     order by d.due_at, d.id
     limit 100000
   ) as w;
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.queue as d where d.lease_until > '-infinity'),
+    'sending', (select count(*) from push.queue as d where d.lease_until >= '-infinity'),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then

@@ -43,7 +43,12 @@ test('neither the deletion nor the reports end in a deadlock', async () => {
       complete(
         reporter,
         now,
-        claimed.map((row) => ({ ...row, outcome: 'sent', status: 201 })),
+        // What is tried again is written apart from what ends.
+        claimed.map((row) =>
+          Number(row.delivery_id) > middle
+            ? { ...row, outcome: 'retry' as const, status: 503 }
+            : { ...row, outcome: 'sent' as const, status: 201 },
+        ),
       ),
     );
     await blocked(1);
@@ -51,5 +56,7 @@ test('neither the deletion nor the reports end in a deadlock', async () => {
     await blocked(2);
   });
   expect(await Promise.all(ended)).toEqual(['done', 'done']);
+  // Also what the deletion waited for while it moved from the queue to the log.
+  expect(await sql`select from push.deliveries`).toHaveLength(0);
   await Promise.all([reporter, gotrue, holder].map((client) => client.end()));
 });

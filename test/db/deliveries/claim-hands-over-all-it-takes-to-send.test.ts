@@ -45,6 +45,7 @@ test('the row has the device, the message and the claim', async () => {
       urgency: 'high',
       collapse_key: 'deal-7',
       tag: null,
+      position: expect.any(Number),
       presentation: null,
       ttl: expect.any(Number),
       app_url: null,

@@ -32,6 +32,7 @@ async function clean(now: Date, limit = 1000): Promise<Counts> {
 
 const NOTHING = {
   log_parts: 0,
+  deliveries: 0,
   notifications: 0,
   reads: 0,
   subscriptions: 0,

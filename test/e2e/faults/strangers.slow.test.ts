@@ -112,9 +112,9 @@ test.each(ATTACKS)(
   async (name, body) => {
     const [readBefore, releaseBefore] = await neighbours('without', (count) => count >= 20);
     const isSlow = ({ read, release }: { read: Latency; release: Latency }) =>
-      read.p95 >= readBefore.p95 + 750 || release.p95 >= releaseBefore.p95 + 1000 || release.calls < 5;
+      read.p50 >= readBefore.p50 + 500 || release.p50 >= releaseBefore.p50 + 500 || release.calls < 5;
     let during = await underAttack(name, body);
-    // An attack slows its neighbours each time; other work of the machine does not.
+    // By the median: of seven calls, one that met other work of the machine says nothing of the attack, and neither does one attack.
     if (isSlow(during)) during = await underAttack(`${name}, again`, body);
     expect(isSlow(during) ? during : 'as fast as before').toBe('as fast as before');
   },
