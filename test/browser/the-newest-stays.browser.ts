@@ -14,11 +14,14 @@ const receipts = (posted: unknown[]): string[] =>
 const update = (place: number, values: Parameters<typeof content>[0] = {}) =>
   payload({ title: `Update ${place}`, tag: 'deal:7', position: place, ...values }, `${place}.mac`);
 
+/** Waits for all that the worker does with a message, since one that is not shown is told to no page. */
+const pushed = (message: string) => `new PushEvent('push', { data: ${JSON.stringify(message)} })`;
+
 test('an older message that comes late leaves the newer one on the screen, without a sound', async () => {
   const worker = await install();
   await worker.deliver(update(2, { body: 'The price', url: '/deals/7', params: { price: 4 } }));
   await worker.posted(1);
-  await worker.deliver(update(1));
+  await worker.dispatch(pushed(update(1)));
   expect(await worker.shown()).toMatchObject([
     { title: 'Update 2', body: 'The price', tag: 'deal:7', silent: true, data: { price: 4 } },
   ]);
@@ -38,6 +41,6 @@ test('a newer message takes the place of the older one, and one of another tag t
 
 test('two that come at once end with the newer one', async () => {
   const worker = await install();
-  await worker.deliverAll([update(2), update(1)]);
+  await Promise.all([update(2), update(1)].map((message) => worker.dispatch(pushed(message))));
   expect(await worker.shown()).toMatchObject([{ title: 'Update 2' }]);
 });
