@@ -1,5 +1,6 @@
 import { ALERT_FUNCTIONS } from './alert-function-roles.ts';
 import { LIMIT_FUNCTIONS } from './limit-function-roles.ts';
+import { QUEUE_FUNCTIONS } from './queue-function-roles.ts';
 
 /** Every function of ours, with the API roles that may execute it. */
 export const FUNCTIONS: Record<string, string[]> = {
@@ -29,6 +30,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'public.push_record_session': ['service_role'],
   ...ALERT_FUNCTIONS,
   ...LIMIT_FUNCTIONS,
+  ...QUEUE_FUNCTIONS,
   'push.enqueue': [],
   'push.fill_in': [],
   'push.is_query': [],
@@ -42,14 +44,6 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.check_rule': [],
   'push.check_reminder': [],
   'push.insert_moments_of_table': [],
-  'push.drop_log_part': [],
-  'push.clean_log': [],
-  'push.end_each': [],
-  'push.next_position': [],
-  'push.is_superseded': [],
-  'push.supersede_older': [],
-  'push.cancel_deliveries_to': [],
-  'push.end_deliveries': [],
   'push.clean_notifications': [],
   'push.clean_errors': [],
   'push.clean_alarms': [],
@@ -143,7 +137,6 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.clean_reminders': [],
   'push.clean_subscriptions': [],
   'push.connect': [],
-  'push.count_finished_deliveries': [],
   'push.create_reminder_triggers': [],
   'push.check_quote_source': [],
   'push.define_quote_source': [],
