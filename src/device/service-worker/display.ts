@@ -52,31 +52,29 @@ export class Display {
    *
    * Resolves to whether the message itself is shown.
    */
-  async showNewest(title: string, options: ShownOptions, defaultTitle: string): Promise<boolean> {
-    const { tag } = options;
-    const { position } = options.data.supapush;
-    if (tag === undefined || typeof position !== 'number') {
-      await this.show(title, options, defaultTitle);
-      return true;
-    }
+  showNewest(title: string, options: ShownOptions, defaultTitle: string): Promise<boolean> {
     // One after the other: of two that come at once, neither is looked for before the other is on the screen.
     const turn = this.#inTurn.then(async () => {
-      const newer = (await this.#shownOf(tag)).find(
-        (notification) => (markOf(notification)?.position ?? position) > position,
-      );
-      if (newer === undefined) await this.show(title, options, defaultTitle);
-      else await this.show(newer.title, againOf(newer), defaultTitle);
-      return newer === undefined;
+      const newer = await this.#newerThan(options);
+      await (newer
+        ? this.show(newer.title, againOf(newer), defaultTitle)
+        : this.show(title, options, defaultTitle));
+      return !newer;
     });
     this.#inTurn = turn.catch(() => undefined);
-    return await turn;
+    return turn;
   }
 
-  async #shownOf(tag: string): Promise<Notification[]> {
+  async #newerThan({ tag, data }: ShownOptions): Promise<Notification | undefined> {
+    const { position } = data.supapush;
+    if (!position) return undefined;
     await within(COUNT_LIMIT, this.#shown).catch(() => undefined);
-    const listing = within(COUNT_LIMIT, this.#state.scope.registration.getNotifications({ tag }));
-    this.#counting = Promise.allSettled([this.#counting, listing]);
-    return await listing.catch(() => []);
+    const listing = within(
+      COUNT_LIMIT,
+      this.#state.scope.registration.getNotifications({ tag: tag ?? '' }),
+    ).catch(() => []);
+    this.#counting = listing;
+    return (await listing).find((one) => (markOf(one)?.position ?? 0) > position);
   }
 
   /** Whether another of its tag has taken its place since: Firefox says of the one before that it was closed. */
@@ -126,9 +124,9 @@ export class Display {
 
 /** The options by which a notification that is on the screen is shown once more, without a sound. */
 function againOf(notification: Notification): ShownOptions {
-  const { body, icon, badge, image, tag, dir, lang, requireInteraction, actions, data } =
-    notification as Notification & Partial<ShownOptions>;
-  const all = { body, icon, badge, image, tag, dir, lang, requireInteraction, actions };
-  const given = Object.entries(all).filter(([, value]) => value !== undefined && value !== '');
-  return { ...Object.fromEntries(given), silent: true, data };
+  const options: Record<string, unknown> = {};
+  const shown = notification as unknown as Record<string, unknown>;
+  // An empty icon would be looked for at an empty URL.
+  for (const name in shown) if (shown[name]) options[name] = shown[name];
+  return { ...options, silent: true, renotify: false, vibrate: undefined } as unknown as ShownOptions;
 }

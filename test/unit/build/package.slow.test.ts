@@ -150,9 +150,9 @@ test('an app imports installPush, and gets the types of it with either library o
   }
 });
 
-test('the ready service worker has at most 6 kB, compressed', async () => {
+test('the ready service worker has at most 6.2 kB, compressed', async () => {
   const script = createRequire(join(app, 'package.json')).resolve('supapush/sw.js');
-  expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(6000);
+  expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(6200);
 });
 
 test('the ready service worker is left alone by linters of the app that copies it', async () => {
