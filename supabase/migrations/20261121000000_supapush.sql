@@ -7803,17 +7803,17 @@ begin
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
     where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
-    returning d.id, d.claims, d.expires_at
+    returning d.id, d.claims, d.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
+      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own, k.position,
+      k.presentation
   ), handed as (
-    select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
-      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own,
-      k.position, g.presentation as shown,
+    select k.*, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
-    from claimed as c
-    join looked_up as k on k.id = c.id and k.state is null
+    from claimed as k
     cross join lateral (
       select case when k.own is null then k.presentation else nullif(k.own -> 'presentation', 'null') end as presentation
     ) as g
+    where k.state is null
   ), unread as materialized (
     -- Once for each user, and not for each device.
     select w.user_id, push.unread_count(w.user_id, 1000) as number
@@ -8135,7 +8135,8 @@ begin
       d.lease_until is not null
       or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning d.id
+    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
+      k.subscription_id, k.claimed_at
   ), ended as (
     delete from push.queue as d
     using resolved as k
@@ -8143,22 +8144,25 @@ begin
       d.lease_until is not null
       or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
     )
-    returning d.id, d.notification_id, d.subscription_id, d.host, k.new_state, d.created_at, d.due_at, d.claimed_at, d.claims,
-      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered, k.status,
-      case when k.new_state = 'cancelled' then 'superseded' else k.code end as code, k.message
+    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
+      k.subscription_id, k.claimed_at,
+      d.id, d.notification_id, d.created_at, d.due_at, d.claimed_at as handed_out_at, d.claims, d.failures + k.counts as failures,
+      d.unanswered + k.counts_unanswered as unanswered, k.status, case when k.new_state = 'cancelled' then 'superseded' else k.code end as code
   ), logged as (
     insert into push.delivery_log (
       id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
       last_status, last_code, last_error
     )
-    select e.id, e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
+    select e.id, e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.handed_out_at, p_now,
       e.claims, e.failures, e.unanswered, e.status, e.code, e.message
     from ended as e
   ), decided as materialized (
+    -- Returned by both, and not looked for among all that was reported: that would compare each with each.
+    select * from retried
+    union all
     select k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
       k.subscription_id, k.claimed_at
-    from (select r.id from retried as r union all select e.id from ended as e) as d
-    join resolved as k on k.id = d.id
+    from ended as k
   ), accepted as materialized (
     select s.id, s.user_id, s.host, s.is_news
     from decided as k

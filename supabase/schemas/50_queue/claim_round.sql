@@ -175,17 +175,17 @@ begin
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
     where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
-    returning d.id, d.claims, d.expires_at
+    returning d.id, d.claims, d.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
+      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own, k.position,
+      k.presentation
   ), handed as (
-    select c.id, c.claims, c.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
-      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own,
-      k.position, g.presentation as shown,
+    select k.*, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
-    from claimed as c
-    join looked_up as k on k.id = c.id and k.state is null
+    from claimed as k
     cross join lateral (
       select case when k.own is null then k.presentation else nullif(k.own -> 'presentation', 'null') end as presentation
     ) as g
+    where k.state is null
   ), unread as materialized (
     -- Once for each user, and not for each device.
     select w.user_id, push.unread_count(w.user_id, 1000) as number
