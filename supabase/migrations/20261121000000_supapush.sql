@@ -5301,7 +5301,7 @@ create table push.expansions (
   id uuid not null default gen_random_uuid(),
   notification_id uuid,
   message jsonb,
-  position bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  position bigint,
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,
@@ -8489,7 +8489,9 @@ security definer
 set search_path = ''
 as $$
 begin
-  insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
+  insert into push.expansions (notification_id, position)
+  values (new.id, push.next_position(coalesce(new.tag, new.collapse_key)))
+  on conflict (notification_id) do nothing;
   perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
   return null;
 end;

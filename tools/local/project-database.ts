@@ -69,8 +69,7 @@ export async function connectPush(
 }
 
 async function withConnection<T>(databaseUrl: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-  // Asked for types, a connection that is cut meanwhile rejects where no caller can catch it.
-  const sql = postgres(databaseUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
   try {
     return await work(sql);
   } finally {

@@ -13,7 +13,7 @@ create table push.expansions (
   id uuid not null default gen_random_uuid(),
   notification_id uuid,
   message jsonb,
-  position bigint not null default ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids'),
+  position bigint,
   next_id uuid not null default '00000000-0000-0000-0000-000000000000',
   members bigint not null default 0,
   deliveries bigint not null default 0,

@@ -13,7 +13,9 @@ security definer
 set search_path = ''
 as $$
 begin
-  insert into push.expansions (notification_id) values (new.id) on conflict (notification_id) do nothing;
+  insert into push.expansions (notification_id, position)
+  values (new.id, push.next_position(coalesce(new.tag, new.collapse_key)))
+  on conflict (notification_id) do nothing;
   perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
   return null;
 end;

@@ -126,6 +126,14 @@ test('a message to a topic is as old as when it was written, however late a memb
   expect(await became()).toEqual({ old: 'cancelled superseded', new: 'sending' });
 });
 
+test('a message to a topic without a tag has no place', async () => {
+  const { sql } = db();
+  const { topic } = await createTopic(sql, 1);
+  await sql`select push.notify_topic(p_audience_topic => ${topic}, p_title => 'plain')`;
+  await expandAll(sql, 10, now);
+  expect(await claimedAt(plus(now, 1))).toMatchObject([{ title: 'plain', position: null }]);
+});
+
 test('what is handed out says its place, the same for all devices of a user', async () => {
   await subscribe(db().sql, user);
   await say('old', { tag: 'deal:7' });

@@ -10,12 +10,7 @@ let sql: postgres.Sql;
 
 beforeAll(async () => {
   stack = await startMigratedStack({ workers: { cron: false } });
-  sql = postgres(stack.databaseUrl, {
-    onnotice: () => {},
-    connect_timeout: 10,
-    // A connection that is cut while it asks for types rejects where no caller can catch it.
-    fetch_types: false,
-  });
+  sql = postgres(stack.databaseUrl, { onnotice: () => {}, connect_timeout: 10 });
   await makeImpatient(sql);
 });
 
@@ -29,7 +24,7 @@ test('a crash of Postgres in the middle of 1,000 deliveries loses none', async (
   stack.pushService.script(recipients[0].device.endpoint, [{ kind: 'accept', times: 20 }, { kind: 'hang' }]);
   await sql`
     insert into public.push_notifications (user_id, title)
-    select (${`{${recipients.map(({ userId }) => userId).join(',')}}`}::uuid[])[1 + n % 20], 'Message ' || n from generate_series(1, 1000) as n`;
+    select (${recipients.map(({ userId }) => userId)}::uuid[])[1 + n % 20], 'Message ' || n from generate_series(1, 1000) as n`;
   await stack.pushService.waitFor(
     ({ url, status }) => url === recipients[0].device.endpoint && status === null,
     {
