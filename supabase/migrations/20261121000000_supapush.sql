@@ -1151,7 +1151,7 @@ create table public.push_topic_members (
   topic text not null,
   user_id uuid not null default public.push_user_id(),
   created_at timestamptz not null default now(),
-  -- In this order: an expansion walks a topic by user id.
+  -- In this order: a fan-out walks a topic by user id.
   constraint push_topic_members_pkey primary key (topic, user_id),
   constraint push_topic_members_topic_fkey foreign key (topic) references public.push_topics (key) on delete cascade,
   constraint push_topic_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
@@ -2719,7 +2719,7 @@ create table public.push_notifications (
   ),
   constraint push_notifications_idempotency_key_length check (octet_length(idempotency_key) <= 200),
   constraint push_notifications_params check (jsonb_typeof(params) = 'object'),
-  constraint push_notifications_status check (status in ('scheduled', 'expanding', 'queued', 'digested', 'suppressed', 'cancelled'))
+  constraint push_notifications_status check (status in ('scheduled', 'fanning_out', 'queued', 'digested', 'suppressed', 'cancelled'))
 );
 -- Presentation and localized have no constraint behind the trigger: each one costs every statement 5 µs to set up.
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
@@ -2761,7 +2761,7 @@ comment on column public.push_notifications.digest_key is
   'Messages of the same key to the same user are summarised, as declared by push.define_digest(). Hierarchical: deals:42.';
 comment on column public.push_notifications.digest_id is 'The digest it waits in, was summarised by, or is the summary of.';
 comment on column public.push_notifications.status is
-  'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), '
+  'scheduled (waits for send_at), fanning_out (deliveries are being made, in chunks), queued (deliveries were made), '
   'digested (reaches devices only through a summary), suppressed (beyond a limit: its deliveries say which), cancelled.';
 
 -- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's
@@ -3189,7 +3189,7 @@ begin
     new.status := case
       -- A summary is made when it is due, by the clock of the transaction that makes it.
       when new.send_at > now() and (new.inbox or new.digest_id is null) then 'scheduled'
-      when new.audience_topic is not null then 'expanding'
+      when new.audience_topic is not null then 'fanning_out'
       else 'queued'
     end;
   end if;
@@ -5284,20 +5284,20 @@ comment on function push.clean_log(integer, timestamptz) is
   'Empties the parts of the log in which all deliveries ended until p_before, and takes up to p_limit rows out of those that hold newer ones '
   'though their week is long over; returns how many of both. A part that is being read stays until the next call.';
 
--- schemas/50_queue/expansions.sql -----------------------------------------------------------------------------
+-- schemas/50_queue/fan_outs.sql -------------------------------------------------------------------------------
 
--- Expansions, messages to more recipients than one transaction should serve: how far each has got, and what became of it.
+-- Fan-outs, messages to more recipients than one transaction should serve: how far each has got, and what became of it.
 
 alter table push.settings
-  add column expansion_chunk integer not null default 1000,
+  add column fan_out_chunk integer not null default 1000,
   add column notify_at_once integer not null default 10000,
-  add constraint settings_expansion_chunk check (expansion_chunk between 1 and 10000),
+  add constraint settings_fan_out_chunk check (fan_out_chunk between 1 and 10000),
   add constraint settings_notify_at_once check (notify_at_once > 0);
-comment on column push.settings.expansion_chunk is 'Recipients of an expansion who are served in one transaction.';
+comment on column push.settings.fan_out_chunk is 'Recipients of a fan-out who are served in one transaction.';
 comment on column push.settings.notify_at_once is
   'push.notify_many() notifies so many users in its own transaction. More are notified in chunks after the commit, as members of a topic are.';
 
-create table push.expansions (
+create table push.fan_outs (
   id uuid not null default gen_random_uuid(),
   notification_id uuid,
   message jsonb,
@@ -5315,56 +5315,56 @@ create table push.expansions (
   next_at timestamptz not null default '-infinity',
   finished_at timestamptz,
   stopped text,
-  constraint expansions_pkey primary key (id),
-  constraint expansions_notification_id_key unique (notification_id),
-  constraint expansions_one_message check (num_nonnulls(notification_id, message) = 1),
-  constraint expansions_recipients check ((recipients is null) = (message is null)),
-  constraint expansions_stopped check (
+  constraint fan_outs_pkey primary key (id),
+  constraint fan_outs_notification_id_key unique (notification_id),
+  constraint fan_outs_one_message check (num_nonnulls(notification_id, message) = 1),
+  constraint fan_outs_recipients check ((recipients is null) = (message is null)),
+  constraint fan_outs_stopped check (
     stopped is null or (stopped in ('cancelled', 'given_up') and finished_at is not null)
   ),
-  constraint expansions_notification_id_fkey foreign key (notification_id)
+  constraint fan_outs_notification_id_fkey foreign key (notification_id)
     references public.push_notifications (id) on delete cascade
 );
-comment on table push.expansions is
+comment on table push.fan_outs is
   'How far a message to a topic, or one to the users of a list, has got. The lock, held by the transaction that works on it, is its row in '
   'push_notifications, or for a list its row here.';
-comment on column push.expansions.notification_id is 'The message to a topic: its members get deliveries of it.';
-comment on column push.expansions.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
-comment on column push.expansions.position is
+comment on column push.fan_outs.notification_id is 'The message to a topic: its members get deliveries of it.';
+comment on column push.fan_outs.message is 'The message to a list (a push.message): each user of it gets a notification of their own.';
+comment on column push.fan_outs.position is
   'The place of the message to a topic among those of its tag, however late a member is served: see push.next_position().';
-comment on column push.expansions.next_id is
+comment on column push.fan_outs.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
-comment on column push.expansions.members is 'Recipients served so far.';
-comment on column push.expansions.recipients is 'How many users are on the list; null for a topic.';
-comment on column push.expansions.failed is 'Recipients who were left out, because making their message failed.';
-comment on column push.expansions.failures is
+comment on column push.fan_outs.members is 'Recipients served so far.';
+comment on column push.fan_outs.recipients is 'How many users are on the list; null for a topic.';
+comment on column push.fan_outs.failed is 'Recipients who were left out, because making their message failed.';
+comment on column push.fan_outs.failures is
   'How often in a row it failed for every recipient of its chunk. push.settings.max_attempts says after how many it is given up.';
-comment on column push.expansions.chunk is
-  'Recipients who fit into the time that a statement has, when push.settings.expansion_chunk did not; null while it does.';
-comment on column push.expansions.last_error is 'Why a recipient was left out, or all of it put off, the last time.';
-comment on column push.expansions.next_at is 'Put off until this moment, because it failed or waited for a lock.';
-comment on column push.expansions.stopped is 'Why it finished before its end: cancelled or given_up; null: it did not.';
-comment on column push.expansions.deliveries is 'Deliveries made so far; for a list, notifications.';
-comment on column push.expansions.started_at is 'Members of this moment are notified; a user who joins later is not.';
-comment on column push.expansions.worked_at is 'Last chunk. Whose was longest ago comes next, so that expansions take turns.';
+comment on column push.fan_outs.chunk is
+  'Recipients who fit into the time that a statement has, when push.settings.fan_out_chunk did not; null while it does.';
+comment on column push.fan_outs.last_error is 'Why a recipient was left out, or all of it put off, the last time.';
+comment on column push.fan_outs.next_at is 'Put off until this moment, because it failed or waited for a lock.';
+comment on column push.fan_outs.stopped is 'Why it finished before its end: cancelled or given_up; null: it did not.';
+comment on column push.fan_outs.deliveries is 'Deliveries made so far; for a list, notifications.';
+comment on column push.fan_outs.started_at is 'Members of this moment are notified; a user who joins later is not.';
+comment on column push.fan_outs.worked_at is 'Last chunk. Whose was longest ago comes next, so that fan-outs take turns.';
 
-create index expansions_open_idx on push.expansions (worked_at, id) where finished_at is null;
-create index expansions_lists_idx on push.expansions (finished_at) where message is not null;
+create index fan_outs_open_idx on push.fan_outs (worked_at, id) where finished_at is null;
+create index fan_outs_lists_idx on push.fan_outs (finished_at) where message is not null;
 
-alter table push.expansions enable row level security;
-create policy expansions_nobody on push.expansions for all to public using (false);
+alter table push.fan_outs enable row level security;
+create policy fan_outs_nobody on push.fan_outs for all to public using (false);
 
-create table push.expansion_recipients (
-  -- No foreign keys. One to the expansion would be looked up for each of a million rows, and have all that are left deleted at
+create table push.fan_out_recipients (
+  -- No foreign keys. One to the fan-out would be looked up for each of a million rows, and have all that are left deleted at
   -- once: push.clean_lists() does it in batches. Users who are deleted by then are left out.
-  expansion_id uuid not null,
+  fan_out_id uuid not null,
   user_id uuid not null,
-  constraint expansion_recipients_pkey primary key (expansion_id, user_id)
+  constraint fan_out_recipients_pkey primary key (fan_out_id, user_id)
 );
-comment on table push.expansion_recipients is 'The users of a list who are still to be notified.';
+comment on table push.fan_out_recipients is 'The users of a list who are still to be notified.';
 
-alter table push.expansion_recipients enable row level security;
-create policy expansion_recipients_nobody on push.expansion_recipients for all to public using (false);
+alter table push.fan_out_recipients enable row level security;
+create policy fan_out_recipients_nobody on push.fan_out_recipients for all to public using (false);
 
 -- Rows are only ever added: a counter that dispatchers updated would be a lock they queue for.
 create table push.delivery_counts (
@@ -5374,7 +5374,7 @@ create table push.delivery_counts (
   deliveries bigint not null,
   constraint delivery_counts_pkey primary key (notification_id, id),
   constraint delivery_counts_notification_id_fkey foreign key (notification_id)
-    references push.expansions (notification_id) on delete cascade
+    references push.fan_outs (notification_id) on delete cascade
 );
 comment on table push.delivery_counts is
   'What became of deliveries to a topic, a row per batch and state. Read instead of counting a million deliveries, which may be gone.';
@@ -5393,14 +5393,14 @@ begin
   -- First whether there is anything to count: after most claims and reports there is not, and this runs after each.
   if not exists (
     select from push_ended_deliveries as d
-    join push.expansions as e on e.notification_id = d.notification_id
+    join push.fan_outs as f on f.notification_id = d.notification_id
   ) then
     return null;
   end if;
   insert into push.delivery_counts (notification_id, state, deliveries)
   select d.notification_id, d.state, count(*)
   from push_ended_deliveries as d
-  join push.expansions as e on e.notification_id = d.notification_id
+  join push.fan_outs as f on f.notification_id = d.notification_id
   group by d.notification_id, d.state;
   return null;
 end;
@@ -5416,7 +5416,7 @@ for each statement execute function push.count_finished_deliveries();
 
 -- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
--- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
+-- These are the functions that the queue, the bell and the fan-out ask, in plpgsql, which plans once a session, because each
 -- claim calls all of them. How pauses begin and end is in pauses.sql, how a copy is recognised in project.sql.
 
 create table push.pauses (
@@ -5590,7 +5590,7 @@ $$;
 comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
   'Whether push.pause_on() finds a pause for a delivery of this notification.';
 
-create function push.is_expansion_held(p_expansion push.expansions, p_now timestamptz default clock_timestamp())
+create function push.is_fan_out_held(p_fan_out push.fan_outs, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 stable
@@ -5599,18 +5599,18 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  if p_expansion.message is not null then
-    return push.is_held(p_now) or push.is_category_paused(p_expansion.message ->> 'category');
+  if p_fan_out.message is not null then
+    return push.is_held(p_now) or push.is_category_paused(p_fan_out.message ->> 'category');
   end if;
   -- Taking back goes on: that is what many a pause is for.
   return exists (
     select from public.push_notifications as n
-    where n.id = p_expansion.notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
+    where n.id = p_fan_out.notification_id and n.status = 'fanning_out' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
 end;
 $$;
-comment on function push.is_expansion_held(push.expansions, timestamptz) is
-  'Whether the recipients of an expansion are served later: its project or its category is paused.';
+comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
+  'Whether the recipients of a fan-out are served later: its project or its category is paused.';
 
 -- schemas/50_queue/enqueue.sql --------------------------------------------------------------------------------
 
@@ -5716,7 +5716,7 @@ begin
 end;
 $$;
 comment on function push.enqueue_new_notifications() is
-  'Has new notifications to users that are due become deliveries. Those to topics expand in chunks.';
+  'Has new notifications to users that are due become deliveries. Those to topics fan out in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
@@ -5742,9 +5742,9 @@ begin
     limit p_limit
     for update skip locked
   ), released as (
-    -- One for a topic has no user: from now on it expands in chunks.
+    -- One for a topic has no user: from now on it fans out in chunks.
     update public.push_notifications as n
-    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
+    set status = case when n.audience_topic is null then 'queued' else 'fanning_out' end
     from due where n.id = due.id
     returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id,
       coalesce(n.tag, n.collapse_key) as tag
@@ -6116,23 +6116,23 @@ comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers wh
 
 -- schemas/50_queue/work.sql -----------------------------------------------------------------------------------
 
--- Whether there is anything to do at all: deliveries, expansions, or what a pause has left.
+-- Whether there is anything to do at all: deliveries, fan-outs, or what a pause has left.
 
-create function push.open_expansions(p_now timestamptz)
-returns setof push.expansions
+create function push.open_fan_outs(p_now timestamptz)
+returns setof push.fan_outs
 language sql
 stable
 set search_path = ''
 as $$
-  select e.* from push.expansions as e, push.settings as s
-  where e.finished_at is null
+  select f.* from push.fan_outs as f, push.settings as s
+  where f.finished_at is null
     -- What is put off for longer than anything is was put off before the clock was set back.
-    and (e.next_at <= p_now or e.next_at > p_now + s.backoff_max + interval '1 minute')
-    and not push.is_expansion_held(e, p_now)
-  order by e.worked_at, e.id;
+    and (f.next_at <= p_now or f.next_at > p_now + s.backoff_max + interval '1 minute')
+    and not push.is_fan_out_held(f, p_now)
+  order by f.worked_at, f.id;
 $$;
-comment on function push.open_expansions(timestamptz) is
-  'Expansions that may be worked on, those first whose last chunk was longest ago: neither paused nor put off.';
+comment on function push.open_fan_outs(timestamptz) is
+  'Fan-outs that may be worked on, those first whose last chunk was longest ago: neither paused nor put off.';
 
 create function push.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -6141,10 +6141,10 @@ stable
 set search_path = ''
 as $$
   select push.has_due(p_now)
-    or exists (select from push.open_expansions(p_now))
+    or exists (select from push.open_fan_outs(p_now))
     or push.pause_to_return() is not null;
 $$;
-comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to expand, or to return to the queue after a pause.';
+comment on function push.has_work(timestamptz) is 'Whether a dispatcher would find anything to send, to fan out, or to return to the queue after a pause.';
 
 -- schemas/50_queue/leave_queue.sql ----------------------------------------------------------------------------
 
@@ -6842,7 +6842,7 @@ end;
 $$;
 comment on function push.check_scope(text, text) is 'Refuses what is no scope of a pause.';
 
-create function push.end_expansions(p_category text, p_before timestamptz, p_now timestamptz)
+create function push.end_fan_outs(p_category text, p_before timestamptz, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -6851,29 +6851,29 @@ declare
   v_id uuid;
 begin
   for v_id in
-    select e.notification_id from push.expansions as e
-    where e.finished_at is null and e.started_at < p_before and e.notification_id is not null
+    select f.notification_id from push.fan_outs as f
+    where f.finished_at is null and f.started_at < p_before and f.notification_id is not null
   loop
-    -- The one lock of an expansion.
+    -- The one lock of a fan-out.
     perform from public.push_notifications as n
-    where n.id = v_id and n.status = 'expanding'
+    where n.id = v_id and n.status = 'fanning_out'
       and (p_category is null or n.category = p_category or starts_with(n.category, p_category || ':'))
     for no key update;
     if found then
-      update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
+      update push.fan_outs as f set finished_at = p_now where f.notification_id = v_id;
       update public.push_notifications as n set status = 'queued' where n.id = v_id;
     end if;
   end loop;
   -- Notifications of a list are still made, for inboxes, and expired at once.
-  update push.expansions as e
-  set message = e.message || jsonb_build_object('expires_at', p_now)
-  where e.message is not null and e.finished_at is null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+  update push.fan_outs as f
+  set message = f.message || jsonb_build_object('expires_at', p_now)
+  where f.message is not null and f.finished_at is null and f.started_at < p_before and (f.message ->> 'send_at')::timestamptz < p_before
     and (
-      p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
+      p_category is null or f.message ->> 'category' = p_category or starts_with(f.message ->> 'category', p_category || ':')
     );
 end;
 $$;
-comment on function push.end_expansions(text, timestamptz, timestamptz) is
+comment on function push.end_fan_outs(text, timestamptz, timestamptz) is
   'Pushes older messages to topics and lists no further: devices that were not reached yet are not. Inboxes have them.';
 
 create function push.resume(
@@ -6908,7 +6908,7 @@ begin
       ), 'Nothing is paused.'));
   end if;
   if p_discard_older_than is not null and p_host is null then
-    perform push.end_expansions(p_category, v_pause.discard_before, p_now);
+    perform push.end_fan_outs(p_category, v_pause.discard_before, p_now);
   end if;
   perform push.advance_pauses(p_now => p_now);
   if push.has_work(p_now) then
@@ -7207,7 +7207,7 @@ begin
   if p_discard_older_than is not null then
     insert into push.pauses (reason, paused_at, resumed_at, discard_before)
     values ('adopted as ' || v_project.connected_url, p_now, p_now, p_now - p_discard_older_than);
-    perform push.end_expansions(null, p_now - p_discard_older_than, p_now);
+    perform push.end_fan_outs(null, p_now - p_discard_older_than, p_now);
     perform push.advance_pauses(p_now => p_now);
   end if;
   if push.has_work(p_now) then
@@ -8333,9 +8333,9 @@ grant execute on function public.push_leave(uuid, boolean, timestamptz) to servi
 
 -- schemas/60_topics/serve.sql ---------------------------------------------------------------------------------
 
--- Who is served by a chunk of an expansion: the next recipients, without those for whom it fails.
+-- Who is served by a chunk of a fan-out: the next recipients, without those for whom it fails.
 
-create function push.next_recipients(p_expansion push.expansions, p_limit integer)
+create function push.next_recipients(p_fan_out push.fan_outs, p_limit integer)
 returns table (user_id uuid, place bigint, is_served boolean)
 language plpgsql
 stable
@@ -8346,24 +8346,24 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 begin
-  if p_expansion.message is not null then
+  if p_fan_out.message is not null then
     return query select r.user_id, row_number() over (order by r.user_id), true
-    from push.expansion_recipients as r
-    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
+    from push.fan_out_recipients as r
+    where r.fan_out_id = p_fan_out.id and r.user_id >= p_fan_out.next_id
     order by r.user_id
     limit p_limit;
     return;
   end if;
-  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
+  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_fan_out.started_at
   from public.push_topic_members as m
-  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
-    and m.user_id >= p_expansion.next_id
+  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_fan_out.notification_id)
+    and m.user_id >= p_fan_out.next_id
   order by m.user_id
   limit p_limit;
 end;
 $$;
-comment on function push.next_recipients(push.expansions, integer) is
-  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
+comment on function push.next_recipients(push.fan_outs, integer) is
+  'The next recipients of a fan-out by user id: users of its list, or members of its topic, not served if they joined later.';
 
 create function push.deliver_to_members(
   p_notification public.push_notifications, p_position bigint, p_user_ids uuid[], p_now timestamptz
@@ -8399,7 +8399,7 @@ comment on type push.serving is
   'What became of a chunk: how many deliveries or notifications were made, how many users were served, for how many it failed, and of the last '
   'of these who it was and why.';
 
-create function push.serve(p_expansion push.expansions, p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+create function push.serve(p_fan_out push.fan_outs, p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
 returns push.serving
 language plpgsql
 set search_path = ''
@@ -8421,8 +8421,8 @@ begin
     v_part := p_user_ids[v_first[v_top]:v_last[v_top]];
     begin
       v_outcome.made := v_outcome.made + coalesce(case
-        when p_expansion.message is null then push.deliver_to_members(p_notification, p_expansion.position, v_part, p_now)
-        else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_expansion.message))
+        when p_fan_out.message is null then push.deliver_to_members(p_notification, p_fan_out.position, v_part, p_now)
+        else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_fan_out.message))
       end, 0);
       v_outcome.served := v_outcome.served + cardinality(v_part);
       v_top := v_top - 1;
@@ -8447,17 +8447,17 @@ begin
     end;
   end loop;
   -- It fails for every user, so it is not they. A few may be all that is left of a list: they are tried some times first.
-  if v_outcome.served = 0 and (v_outcome.failed >= 10 or p_expansion.failures < 3) then
+  if v_outcome.served = 0 and (v_outcome.failed >= 10 or p_fan_out.failures < 3) then
     raise exception using errcode = v_state, message = v_outcome.error;
   end if;
   return v_outcome;
 end;
 $$;
-comment on function push.serve(push.expansions, public.push_notifications, uuid[], timestamptz) is
+comment on function push.serve(push.fan_outs, public.push_notifications, uuid[], timestamptz) is
   'Serves these users, and halves what fails until the users are left for whom it does: they are left out. Raises the last error when it fails '
   'for every user.';
 
-create function push.drop_recipients(p_expansion push.expansions, p_next uuid)
+create function push.drop_recipients(p_fan_out push.fan_outs, p_next uuid)
 returns void
 language plpgsql
 set search_path = ''
@@ -8465,23 +8465,23 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  delete from push.expansion_recipients as r
-  where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id and (p_next is null or r.user_id < p_next);
+  delete from push.fan_out_recipients as r
+  where r.fan_out_id = p_fan_out.id and r.user_id >= p_fan_out.next_id and (p_next is null or r.user_id < p_next);
 end;
 $$;
-comment on function push.drop_recipients(push.expansions, uuid) is
-  'Takes users off the list of an expansion, from where its chunk began up to p_next, or all to its end when that is null.';
+comment on function push.drop_recipients(push.fan_outs, uuid) is
+  'Takes users off the list of a fan-out, from where its chunk began up to p_next, or all to its end when that is null.';
 
--- schemas/60_topics/expand.sql --------------------------------------------------------------------------------
+-- schemas/60_topics/fan_out.sql -------------------------------------------------------------------------------
 
--- Expansions: messages to many recipients, served in chunks outside the transaction that wrote them.
+-- Fan-outs: messages to many recipients, served in chunks outside the transaction that wrote them.
 --
 -- A message to a topic is one row; so is one to a long list of users. Dispatchers that find little to send, and the tick,
 -- then walk the recipients by user id, a chunk per transaction: where the next one starts is written with what the one before
 -- has made, so a crash loses and repeats nothing. While a chunk waits to be sent no other is made: a message to a million
 -- is never a million rows in the queue in front of the messages of other users.
 
-create function push.begin_expansion()
+create function push.begin_fan_out()
 returns trigger
 language plpgsql
 -- Definer: the role that inserts a notification has no access to the queue.
@@ -8489,65 +8489,65 @@ security definer
 set search_path = ''
 as $$
 begin
-  insert into push.expansions (notification_id, position)
+  insert into push.fan_outs (notification_id, position)
   values (new.id, push.next_position(coalesce(new.tag, new.collapse_key)))
   on conflict (notification_id) do nothing;
-  perform push.wake() from push.expansions as e where e.notification_id = new.id and not push.is_expansion_held(e);
+  perform push.wake() from push.fan_outs as f where f.notification_id = new.id and not push.is_fan_out_held(f);
   return null;
 end;
 $$;
-comment on function push.begin_expansion() is 'Leaves the members of a topic to dispatchers, and makes sure that there is one.';
+comment on function push.begin_fan_out() is 'Leaves the members of a topic to dispatchers, and makes sure that there is one.';
 
-create trigger push_notifications_expand_new
+create trigger push_notifications_fan_out_new
 after insert on public.push_notifications
-for each row when (new.status = 'expanding')
-execute function push.begin_expansion();
+for each row when (new.status = 'fanning_out')
+execute function push.begin_fan_out();
 
-create trigger push_notifications_expand_due
+create trigger push_notifications_fan_out_due
 after update of status on public.push_notifications
-for each row when (new.status = 'expanding' and old.status = 'scheduled')
-execute function push.begin_expansion();
+for each row when (new.status = 'fanning_out' and old.status = 'scheduled')
+execute function push.begin_fan_out();
 
-create function push.put_off_expansion(p_id uuid, p_error text, p_now timestamptz)
+create function push.put_off_fan_out(p_id uuid, p_error text, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_expansion push.expansions;
+  v_fan_out push.fan_outs;
   v_kind text;
   v_subject text;
 begin
-  update push.expansions as e
-  set failures = e.failures + 1,
-      next_at = p_now + push.backoff(e.failures + 1, s.backoff_base, s.backoff_max),
+  update push.fan_outs as f
+  set failures = f.failures + 1,
+      next_at = p_now + push.backoff(f.failures + 1, s.backoff_base, s.backoff_max),
       worked_at = p_now,
       last_error = p_error,
-      finished_at = case when e.failures + 1 >= s.max_attempts then p_now end,
-      stopped = case when e.failures + 1 >= s.max_attempts then 'given_up' end
+      finished_at = case when f.failures + 1 >= s.max_attempts then p_now end,
+      stopped = case when f.failures + 1 >= s.max_attempts then 'given_up' end
   from push.settings as s
-  where e.id = p_id
-  returning e.* into v_expansion;
-  v_kind := case when v_expansion.message is null then 'topic' else 'list of users' end;
-  v_subject := coalesce(v_expansion.notification_id, v_expansion.id)::text;
-  if v_expansion.finished_at is null then
-    perform push.raise_alarm('expansion_failed', v_subject,
-      format('A message to a %s could not be expanded, and is tried again: %s', v_kind, p_error), p_now);
+  where f.id = p_id
+  returning f.* into v_fan_out;
+  v_kind := case when v_fan_out.message is null then 'topic' else 'list of users' end;
+  v_subject := coalesce(v_fan_out.notification_id, v_fan_out.id)::text;
+  if v_fan_out.finished_at is null then
+    perform push.raise_alarm('fan_out_failed', v_subject,
+      format('A message to a %s could not be fanned out, and is tried again: %s', v_kind, p_error), p_now);
     return;
   end if;
-  update public.push_notifications as n set status = 'queued' where n.id = v_expansion.notification_id and n.status = 'expanding';
+  update public.push_notifications as n set status = 'queued' where n.id = v_fan_out.notification_id and n.status = 'fanning_out';
   -- Even if the alarm is fresh, it says from now on that nothing more is done.
-  perform push.resolve_alarm('expansion_failed', v_subject, p_now);
-  perform push.raise_alarm('expansion_failed', v_subject,
-    format('A message to a %s was given up after %s failures, with %s recipients served: %s', v_kind, v_expansion.failures,
-      v_expansion.members, p_error),
+  perform push.resolve_alarm('fan_out_failed', v_subject, p_now);
+  perform push.raise_alarm('fan_out_failed', v_subject,
+    format('A message to a %s was given up after %s failures, with %s recipients served: %s', v_kind, v_fan_out.failures,
+      v_fan_out.members, p_error),
     p_now);
 end;
 $$;
-comment on function push.put_off_expansion(uuid, text, timestamptz) is
-  'Notes that an expansion as a whole failed: it is tried again later, and given up after push.settings.max_attempts failures in a row.';
+comment on function push.put_off_fan_out(uuid, text, timestamptz) is
+  'Notes that a fan-out as a whole failed: it is tried again later, and given up after push.settings.max_attempts failures in a row.';
 
-create function push.expand_chunk(p_expansion push.expansions, p_limit integer, p_now timestamptz, p_skip text default null)
+create function push.fan_out_chunk(p_fan_out push.fan_outs, p_limit integer, p_now timestamptz, p_skip text default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -8561,50 +8561,50 @@ declare
   v_next uuid;
   v_outcome push.serving := row(0, 0, 0, null, null)::push.serving;
 begin
-  select n.* into v_notification from public.push_notifications as n where n.id = p_expansion.notification_id;
-  if p_expansion.message is not null or v_notification.expires_at > p_now then
+  select n.* into v_notification from public.push_notifications as n where n.id = p_fan_out.notification_id;
+  if p_fan_out.message is not null or v_notification.expires_at > p_now then
     select array_agg(r.user_id order by r.place) filter (where r.place <= p_limit and r.is_served),
       count(*) filter (where r.place <= p_limit), (array_agg(r.user_id) filter (where r.place > p_limit))[1]
     into v_users, v_walked, v_next
-    from push.next_recipients(p_expansion, p_limit + 1) as r;
+    from push.next_recipients(p_fan_out, p_limit + 1) as r;
     if p_skip is null then
-      v_outcome := push.serve(p_expansion, v_notification, v_users, p_now);
+      v_outcome := push.serve(p_fan_out, v_notification, v_users, p_now);
     else
       v_outcome := row(0, 0, cardinality(v_users), v_users[1], p_skip)::push.serving;
     end if;
   end if;
 
-  if p_expansion.message is not null then
-    perform push.drop_recipients(p_expansion, v_next);
+  if p_fan_out.message is not null then
+    perform push.drop_recipients(p_fan_out, v_next);
   end if;
-  update push.expansions as e
-  set members = e.members + v_walked - v_outcome.failed,
-      deliveries = e.deliveries + v_outcome.made,
-      failed = e.failed + v_outcome.failed,
-      failures = case when v_outcome.served > 0 or v_outcome.failed = 0 then 0 else e.failures end,
-      last_error = coalesce(v_outcome.error, e.last_error),
+  update push.fan_outs as f
+  set members = f.members + v_walked - v_outcome.failed,
+      deliveries = f.deliveries + v_outcome.made,
+      failed = f.failed + v_outcome.failed,
+      failures = case when v_outcome.served > 0 or v_outcome.failed = 0 then 0 else f.failures end,
+      last_error = coalesce(v_outcome.error, f.last_error),
       -- It grows again in small steps: each step too far costs the time of a whole statement.
-      chunk = case when e.chunk < 9000 then e.chunk + greatest(e.chunk / 10, 1) end,
-      next_id = coalesce(v_next, e.next_id),
+      chunk = case when f.chunk < 9000 then f.chunk + greatest(f.chunk / 10, 1) end,
+      next_id = coalesce(v_next, f.next_id),
       worked_at = p_now,
       finished_at = case when v_next is null then p_now end
-  where e.id = p_expansion.id;
+  where f.id = p_fan_out.id;
   if v_next is null then
-    update public.push_notifications as n set status = 'queued' where n.id = p_expansion.notification_id;
+    update public.push_notifications as n set status = 'queued' where n.id = p_fan_out.notification_id;
   end if;
   if v_outcome.failed > 0 then
-    perform push.raise_alarm('expansion_failed', coalesce(p_expansion.notification_id, p_expansion.id)::text,
+    perform push.raise_alarm('fan_out_failed', coalesce(p_fan_out.notification_id, p_fan_out.id)::text,
       format('A message to a %s leaves out those for whom it fails, such as user %s: %s',
-        case when p_expansion.message is null then 'topic' else 'list of users' end, v_outcome.failed_user_id, v_outcome.error),
+        case when p_fan_out.message is null then 'topic' else 'list of users' end, v_outcome.failed_user_id, v_outcome.error),
       p_now);
     if v_outcome.served = 0 and v_next is not null then
-      perform push.put_off_expansion(p_expansion.id, v_outcome.error, p_now);
+      perform push.put_off_fan_out(p_fan_out.id, v_outcome.error, p_now);
     end if;
   end if;
 end;
 $$;
-comment on function push.expand_chunk(push.expansions, integer, timestamptz, text) is
-  'Serves the next recipients of an expansion, or leaves them out because of the error p_skip. The caller holds its lock.';
+comment on function push.fan_out_chunk(push.fan_outs, integer, timestamptz, text) is
+  'Serves the next recipients of a fan-out, or leaves them out because of the error p_skip. The caller holds its lock.';
 
 create function push.withdraw_chunk(p_notification_id uuid, p_limit integer, p_now timestamptz)
 returns void
@@ -8626,7 +8626,7 @@ begin
     from (
       select d.id, d.subscription_id from push.queue as d
       where d.notification_id = p_notification_id
-        and d.subscription_id >= (select e.next_id from push.expansions as e where e.notification_id = p_notification_id)
+        and d.subscription_id >= (select f.next_id from push.fan_outs as f where f.notification_id = p_notification_id)
       order by d.subscription_id
       limit p_limit + 1
     ) as w
@@ -8641,102 +8641,102 @@ begin
   into v_next, v_withdrawn;
   perform push.end_deliveries(v_withdrawn, 'cancelled', 'notification_cancelled', p_now);
 
-  update push.expansions as e
-  set next_id = coalesce(v_next, e.next_id), worked_at = p_now, failures = 0, finished_at = case when v_next is null then p_now end
-  where e.notification_id = p_notification_id;
+  update push.fan_outs as f
+  set next_id = coalesce(v_next, f.next_id), worked_at = p_now, failures = 0, finished_at = case when v_next is null then p_now end
+  where f.notification_id = p_notification_id;
 end;
 $$;
 comment on function push.withdraw_chunk(uuid, integer, timestamptz) is
   'Takes back the next of a cancelled topic message''s deliveries. The caller holds the notification''s row.';
 
-create function push.take_expansion(p_now timestamptz)
-returns push.expansions
+create function push.take_fan_out(p_now timestamptz)
+returns push.fan_outs
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_expansion push.expansions;
+  v_fan_out push.fan_outs;
   v_next_at timestamptz;
 begin
-  for v_expansion in select e.* from push.open_expansions(p_now) as e loop
-    -- The one lock of an expansion; of a topic's message it is what cancelling waits for, and rows that refer to it may be
+  for v_fan_out in select f.* from push.open_fan_outs(p_now) as f loop
+    -- The one lock of a fan-out; of a topic's message it is what cancelling waits for, and rows that refer to it may be
     -- added meanwhile.
-    if v_expansion.notification_id is not null then
-      perform from public.push_notifications as n where n.id = v_expansion.notification_id for no key update skip locked;
+    if v_fan_out.notification_id is not null then
+      perform from public.push_notifications as n where n.id = v_fan_out.notification_id for no key update skip locked;
     else
-      perform from push.expansions as e where e.id = v_expansion.id for no key update skip locked;
+      perform from push.fan_outs as f where f.id = v_fan_out.id for no key update skip locked;
     end if;
     if found then
       -- As it is now: another transaction may have worked on it until we had the lock.
-      v_next_at := v_expansion.next_at;
-      select e.* into v_expansion from push.expansions as e where e.id = v_expansion.id;
-      continue when v_expansion.next_at is distinct from v_next_at;
-      return v_expansion;
+      v_next_at := v_fan_out.next_at;
+      select f.* into v_fan_out from push.fan_outs as f where f.id = v_fan_out.id;
+      continue when v_fan_out.next_at is distinct from v_next_at;
+      return v_fan_out;
     end if;
   end loop;
   return null;
 end;
 $$;
-comment on function push.take_expansion(timestamptz) is
-  'The expansion whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free and not put off.';
+comment on function push.take_fan_out(timestamptz) is
+  'The fan-out whose last chunk was longest ago, locked until the transaction ends; null when there is none that is free and not put off.';
 
-create function push.expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
+create function push.fan_out(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_expansion constant push.expansions := push.take_expansion(p_now);
+  v_fan_out constant push.fan_outs := push.take_fan_out(p_now);
   v_status text;
   v_limit integer;
 begin
-  if v_expansion.id is null then
+  if v_fan_out.id is null then
     return false;
-  elsif v_expansion.finished_at is not null then
+  elsif v_fan_out.finished_at is not null then
     -- Another transaction finished it.
     return true;
   end if;
 
-  select n.status into v_status from public.push_notifications as n where n.id = v_expansion.notification_id;
-  select least(greatest(coalesce(p_limit, s.expansion_chunk), 1), v_expansion.chunk, 10000) into v_limit from push.settings as s;
+  select n.status into v_status from public.push_notifications as n where n.id = v_fan_out.notification_id;
+  select least(greatest(coalesce(p_limit, s.fan_out_chunk), 1), v_fan_out.chunk, 10000) into v_limit from push.settings as s;
   begin
-    if v_expansion.message is not null or v_status = 'expanding' then
-      perform push.expand_chunk(v_expansion, v_limit, p_now);
+    if v_fan_out.message is not null or v_status = 'fanning_out' then
+      perform push.fan_out_chunk(v_fan_out, v_limit, p_now);
     elsif v_status = 'cancelled' then
-      perform push.withdraw_chunk(v_expansion.notification_id, v_limit * 10, p_now);
+      perform push.withdraw_chunk(v_fan_out.notification_id, v_limit * 10, p_now);
     else
-      update push.expansions as e set finished_at = p_now where e.id = v_expansion.id;
+      update push.fan_outs as f set finished_at = p_now where f.id = v_fan_out.id;
     end if;
   exception
     when lock_not_available or deadlock_detected or serialization_failure then
-      -- Another transaction holds a recipient's limit: this expansion goes to the end of the line, and dispatchers may leave.
-      update push.expansions as e set worked_at = p_now, next_at = p_now + interval '2 seconds' where e.id = v_expansion.id;
+      -- Another transaction holds a recipient's limit: this fan-out goes to the end of the line, and dispatchers may leave.
+      update push.fan_outs as f set worked_at = p_now, next_at = p_now + interval '2 seconds' where f.id = v_fan_out.id;
       return false;
     when query_canceled then
       -- By statement_timeout, which ends a statement once: only little may follow here.
       if v_limit > 1 then
-        update push.expansions as e set worked_at = p_now, chunk = v_limit / 2 where e.id = v_expansion.id;
+        update push.fan_outs as f set worked_at = p_now, chunk = v_limit / 2 where f.id = v_fan_out.id;
         return true;
-      elsif v_expansion.failures >= 3 and v_status is distinct from 'cancelled' then
-        perform push.expand_chunk(v_expansion, 1, p_now, sqlerrm);
+      elsif v_fan_out.failures >= 3 and v_status is distinct from 'cancelled' then
+        perform push.fan_out_chunk(v_fan_out, 1, p_now, sqlerrm);
         return true;
       end if;
-      perform push.put_off_expansion(v_expansion.id, sqlerrm, p_now);
+      perform push.put_off_fan_out(v_fan_out.id, sqlerrm, p_now);
       return false;
     when assert_failure or others then
       -- The tick and the dispatchers have other work.
-      perform push.put_off_expansion(v_expansion.id, sqlerrm, p_now);
+      perform push.put_off_fan_out(v_fan_out.id, sqlerrm, p_now);
       return false;
   end;
-  perform push.resolve_alarm('expansion_failed', coalesce(e.notification_id, e.id)::text, p_now)
-  from push.expansions as e where e.id = v_expansion.id and e.failed = 0;
+  perform push.resolve_alarm('fan_out_failed', coalesce(f.notification_id, f.id)::text, p_now)
+  from push.fan_outs as f where f.id = v_fan_out.id and f.failed = 0;
   return true;
 end;
 $$;
-comment on function push.expand(integer, timestamptz) is
-  'Serves the next recipients of one expansion, or takes back deliveries of a cancelled one; false when there is none, or it was put off.';
+comment on function push.fan_out(integer, timestamptz) is
+  'Serves the next recipients of one fan-out, or takes back deliveries of a cancelled one; false when there is none, or it was put off.';
 
-create function public.push_expand(p_limit integer default null, p_now timestamptz default clock_timestamp())
+create function public.push_fan_out(p_limit integer default null, p_now timestamptz default clock_timestamp())
 returns boolean
 language sql
 -- Definer: see push_claim.
@@ -8744,14 +8744,14 @@ security definer
 set search_path = ''
 as $$
   -- While something waits that a push service has no room for, more of it would only stand in front of others.
-  select not push.has_due(p_now) and push.expand(p_limit, p_now);
+  select not push.has_due(p_now) and push.fan_out(p_limit, p_now);
 $$;
-comment on function public.push_expand(integer, timestamptz) is
+comment on function public.push_fan_out(integer, timestamptz) is
   'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
 
-revoke all on function public.push_expand(integer, timestamptz) from public, anon, authenticated;
+revoke all on function public.push_fan_out(integer, timestamptz) from public, anon, authenticated;
 
-grant execute on function public.push_expand(integer, timestamptz) to service_role;
+grant execute on function public.push_fan_out(integer, timestamptz) to service_role;
 
 -- schemas/60_topics/withdraw.sql ------------------------------------------------------------------------------
 
@@ -8765,14 +8765,14 @@ security definer
 set search_path = ''
 as $$
 begin
-  update push.expansions as e
+  update push.fan_outs as f
   set finished_at = null, next_id = '00000000-0000-0000-0000-000000000000', failures = 0, next_at = '-infinity', chunk = null, stopped = null
-  where e.notification_id = new.id;
+  where f.notification_id = new.id;
   return null;
 end;
 $$;
 comment on function push.begin_withdrawal() is
-  'Stops the expansion of a cancelled message to a topic and has its deliveries taken back, in chunks too.';
+  'Stops the fan-out of a cancelled message to a topic and has its deliveries taken back, in chunks too.';
 
 create trigger push_notifications_withdraw
 after update of status on public.push_notifications
@@ -8818,7 +8818,7 @@ $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic. Writes one row; the members are expanded after commit, in chunks. Returns the '
+  'Notifies the members of a topic. Writes one row; it fans out to the members after commit, in chunks. Returns the '
   'notification''s id, the same one for a repeated idempotency key. For the database owner.
 
 p_audience_topic: The topic whose members it is for: push_topics.key.';
@@ -8867,7 +8867,7 @@ grant execute on function public.push_notify_topic(
 
 -- schemas/60_topics/notify_many.sql ---------------------------------------------------------------------------
 
--- push.notify_many(). The message to a long list of users is noted with its recipients, and expanded in chunks.
+-- push.notify_many(). The message to a long list of users is noted with its recipients, and fans out in chunks.
 
 create function push.send_in_chunks(p_user_ids uuid[], p_message push.message)
 returns bigint
@@ -8876,7 +8876,7 @@ set search_path = ''
 as $$
 declare
   v_said public.push_notifications;
-  v_expansion push.expansions;
+  v_fan_out push.fan_outs;
 begin
   -- By the clock of this call, not of each chunk.
   p_message.send_at := coalesce(p_message.send_at, now());
@@ -8898,16 +8898,16 @@ begin
   -- Of the template too: a pause asks for it.
   p_message.category := v_said.category;
 
-  v_expansion.id := gen_random_uuid();
-  insert into push.expansion_recipients (expansion_id, user_id)
-  select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
-  get diagnostics v_expansion.recipients = row_count;
-  insert into push.expansions as e (id, message, recipients) values (v_expansion.id, to_jsonb(p_message), v_expansion.recipients)
-  returning e.* into v_expansion;
-  if not push.is_expansion_held(v_expansion) then
+  v_fan_out.id := gen_random_uuid();
+  insert into push.fan_out_recipients (fan_out_id, user_id)
+  select v_fan_out.id, u.id from auth.users as u where u.id = any (p_user_ids);
+  get diagnostics v_fan_out.recipients = row_count;
+  insert into push.fan_outs as f (id, message, recipients) values (v_fan_out.id, to_jsonb(p_message), v_fan_out.recipients)
+  returning f.* into v_fan_out;
+  if not push.is_fan_out_held(v_fan_out) then
     perform push.wake();
   end if;
-  return v_expansion.recipients;
+  return v_fan_out.recipients;
 end;
 $$;
 comment on function push.send_in_chunks(uuid[], push.message) is
@@ -8965,12 +8965,12 @@ p_user_ids: Whom it is for: ids of auth.users.';
 create view push.lists
 with (security_invoker = true)
 as
-select e.id, e.message ->> 'title' as title, e.message ->> 'template' as template, e.message ->> 'category' as category,
-  e.recipients, e.deliveries as notified, e.failed,
-  case when e.finished_at is null then 'expanding' else coalesce(e.stopped, 'finished') end as status,
-  e.started_at, e.finished_at, e.last_error
-from push.expansions as e
-where e.message is not null;
+select f.id, f.message ->> 'title' as title, f.message ->> 'template' as template, f.message ->> 'category' as category,
+  f.recipients, f.deliveries as notified, f.failed,
+  case when f.finished_at is null then 'fanning_out' else coalesce(f.stopped, 'finished') end as status,
+  f.started_at, f.finished_at, f.last_error
+from push.fan_outs as f
+where f.message is not null;
 comment on view push.lists is
   'Messages of push.notify_many() to more users than it notifies at once: how far each has got. For the database owner.';
 comment on column push.lists.id is 'What push.cancel_list() is given.';
@@ -8981,7 +8981,7 @@ comment on column push.lists.notified is
   'Notifications that were made so far. Users who were deleted meanwhile get none, nor do those who have one of the same idempotency key.';
 comment on column push.lists.failed is 'Users who were left out, because making their notification failed.';
 comment on column push.lists.status is
-  'expanding (notifications are being made, in chunks), finished, cancelled, or given_up (it failed for every user again and again).';
+  'fanning_out (notifications are being made, in chunks), finished, cancelled, or given_up (it failed for every user again and again).';
 comment on column push.lists.last_error is 'Why a user was left out, or all of it put off, the last time.';
 
 create function push.cancel_list(p_id uuid, p_now timestamptz default clock_timestamp())
@@ -8993,9 +8993,9 @@ declare
   v_left bigint;
 begin
   -- Waits for a chunk that is just being made.
-  update push.expansions as e set finished_at = p_now, stopped = 'cancelled'
-  where e.id = p_id and e.message is not null and e.finished_at is null;
-  select e.recipients - e.members - e.failed into v_left from push.expansions as e where e.id = p_id and e.message is not null;
+  update push.fan_outs as f set finished_at = p_now, stopped = 'cancelled'
+  where f.id = p_id and f.message is not null and f.finished_at is null;
+  select f.recipients - f.members - f.failed into v_left from push.fan_outs as f where f.id = p_id and f.message is not null;
   if not found then
     perform push.refuse(404, 'list_unknown', 'No list has this id.', 'Use the id of a row in push.lists.');
   end if;
@@ -9021,25 +9021,25 @@ declare
   v_count bigint;
 begin
   with recursive listed as (
-    (select r.expansion_id from push.expansion_recipients as r order by r.expansion_id limit 1)
+    (select r.fan_out_id from push.fan_out_recipients as r order by r.fan_out_id limit 1)
     union all
-    select n.expansion_id from listed as l
+    select n.fan_out_id from listed as l
     cross join lateral (
-      select r.expansion_id from push.expansion_recipients as r where r.expansion_id > l.expansion_id order by r.expansion_id limit 1
+      select r.fan_out_id from push.fan_out_recipients as r where r.fan_out_id > l.fan_out_id order by r.fan_out_id limit 1
     ) as n
   )
-  delete from push.expansion_recipients as r
-  where (r.expansion_id, r.user_id) in (
-    select o.expansion_id, o.user_id from listed as l
+  delete from push.fan_out_recipients as r
+  where (r.fan_out_id, r.user_id) in (
+    select o.fan_out_id, o.user_id from listed as l
     cross join lateral (
-      select w.expansion_id, w.user_id from push.expansion_recipients as w where w.expansion_id = l.expansion_id limit p_limit
+      select w.fan_out_id, w.user_id from push.fan_out_recipients as w where w.fan_out_id = l.fan_out_id limit p_limit
     ) as o
-    where not exists (select from push.expansions as e where e.id = l.expansion_id and e.finished_at is null)
+    where not exists (select from push.fan_outs as f where f.id = l.fan_out_id and f.finished_at is null)
     limit p_limit
   );
-  delete from push.expansions as e
-  where e.id in (
-    select o.id from push.expansions as o
+  delete from push.fan_outs as f
+  where f.id in (
+    select o.id from push.fan_outs as o
     where o.message is not null and o.finished_at <= p_now - p_keep
     order by o.finished_at
     limit p_limit
@@ -9048,16 +9048,16 @@ begin
   get diagnostics v_count = row_count;
   -- Nothing comes that would resolve it: a day is long enough to read it, and push.lists has it longer.
   update push.alarms as a set resolved_at = p_now
-  where a.code = 'expansion_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
+  where a.code = 'fan_out_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
     and not exists (
-      select from push.expansions as e where e.finished_at is null and coalesce(e.notification_id, e.id)::text = a.subject
+      select from push.fan_outs as f where f.finished_at is null and coalesce(f.notification_id, f.id)::text = a.subject
     );
   return v_count;
 end;
 $$;
 comment on function push.clean_lists(integer, interval, timestamptz) is
   'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many lists. Resolves '
-  'alarms of expansions that ended, a day later.';
+  'alarms of fan-outs that ended, a day later.';
 
 -- schemas/70_client/client.sql --------------------------------------------------------------------------------
 
@@ -9336,7 +9336,7 @@ create table push.receipt_counts (
   receipts bigint not null,
   constraint receipt_counts_pkey primary key (notification_id, event, place),
   constraint receipt_counts_notification_id_fkey foreign key (notification_id)
-    references push.expansions (notification_id) on delete cascade
+    references push.fan_outs (notification_id) on delete cascade
 )
 with (fillfactor = 50);
 comment on table push.receipt_counts is
@@ -9454,7 +9454,7 @@ begin
       select v.* from push.deliveries as v
       where v.id = r.delivery_id and (v.id >> 22) / 604800 % 8 = (r.delivery_id >> 22) / 604800 % 8 offset 0
     ) as d
-    join push.expansions as e on e.notification_id = d.notification_id
+    join push.fan_outs as f on f.notification_id = d.notification_id
     group by d.notification_id, r.event
     order by d.notification_id, r.event
     on conflict on constraint receipt_counts_pkey do update set receipts = c.receipts + excluded.receipts;
@@ -9582,12 +9582,12 @@ as $$
     from said as s
   ), totals as (
     select n.status,
-      case when n.user_id is null then coalesce(e.members, 0) else 1 end as members,
-      case when n.user_id is null then coalesce(e.deliveries, 0) else (
+      case when n.user_id is null then coalesce(f.members, 0) else 1 end as members,
+      case when n.user_id is null then coalesce(f.deliveries, 0) else (
         select count(*) from push.deliveries as d where d.notification_id = n.id
       ) end as total
     from public.push_notifications as n
-    left join push.expansions as e on e.notification_id = n.id
+    left join push.fan_outs as f on f.notification_id = n.id
     where n.id = p_notification_id
   )
   select t.status, t.members, t.total, t.total - coalesce(s.finished, 0)::bigint, coalesce(s.sent, 0)::bigint,
@@ -9598,7 +9598,7 @@ as $$
 $$;
 comment on function push.progress(uuid) is
   'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others; on how '
-  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is expanding, the total still grows. For the database owner.';
+  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is fanning_out, the total still grows. For the database owner.';
 
 create function public.push_progress(p_notification_id uuid)
 returns table (
@@ -9699,7 +9699,7 @@ begin
     perform push.refuse(404, 'notification_unknown', 'No notification has this id.',
       'Use the id that push.notify() or push.notify_topic() returned.');
   end if;
-  if exists (select from push.expansions as e where e.notification_id = p_notification_id and e.finished_at is null) then
+  if exists (select from push.fan_outs as f where f.notification_id = p_notification_id and f.finished_at is null) then
     perform push.withdraw_chunk(p_notification_id, 10000, p_now);
   end if;
   select p.cancelled into v_cancelled from push.progress(p_notification_id) as p;
@@ -9707,7 +9707,7 @@ begin
 end;
 $$;
 comment on function push.cancel(uuid, timestamptz) is
-  'Takes a notification back: nothing more of it is expanded or sent. Returns how many deliveries were cancelled so far; of more than '
+  'Takes a notification back: nothing more of it is fanned out or sent. Returns how many deliveries were cancelled so far; of more than '
   '10,000 the rest follows in chunks. Calling it again changes nothing but that number. For the database owner.';
 
 create function public.push_cancel(p_notification_id uuid)
@@ -15002,7 +15002,7 @@ declare
   v_reminded integer;
   v_released integer;
   v_summarised integer;
-  v_expanded boolean := false;
+  v_fanned_out boolean := false;
   v_rung boolean;
 begin
   perform push.end_dispatchers(p_now);
@@ -15016,17 +15016,17 @@ begin
   perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
-    v_expanded := push.expand(p_now => p_now);
+    v_fanned_out := push.fan_out(p_now => p_now);
   end if;
   v_rung := push.ring_for_work(p_now);
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
-    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
+    'summarised', v_summarised, 'fanned_out', v_fanned_out, 'rung', v_rung
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, fans out a chunk, rings. Run by pg_cron.';
 
 -- schemas/89_jobs/jobs.sql ------------------------------------------------------------------------------------
 

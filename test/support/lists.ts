@@ -2,8 +2,8 @@ import type postgres from 'postgres';
 
 type Client = postgres.Sql | postgres.TransactionSql;
 
-/** An expansion as it stands. */
-export interface Expansion {
+/** A fan-out as it stands. */
+export interface FanOut {
   id: string;
   members: number;
   deliveries: number;
@@ -15,12 +15,12 @@ export interface Expansion {
   last_error: string | null;
 }
 
-/** The one expansion that there is. */
-export async function readExpansion(sql: Client): Promise<Expansion> {
-  const [row, ...others] = await sql<Expansion[]>`
-    select id, members::int, deliveries::int, failed::int, failures, next_at, finished_at, stopped, last_error from push.expansions`;
+/** The one fan-out that there is. */
+export async function readFanOut(sql: Client): Promise<FanOut> {
+  const [row, ...others] = await sql<FanOut[]>`
+    select id, members::int, deliveries::int, failed::int, failures, next_at, finished_at, stopped, last_error from push.fan_outs`;
   if (!row || others.length > 0)
-    throw new Error(`Expected one expansion, found ${others.length + (row ? 1 : 0)}.`);
+    throw new Error(`Expected one fan-out, found ${others.length + (row ? 1 : 0)}.`);
   return row;
 }
 

@@ -21,7 +21,7 @@ export interface Progress {
   acted: number;
 }
 
-/** A new topic with that many members, each of whom has that many devices; members are in the order of an expansion. */
+/** A new topic with that many members, each of whom has that many devices; members are in the order of a fan-out. */
 export async function createTopic(
   sql: postgres.Sql,
   members: number,
@@ -55,14 +55,14 @@ export async function notifyTopic(
 }
 
 /** One chunk, as a dispatcher or the tick has it made; false when there was none to make. */
-export async function expand(sql: Client, limit: number, now = new Date()): Promise<boolean> {
-  const [row] = await sql<{ more: boolean }[]>`select push.expand(${limit}, ${now}) as more`;
+export async function fanOut(sql: Client, limit: number, now = new Date()): Promise<boolean> {
+  const [row] = await sql<{ more: boolean }[]>`select push.fan_out(${limit}, ${now}) as more`;
   return (row as { more: boolean }).more;
 }
 
 /** All chunks that are left; returns how many those were. */
-export async function expandAll(sql: Client, limit = 1000, now = new Date()): Promise<number> {
-  for (let chunks = 0; ; chunks += 1) if (!(await expand(sql, limit, now))) return chunks;
+export async function fanOutAll(sql: Client, limit = 1000, now = new Date()): Promise<number> {
+  for (let chunks = 0; ; chunks += 1) if (!(await fanOut(sql, limit, now))) return chunks;
 }
 
 export async function readProgress(sql: Client, notificationId: string): Promise<Progress> {

@@ -55,14 +55,14 @@ export async function register<Tables>(
 }
 
 /**
- * Waits until no delivery is queued or under way and no topic is being expanded: outcomes are reported in batches,
+ * Waits until no delivery is queued or under way and no topic is being fanned out: outcomes are reported in batches,
  * shortly after the pushes. Throws after 20 seconds.
  */
 export async function untilAllReported(sql: postgres.Sql): Promise<void> {
   for (let look = 0; look < 400; look++) {
     const [open] = await sql`
       select exists (select from push.deliveries where state in ('queued', 'sending'))
-        or exists (select from push.expansions where finished_at is null) as work`;
+        or exists (select from push.fan_outs where finished_at is null) as work`;
     if (open?.work === false) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -54,7 +54,7 @@ export async function fillProject(server: PostgresServer, database: string, url:
         status: 201,
       })) as never,
     )})`;
-    await sql`select push.expand()`;
+    await sql`select push.fan_out()`;
   } finally {
     await sql.end();
   }

@@ -36,7 +36,7 @@ export interface DeliveryQueue {
   /** Extends the lease of the dispatcher and of the deliveries it still works on. */
   heartbeat(dispatcher: string, deliveryIds: number[]): Promise<void>;
   /** Makes the deliveries of one more chunk of a topic's members; false when there was none to make. */
-  expand(): Promise<boolean>;
+  fanOut(): Promise<boolean>;
   /** Whether the dispatcher may stop; `final` hands what is left over to another one. */
   leave(dispatcher: string, final: boolean): Promise<boolean>;
 }
@@ -187,9 +187,9 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
       if (error) throw queueError('push_heartbeat', error);
     },
 
-    async expand() {
-      const { data, error } = await client.rpc('push_expand');
-      if (error) throw queueError('push_expand', error);
+    async fanOut() {
+      const { data, error } = await client.rpc('push_fan_out');
+      if (error) throw queueError('push_fan_out', error);
       return data === true;
     },
 

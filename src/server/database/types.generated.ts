@@ -612,7 +612,7 @@ export type Database = {
       };
       push_complete: { Args: { p_now?: string; p_outcomes: Json }; Returns: Json };
       push_device_removed: { Args: { p_address: string }; Returns: boolean };
-      push_expand: { Args: { p_limit?: number; p_now?: string }; Returns: boolean };
+      push_fan_out: { Args: { p_limit?: number; p_now?: string }; Returns: boolean };
       push_health: { Args: { p_now?: string }; Returns: Json };
       push_heartbeat: {
         Args: { p_deliveries?: number[]; p_dispatcher: string; p_now?: string };

@@ -33,7 +33,7 @@ create table public.push_topic_members (
   topic text not null,
   user_id uuid not null default public.push_user_id(),
   created_at timestamptz not null default now(),
-  -- In this order: an expansion walks a topic by user id.
+  -- In this order: a fan-out walks a topic by user id.
   constraint push_topic_members_pkey primary key (topic, user_id),
   constraint push_topic_members_topic_fkey foreign key (topic) references public.push_topics (key) on delete cascade,
   constraint push_topic_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade

@@ -48,7 +48,7 @@ begin
     new.status := case
       -- A summary is made when it is due, by the clock of the transaction that makes it.
       when new.send_at > now() and (new.inbox or new.digest_id is null) then 'scheduled'
-      when new.audience_topic is not null then 'expanding'
+      when new.audience_topic is not null then 'fanning_out'
       else 'queued'
     end;
   end if;

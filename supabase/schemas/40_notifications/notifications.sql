@@ -46,7 +46,7 @@ create table public.push_notifications (
   ),
   constraint push_notifications_idempotency_key_length check (octet_length(idempotency_key) <= 200),
   constraint push_notifications_params check (jsonb_typeof(params) = 'object'),
-  constraint push_notifications_status check (status in ('scheduled', 'expanding', 'queued', 'digested', 'suppressed', 'cancelled'))
+  constraint push_notifications_status check (status in ('scheduled', 'fanning_out', 'queued', 'digested', 'suppressed', 'cancelled'))
 );
 -- Presentation and localized have no constraint behind the trigger: each one costs every statement 5 µs to set up.
 comment on table public.push_notifications is 'One message to one user or one topic: what it says, when it is sent, when it stops mattering, and whether it was read.';
@@ -88,7 +88,7 @@ comment on column public.push_notifications.digest_key is
   'Messages of the same key to the same user are summarised, as declared by push.define_digest(). Hierarchical: deals:42.';
 comment on column public.push_notifications.digest_id is 'The digest it waits in, was summarised by, or is the summary of.';
 comment on column public.push_notifications.status is
-  'scheduled (waits for send_at), expanding (deliveries are being made, in chunks), queued (deliveries were made), '
+  'scheduled (waits for send_at), fanning_out (deliveries are being made, in chunks), queued (deliveries were made), '
   'digested (reaches devices only through a summary), suppressed (beyond a limit: its deliveries say which), cancelled.';
 
 -- Indexes and no constraints, so that each holds its own kind of audience alone. The first also finds all of a user's

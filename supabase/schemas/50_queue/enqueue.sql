@@ -100,7 +100,7 @@ begin
 end;
 $$;
 comment on function push.enqueue_new_notifications() is
-  'Has new notifications to users that are due become deliveries. Those to topics expand in chunks.';
+  'Has new notifications to users that are due become deliveries. Those to topics fan out in chunks.';
 
 create trigger push_notifications_queue
 after insert on public.push_notifications
@@ -126,9 +126,9 @@ begin
     limit p_limit
     for update skip locked
   ), released as (
-    -- One for a topic has no user: from now on it expands in chunks.
+    -- One for a topic has no user: from now on it fans out in chunks.
     update public.push_notifications as n
-    set status = case when n.audience_topic is null then 'queued' else 'expanding' end
+    set status = case when n.audience_topic is null then 'queued' else 'fanning_out' end
     from due where n.id = due.id
     returning n.id, n.user_id, n.category, n.urgency, n.send_at, n.expires_at, n.digest_key, n.digest_id,
       coalesce(n.tag, n.collapse_key) as tag

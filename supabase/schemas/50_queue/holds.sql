@@ -1,6 +1,6 @@
 -- Two things hold the queue: a pause, which an operator asks for, and a database that was copied.
 --
--- These are the functions that the queue, the bell and the expansion ask, in plpgsql, which plans once a session, because each
+-- These are the functions that the queue, the bell and the fan-out ask, in plpgsql, which plans once a session, because each
 -- claim calls all of them. How pauses begin and end is in pauses.sql, how a copy is recognised in project.sql.
 
 create table push.pauses (
@@ -174,7 +174,7 @@ $$;
 comment on function push.is_held_back(text, uuid, timestamptz, timestamptz) is
   'Whether push.pause_on() finds a pause for a delivery of this notification.';
 
-create function push.is_expansion_held(p_expansion push.expansions, p_now timestamptz default clock_timestamp())
+create function push.is_fan_out_held(p_fan_out push.fan_outs, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 stable
@@ -183,15 +183,15 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  if p_expansion.message is not null then
-    return push.is_held(p_now) or push.is_category_paused(p_expansion.message ->> 'category');
+  if p_fan_out.message is not null then
+    return push.is_held(p_now) or push.is_category_paused(p_fan_out.message ->> 'category');
   end if;
   -- Taking back goes on: that is what many a pause is for.
   return exists (
     select from public.push_notifications as n
-    where n.id = p_expansion.notification_id and n.status = 'expanding' and (push.is_held(p_now) or push.is_category_paused(n.category))
+    where n.id = p_fan_out.notification_id and n.status = 'fanning_out' and (push.is_held(p_now) or push.is_category_paused(n.category))
   );
 end;
 $$;
-comment on function push.is_expansion_held(push.expansions, timestamptz) is
-  'Whether the recipients of an expansion are served later: its project or its category is paused.';
+comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
+  'Whether the recipients of a fan-out are served later: its project or its category is paused.';

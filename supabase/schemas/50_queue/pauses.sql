@@ -97,7 +97,7 @@ end;
 $$;
 comment on function push.check_scope(text, text) is 'Refuses what is no scope of a pause.';
 
-create function push.end_expansions(p_category text, p_before timestamptz, p_now timestamptz)
+create function push.end_fan_outs(p_category text, p_before timestamptz, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -106,29 +106,29 @@ declare
   v_id uuid;
 begin
   for v_id in
-    select e.notification_id from push.expansions as e
-    where e.finished_at is null and e.started_at < p_before and e.notification_id is not null
+    select f.notification_id from push.fan_outs as f
+    where f.finished_at is null and f.started_at < p_before and f.notification_id is not null
   loop
-    -- The one lock of an expansion.
+    -- The one lock of a fan-out.
     perform from public.push_notifications as n
-    where n.id = v_id and n.status = 'expanding'
+    where n.id = v_id and n.status = 'fanning_out'
       and (p_category is null or n.category = p_category or starts_with(n.category, p_category || ':'))
     for no key update;
     if found then
-      update push.expansions as e set finished_at = p_now where e.notification_id = v_id;
+      update push.fan_outs as f set finished_at = p_now where f.notification_id = v_id;
       update public.push_notifications as n set status = 'queued' where n.id = v_id;
     end if;
   end loop;
   -- Notifications of a list are still made, for inboxes, and expired at once.
-  update push.expansions as e
-  set message = e.message || jsonb_build_object('expires_at', p_now)
-  where e.message is not null and e.finished_at is null and e.started_at < p_before and (e.message ->> 'send_at')::timestamptz < p_before
+  update push.fan_outs as f
+  set message = f.message || jsonb_build_object('expires_at', p_now)
+  where f.message is not null and f.finished_at is null and f.started_at < p_before and (f.message ->> 'send_at')::timestamptz < p_before
     and (
-      p_category is null or e.message ->> 'category' = p_category or starts_with(e.message ->> 'category', p_category || ':')
+      p_category is null or f.message ->> 'category' = p_category or starts_with(f.message ->> 'category', p_category || ':')
     );
 end;
 $$;
-comment on function push.end_expansions(text, timestamptz, timestamptz) is
+comment on function push.end_fan_outs(text, timestamptz, timestamptz) is
   'Pushes older messages to topics and lists no further: devices that were not reached yet are not. Inboxes have them.';
 
 create function push.resume(
@@ -163,7 +163,7 @@ begin
       ), 'Nothing is paused.'));
   end if;
   if p_discard_older_than is not null and p_host is null then
-    perform push.end_expansions(p_category, v_pause.discard_before, p_now);
+    perform push.end_fan_outs(p_category, v_pause.discard_before, p_now);
   end if;
   perform push.advance_pauses(p_now => p_now);
   if push.has_work(p_now) then

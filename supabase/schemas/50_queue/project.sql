@@ -167,7 +167,7 @@ begin
   if p_discard_older_than is not null then
     insert into push.pauses (reason, paused_at, resumed_at, discard_before)
     values ('adopted as ' || v_project.connected_url, p_now, p_now, p_now - p_discard_older_than);
-    perform push.end_expansions(null, p_now - p_discard_older_than, p_now);
+    perform push.end_fan_outs(null, p_now - p_discard_older_than, p_now);
     perform push.advance_pauses(p_now => p_now);
   end if;
   if push.has_work(p_now) then

@@ -3,12 +3,12 @@
 create view push.lists
 with (security_invoker = true)
 as
-select e.id, e.message ->> 'title' as title, e.message ->> 'template' as template, e.message ->> 'category' as category,
-  e.recipients, e.deliveries as notified, e.failed,
-  case when e.finished_at is null then 'expanding' else coalesce(e.stopped, 'finished') end as status,
-  e.started_at, e.finished_at, e.last_error
-from push.expansions as e
-where e.message is not null;
+select f.id, f.message ->> 'title' as title, f.message ->> 'template' as template, f.message ->> 'category' as category,
+  f.recipients, f.deliveries as notified, f.failed,
+  case when f.finished_at is null then 'fanning_out' else coalesce(f.stopped, 'finished') end as status,
+  f.started_at, f.finished_at, f.last_error
+from push.fan_outs as f
+where f.message is not null;
 comment on view push.lists is
   'Messages of push.notify_many() to more users than it notifies at once: how far each has got. For the database owner.';
 comment on column push.lists.id is 'What push.cancel_list() is given.';
@@ -19,7 +19,7 @@ comment on column push.lists.notified is
   'Notifications that were made so far. Users who were deleted meanwhile get none, nor do those who have one of the same idempotency key.';
 comment on column push.lists.failed is 'Users who were left out, because making their notification failed.';
 comment on column push.lists.status is
-  'expanding (notifications are being made, in chunks), finished, cancelled, or given_up (it failed for every user again and again).';
+  'fanning_out (notifications are being made, in chunks), finished, cancelled, or given_up (it failed for every user again and again).';
 comment on column push.lists.last_error is 'Why a user was left out, or all of it put off, the last time.';
 
 create function push.cancel_list(p_id uuid, p_now timestamptz default clock_timestamp())
@@ -31,9 +31,9 @@ declare
   v_left bigint;
 begin
   -- Waits for a chunk that is just being made.
-  update push.expansions as e set finished_at = p_now, stopped = 'cancelled'
-  where e.id = p_id and e.message is not null and e.finished_at is null;
-  select e.recipients - e.members - e.failed into v_left from push.expansions as e where e.id = p_id and e.message is not null;
+  update push.fan_outs as f set finished_at = p_now, stopped = 'cancelled'
+  where f.id = p_id and f.message is not null and f.finished_at is null;
+  select f.recipients - f.members - f.failed into v_left from push.fan_outs as f where f.id = p_id and f.message is not null;
   if not found then
     perform push.refuse(404, 'list_unknown', 'No list has this id.', 'Use the id of a row in push.lists.');
   end if;
@@ -59,25 +59,25 @@ declare
   v_count bigint;
 begin
   with recursive listed as (
-    (select r.expansion_id from push.expansion_recipients as r order by r.expansion_id limit 1)
+    (select r.fan_out_id from push.fan_out_recipients as r order by r.fan_out_id limit 1)
     union all
-    select n.expansion_id from listed as l
+    select n.fan_out_id from listed as l
     cross join lateral (
-      select r.expansion_id from push.expansion_recipients as r where r.expansion_id > l.expansion_id order by r.expansion_id limit 1
+      select r.fan_out_id from push.fan_out_recipients as r where r.fan_out_id > l.fan_out_id order by r.fan_out_id limit 1
     ) as n
   )
-  delete from push.expansion_recipients as r
-  where (r.expansion_id, r.user_id) in (
-    select o.expansion_id, o.user_id from listed as l
+  delete from push.fan_out_recipients as r
+  where (r.fan_out_id, r.user_id) in (
+    select o.fan_out_id, o.user_id from listed as l
     cross join lateral (
-      select w.expansion_id, w.user_id from push.expansion_recipients as w where w.expansion_id = l.expansion_id limit p_limit
+      select w.fan_out_id, w.user_id from push.fan_out_recipients as w where w.fan_out_id = l.fan_out_id limit p_limit
     ) as o
-    where not exists (select from push.expansions as e where e.id = l.expansion_id and e.finished_at is null)
+    where not exists (select from push.fan_outs as f where f.id = l.fan_out_id and f.finished_at is null)
     limit p_limit
   );
-  delete from push.expansions as e
-  where e.id in (
-    select o.id from push.expansions as o
+  delete from push.fan_outs as f
+  where f.id in (
+    select o.id from push.fan_outs as o
     where o.message is not null and o.finished_at <= p_now - p_keep
     order by o.finished_at
     limit p_limit
@@ -86,13 +86,13 @@ begin
   get diagnostics v_count = row_count;
   -- Nothing comes that would resolve it: a day is long enough to read it, and push.lists has it longer.
   update push.alarms as a set resolved_at = p_now
-  where a.code = 'expansion_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
+  where a.code = 'fan_out_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
     and not exists (
-      select from push.expansions as e where e.finished_at is null and coalesce(e.notification_id, e.id)::text = a.subject
+      select from push.fan_outs as f where f.finished_at is null and coalesce(f.notification_id, f.id)::text = a.subject
     );
   return v_count;
 end;
 $$;
 comment on function push.clean_lists(integer, interval, timestamptz) is
   'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many lists. Resolves '
-  'alarms of expansions that ended, a day later.';
+  'alarms of fan-outs that ended, a day later.';

@@ -1,4 +1,4 @@
--- push.notify_many(). The message to a long list of users is noted with its recipients, and expanded in chunks.
+-- push.notify_many(). The message to a long list of users is noted with its recipients, and fans out in chunks.
 
 create function push.send_in_chunks(p_user_ids uuid[], p_message push.message)
 returns bigint
@@ -7,7 +7,7 @@ set search_path = ''
 as $$
 declare
   v_said public.push_notifications;
-  v_expansion push.expansions;
+  v_fan_out push.fan_outs;
 begin
   -- By the clock of this call, not of each chunk.
   p_message.send_at := coalesce(p_message.send_at, now());
@@ -29,16 +29,16 @@ begin
   -- Of the template too: a pause asks for it.
   p_message.category := v_said.category;
 
-  v_expansion.id := gen_random_uuid();
-  insert into push.expansion_recipients (expansion_id, user_id)
-  select v_expansion.id, u.id from auth.users as u where u.id = any (p_user_ids);
-  get diagnostics v_expansion.recipients = row_count;
-  insert into push.expansions as e (id, message, recipients) values (v_expansion.id, to_jsonb(p_message), v_expansion.recipients)
-  returning e.* into v_expansion;
-  if not push.is_expansion_held(v_expansion) then
+  v_fan_out.id := gen_random_uuid();
+  insert into push.fan_out_recipients (fan_out_id, user_id)
+  select v_fan_out.id, u.id from auth.users as u where u.id = any (p_user_ids);
+  get diagnostics v_fan_out.recipients = row_count;
+  insert into push.fan_outs as f (id, message, recipients) values (v_fan_out.id, to_jsonb(p_message), v_fan_out.recipients)
+  returning f.* into v_fan_out;
+  if not push.is_fan_out_held(v_fan_out) then
     perform push.wake();
   end if;
-  return v_expansion.recipients;
+  return v_fan_out.recipients;
 end;
 $$;
 comment on function push.send_in_chunks(uuid[], push.message) is

@@ -35,7 +35,7 @@ $$;
 comment on function push.notify_topic(
   text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
 ) is
-  'Notifies the members of a topic. Writes one row; the members are expanded after commit, in chunks. Returns the '
+  'Notifies the members of a topic. Writes one row; it fans out to the members after commit, in chunks. Returns the '
   'notification''s id, the same one for a repeated idempotency key. For the database owner.
 
 p_audience_topic: The topic whose members it is for: push_topics.key.';

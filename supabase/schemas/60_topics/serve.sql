@@ -1,6 +1,6 @@
--- Who is served by a chunk of an expansion: the next recipients, without those for whom it fails.
+-- Who is served by a chunk of a fan-out: the next recipients, without those for whom it fails.
 
-create function push.next_recipients(p_expansion push.expansions, p_limit integer)
+create function push.next_recipients(p_fan_out push.fan_outs, p_limit integer)
 returns table (user_id uuid, place bigint, is_served boolean)
 language plpgsql
 stable
@@ -11,24 +11,24 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 begin
-  if p_expansion.message is not null then
+  if p_fan_out.message is not null then
     return query select r.user_id, row_number() over (order by r.user_id), true
-    from push.expansion_recipients as r
-    where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id
+    from push.fan_out_recipients as r
+    where r.fan_out_id = p_fan_out.id and r.user_id >= p_fan_out.next_id
     order by r.user_id
     limit p_limit;
     return;
   end if;
-  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_expansion.started_at
+  return query select m.user_id, row_number() over (order by m.user_id), m.created_at <= p_fan_out.started_at
   from public.push_topic_members as m
-  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_expansion.notification_id)
-    and m.user_id >= p_expansion.next_id
+  where m.topic = (select n.audience_topic from public.push_notifications as n where n.id = p_fan_out.notification_id)
+    and m.user_id >= p_fan_out.next_id
   order by m.user_id
   limit p_limit;
 end;
 $$;
-comment on function push.next_recipients(push.expansions, integer) is
-  'The next recipients of an expansion by user id: users of its list, or members of its topic, not served if they joined later.';
+comment on function push.next_recipients(push.fan_outs, integer) is
+  'The next recipients of a fan-out by user id: users of its list, or members of its topic, not served if they joined later.';
 
 create function push.deliver_to_members(
   p_notification public.push_notifications, p_position bigint, p_user_ids uuid[], p_now timestamptz
@@ -64,7 +64,7 @@ comment on type push.serving is
   'What became of a chunk: how many deliveries or notifications were made, how many users were served, for how many it failed, and of the last '
   'of these who it was and why.';
 
-create function push.serve(p_expansion push.expansions, p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
+create function push.serve(p_fan_out push.fan_outs, p_notification public.push_notifications, p_user_ids uuid[], p_now timestamptz)
 returns push.serving
 language plpgsql
 set search_path = ''
@@ -86,8 +86,8 @@ begin
     v_part := p_user_ids[v_first[v_top]:v_last[v_top]];
     begin
       v_outcome.made := v_outcome.made + coalesce(case
-        when p_expansion.message is null then push.deliver_to_members(p_notification, p_expansion.position, v_part, p_now)
-        else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_expansion.message))
+        when p_fan_out.message is null then push.deliver_to_members(p_notification, p_fan_out.position, v_part, p_now)
+        else push.send_to_each(v_part, jsonb_populate_record(null::push.message, p_fan_out.message))
       end, 0);
       v_outcome.served := v_outcome.served + cardinality(v_part);
       v_top := v_top - 1;
@@ -112,17 +112,17 @@ begin
     end;
   end loop;
   -- It fails for every user, so it is not they. A few may be all that is left of a list: they are tried some times first.
-  if v_outcome.served = 0 and (v_outcome.failed >= 10 or p_expansion.failures < 3) then
+  if v_outcome.served = 0 and (v_outcome.failed >= 10 or p_fan_out.failures < 3) then
     raise exception using errcode = v_state, message = v_outcome.error;
   end if;
   return v_outcome;
 end;
 $$;
-comment on function push.serve(push.expansions, public.push_notifications, uuid[], timestamptz) is
+comment on function push.serve(push.fan_outs, public.push_notifications, uuid[], timestamptz) is
   'Serves these users, and halves what fails until the users are left for whom it does: they are left out. Raises the last error when it fails '
   'for every user.';
 
-create function push.drop_recipients(p_expansion push.expansions, p_next uuid)
+create function push.drop_recipients(p_fan_out push.fan_outs, p_next uuid)
 returns void
 language plpgsql
 set search_path = ''
@@ -130,9 +130,9 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  delete from push.expansion_recipients as r
-  where r.expansion_id = p_expansion.id and r.user_id >= p_expansion.next_id and (p_next is null or r.user_id < p_next);
+  delete from push.fan_out_recipients as r
+  where r.fan_out_id = p_fan_out.id and r.user_id >= p_fan_out.next_id and (p_next is null or r.user_id < p_next);
 end;
 $$;
-comment on function push.drop_recipients(push.expansions, uuid) is
-  'Takes users off the list of an expansion, from where its chunk began up to p_next, or all to its end when that is null.';
+comment on function push.drop_recipients(push.fan_outs, uuid) is
+  'Takes users off the list of a fan-out, from where its chunk began up to p_next, or all to its end when that is null.';

@@ -8,14 +8,14 @@ security definer
 set search_path = ''
 as $$
 begin
-  update push.expansions as e
+  update push.fan_outs as f
   set finished_at = null, next_id = '00000000-0000-0000-0000-000000000000', failures = 0, next_at = '-infinity', chunk = null, stopped = null
-  where e.notification_id = new.id;
+  where f.notification_id = new.id;
   return null;
 end;
 $$;
 comment on function push.begin_withdrawal() is
-  'Stops the expansion of a cancelled message to a topic and has its deliveries taken back, in chunks too.';
+  'Stops the fan-out of a cancelled message to a topic and has its deliveries taken back, in chunks too.';
 
 create trigger push_notifications_withdraw
 after update of status on public.push_notifications

@@ -16,7 +16,7 @@ begin
     perform push.refuse(404, 'notification_unknown', 'No notification has this id.',
       'Use the id that push.notify() or push.notify_topic() returned.');
   end if;
-  if exists (select from push.expansions as e where e.notification_id = p_notification_id and e.finished_at is null) then
+  if exists (select from push.fan_outs as f where f.notification_id = p_notification_id and f.finished_at is null) then
     perform push.withdraw_chunk(p_notification_id, 10000, p_now);
   end if;
   select p.cancelled into v_cancelled from push.progress(p_notification_id) as p;
@@ -24,7 +24,7 @@ begin
 end;
 $$;
 comment on function push.cancel(uuid, timestamptz) is
-  'Takes a notification back: nothing more of it is expanded or sent. Returns how many deliveries were cancelled so far; of more than '
+  'Takes a notification back: nothing more of it is fanned out or sent. Returns how many deliveries were cancelled so far; of more than '
   '10,000 the rest follows in chunks. Calling it again changes nothing but that number. For the database owner.';
 
 create function public.push_cancel(p_notification_id uuid)

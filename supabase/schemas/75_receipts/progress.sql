@@ -52,12 +52,12 @@ as $$
     from said as s
   ), totals as (
     select n.status,
-      case when n.user_id is null then coalesce(e.members, 0) else 1 end as members,
-      case when n.user_id is null then coalesce(e.deliveries, 0) else (
+      case when n.user_id is null then coalesce(f.members, 0) else 1 end as members,
+      case when n.user_id is null then coalesce(f.deliveries, 0) else (
         select count(*) from push.deliveries as d where d.notification_id = n.id
       ) end as total
     from public.push_notifications as n
-    left join push.expansions as e on e.notification_id = n.id
+    left join push.fan_outs as f on f.notification_id = n.id
     where n.id = p_notification_id
   )
   select t.status, t.members, t.total, t.total - coalesce(s.finished, 0)::bigint, coalesce(s.sent, 0)::bigint,
@@ -68,7 +68,7 @@ as $$
 $$;
 comment on function push.progress(uuid) is
   'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others; on how '
-  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is expanding, the total still grows. For the database owner.';
+  'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is fanning_out, the total still grows. For the database owner.';
 
 create function public.push_progress(p_notification_id uuid)
 returns table (

@@ -32,7 +32,7 @@ create table push.receipt_counts (
   receipts bigint not null,
   constraint receipt_counts_pkey primary key (notification_id, event, place),
   constraint receipt_counts_notification_id_fkey foreign key (notification_id)
-    references push.expansions (notification_id) on delete cascade
+    references push.fan_outs (notification_id) on delete cascade
 )
 with (fillfactor = 50);
 comment on table push.receipt_counts is
@@ -150,7 +150,7 @@ begin
       select v.* from push.deliveries as v
       where v.id = r.delivery_id and (v.id >> 22) / 604800 % 8 = (r.delivery_id >> 22) / 604800 % 8 offset 0
     ) as d
-    join push.expansions as e on e.notification_id = d.notification_id
+    join push.fan_outs as f on f.notification_id = d.notification_id
     group by d.notification_id, r.event
     order by d.notification_id, r.event
     on conflict on constraint receipt_counts_pkey do update set receipts = c.receipts + excluded.receipts;

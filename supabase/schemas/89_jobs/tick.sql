@@ -11,7 +11,7 @@ declare
   v_reminded integer;
   v_released integer;
   v_summarised integer;
-  v_expanded boolean := false;
+  v_fanned_out boolean := false;
   v_rung boolean;
 begin
   perform push.end_dispatchers(p_now);
@@ -25,14 +25,14 @@ begin
   perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
   if not push.has_due(p_now) then
-    v_expanded := push.expand(p_now => p_now);
+    v_fanned_out := push.fan_out(p_now => p_now);
   end if;
   v_rung := push.ring_for_work(p_now);
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
-    'summarised', v_summarised, 'expanded', v_expanded, 'rung', v_rung
+    'summarised', v_summarised, 'fanned_out', v_fanned_out, 'rung', v_rung
   );
 end;
 $$;
 comment on function push.tick(timestamptz) is
-  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, expands a chunk, rings. Run by pg_cron.';
+  'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, fans out a chunk, rings. Run by pg_cron.';

@@ -3,7 +3,7 @@ import type postgres from 'postgres';
 import { makeAlert } from '../../support/alerts.ts';
 import type { queueOne } from '../../support/queue.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
-import { EXPANSION_ROWS } from './expansion-rows.ts';
+import { FAN_OUT_ROWS } from './fan-out-rows.ts';
 import { QUEUE_ROWS } from './queue-rows.ts';
 
 export type Made = Awaited<ReturnType<typeof queueOne>>;
@@ -22,7 +22,7 @@ export interface RowOf {
 
 /** What a row of each table is found by, changed in, and made from. */
 export const ROWS: Record<string, RowOf> = {
-  ...EXPANSION_ROWS,
+  ...FAN_OUT_ROWS,
   ...QUEUE_ROWS,
   'public.push_subscriptions': {
     key: 'id',
@@ -244,9 +244,9 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     { id: string }[]
   >`select push.notify_topic('news', 'Hello') as id from generate_series(1, 2)`;
   topicMessages = sent.map(({ id }) => id);
-  await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.expansions`;
-  await sql`with e as (insert into push.expansions (message, recipients) values ('{}', 1) returning id)
-    insert into push.expansion_recipients select e.id, gen_random_uuid() from e`;
+  await sql`insert into push.delivery_counts (notification_id, state, deliveries) select notification_id, 'sent', 1 from push.fan_outs`;
+  await sql`with e as (insert into push.fan_outs (message, recipients) values ('{}', 1) returning id)
+    insert into push.fan_out_recipients select e.id, gen_random_uuid() from e`;
   await sql`select push.define_quote_source('main', 'json', 'https://api.example.com/q?s={symbol}', 'last')`;
   await sql`insert into push.quote_source_symbols (source, symbol, given_at) values ('main', 'DAX', now())`;
   await sql`select push.record_quote('DAX', 1), push.record_session('DAX', '2040-01-02', 1, 3, 1, 2, 'UTC', '2040-01-03')`;
@@ -268,7 +268,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
     insert into push.receipts (delivery_id, event, occurred_at, recorded_at) values (1, 'displayed', now(), now())`;
   await sql`
     insert into push.receipt_counts (notification_id, event, place, receipts)
-    select notification_id, 'displayed', 1, 1 from push.expansions where notification_id is not null`;
+    select notification_id, 'displayed', 1, 1 from push.fan_outs where notification_id is not null`;
   await sql`
     insert into push.resubscriptions (subscription_id, moments) values (${await subscribe(sql, id)}, array[now()])`;
   await sql`insert into push.removed_devices (address_digest, user_id) values ('\\x00', ${id})`;

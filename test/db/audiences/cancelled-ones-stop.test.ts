@@ -5,7 +5,7 @@ import { claim, clearQueue, complete, notify, plus, startOfClock } from '../../s
 import { refusalOf } from '../../support/refusal.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, expand, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOut, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -16,18 +16,18 @@ async function cancel(id: string, now = startOfClock()): Promise<number> {
   return Number(row?.n);
 }
 
-test('in the middle of an expansion: what waits is taken back, what is sent stays, no other member is reached', async () => {
+test('in the middle of a fan-out: what waits is taken back, what is sent stays, no other member is reached', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 6);
   const id = await notifyTopic(sql, topic);
-  await expand(sql, 4);
+  await fanOut(sql, 4);
   const now = startOfClock();
   const [sent, inFlight] = await claim(sql, now, { limit: 2 });
   if (!sent || !inFlight) throw new Error('two deliveries');
   await complete(sql, now, [{ ...sent, outcome: 'sent', status: 201 }]);
 
   expect(await cancel(id)).toBe(2);
-  await expandAll(sql, 4);
+  await fanOutAll(sql, 4);
   expect(await readProgress(sql, id)).toEqual({
     status: 'cancelled',
     members: 4,
@@ -53,21 +53,21 @@ test('twice is as good as once', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 3);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await cancel(id)).toBe(3);
   const before = await readProgress(sql, id);
   expect(await cancel(id)).toBe(3);
   expect(await readProgress(sql, id)).toEqual(before);
 });
 
-test('before its time: it is never expanded', async () => {
+test('before its time: it is never fanned out', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 2);
   const sendAt = plus(new Date(), 3600);
   const id = await notifyTopic(sql, topic, { sendAt });
   expect(await cancel(id)).toBe(0);
   const [tick] = await sql`select push.tick(${plus(sendAt, 10)}) as result`;
-  expect(tick?.result).toMatchObject({ released: 0, expanded: false });
+  expect(tick?.result).toMatchObject({ released: 0, fanned_out: false });
   expect(await sql`select from push.deliveries`).toHaveLength(0);
 });
 
@@ -116,12 +116,12 @@ test('deliveries that are not taken back yet are not handed out either', async (
   const { sql } = db();
   const { topic } = await createTopic(sql, 5);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   await asService(sql, (t) => t`update public.push_notifications set status = 'cancelled' where id = ${id}`);
   expect(await readProgress(sql, id)).toMatchObject({ queued: 5 });
   expect(await claim(sql, startOfClock(), { limit: 2 })).toHaveLength(0);
   expect(await readProgress(sql, id)).toMatchObject({ queued: 3, cancelled: 2 });
-  expect(await expandAll(sql)).toBe(1);
+  expect(await fanOutAll(sql)).toBe(1);
   expect(await readProgress(sql, id)).toMatchObject({ queued: 0, cancelled: 5 });
 });
 
@@ -129,29 +129,29 @@ test('many deliveries are taken back in chunks', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 25);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   await asService(sql, (t) => t`update public.push_notifications set status = 'cancelled' where id = ${id}`);
   for (const cancelled of [10, 20, 25]) {
-    expect(await expand(sql, 1)).toBe(true);
+    expect(await fanOut(sql, 1)).toBe(true);
     expect(await readProgress(sql, id)).toMatchObject({ cancelled });
   }
-  expect(await expand(sql, 1)).toBe(false);
+  expect(await fanOut(sql, 1)).toBe(false);
 });
 
 test('a chunk that is being made is waited for, and taken back with the rest', async () => {
   const { sql, url } = db();
   const { topic } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic);
-  await withSessions(url, 2, async (expander, canceller) => {
-    if (!expander || !canceller) throw new Error('two sessions');
-    await expander.sql`begin`;
-    await expand(expander.sql, 2);
+  await withSessions(url, 2, async (dispatcher, canceller) => {
+    if (!dispatcher || !canceller) throw new Error('two sessions');
+    await dispatcher.sql`begin`;
+    await fanOut(dispatcher.sql, 2);
     const cancelled = canceller.sql`select push.cancel(${id}) as n`.then((rows) => Number(rows[0]?.n));
     await untilBlocked(sql, canceller);
-    await expander.sql`commit`;
+    await dispatcher.sql`commit`;
     expect(await cancelled).toBe(2);
   });
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await readProgress(sql, id)).toMatchObject({ status: 'cancelled', total: 2, queued: 0 });
 });
 
@@ -159,7 +159,7 @@ test('servers have it as an RPC', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 2);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const [row] = await asService(sql, (t) => t`select public.push_cancel(${id}) as n`);
   expect(Number(row?.n)).toBe(2);
 });

@@ -4,7 +4,7 @@ import { pause, resume } from '../../support/pauses.ts';
 import { clearQueue, plus, setSetting } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { saveTemplates } from '../../support/templates.ts';
-import { createTopic, expand, expandAll } from '../../support/topics.ts';
+import { createTopic, fanOut, fanOutAll } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -14,8 +14,8 @@ beforeEach(async () => {
   await clearQueue(sql);
   await connectBell(sql);
   await setSetting(sql, 'notify_at_once', 5);
-  await sql`delete from push.expansions`;
-  await sql`delete from push.expansion_recipients`;
+  await sql`delete from push.fan_outs`;
+  await sql`delete from push.fan_out_recipients`;
   // Users with a device each; that they are in a topic plays no part.
   ({ userIds } = await createTopic(sql, 7));
 });
@@ -38,20 +38,20 @@ test('the caller writes the list and calls a dispatcher; the notifications follo
   expect(await countRings(sql)).toBe(1);
   expect((await sql`select push.has_work() as work`)[0]?.work).toBe(true);
 
-  expect(await expand(sql, 3)).toBe(true);
+  expect(await fanOut(sql, 3)).toBe(true);
   expect((await notified()).map(({ user_id }) => user_id)).toEqual(userIds.slice(0, 3));
-  const [open] = await sql`select members, deliveries, finished_at from push.expansions`;
+  const [open] = await sql`select members, deliveries, finished_at from push.fan_outs`;
   expect(open).toMatchObject({ members: '3', deliveries: '3', finished_at: null });
-  expect(await expandAll(sql, 3)).toBe(2);
+  expect(await fanOutAll(sql, 3)).toBe(2);
   expect(await notified()).toEqual(userIds.map((user_id) => ({ user_id, title: 'Hello', status: 'queued' })));
   const [made] = await sql`
     select count(*)::int as n, count(distinct d.subscription_id)::int as devices, max(n.params::text) as params
     from push.deliveries d join public.push_notifications n on n.id = d.notification_id where d.state = 'queued'`;
   expect(made).toEqual({ n: 7, devices: 7, params: '{"id": "1161380288898609914"}' });
   const [done] =
-    await sql`select members, deliveries, failed, stopped from push.expansions where finished_at is not null`;
+    await sql`select members, deliveries, failed, stopped from push.fan_outs where finished_at is not null`;
   expect(done).toEqual({ members: '7', deliveries: '7', failed: '0', stopped: null });
-  expect(await sql`select from push.expansion_recipients`).toHaveLength(0);
+  expect(await sql`select from push.fan_out_recipients`).toHaveLength(0);
 });
 
 test('as many as are notified at once are, in the transaction of the caller', async () => {
@@ -74,13 +74,13 @@ test('notifications are written in the order of user ids, so that two calls at o
 test('a chunk that is rolled back is made again, and none twice', async () => {
   const { sql } = db();
   await notifyMany({ title: 'Hello' });
-  await expand(sql, 3);
+  await fanOut(sql, 3);
   const crash = sql.begin(async (t) => {
-    await expand(t, 3);
+    await fanOut(t, 3);
     throw new Error('crash');
   });
   await expect(crash).rejects.toThrow('crash');
-  await expandAll(sql, 3);
+  await fanOutAll(sql, 3);
   expect((await notified()).map(({ user_id }) => user_id)).toEqual(userIds);
 });
 
@@ -90,7 +90,7 @@ test('ids of no user are skipped, also of a user who is deleted meanwhile', asyn
   userIds = [...all, 'eeeeeeee-0000-4000-8000-000000000000'];
   expect(await notifyMany({ title: 'Hello' })).toBe(7);
   await sql`delete from auth.users where id = ${all[6] as string}`;
-  await expandAll(sql, 10);
+  await fanOutAll(sql, 10);
   expect((await notified()).map(({ user_id }) => user_id)).toEqual(all.slice(0, 6));
 });
 
@@ -98,7 +98,7 @@ test('a repeated idempotency key notifies no user again', async () => {
   const { sql } = db();
   for (let call = 0; call < 2; call += 1) {
     await notifyMany({ title: 'Hello', key: 'once' });
-    await expandAll(sql, 4);
+    await fanOutAll(sql, 4);
   }
   expect(await notified()).toHaveLength(7);
 });
@@ -109,7 +109,7 @@ test('what no device could be sent is refused when it is called', async () => {
   });
   expect(await refusalOf(notifyMany({ title: ' ' }))).toMatchObject({ code: 'title_missing' });
   expect(await refusalOf(notifyMany({ template: 'deal_lost' }))).toMatchObject({ code: 'template_unknown' });
-  expect(await db().sql`select from push.expansions`).toHaveLength(0);
+  expect(await db().sql`select from push.fan_outs`).toHaveLength(0);
 });
 
 test('what would fail only in a chunk is refused when it is called', async () => {
@@ -129,7 +129,7 @@ test('what would fail only in a chunk is refused when it is called', async () =>
     { key: 'deal', locale: 'de', title: 'Ein Geschäft', url: '/de/{{path}}' },
   );
   expect(await call({ template: 'deal' })).toMatchObject({ code: 'template_params_missing' });
-  expect(await sql`select from push.expansions`).toHaveLength(0);
+  expect(await sql`select from push.fan_outs`).toHaveLength(0);
 });
 
 test.each([
@@ -142,7 +142,7 @@ test.each([
     if (outcome === 'are refused') expect(await refusalOf(call)).toMatchObject({ code: 'params_malformed' });
     else await call;
   }
-  await expandAll(sql, 10);
+  await fanOutAll(sql, 10);
   expect(await sql`select from public.push_notifications where params = '{}'`).toHaveLength(
     params === null ? 12 : 0,
   );
@@ -153,7 +153,7 @@ test('each user reads the language of their own', async () => {
   await saveTemplates(sql, { title: 'Won' }, { locale: 'de', title: 'Gewonnen' });
   await sql`insert into public.push_preferences (user_id, locale) values (${userIds[1] as string}, 'de-AT')`;
   await notifyMany({ template: 'deal_won' });
-  await expandAll(sql, 2);
+  await fanOutAll(sql, 2);
   const titles = (await notified()).map(({ title }) => title);
   expect(titles).toEqual(userIds.map((_id, place) => (place === 1 ? 'Gewonnen' : 'Won')));
 });
@@ -164,21 +164,21 @@ test('while its category is paused it waits, and what is discarded then reaches 
   await sql`insert into public.push_categories (key, title) values ('news', 'News')`;
   await notifyMany({ title: 'Hello' });
   await pause(sql, plus(now, 1), { category: 'news' });
-  expect(await expand(sql, 3, plus(now, 2))).toBe(false);
+  expect(await fanOut(sql, 3, plus(now, 2))).toBe(false);
   await resume(sql, plus(now, 600), { category: 'news', discardOlderThan: '1 second' });
-  await expandAll(sql, 3, plus(now, 601));
+  await fanOutAll(sql, 3, plus(now, 601));
   expect(await notified()).toHaveLength(7);
   await sql`select push.expire_deliveries(100, ${plus(now, 602)})`;
   const rows = await sql`select distinct state from push.deliveries`;
   expect([...rows]).toEqual([{ state: 'expired' }]);
 });
 
-test('one that cannot be expanded raises an alarm and holds up no other', async () => {
+test('one that cannot be fanned out raises an alarm and holds up no other', async () => {
   const { sql } = db();
   await notifyMany({ title: 'Hello' });
-  await sql`update push.expansions set message = message || '{"urgency": "huge"}'`;
+  await sql`update push.fan_outs set message = message || '{"urgency": "huge"}'`;
   await sql`select push.notify_many(${userIds}::uuid[], 'Another')`;
-  for (let chunk = 0; chunk < 4; chunk += 1) await expand(sql, 10);
+  for (let chunk = 0; chunk < 4; chunk += 1) await fanOut(sql, 10);
   expect((await notified()).map(({ title }) => title)).toEqual(Array(7).fill('Another'));
-  expect(await openAlarms(sql)).toEqual(['expansion_failed']);
+  expect(await openAlarms(sql)).toEqual(['fan_out_failed']);
 });

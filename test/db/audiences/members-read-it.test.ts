@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { asAnon, asService, asUser, createUser } from '../../support/postgres.ts';
 import { clearQueue, notify, plus } from '../../support/queue.ts';
 import { refusalOf } from '../../support/refusal.ts';
-import { createTopic, expandAll, notifyTopic } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -25,7 +25,7 @@ test('members read it beside their own messages, with a device or without, and n
   await notifyTopic(sql, topic, { title: 'to all' });
   await notify(sql, member, { title: 'to one' });
   expect(await inboxOf(member)).toEqual(['to all', 'to one']);
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await inboxOf(member)).toEqual(['to all', 'to one']);
   expect(await inboxOf(other.id)).toEqual([]);
   const anon = asAnon(sql, (t) => t`select from public.push_notifications`);

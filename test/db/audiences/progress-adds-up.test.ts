@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { asService } from '../../support/postgres.ts';
 import { claim, clearQueue, complete, plus, startOfClock } from '../../support/queue.ts';
 import { createRandom } from '../../support/random-content.ts';
-import { createTopic, expand, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOut, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -18,7 +18,7 @@ test('after every step of a random run the counts are those of the deliveries', 
   const ids = [await notifyTopic(sql, topic, { ttl: 600 }), await notifyTopic(sql, topic, { ttl: 600 })];
   let now = startOfClock();
   const steps = [
-    () => expand(sql, 7, now),
+    () => fanOut(sql, 7, now),
     async () => {
       const claimed = await claim(sql, now, { limit: 15 });
       const reports = claimed.slice(random(3)).map((row) => ({
@@ -54,7 +54,7 @@ test('they stay when the deliveries themselves are gone', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 3);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const now = startOfClock();
   const claimed = await claim(sql, now);
   await complete(

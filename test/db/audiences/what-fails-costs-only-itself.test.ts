@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import { connectBell, openAlarms } from '../../support/bell.ts';
-import { createRefusal, readExpansion, refuse } from '../../support/lists.ts';
+import { createRefusal, readFanOut, refuse } from '../../support/lists.ts';
 import { clearQueue, plus, setSetting, startOfClock } from '../../support/queue.ts';
 import { untilBlocked, withSessions } from '../../support/sessions.ts';
-import { createTopic, expand, expandAll, notifyTopic } from '../../support/topics.ts';
+import { createTopic, fanOut, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -17,8 +17,8 @@ beforeEach(async () => {
   await connectBell(sql);
   await setSetting(sql, 'notify_at_once', 5);
   await setSetting(sql, 'max_attempts', 10);
-  await sql`delete from push.expansions`;
-  await sql`delete from push.expansion_recipients`;
+  await sql`delete from push.fan_outs`;
+  await sql`delete from push.fan_out_recipients`;
   await createRefusal(sql);
   ({ topic, userIds } = await createTopic(sql, 24));
   now = startOfClock();
@@ -39,7 +39,7 @@ async function hasWork(at: Date): Promise<boolean> {
 
 async function alarm(): Promise<string> {
   const [row] = await db().sql<{ message: string }[]>`
-    select message from push.alarms where code = 'expansion_failed' and resolved_at is null`;
+    select message from push.alarms where code = 'fan_out_failed' and resolved_at is null`;
   return row?.message ?? '';
 }
 
@@ -53,9 +53,9 @@ test.each([
     const bad = [userIds[4], userIds[5], userIds[17]] as string[];
     await refuse(sql, bad, sqlstate);
     await notifyList();
-    await expandAll(sql, 10, now);
+    await fanOutAll(sql, 10, now);
     expect(await notified()).toEqual(userIds.filter((id) => !bad.includes(id)));
-    expect(await readExpansion(sql)).toMatchObject({
+    expect(await readFanOut(sql)).toMatchObject({
       members: 21,
       deliveries: 21,
       failed: 3,
@@ -80,10 +80,10 @@ test('a member for whom it fails is left out as well', async () => {
     end $$;
     create trigger refuse_device before insert on push.queue for each row execute function public.refuse_device();
   `);
-  await expandAll(sql, 10, now);
+  await fanOutAll(sql, 10, now);
   await sql`drop function public.refuse_device() cascade`;
   expect(await sql`select from push.deliveries where notification_id = ${id}`).toHaveLength(23);
-  expect(await readExpansion(sql)).toMatchObject({ members: 23, failed: 1, finished_at: expect.any(Date) });
+  expect(await readFanOut(sql)).toMatchObject({ members: 23, failed: 1, finished_at: expect.any(Date) });
   expect(await alarm()).toContain('no such device');
 });
 
@@ -91,27 +91,27 @@ test('what fails for every user is put off longer each time, calls no dispatcher
   const { sql } = db();
   await refuse(sql, userIds);
   await notifyList();
-  expect(await expand(sql, 10, now)).toBe(false);
-  const first = await readExpansion(sql);
+  expect(await fanOut(sql, 10, now)).toBe(false);
+  const first = await readFanOut(sql);
   expect(first).toMatchObject({ members: 0, failed: 0, failures: 1, finished_at: null });
   expect(await hasWork(now)).toBe(false);
-  expect(await expand(sql, 10, now)).toBe(false);
-  expect((await readExpansion(sql)).failures).toBe(1);
-  expect(await openAlarms(sql)).toEqual(['expansion_failed']);
+  expect(await fanOut(sql, 10, now)).toBe(false);
+  expect((await readFanOut(sql)).failures).toBe(1);
+  expect(await openAlarms(sql)).toEqual(['fan_out_failed']);
 
   // A moment later: JavaScript knows no microseconds.
   const then = plus(first.next_at, 1);
   expect(await hasWork(then)).toBe(true);
-  await expand(sql, 10, then);
-  await expand(sql, 10, plus((await readExpansion(sql)).next_at, 1));
-  const third = await readExpansion(sql);
+  await fanOut(sql, 10, then);
+  await fanOut(sql, 10, plus((await readFanOut(sql)).next_at, 1));
+  const third = await readFanOut(sql);
   expect(third.failures).toBe(3);
   expect(third.next_at.getTime() - then.getTime()).toBeGreaterThan(first.next_at.getTime() - now.getTime());
 
   await sql`delete from public.refused`;
-  await expandAll(sql, 10, plus(third.next_at, 1));
+  await fanOutAll(sql, 10, plus(third.next_at, 1));
   expect(await notified()).toEqual(userIds);
-  expect(await readExpansion(sql)).toMatchObject({ failed: 0, failures: 0, stopped: null });
+  expect(await readFanOut(sql)).toMatchObject({ failed: 0, failures: 0, stopped: null });
   expect(await openAlarms(sql)).toEqual([]);
 });
 
@@ -119,11 +119,11 @@ test('what was put off before the clock was set back is tried at once', async ()
   const { sql } = db();
   await refuse(sql, userIds);
   await notifyList();
-  await expand(sql, 10, plus(now, 7 * 86_400));
+  await fanOut(sql, 10, plus(now, 7 * 86_400));
   expect(await hasWork(plus(now, 7 * 86_400))).toBe(false);
   expect(await hasWork(now)).toBe(true);
   await sql`delete from public.refused`;
-  await expandAll(sql, 10, now);
+  await fanOutAll(sql, 10, now);
   expect(await notified()).toEqual(userIds);
 });
 
@@ -131,13 +131,13 @@ test('after as many failures as a delivery may have it is given up, and the alar
   const { sql } = db();
   await setSetting(sql, 'max_attempts', 4);
   await notifyList();
-  await expand(sql, 10, now);
+  await fanOut(sql, 10, now);
   await refuse(sql, userIds);
   for (let attempt = 0; attempt < 4; attempt += 1) {
     now = plus(now, 3600);
-    expect(await expand(sql, 10, now)).toBe(false);
+    expect(await fanOut(sql, 10, now)).toBe(false);
   }
-  expect(await readExpansion(sql)).toMatchObject({
+  expect(await readFanOut(sql)).toMatchObject({
     members: 10,
     failed: 0,
     finished_at: now,
@@ -153,12 +153,12 @@ test('a bad user who is all that is left is left out after some attempts', async
   const { sql } = db();
   await refuse(sql, userIds.slice(-1));
   await notifyList();
-  await expandAll(sql, 23, now);
+  await fanOutAll(sql, 23, now);
   for (let attempt = 0; attempt < 3; attempt += 1) {
     now = plus(now, 3600);
-    await expand(sql, 23, now);
+    await fanOut(sql, 23, now);
   }
-  expect(await readExpansion(sql)).toMatchObject({ members: 23, failed: 1, finished_at: now, stopped: null });
+  expect(await readFanOut(sql)).toMatchObject({ members: 23, failed: 1, finished_at: now, stopped: null });
 });
 
 test('a chunk that statement_timeout ends is halved until it fits, and grows again', async () => {
@@ -177,15 +177,15 @@ test('a chunk that statement_timeout ends is halved until it fits, and grows aga
   await notifyList();
   const sizes: number[] = [];
   for (let members = 0; members < userIds.length; ) {
-    expect(await expand(sql, 24, now)).toBe(true);
-    const expansion = await readExpansion(sql);
-    sizes.push(expansion.members - members);
-    members = expansion.members;
+    expect(await fanOut(sql, 24, now)).toBe(true);
+    const { members: served } = await readFanOut(sql);
+    sizes.push(served - members);
+    members = served;
   }
   await sql`drop function public.be_slow() cascade`;
   expect(sizes).toEqual([0, 0, 0, 3, 4, 5, 0, 3, 4, 5]);
   expect(await notified()).toEqual(userIds);
-  expect(await readExpansion(sql)).toMatchObject({ failed: 0, stopped: null });
+  expect(await readFanOut(sql)).toMatchObject({ failed: 0, stopped: null });
   expect(await openAlarms(sql)).toEqual([]);
 });
 
@@ -195,22 +195,22 @@ test('a user who alone is too slow is left out after some attempts', async () =>
   await notifyList();
   for (let attempt = 0; attempt < 20; attempt += 1) {
     now = plus(now, 3600);
-    await expandAll(sql, 10, now);
+    await fanOutAll(sql, 10, now);
   }
   expect(await notified()).toEqual(userIds.slice(1));
-  expect(await readExpansion(sql)).toMatchObject({ members: 23, failed: 1, stopped: null });
+  expect(await readFanOut(sql)).toMatchObject({ members: 23, failed: 1, stopped: null });
 });
 
 test('while another session holds what it needs, dispatchers are not kept busy', async () => {
   const { sql } = db();
   await refuse(sql, userIds.slice(0, 1), '55P03');
   await notifyList();
-  expect(await expand(sql, 10, now)).toBe(false);
+  expect(await fanOut(sql, 10, now)).toBe(false);
   expect(await hasWork(now)).toBe(false);
   expect(await hasWork(plus(now, 5))).toBe(true);
   expect(await openAlarms(sql)).toEqual([]);
   await sql`delete from public.refused`;
-  await expandAll(sql, 10, plus(now, 5));
+  await fanOutAll(sql, 10, plus(now, 5));
   expect(await notified()).toEqual(userIds);
 });
 
@@ -232,7 +232,7 @@ test('a user who is deleted while their chunk is made is skipped', async () => {
   await withSessions(url, 2, async (...[dispatcher, app]) => {
     if (!dispatcher || !app) throw new Error('two sessions');
     await app.sql`select pg_advisory_lock(4711)`;
-    const chunk = expand(dispatcher.sql, 24, now);
+    const chunk = fanOut(dispatcher.sql, 24, now);
     await untilBlocked(sql, dispatcher);
     await app.sql`delete from auth.users where id = ${gone}`;
     await app.sql`select pg_advisory_unlock(4711)`;
@@ -240,5 +240,5 @@ test('a user who is deleted while their chunk is made is skipped', async () => {
   });
   await sql`drop function public.wait_for_test() cascade`;
   expect(await notified()).toEqual(userIds.filter((id) => id !== gone));
-  expect(await readExpansion(sql)).toMatchObject({ failed: 0, finished_at: now });
+  expect(await readFanOut(sql)).toMatchObject({ failed: 0, finished_at: now });
 });

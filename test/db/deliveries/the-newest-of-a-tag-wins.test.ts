@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, complete, plus, startOfClock } from '../../support/queue.ts';
 import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, expandAll } from '../../support/topics.ts';
+import { createTopic, fanOutAll } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -121,7 +121,7 @@ test('a message to a topic is as old as when it was written, however late a memb
   const { topic, userIds } = await createTopic(sql, 1);
   await sql`select push.notify_topic(p_audience_topic => ${topic}, p_title => 'old', p_tag => 'deal:7')`;
   await say('new', { tag: 'deal:7', to: userIds[0] as string });
-  await expandAll(sql, 10, now);
+  await fanOutAll(sql, 10, now);
   expect(titles(await claimedAt(plus(now, 1)))).toEqual(['new']);
   expect(await became()).toEqual({ old: 'cancelled superseded', new: 'sending' });
 });
@@ -130,7 +130,7 @@ test('a message to a topic without a tag has no place', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 1);
   await sql`select push.notify_topic(p_audience_topic => ${topic}, p_title => 'plain')`;
-  await expandAll(sql, 10, now);
+  await fanOutAll(sql, 10, now);
   expect(await claimedAt(plus(now, 1))).toMatchObject([{ title: 'plain', position: null }]);
 });
 

@@ -5,7 +5,7 @@ import { claim, clearQueue, complete, notify, plus, startOfClock } from '../../s
 import { refusalOf } from '../../support/refusal.ts';
 import { withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const DAY = 86_400;
@@ -150,7 +150,7 @@ test('a message to a topic goes after its deliveries, and with it what is known 
   const { sql } = db();
   const { topic } = await createTopic(sql, 3);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql, 10, start);
+  await fanOutAll(sql, 10, start);
   await send(start);
   expect(await clean(plus(start, 31 * DAY))).toMatchObject({ log_parts: 1, notifications: 0 });
   expect(await readProgress(sql, id)).toMatchObject({ total: 3, sent: 3 });

@@ -80,7 +80,7 @@ test('members of a topic each get theirs', async () => {
   await notify(anna);
   await claim(sql, startOfClock());
   await sql`select push.notify_topic('news', 'Version 2', p_presentation => '{"app_badge": "unread"}')`;
-  await sql`select public.push_expand()`;
+  await sql`select public.push_fan_out()`;
   const rows = await claim(sql, startOfClock());
   const badge = (user: string) => rows.find(({ user_id }) => user_id === user)?.presentation;
   expect([badge(anna), badge(ben)]).toEqual([{ app_badge: 2 }, { app_badge: 1 }]);

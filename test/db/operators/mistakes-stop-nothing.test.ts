@@ -50,7 +50,7 @@ describe('settings', () => {
     ['max_attempts = 0', 'max_attempts = 0'],
     ['max_dispatchers = 0', 'max_dispatchers = 0'],
     ['circuit_failures = 0, max_dispatchers = 0', 'circuit_failures = 0'],
-    ['expansion_chunk = 0', 'expansion_chunk = 0'],
+    ['fan_out_chunk = 0', 'fan_out_chunk = 0'],
     [`keep_deliveries = '1 minute'`, 'keep_deliveries = 00:01:00'],
     [`health_success_rate = 'NaN'`, 'health_success_rate = NaN'],
     [`app_url = 'https://app.example.com/'`, 'app_url = https://app.example.com/'],

@@ -142,12 +142,12 @@ describe.each(SCOPES.slice(0, 2))('while %s is paused', (_, scope) => {
       select push.notify_topic(${topic}, 'Hello', p_category => 'alerts') as id`;
     const id = (row as { id: string }).id;
     for (let seconds = 10; seconds <= 60; seconds += 10) expect(await tick(plus(now, seconds))).toBe(false);
-    expect((await sql`select public.push_expand(null, ${plus(now, 61)}) as more`)[0]?.more).toBe(false);
-    expect(await readProgress(sql, id)).toMatchObject({ status: 'expanding', members: 0, total: 0 });
+    expect((await sql`select public.push_fan_out(null, ${plus(now, 61)}) as more`)[0]?.more).toBe(false);
+    expect(await readProgress(sql, id)).toMatchObject({ status: 'fanning_out', members: 0, total: 0 });
     expect(await countRings(sql)).toBe(0);
     await resume(sql, plus(now, 62), scope);
     expect(await countRings(sql)).toBe(1);
-    await sql`select public.push_expand(null, ${plus(now, 63)})`;
+    await sql`select public.push_fan_out(null, ${plus(now, 63)})`;
     expect(await readProgress(sql, id)).toMatchObject({ status: 'queued', members: 3, queued: 3 });
   });
 
@@ -157,19 +157,19 @@ describe.each(SCOPES.slice(0, 2))('while %s is paused', (_, scope) => {
     const [row] = await sql<{ id: string }[]>`
       select push.notify_topic(${topic}, 'Wrong', p_category => 'alerts') as id`;
     const id = (row as { id: string }).id;
-    await sql`select push.expand(2, ${now})`;
+    await sql`select push.fan_out(2, ${now})`;
     await pause(sql, now, scope);
     await sql`select push.cancel(${id})`;
-    await sql`select push.expand(null, ${plus(now, 1)})`;
+    await sql`select push.fan_out(null, ${plus(now, 1)})`;
     expect(await readProgress(sql, id)).toMatchObject({ status: 'cancelled', total: 2, cancelled: 2 });
   });
 });
 
-test('a topic message of another category is expanded', async () => {
+test('a topic message of another category is fanned out', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 2);
   await pause(sql, now, { category: 'alerts' });
   const id = await notifyTopic(sql, topic);
-  await sql`select public.push_expand(null, ${plus(now, 1)})`;
+  await sql`select public.push_fan_out(null, ${plus(now, 1)})`;
   expect(await readProgress(sql, id)).toMatchObject({ status: 'queued', members: 2 });
 });

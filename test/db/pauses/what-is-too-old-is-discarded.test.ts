@@ -193,10 +193,10 @@ test.each([
   };
   await pause(sql, now, scope);
   const old = await tell();
-  await sql`update push.expansions set started_at = started_at - interval '20 minutes'`;
+  await sql`update push.fan_outs set started_at = started_at - interval '20 minutes'`;
   const fresh = await tell();
   await resume(sql, plus(now, 1), { ...scope, discardOlderThan: '10 minutes' });
-  while ((await sql`select push.expand(null, ${plus(now, 2)}) as more`)[0]?.more);
+  while ((await sql`select push.fan_out(null, ${plus(now, 2)}) as more`)[0]?.more);
   expect(await readProgress(sql, old)).toMatchObject({ status: 'queued', members: 0, total: 0 });
   expect(await readProgress(sql, fresh)).toMatchObject({ status: 'queued', members: 3, queued: 3 });
 });

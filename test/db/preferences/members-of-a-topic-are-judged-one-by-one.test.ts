@@ -9,20 +9,20 @@ import {
   preferOnDevice,
 } from '../../support/preferences.ts';
 import { claim, clearQueue, complete, plus } from '../../support/queue.ts';
-import { createTopic, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
 beforeEach(() => clearQueue(db().sql));
 
-/** A message to a topic that is due and expanded at this moment. */
-async function tellTopicAt(topic: string, at: Date, expandedAt = at): Promise<string> {
+/** A message to a topic that is due and fanned out at this moment. */
+async function tellTopicAt(topic: string, at: Date, fannedOutAt = at): Promise<string> {
   const { sql } = db();
   const id = await notifyTopic(sql, topic, { sendAt: at });
   await sql`select push.enqueue_due_notifications(10, ${at})`;
   // Members of the moment it began are notified, and began by the real clock.
-  await sql`update push.expansions set started_at = ${at} where notification_id = ${id}`;
-  await expandAll(sql, 2, expandedAt);
+  await sql`update push.fan_outs set started_at = ${at} where notification_id = ${id}`;
+  await fanOutAll(sql, 2, fannedOutAt);
   return id;
 }
 

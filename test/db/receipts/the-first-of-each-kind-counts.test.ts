@@ -11,7 +11,7 @@ import {
 } from '../../support/queue.ts';
 import { record } from '../../support/receipts.ts';
 import { withSessions } from '../../support/sessions.ts';
-import { createTopic, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -110,7 +110,7 @@ test('receipts of a message to a topic are counted, and are still known when the
   const { sql } = db();
   const { topic } = await createTopic(sql, 5, 2);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const deliveries = await sql<
     { id: string }[]
   >`select id from push.deliveries where notification_id = ${id}`;
@@ -149,7 +149,7 @@ test('two requests that repeat the same ones in another order both come to an en
   const { sql, url } = db();
   const { topic } = await createTopic(sql, 40);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const deliveries = await sql<
     { id: string }[]
   >`select id from push.deliveries where notification_id = ${id}`;

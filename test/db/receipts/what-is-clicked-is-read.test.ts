@@ -4,7 +4,7 @@ import { createUser } from '../../support/postgres.ts';
 import { clearQueue, notify, plus, queueOne } from '../../support/queue.ts';
 import { record } from '../../support/receipts.ts';
 import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, expandAll, notifyTopic } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -74,7 +74,7 @@ test("a topic's message is read by the member who clicked, and by no other membe
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 2);
   const id = await notifyTopic(sql, topic, { title: 'News' });
-  await expandAll(sql);
+  await fanOutAll(sql);
   const [one, other] = userIds as [string, string];
   await record(sql, [{ delivery_id: await deliveryOf(id, one), event: 'clicked' }]);
   expect(await readTitles(sql, one)).toEqual(['News']);
@@ -85,7 +85,7 @@ test('a member who marked it as unread and clicks then has read it; one who left
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 2);
   const id = await notifyTopic(sql, topic, { title: 'News' });
-  await expandAll(sql);
+  await fanOutAll(sql);
   const [one, other] = userIds as [string, string];
   await sql`insert into public.push_reads (user_id, notification_id, read_at) values (${one}, ${id}, null)`;
   await sql`delete from public.push_topic_members where user_id = ${other}`;

@@ -5,7 +5,7 @@ import { claim, clearQueue, notify, plus, startOfClock } from '../../support/que
 import { refusalOf } from '../../support/refusal.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { preview, saveTemplates, setLocales } from '../../support/templates.ts';
-import { createTopic, expandAll } from '../../support/topics.ts';
+import { createTopic, fanOutAll } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -151,7 +151,7 @@ test('each member of a topic gets it in their language, and the row has the defa
     sql,
     (t) => t`select public.push_notify_topic(${topic}, p_template => 'news', p_params => '{"n": 3}')`,
   );
-  await expandAll(sql);
+  await fanOutAll(sql);
 
   const [row] = await sql`select title, body, url, presentation, locale from public.push_notifications`;
   expect(row).toEqual({ ...ENGLISH, locale: '' });
@@ -200,8 +200,8 @@ test('a scheduled message to a topic that is given another text has it in every 
   await asService(sql, (t) => t`update public.push_notifications set title = 'Corrected'`);
   await sql`select push.enqueue_due_notifications(10, ${sendAt})`;
   // Members of that moment.
-  await sql`update push.expansions set started_at = ${plus(new Date(), 10)}`;
-  await expandAll(sql, 1000, sendAt);
+  await sql`update push.fan_outs set started_at = ${plus(new Date(), 10)}`;
+  await fanOutAll(sql, 1000, sendAt);
   expect((await claim(sql, plus(sendAt, 10))).map(({ title }) => title)).toEqual(['Corrected']);
 });
 

@@ -5,7 +5,7 @@ import { clearQueue, plus, setSetting, startOfClock } from '../../support/queue.
 import { deliveryStates } from '../../support/recipients.ts';
 import { withSessions } from '../../support/sessions.ts';
 import { throttle } from '../../support/throttles.ts';
-import { createTopic, expand, expandAll, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOut, fanOutAll, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -33,7 +33,7 @@ test('members who had theirs are left out, and the progress adds up', async () =
   const [full] = userIds;
   await write(sql, full as string, { category: 'alerts' });
   const id = await announce(topic);
-  await expandAll(sql, 3);
+  await fanOutAll(sql, 3);
   expect(await readProgress(sql, id)).toMatchObject({
     status: 'queued',
     members: 4,
@@ -54,7 +54,7 @@ test('each member is counted once, however many devices and chunks there are', a
   const { topic, userIds } = await createTopic(sql, 5, 3);
   for (let index = 0; index < 3; index += 1) {
     await announce(topic);
-    await expandAll(sql, 2, startOfClock());
+    await fanOutAll(sql, 2, startOfClock());
   }
   expect(await deliveryStates(sql)).toEqual({ queued: 30, suppressed: 15 });
   expect(await statusOf(sql, await write(sql, userIds[0] as string, { category: 'alerts' }))).toBe(
@@ -67,7 +67,7 @@ test('members without a device, and those who joined later, use up nothing', asy
   await throttle(sql, 'alerts', 1);
   const { topic, userIds } = await createTopic(sql, 2, 0);
   await announce(topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await sql`select from push.throttle_log`).toHaveLength(0);
   expect(await statusOf(sql, await write(sql, userIds[0] as string, { category: 'alerts' }))).toBe('queued');
 });
@@ -78,7 +78,7 @@ test('a topic overflows into no digest', async () => {
   await throttle(sql, 'alerts', 1, '1 hour', { overflow: 'alerts' });
   const { topic } = await createTopic(sql, 2);
   for (let index = 0; index < 2; index += 1) await announce(topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await deliveryStates(sql)).toEqual({ queued: 2, suppressed: 2 });
   expect(await sql`select from push.digests`).toHaveLength(0);
 });
@@ -88,9 +88,9 @@ test('the ceiling of a day counts them, too', async () => {
   await setSetting(sql, 'daily_ceiling', 1);
   const { topic } = await createTopic(sql, 2);
   await announce(topic, null);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const id = await announce(topic, null);
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect((await reasonsOf(id)).map(({ last_code }) => last_code)).toEqual(['daily_ceiling', 'daily_ceiling']);
 });
 
@@ -103,13 +103,13 @@ test('a member whose limit another session holds does not keep dispatchers waiti
     if (!app) throw new Error('one session');
     await app.sql`begin`;
     await write(app.sql, userIds[0] as string, { category: 'alerts' });
-    expect(await expand(sql, 10)).toBe(false);
+    expect(await fanOut(sql, 10)).toBe(false);
     await app.sql`commit`;
   });
   // It is put off for a moment, so that dispatchers find nothing to do meanwhile.
-  await expandAll(sql, 10, plus(startOfClock(), 5));
+  await fanOutAll(sql, 10, plus(startOfClock(), 5));
   expect(await readProgress(sql, id)).toMatchObject({ queued: 2 });
-  expect(await openAlarms(sql)).not.toContain('expansion_failed');
+  expect(await openAlarms(sql)).not.toContain('fan_out_failed');
 });
 
 test('nothing is counted without a limit', async () => {
@@ -117,7 +117,7 @@ test('nothing is counted without a limit', async () => {
   await throttle(sql, 'alerts', 1);
   const { topic } = await createTopic(sql, 2);
   for (let index = 0; index < 2; index += 1) await announce(topic, 'news');
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await deliveryStates(sql)).toEqual({ queued: 4 });
   expect(await sql`select from push.throttle_log`).toHaveLength(0);
 });

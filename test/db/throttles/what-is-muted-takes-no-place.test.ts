@@ -9,7 +9,7 @@ import {
 } from '../../support/digests.ts';
 import { plus, setSetting } from '../../support/queue.ts';
 import { throttle } from '../../support/throttles.ts';
-import { createTopic, expandAll, notifyTopic } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useLimits } from '../../support/use-limits.ts';
 
 const HOUR = 3600;
@@ -55,7 +55,7 @@ test('members of a topic who muted it keep their places', async () => {
   const { topic, userIds } = await createTopic(sql, 2);
   await sql`insert into public.push_preferences (user_id, enabled) values (${userIds[0] as string}, false)`;
   await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const rows = await sql`select user_id from push.daily_pushes`;
   expect(rows.map(({ user_id }) => user_id)).toEqual([userIds[1]]);
 });

@@ -26,7 +26,7 @@ import { refusalOf } from '../../support/refusal.ts';
 import { remind, sendReminders } from '../../support/reminders.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { throttle } from '../../support/throttles.ts';
-import { createTopic, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -122,7 +122,7 @@ describe.each(['user_banned', 'user_deleted'])('%s', (reason) => {
     const { topic, userIds } = await createTopic(sql, 3);
     await block(userIds[1] as string, reason);
     const id = await notifyTopic(sql, topic);
-    await expandAll(sql);
+    await fanOutAll(sql);
     expect(await outcomesOf(userIds[1] as string)).toEqual([`suppressed ${reason}`]);
     expect(await readProgress(sql, id)).toMatchObject({ members: 3, queued: 2, suppressed: 1 });
     expect(await claim(sql, startOfClock())).toHaveLength(2);

@@ -6,7 +6,7 @@ import { clearQueue, notify } from '../../support/queue.ts';
 import { remind } from '../../support/reminders.ts';
 import { watch } from '../../support/rules.ts';
 import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, expandAll, notifyTopic } from '../../support/topics.ts';
+import { createTopic, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -69,7 +69,7 @@ async function createUserOfEverything(): Promise<{ id: string; friend: string }>
   const { topic } = await createTopic(sql, 0);
   await sql`insert into public.push_topic_members ${sql([id, friend].map((user_id) => ({ topic, user_id })))}`;
   const message = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   await notify(sql, id);
   await asUser(sql, id, (own) => own`insert into public.push_reads (notification_id) values (${message})`);
   await makeAlert(sql, {}, id);

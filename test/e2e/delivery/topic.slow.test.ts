@@ -18,7 +18,7 @@ beforeAll(async () => {
   stack = await startMigratedStack({ workers: { cron: false } });
   sql = postgres(stack.databaseUrl, { onnotice: () => {} });
   recipients = await createRecipients(sql, stack.pushService, DEVICES);
-  // In the order of the expansion.
+  // In the order of the fan-out.
   recipients.sort((one, other) => (one.userId < other.userId ? -1 : 1));
   await sql`insert into auth.users (id) select gen_random_uuid() from generate_series(1, ${MEMBERS - DEVICES})`;
   await sql`insert into public.push_topics (key, title) values ('news', 'News')`;
@@ -79,11 +79,11 @@ async function stopInTheMiddle(
 }
 
 test('one row reaches 20,000 members: 500 devices get it once, and its progress can be followed', async () => {
-  await sql`update push.settings set expansion_chunk = 200`;
+  await sql`update push.settings set fan_out_chunk = 200`;
   const id = await sql.begin(async (t) => {
     const made = await notifyTopic(t, 'news', { title: 'Followed' });
     expect(await t`select from push.deliveries`).toHaveLength(0);
-    expect(await readProgress(t, made)).toMatchObject({ status: 'expanding', members: 0, total: 0 });
+    expect(await readProgress(t, made)).toMatchObject({ status: 'fanning_out', members: 0, total: 0 });
     return made;
   });
   const seen: Progress[] = [];
@@ -103,7 +103,7 @@ test('one row reaches 20,000 members: 500 devices get it once, and its progress 
 }, 90_000);
 
 test('cancelled in the middle, it reaches no further member', async () => {
-  await sql`update push.settings set expansion_chunk = 1000`;
+  await sql`update push.settings set fan_out_chunk = 1000`;
   const { id, goOn } = await stopInTheMiddle('Cancelled', DEVICES / 2);
   const [row] = await sql<{ cancelled: string }[]>`select push.cancel(${id}) as cancelled`;
   expect(Number(row?.cancelled)).toBeGreaterThan(0);
@@ -129,7 +129,7 @@ test('kill -9 of the function in the middle: it goes on where it was, and no mem
     (now) => now !== undefined && now !== pid,
   );
   const before = await readProgress(sql, id);
-  expect(before).toMatchObject({ status: 'expanding' });
+  expect(before).toMatchObject({ status: 'fanning_out' });
   expect(before.sent).toBeLessThan(DEVICES);
 
   await goOn();

@@ -88,7 +88,7 @@ export class InMemoryQueue implements DeliveryQueue {
     this.reports.push(...reports);
   }
 
-  async expand(): Promise<boolean> {
+  async fanOut(): Promise<boolean> {
     return false;
   }
 

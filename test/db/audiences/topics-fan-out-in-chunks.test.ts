@@ -5,7 +5,7 @@ import { claim, clearQueue, complete, notify, plus, startOfClock } from '../../s
 import { refusalOf } from '../../support/refusal.ts';
 import { withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, expand, expandAll, notifyTopic, readProgress } from '../../support/topics.ts';
+import { createTopic, fanOut, fanOutAll, notifyTopic, readProgress } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -27,7 +27,7 @@ test('the caller writes one row and calls a dispatcher; no delivery is made in i
   const id = await notifyTopic(sql, topic);
   expect(await sql`select from push.deliveries`).toHaveLength(0);
   expect(await sql`select from public.push_notifications`).toHaveLength(1);
-  expect(await readProgress(sql, id)).toMatchObject({ status: 'expanding', members: 0, total: 0 });
+  expect(await readProgress(sql, id)).toMatchObject({ status: 'fanning_out', members: 0, total: 0 });
   expect(await countRings(sql)).toBe(1);
 });
 
@@ -37,12 +37,12 @@ test('chunk by chunk every device of every member gets one delivery, and no othe
   await createTopic(sql, 3);
   const id = await notifyTopic(sql, topic);
   for (const members of [3, 6]) {
-    expect(await expand(sql, 3)).toBe(true);
-    expect(await readProgress(sql, id)).toMatchObject({ status: 'expanding', members, total: members * 2 });
+    expect(await fanOut(sql, 3)).toBe(true);
+    expect(await readProgress(sql, id)).toMatchObject({ status: 'fanning_out', members, total: members * 2 });
   }
-  expect(await expand(sql, 3)).toBe(true);
+  expect(await fanOut(sql, 3)).toBe(true);
   expect(await readProgress(sql, id)).toMatchObject({ status: 'queued', members: 7, total: 14, queued: 14 });
-  expect(await expand(sql, 3)).toBe(false);
+  expect(await fanOut(sql, 3)).toBe(false);
   expect(await reachedUsers(id)).toEqual(userIds.flatMap((user) => [user, user]));
 });
 
@@ -50,7 +50,7 @@ test('a chunk that ends with the last member is the last one', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic);
-  expect(await expandAll(sql, 2)).toBe(2);
+  expect(await fanOutAll(sql, 2)).toBe(2);
   expect(await readProgress(sql, id)).toMatchObject({ status: 'queued', members: 4, total: 4 });
 });
 
@@ -61,7 +61,7 @@ test.each([
   const { sql } = db();
   const { topic } = await createTopic(sql, members, devices);
   const id = await notifyTopic(sql, topic);
-  expect(await expandAll(sql)).toBe(1);
+  expect(await fanOutAll(sql)).toBe(1);
   expect(await readProgress(sql, id)).toMatchObject({ status: 'queued', members, total: 0, queued: 0 });
 });
 
@@ -69,14 +69,14 @@ test('a chunk that is rolled back is made again, and none of it twice', async ()
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 6);
   const id = await notifyTopic(sql, topic);
-  await expand(sql, 2);
+  await fanOut(sql, 2);
   const crash = sql.begin(async (t) => {
-    await expand(t, 2);
+    await fanOut(t, 2);
     throw new Error('as if the server died');
   });
   await expect(crash).rejects.toThrow('died');
   expect(await readProgress(sql, id)).toMatchObject({ members: 2, total: 2 });
-  await expandAll(sql, 2);
+  await fanOutAll(sql, 2);
   expect(await reachedUsers(id)).toEqual(userIds);
 });
 
@@ -87,10 +87,10 @@ test('while one works on a message, another finds the next message, or nothing, 
   await withSessions(url, 1, async (other) => {
     if (!other) throw new Error('one session');
     await other.sql`begin`;
-    expect(await expand(other.sql, 2)).toBe(true);
-    expect(await expand(sql, 2)).toBe(false);
+    expect(await fanOut(other.sql, 2)).toBe(true);
+    expect(await fanOut(sql, 2)).toBe(false);
     const second = await notifyTopic(sql, topic);
-    expect(await expand(sql, 2)).toBe(true);
+    expect(await fanOut(sql, 2)).toBe(true);
     expect(await readProgress(sql, second)).toMatchObject({ members: 2 });
     await other.sql`commit`;
   });
@@ -102,21 +102,21 @@ test('several messages take turns', async () => {
   const { topic } = await createTopic(sql, 9);
   const ids = [await notifyTopic(sql, topic), await notifyTopic(sql, topic)];
   const now = startOfClock();
-  for (let chunk = 0; chunk < 4; chunk += 1) await expand(sql, 2, plus(now, chunk));
+  for (let chunk = 0; chunk < 4; chunk += 1) await fanOut(sql, 2, plus(now, chunk));
   for (const id of ids) expect(await readProgress(sql, id)).toMatchObject({ members: 4 });
 });
 
-test('a user who joins while it expands is not notified, on either side of what is done', async () => {
+test('a user who joins while it fans out is not notified, on either side of what is done', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic);
-  await expand(sql, 2);
+  await fanOut(sql, 2);
   for (const late of ['00000000-0000-4000-8000-000000000001', 'ffffffff-ffff-4fff-bfff-ffffffffffff']) {
     await createUser(sql, { id: late });
     await subscribe(sql, late);
     await sql`insert into public.push_topic_members (topic, user_id) values (${topic}, ${late})`;
   }
-  await expandAll(sql, 2);
+  await fanOutAll(sql, 2);
   expect(await reachedUsers(id)).toEqual(userIds);
 });
 
@@ -124,9 +124,9 @@ test('a member who leaves before their turn is not notified', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic);
-  await expand(sql, 2);
+  await fanOut(sql, 2);
   await sql`delete from public.push_topic_members where user_id = ${userIds[2] as string}`;
-  await expandAll(sql, 2);
+  await fanOutAll(sql, 2);
   expect(await reachedUsers(id)).toEqual(userIds.filter((_, index) => index !== 2));
 });
 
@@ -134,7 +134,7 @@ test('a device that changes hands takes nothing of its former user along', async
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 1);
   const id = await notifyTopic(sql, topic);
-  await expandAll(sql);
+  await fanOutAll(sql);
   const heir = await createUser(sql);
   const [device] = await sql`
     select endpoint, p256dh, auth from public.push_subscriptions where user_id = ${userIds[0] as string}`;
@@ -151,22 +151,22 @@ test('messages that others wrote before a chunk are claimed before it', async ()
   await subscribe(sql, user.id);
   const single = await notify(sql, user.id);
   const now = startOfClock();
-  await expandAll(sql, 10, now);
+  await fanOutAll(sql, 10, now);
   expect((await claim(sql, now, { limit: 1 })).map((row) => row.notification_id)).toEqual([single]);
 });
 
-test('a scheduled one expands at its moment, to the members of that moment', async () => {
+test('a scheduled one fans out at its moment, to the members of that moment', async () => {
   const { sql } = db();
   const { topic, userIds } = await createTopic(sql, 2);
   const sendAt = plus(new Date(), 3600);
   const id = await notifyTopic(sql, topic, { sendAt });
   expect(await readProgress(sql, id)).toMatchObject({ status: 'scheduled', members: 0 });
-  expect(await expandAll(sql, 10, plus(sendAt, 1))).toBe(0);
+  expect(await fanOutAll(sql, 10, plus(sendAt, 1))).toBe(0);
   const user = await createUser(sql);
   await subscribe(sql, user.id);
   await sql`insert into public.push_topic_members (topic, user_id) values (${topic}, ${user.id})`;
   const [tick] = await sql`select push.tick(${plus(sendAt, 1)}) as result`;
-  expect(tick?.result).toMatchObject({ released: 1, expanded: true });
+  expect(tick?.result).toMatchObject({ released: 1, fanned_out: true });
   expect(await reachedUsers(id)).toEqual([...userIds, user.id].sort());
   expect(await readProgress(sql, id)).toMatchObject({ status: 'queued' });
 });
@@ -175,33 +175,33 @@ test('once it does not matter any more, the rest is left out', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 4);
   const id = await notifyTopic(sql, topic, { ttl: 60 });
-  await expand(sql, 2);
-  await expandAll(sql, 2, plus(new Date(), 120));
+  await fanOut(sql, 2);
+  await fanOutAll(sql, 2, plus(new Date(), 120));
   expect(await readProgress(sql, id)).toMatchObject({ status: 'queued', members: 2, total: 2 });
 });
 
-test('the tick expands only while nothing else is due, and calls a dispatcher for the rest', async () => {
+test('the tick fans out only while nothing else is due, and calls a dispatcher for the rest', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 4);
-  await sql`update push.settings set expansion_chunk = 2`;
+  await sql`update push.settings set fan_out_chunk = 2`;
   const id = await notifyTopic(sql, topic);
   await sql`delete from push.dispatchers`;
   const now = startOfClock();
   const tick = async (at: Date) => (await sql`select push.tick(${at}) as result`)[0]?.result;
-  expect(await tick(now)).toMatchObject({ expanded: true, rung: true });
-  expect(await tick(plus(now, 30))).toMatchObject({ expanded: false, rung: true });
+  expect(await tick(now)).toMatchObject({ fanned_out: true, rung: true });
+  expect(await tick(plus(now, 30))).toMatchObject({ fanned_out: false, rung: true });
   const claimed = await claim(sql, plus(now, 31));
   await complete(
     sql,
     plus(now, 32),
     claimed.map((row) => ({ ...row, outcome: 'sent' as const, status: 201 })),
   );
-  expect(await tick(plus(now, 33))).toMatchObject({ expanded: true });
+  expect(await tick(plus(now, 33))).toMatchObject({ fanned_out: true });
   expect(await readProgress(sql, id)).toMatchObject({ members: 4, sent: 2, queued: 2 });
-  await sql`update push.settings set expansion_chunk = 1000`;
+  await sql`update push.settings set fan_out_chunk = 1000`;
 });
 
-test('a dispatcher does not leave while there is something to expand', async () => {
+test('a dispatcher does not leave while there is something to fan out', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 2, 0);
   await notifyTopic(sql, topic);
@@ -211,24 +211,24 @@ test('a dispatcher does not leave while there is something to expand', async () 
   const leave = async () =>
     (await sql`select public.push_leave(${dispatcher}, false, ${now}) as left`)[0]?.left;
   expect(await leave()).toBe(false);
-  await expandAll(sql);
+  await fanOutAll(sql);
   expect(await leave()).toBe(true);
 });
 
-test('the service expands through the RPC, in chunks of the settings', async () => {
+test('the service fans out through the RPC, in chunks of the settings', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 3);
   const [made] = await asService(
     sql,
     (t) => t`select public.push_notify_topic(p_audience_topic => ${topic}, p_title => 'Hello') as id`,
   );
-  const [row] = await asService(sql, (t) => t`select public.push_expand() as more`);
+  const [row] = await asService(sql, (t) => t`select public.push_fan_out() as more`);
   expect(row?.more).toBe(true);
   const [progress] = await asService(sql, (t) => t`select * from public.push_progress(${made?.id})`);
   expect(progress).toMatchObject({ status: 'queued', total: '3', queued: '3' });
 });
 
-test('one that cannot be expanded raises an alarm and stops neither the tick nor other messages', async () => {
+test('one that cannot be fanned out raises an alarm and stops neither the tick nor other messages', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 1);
   const poisoned = await notifyTopic(sql, topic);
@@ -242,12 +242,12 @@ test('one that cannot be expanded raises an alarm and stops neither the tick nor
   const healthy = await notifyTopic(sql, topic);
   const now = startOfClock();
   const [tick] = await sql`select push.tick(${now}) as result`;
-  expect(tick?.result).toMatchObject({ expanded: false });
-  expect(await openAlarms(sql)).toEqual(['expansion_failed']);
-  expect(await expand(sql, 10, now)).toBe(true);
+  expect(tick?.result).toMatchObject({ fanned_out: false });
+  expect(await openAlarms(sql)).toEqual(['fan_out_failed']);
+  expect(await fanOut(sql, 10, now)).toBe(true);
   expect(await readProgress(sql, healthy)).toMatchObject({ status: 'queued', total: 1 });
   await sql`drop function public.poison() cascade`;
-  await expandAll(sql, 10, plus(now, 10));
+  await fanOutAll(sql, 10, plus(now, 10));
   expect(await openAlarms(sql)).toEqual([]);
   expect(await readProgress(sql, poisoned)).toMatchObject({ status: 'queued', total: 1 });
 });
@@ -265,8 +265,8 @@ test('a topic that is deleted takes its messages along', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 2);
   await notifyTopic(sql, topic);
-  await expandAll(sql, 1);
+  await fanOutAll(sql, 1);
   await sql`delete from public.push_topics where key = ${topic}`;
-  for (const table of ['public.push_notifications', 'push.expansions', 'push.queue'])
+  for (const table of ['public.push_notifications', 'push.fan_outs', 'push.queue'])
     expect(await sql.unsafe(`select from ${table}`)).toHaveLength(0);
 });
