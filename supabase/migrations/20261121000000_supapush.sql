@@ -5039,6 +5039,7 @@ create table push.queue (
   -- No foreign key either: it would make every writer lock the row of the same few push services at once, which costs
   -- more than the rest of the insert. The subscription it is copied from has one.
   host text not null,
+  lane smallint not null default 0,
   due_at timestamptz not null,
   expires_at timestamptz not null,
   created_at timestamptz not null default now(),
@@ -5069,6 +5070,7 @@ with (
 comment on table push.queue is
   'Deliveries, one notification on its way to one subscription, that wait or are under way. For the database owner, who reads push.deliveries.';
 comment on column push.queue.host is 'Its push service: push.hosts.origin.';
+comment on column push.queue.lane is '0; or a side lane, where what one user has too much of waits: see push.queue_lanes().';
 comment on column push.queue.due_at is 'From then on it may be handed out.';
 comment on column push.queue.expires_at is 'No attempt is made after this moment.';
 comment on column push.queue.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
@@ -5090,7 +5092,7 @@ comment on column push.queue.lease_until is
 -- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
 -- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
 -- equation can be turned around, so that the whole queue is compared with the few ids that are given.
-create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at >= '-infinity';
+create index queue_due_idx on push.queue (host, lane, due_at, id) where lease_until is null and due_at >= '-infinity';
 create index queue_sending_idx on push.queue (host, lease_until) where lease_until >= '-infinity';
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at >= '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
@@ -5616,6 +5618,20 @@ comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
 
 -- The one door into the queue: new messages, scheduled ones and those to a topic all become deliveries here.
 
+create function push.moment_of_writing(p_now timestamptz)
+returns timestamptz
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- From here on claims wait for this transaction before they read from a later moment: see push.note_starts().
+  perform pg_current_xact_id();
+  return case when p_now between clock_timestamp() - interval '1 minute' and clock_timestamp() then clock_timestamp() else p_now end;
+end;
+$$;
+comment on function push.moment_of_writing(timestamptz) is
+  'The earliest moment for which this transaction may make something due: by the clock, unless p_now is another time altogether.';
+
 create function push.enqueue(p_due push.due_message[], p_now timestamptz)
 returns table (state text, deliveries bigint)
 language plpgsql
@@ -5629,8 +5645,12 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
+  -- What one user may have in lane 0: of one statement, and waiting for one device. See lanes.sql.
+  c_of_statement constant integer := 60;
+  c_of_device constant integer := 30;
   -- First digests and limits: what holds each message back, in the order given.
   v_held_by constant text[] := push.apply_limits(p_due, p_now);
+  v_at constant timestamptz := push.moment_of_writing(p_now);
 begin
   if array_remove(v_held_by, null) <> '{}' then
     -- A message to a topic goes on to its other members.
@@ -5643,8 +5663,8 @@ begin
   end if;
   return query
   with judged as materialized (
-    select d.notification_id, s.id as subscription_id, s.host, coalesce((v.verdict).due_at, d.due_at) as due_at, d.expires_at,
-      d.tag, d.position,
+    select d.notification_id, s.id as subscription_id, s.host, greatest(coalesce((v.verdict).due_at, d.due_at), v_at) as due_at, d.expires_at,
+      d.tag, d.position, d.user_id, d.to_topic, d.to_topic or d.is_summary as is_of_many,
       (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
     from unnest(p_due, v_held_by)
       as d (
@@ -5663,12 +5683,23 @@ begin
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
   ), queued as (
-    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, tag, position, last_code)
-    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.tag, j.position, j.code
-    from judged as j
-    where j.finished_at is null
+    insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at, tag, position, last_code)
+    select j.notification_id, j.subscription_id, j.host,
+      case
+        when j.is_of_many then 0
+        when j.of_user > c_of_statement or exists (
+          select from push.queue as q
+          where q.subscription_id = j.subscription_id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+          offset c_of_device - 1
+        ) then push.side_lane(j.user_id)
+        else 0
+      end,
+      j.due_at, j.expires_at, j.tag, j.position, j.code
+    from (select k.*, row_number() over (partition by k.user_id) as of_user from judged as k where k.finished_at is null) as j
     -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
-    on conflict (notification_id, subscription_id) do nothing
+    where not (j.to_topic and exists (
+      select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id
+    ))
     returning 1
   ), ended as (
     insert into push.delivery_log (notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
@@ -5867,7 +5898,7 @@ declare
   -- at these, and one that meets a backlog of it puts as much aside as it can.
   c_sample constant integer := 20;
   v_sifted constant text[] := push.sifted_categories();
-  v_origin text;
+  v_lane record;
   v_hits integer;
   v_left integer := p_limit;
   v_discarded bigint[];
@@ -5875,28 +5906,36 @@ begin
   if v_sifted = '{}' then
     return;
   end if;
-  for v_origin in select h.origin from push.hosts as h
+  for v_lane in
+    select l.* from push.queue_lanes(p_now) as l
+    where exists (
+      select from push.queue as d
+      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+        and d.due_at <= p_now
+    )
   loop
     select count(*) into v_hits
     from (
       select d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_lane.host and d.lane = v_lane.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= v_lane.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit c_sample
     ) as f
     join public.push_notifications as n on n.id = f.notification_id
     where coalesce(n.category, '') like any (v_sifted)
-      and push.pause_on(v_origin, n.category, f.due_at, f.created_at) is not null;
+      and push.pause_on(v_lane.host, n.category, f.due_at, f.created_at) is not null;
     continue when v_hits = 0;
 
     with front as (
       select d.id, d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_lane.host and d.lane = v_lane.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= v_lane.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit greatest(v_hits * v_left / c_sample, 1)
       for update skip locked
     ), found as (
-      select f.id, push.pause_on(v_origin, n.category, f.due_at, f.created_at) as pause_id
+      select f.id, push.pause_on(v_lane.host, n.category, f.due_at, f.created_at) as pause_id
       from front as f
       join public.push_notifications as n on n.id = f.notification_id
       where coalesce(n.category, '') like any (v_sifted)
@@ -5988,6 +6027,7 @@ begin
     where d.id = any (array[k.id]) and k.is_discarded is not true
   )
   select array_agg(k.id) filter (where k.is_discarded) into v_discarded from parked as k;
+  perform push.forget_starts();
   update push.pauses as p set discarded = p.discarded + cardinality(v_discarded) where p.id = p_pause_id and v_discarded is not null;
   perform push.end_deliveries(v_discarded, 'cancelled', 'discarded', p_now);
 end;
@@ -6011,15 +6051,15 @@ begin
       where d.lease_until is null and d.parked_by = p.id and d.parked_due_at < p.discard_before
     )
     and not exists (
-      select from push.hosts as h
+      select from push.queue_lanes(p_now) as l
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at < p.discard_before
+        where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at < p.discard_before
           and d.expires_at > p_now and d.created_at <= p.resumed_at
         order by d.due_at, d.id
         limit 1
       ) as w
-      where p.host is null or p.host = h.origin
+      where p.host is null or p.host = l.host
     );
 end;
 $$;
@@ -6052,13 +6092,138 @@ comment on function push.advance_pauses(integer, timestamptz) is
   'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
   'ends.';
 
+-- schemas/50_queue/lanes.sql ----------------------------------------------------------------------------------
+
+-- Lanes, and where a claim begins to read them.
+--
+-- Lane 0 is for all. What one user has beyond a few dozen waits in one of fifteen side lanes, which claims serve in turn with
+-- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
+-- the same to claim as a few.
+--
+-- What was handed out leaves dead entries in the index until the next vacuum, and for as long as anybody holds an old
+-- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
+-- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
+-- latest: so a start counts when all transactions of its time have ended.
+
+create unlogged table push.claim_starts (
+  host text not null,
+  lane smallint not null,
+  due_from timestamptz not null default '-infinity',
+  next_from timestamptz,
+  next_xid xid8,
+  read_whole_at timestamptz not null default '-infinity',
+  constraint claim_starts_pkey primary key (host, lane)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+comment on table push.claim_starts is
+  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time; a crash empties it.';
+comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier.';
+comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
+comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
+
+alter table push.claim_starts enable row level security;
+create policy claim_starts_nobody on push.claim_starts for all to public using (false);
+
+create sequence push.claim_turns;
+
+create function push.queue_lanes(
+  p_now timestamptz,
+  p_lanes smallint[] default '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'
+)
+returns table (host text, lane smallint, due_from timestamptz)
+-- In plpgsql, which plans once a session.
+language plpgsql
+stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, n.lane, coalesce(s.due_from, '-infinity')
+  from push.hosts as h
+  cross join unnest(p_lanes) as n (lane)
+  left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
+    -- A start of the future is from before the clock was set back.
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and s.due_from <= p_now;
+end;
+$$;
+comment on function push.queue_lanes(timestamptz, smallint[]) is
+  'These lanes of each push service, and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
+
+create function push.side_lane(p_user_id uuid)
+returns smallint
+language sql
+immutable
+set search_path = ''
+as $$
+  select (1 + abs(pg_catalog.uuid_hash(p_user_id)::bigint) % 15)::smallint;
+$$;
+comment on function push.side_lane(uuid) is 'The side lane in which this user''s messages wait that are too many for lane 0.';
+
+create function push.forget_starts()
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.claim_starts as s where s.host is not null;
+$$;
+comment on function push.forget_starts() is
+  'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
+
+create function push.note_starts(
+  p_hosts text[], p_lanes smallint[], p_oldest timestamptz[], p_snapshot pg_snapshot, p_began timestamptz, p_now timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_noted integer;
+begin
+  with read as (
+    select r.host, r.lane, least(coalesce(r.oldest, p_now), p_began) as due_from, s.is_whole, s.is_reached
+    from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
+    cross join lateral (
+      -- Skip locked: a transaction that forgets the starts holds up no claim.
+      select c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+        c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
+      from push.claim_starts as c where c.host = r.host and c.lane = r.lane
+      for update skip locked
+    ) as s
+  )
+  update push.claim_starts as s
+  set due_from = least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from),
+      next_from = case when r.is_reached then r.due_from else s.next_from end,
+      next_xid = case when r.is_reached then pg_snapshot_xmax(p_snapshot) else s.next_xid end,
+      read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
+  from read as r
+  where s.host = r.host and s.lane = r.lane;
+  get diagnostics v_noted = row_count;
+  if v_noted < cardinality(p_hosts) then
+    insert into push.claim_starts (host, lane) select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
+    on conflict (host, lane) do nothing;
+  end if;
+end;
+$$;
+comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, timestamptz, timestamptz) is
+  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot, which began at p_began, read them.';
+
 -- schemas/50_queue/due.sql ------------------------------------------------------------------------------------
 
 -- Whether anything is due, and who is at work on it.
 
-create function push.has_due(p_now timestamptz default clock_timestamp())
+create function push.has_due_in(p_lanes smallint[], p_now timestamptz)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 -- See push_claim.
@@ -6067,19 +6232,31 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
-  select exists (
-    select from push.hosts as h
+begin
+  return exists (
+    select from push.queue_lanes(p_now, p_lanes) as l
+    join push.hosts as h on h.origin = l.host
     cross join lateral (
       select from push.queue as d
-      -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
-      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now + interval '1 second'
-        and d.expires_at > p_now
+      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+        and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
     ) as first
-    where (h.paused_at is null or h.probe_at <= p_now + interval '1 second')
-      and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
   );
+end;
+$$;
+comment on function push.has_due_in(smallint[], timestamptz) is 'Whether anything that may be handed out is due in these lanes.';
+
+create function push.has_due(p_now timestamptz default clock_timestamp())
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- Within a second: what comes then would ring no bell.
+  select push.has_due_in('{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}', p_now + interval '1 second');
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 
@@ -6283,6 +6460,9 @@ begin
   select count(*), array_agg(r.id) filter (where r.is_given_up), array_agg(r.id) filter (where r.is_superseded and not r.is_given_up)
   into v_count, v_given_up, v_superseded
   from returned as r;
+  if v_count > 0 then
+    perform push.forget_starts();
+  end if;
   perform push.end_deliveries(v_given_up, 'failed', null, p_now);
   perform push.end_deliveries(v_superseded, 'cancelled', 'superseded', p_now);
   return v_count;
@@ -6448,10 +6628,12 @@ begin
   -- Counted only as far as it matters, along the index by which it is claimed.
   select count(*) into v_waiting
   from (
-    select from push.hosts as h
+    select from push.queue_lanes(p_now) as l
+    join push.hosts as h on h.origin = l.host
     cross join lateral (
       select from push.queue as d
-      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+        and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w
@@ -6563,6 +6745,7 @@ as $$
 begin
   -- The log keeps the name under which it was sent.
   update push.queue as d set host = new.origin where d.host = old.origin;
+  perform push.forget_starts();
   return null;
 end;
 $$;
@@ -6604,7 +6787,7 @@ begin
       select o.id from push.queue as o
       where o.host = w.host and o.lease_until is null and o.due_at >= '-infinity'
         and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
-      order by o.due_at, o.id
+      order by o.lane, o.due_at, o.id
       limit p_limit
       for update skip locked
     ) as q
@@ -6638,8 +6821,9 @@ begin
   else
     update push.queue as d
     set host = new.host,
-        -- A delivery that waited for the old address to work again is tried at the new one.
-        due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+        -- A delivery that waited for the old address to work again is tried at the new one. Nothing is made due in the past,
+        -- where claims do not look any more.
+        due_at = case when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp() else d.due_at end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
@@ -6764,19 +6948,20 @@ as $$
       ) as w
     )
     else (
-      select count(*) from push.hosts as h
+      select count(*) from push.queue_lanes(p_now) as l
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+        where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+          and d.due_at <= p_now and d.expires_at > p_now
         order by d.due_at, d.id
         limit 100000
       ) as w
-      where (p_pause).host is null or (p_pause).host = h.origin
+      where (p_pause).host is null or (p_pause).host = l.host
     )
   end;
 $$;
 comment on function push.waiting_for(push.pauses, timestamptz) is
-  'How many deliveries are due and held back by a pause, counted up to 100,000 for each push service.';
+  'How many deliveries are due and held back by a pause, counted up to 100,000 for each lane of a push service.';
 
 create function push.describe_pause(p_pause push.pauses, p_now timestamptz)
 returns jsonb
@@ -7626,32 +7811,57 @@ comment on function push.supersede_older(bigint[], timestamptz) is
 
 -- schemas/50_queue/claim_round.sql ----------------------------------------------------------------------------
 
--- One round of a claim: what of the queue a dispatcher gets, shared fairly among hosts and users.
+-- One round of a claim: which deliveries a dispatcher gets, shared fairly among hosts and users. What becomes of them is in
+-- hand_out.sql.
 
-alter table push.settings add column unread_badge boolean not null default false;
-comment on column push.settings.unread_badge is
-  'Whether the app''s icon shows the unread count of its user with each message whose presentation says no app_badge.';
-
-create type push.claim_round as (found json[], served_users uuid[], probed_users jsonb, hides boolean);
+create type push.claim_round as (ids bigint[], served_users uuid[], probed_users jsonb, hides boolean);
 comment on type push.claim_round is
   'One look of a claim: what is handed out, users who have their share with it, users by paused push service that are probed with it, and '
   'whether what may not go may hide something.';
 
-create function push.claim_some(
-  p_dispatcher uuid,
+create function push.open_hosts(p_busy_hosts text[], p_now timestamptz)
+returns table (
+  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean
+)
+language plpgsql
+stable
+set search_path = ''
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most
+  from push.hosts as h
+  cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
+  cross join lateral (
+    select count(*) from push.queue as d
+    where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
+  ) as u (under_way)
+  where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts);
+end;
+$$;
+comment on function push.open_hosts(text[], timestamptz) is
+  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, and whether more than half '
+  'are taken.';
+
+create function push.pick_due(
   p_limit integer,
   p_look integer,
+  p_lanes smallint[],
   p_busy_hosts text[],
   p_busy_users uuid[],
   p_sifted text[],
-  p_settings push.settings,
   p_last boolean,
   p_now timestamptz
 )
 returns push.claim_round
 language plpgsql
 set search_path = ''
--- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole.
+-- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole. What stands in
+-- the parameters changes nothing of the plan, which takes longer to make than to run.
+set plan_cache_mode = force_generic_plan
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_sort = off
@@ -7665,20 +7875,18 @@ declare
   c_share constant integer := 25;
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
+  v_began constant timestamptz := clock_timestamp();
   v_round push.claim_round;
-  v_ended push.ended_delivery[];
-  v_tagged bigint[];
+  v_snapshot pg_snapshot;
+  v_hosts text[];
+  v_lanes smallint[];
+  v_oldest timestamptz[];
+  v_moved boolean;
 begin
-  with open_hosts as (
-    select h.origin, h.paused_at is not null as paused, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0) as room,
-      u.under_way * 2 > m.most as crowded
-    from push.hosts as h
-    cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
-    cross join lateral (
-      select count(*) from push.queue as d
-      where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
-    ) as u (under_way)
-    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts)
+  with open_hosts as materialized (
+    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
+  ), lanes as materialized (
+    select q.host, q.lane, q.due_from from push.queue_lanes(p_now, p_lanes) as q
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
@@ -7690,7 +7898,7 @@ begin
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
     -- of what is looked at may have to wait.
-    select h.origin, h.paused, h.room, h.probed_users, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
+    select h.origin, l.lane, h.paused, h.room, h.probed_users, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
       picked.created_at, s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
       -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
       case
@@ -7702,17 +7910,19 @@ begin
           select k.number from held as k where k.origin = h.origin and k.user_id = s.user_id
         ), 0) else 0 end as share
     from open_hosts as h
+    join lanes as l on l.host = h.origin
     cross join lateral (
       select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
       from push.queue as d
-      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
     ) as picked
     left join public.push_subscriptions as s on s.id = picked.subscription_id
   ), ranked as (
     select w.*,
-      count(*) over (partition by w.origin) >= greatest(p_look, least(w.room, p_limit)) as full,
+      count(*) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as full,
       row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
     from waiting as w
   ), judged as (
@@ -7723,8 +7933,7 @@ begin
       ) as may_go
     from ranked as r
   ), ordered as (
-    select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.subscription_id, j.notification_id,
-      j.created_at, j.hides,
+    select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
       row_number() over (
         partition by j.origin
         order by
@@ -7740,33 +7949,92 @@ begin
     where j.may_go
   ), chosen as (
     -- The first of each service, then the second of each: an old backlog of one does not keep another's fresh messages waiting.
-    select t.id, t.origin, t.paused, t.user_id, t.served, t.subscription_id, t.notification_id,
-      t.due_at, t.created_at
+    select t.id, t.origin, t.paused, t.user_id, t.served, t.of_host, t.due_at
     from ordered as t
     -- Probes are chosen from all that can be seen.
     where case when t.paused then t.of_host <= c_probes and not t.hides else t.of_host <= t.room end
     order by t.of_host, t.due_at, t.id
     limit p_limit
-  ), locked as (
-    -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
-    select c.*, l.tag, l.position
-    from chosen as c
-    cross join lateral (
-      select d.lease_until, d.tag, d.position from push.queue as d where d.id = c.id offset 0 for update skip locked
-    ) as l
-    where l.lease_until is null
   ), put_off as (
     -- A device that is in its own backoff; and what one user has beyond the share, where even the last look could not see
-    -- past it: for as long as it has waited, so that a backlog is written a few times and not with each claim.
+    -- past it: that goes to the user's side lane, once.
     update push.queue as d
-    set due_at = case when d.lease_until is null then coalesce(
-      least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
-      p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
-    ) else d.due_at end
+    set due_at = case when d.lease_until is null and j.resting_until is not null
+          then least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)) else d.due_at end,
+        lane = case when j.resting_until is null then push.side_lane(j.user_id) else d.lane end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last and j.lane = 0))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
+    returning d.lane > 0 and j.lane = 0 as is_moved
+  )
+  select
+    array(select c.id from chosen as c order by c.of_host, c.due_at, c.id),
+    array(select c.user_id from chosen as c where c.served and c.user_id is not null),
+    (
+      select jsonb_object_agg(p.origin, p.users)
+      from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
+    ),
+    coalesce((select bool_or(j.full and not j.may_go and j.lane = 0) from judged as j), false),
+    pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
+    coalesce((select bool_or(p.is_moved) from put_off as p), false)
+  into v_round.ids, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
+  from (
+    select l.host, l.lane, w.oldest
+    from lanes as l
+    join open_hosts as h on h.origin = l.host and h.room > 0
+    left join (select g.origin, g.lane, min(g.due_at) as oldest from waiting as g group by g.origin, g.lane) as w
+      on w.origin = l.host and w.lane = l.lane
+  ) as r;
+  if v_moved then
+    perform push.forget_starts();
+  elsif v_hosts is not null then
+    perform push.note_starts(v_hosts, v_lanes, v_oldest, v_snapshot, v_began, p_now);
+  end if;
+  return v_round;
+end;
+$$;
+comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, timestamptz) is
+  'One look of push_claim at these lanes: finds what is due and may go, in turns over push services and in shares over users, and puts off '
+  'what may not go and stands in the way.';
+
+-- schemas/50_queue/hand_out.sql -------------------------------------------------------------------------------
+
+-- What a claim hands out: looked up, judged once more, marked as under way, with all that a dispatcher needs to send it.
+
+alter table push.settings add column unread_badge boolean not null default false;
+comment on column push.settings.unread_badge is
+  'Whether the app''s icon shows the unread count of its user with each message whose presentation says no app_badge.';
+
+create function push.hand_out(p_dispatcher uuid, p_ids bigint[], p_sifted text[], p_settings push.settings, p_now timestamptz)
+returns json[]
+language plpgsql
+set search_path = ''
+-- See push_claim.
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_found json[];
+  v_ended push.ended_delivery[];
+  v_tagged bigint[];
+begin
+  with locked as (
+    -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
+    select l.*
+    from unnest(p_ids) as c (id)
+    cross join lateral (
+      select d.id, d.host, d.subscription_id, d.notification_id, d.due_at, d.created_at, d.lease_until, d.tag, d.position
+      from push.queue as d where d.id = c.id
+      offset 0
+      for update skip locked
+    ) as l
+    where l.lease_until is null
   ), looked_up as materialized (
     -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
     -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
@@ -7790,7 +8058,7 @@ begin
       end offset 0
     ) as v (verdict)
     where not (
-      coalesce(n.category, '') like any (p_sifted) and push.pause_on(c.origin, n.category, c.due_at, c.created_at) is not null
+      coalesce(n.category, '') like any (p_sifted) and push.pause_on(c.host, n.category, c.due_at, c.created_at) is not null
     )
   ), claimed as (
     update push.queue as d
@@ -7843,27 +8111,20 @@ begin
         from handed as c
       ) as x
     ), '{}'),
-    array(select c.user_id from chosen as c where c.served and c.user_id is not null),
-    (
-      select jsonb_object_agg(p.origin, p.users)
-      from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
-    ),
-    coalesce((select bool_or(j.full and not j.may_go) from judged as j), false),
     array(select row(k.id, k.state, k.code)::push.ended_delivery from looked_up as k where k.state <> 'queued'),
     array(select k.id from looked_up as k where k.state is null and k.tag is not null)
-  into v_round.found, v_round.served_users, v_round.probed_users, v_round.hides, v_ended, v_tagged;
+  into v_found, v_ended, v_tagged;
   if v_ended <> '{}' then
     perform push.end_each(v_ended, p_now);
   end if;
   if v_tagged <> '{}' then
     perform push.supersede_older(v_tagged, p_now);
   end if;
-  return v_round;
+  return v_found;
 end;
 $$;
-comment on function push.claim_some(uuid, integer, integer, text[], uuid[], text[], push.settings, boolean, timestamptz) is
-  'One look of push_claim: takes what is due and may go, in turns over push services and in shares over users, and puts off what '
-  'may not go and stands in the way.';
+comment on function push.hand_out(uuid, bigint[], text[], push.settings, timestamptz) is
+  'Gives these deliveries to a dispatcher under a lease, with all it needs to send them; ends those that are not to be sent any more.';
 
 -- schemas/50_queue/claim.sql ----------------------------------------------------------------------------------
 
@@ -7895,9 +8156,13 @@ declare
   -- What one dispatcher holds at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
   -- and a delivery that was claimed but cut off would wait for the end of its lease.
   c_most constant integer := 1000;
-  -- How many deliveries of one push service are looked through for those that may go.
-  c_looks constant integer[] := array[least(greatest(p_limit, 0), 200), 6000];
-  v_look integer;
+  -- How many deliveries of one push service are looked through for those that may go; more where what may not go hides others.
+  c_look constant integer := 200;
+  c_deep_look constant integer := 6000;
+  c_side_lanes constant smallint[] := '{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}';
+  -- One of eight claims begins with a side lane, each of them in its turn.
+  v_turn constant bigint := nextval('push.claim_turns');
+  v_step text;
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
@@ -7932,16 +8197,19 @@ begin
   perform push.advance_pauses(p_now => p_now);
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
-  -- A second, longer look only where what may not go may hide what may.
-  foreach v_look in array c_looks loop
-    v_round := push.claim_some(
-      p_dispatcher, v_limit - cardinality(v_found), v_look, v_busy_hosts, p_busy_users || v_served, v_sifted, v_settings,
-      v_look = c_looks[array_upper(c_looks, 1)], p_now
+  foreach v_step in array case when v_turn % 8 = 0 then array['turn', 'main', 'deep', 'sides'] else array['main', 'deep', 'sides'] end loop
+    continue when v_step = 'deep' and not v_round.hides
+      or v_step in ('turn', 'sides') and not push.has_due_in(c_side_lanes, p_now);
+    v_round := push.pick_due(
+      v_limit - cardinality(v_found),
+      case when v_step = 'deep' then c_deep_look else least(v_limit, c_look) end,
+      case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
+      v_busy_hosts, p_busy_users || v_served, v_sifted, v_step <> 'main', p_now
     );
-    v_found := v_found || v_round.found;
+    v_found := v_found || push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
     v_served := v_served || v_round.served_users;
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
-    exit when not v_round.hides or cardinality(v_found) >= v_limit;
+    exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
   end loop;
   if v_probed <> '{}' then
@@ -7998,7 +8266,60 @@ grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to 
 
 -- schemas/50_queue/complete.sql -------------------------------------------------------------------------------
 
--- push_complete() takes what became of deliveries, and decides about retries and backoff.
+-- push_complete() takes what became of deliveries. What was sent is recorded in record_sent.sql, the rest, with retries and
+-- backoff, in record_failures.sql. Both say what the outcomes tell of the push services.
+
+create type push.host_report as (
+  origin text, sent integer, accepted_users uuid[], evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
+  throttled_users integer, certain boolean, message text
+);
+comment on type push.host_report is
+  'What a batch of outcomes says of one push service: what it accepted, for which users, and the evidence against it, by whose devices.';
+
+create type push.recorded as (states jsonb, recorded integer, deleted integer, sent_to uuid[], hosts push.host_report[]);
+comment on type push.recorded is
+  'Deliveries by the state they got, and how many; subscriptions that were deleted; those that were sent to; what that says of push services.';
+
+create function push.lock_deliveries(p_ids bigint[])
+returns void
+language plpgsql
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+begin
+  perform from push.queue as q where q.id = any (p_ids) order by q.id for update;
+end;
+$$;
+comment on function push.lock_deliveries(bigint[]) is 'Locks these deliveries in the order of their ids, until the end of the transaction.';
+
+create function push.judge_hosts(p_reports push.host_report[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_host push.host_report;
+begin
+  foreach v_host in array p_reports loop
+    if v_host.sent > 0 then
+      -- More users throttled than accepted, and not the devices of a few.
+      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
+        perform push.slow_host(v_host.origin, p_now);
+      end if;
+      perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
+    elsif v_host.evidence is not null then
+      perform push.host_failed(
+        v_host.origin, v_host.evidence, v_host.count, v_host.users, v_host.proven_count, v_host.proven_users, v_host.certain,
+        v_host.message, p_now
+      );
+    end if;
+  end loop;
+end;
+$$;
+comment on function push.judge_hosts(push.host_report[], timestamptz) is
+  'Has each push service slowed down, paused or taken up again by what a batch of outcomes says of it.';
 
 create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -8006,7 +8327,150 @@ language plpgsql
 -- Definer: see push_claim.
 security definer
 set search_path = ''
+as $$
+declare
+  v_recorded push.recorded;
+  v_failures push.recorded;
+  v_waves text[] := '{}'::text[];
+begin
+  if not jsonb_path_exists(p_outcomes, '$[*] ? (@.outcome != "sent")') then
+    v_recorded := push.record_sent(p_outcomes, p_now);
+  else
+    -- Before what was sent leaves the queue, because it is counted, too.
+    if p_outcomes @> '[{"outcome": "gone"}]' then
+      v_waves := push.gone_waves(p_outcomes, p_now);
+    end if;
+    -- In the order of their ids, in which heartbeats and deletions lock them too: what is sent and what is not are several writes.
+    perform push.lock_deliveries(array(select r.delivery_id from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)));
+    v_recorded := push.record_sent(p_outcomes, p_now);
+    v_failures := push.record_failures(p_outcomes, v_recorded.sent_to, v_waves, p_now);
+    v_recorded.states := v_recorded.states || v_failures.states;
+    v_recorded.recorded := v_recorded.recorded + v_failures.recorded;
+    v_recorded.deleted := v_failures.deleted;
+    v_recorded.hosts := array(
+      select row(
+        coalesce(s.origin, f.origin), coalesce(s.sent, 0), coalesce(s.accepted_users, '{}'), f.evidence, f.count, f.users, f.proven_count,
+        f.proven_users, f.throttled_users, f.certain, f.message
+      )::push.host_report
+      from unnest(v_recorded.hosts) as s
+      full join unnest(v_failures.hosts) as f on f.origin = s.origin
+      order by coalesce(s.origin, f.origin)
+    );
+  end if;
+  perform push.judge_hosts(v_recorded.hosts, p_now);
+  return jsonb_build_object(
+    'states', v_recorded.states, 'recorded', v_recorded.recorded, 'subscriptions_deleted', v_recorded.deleted
+  );
+end;
+$$;
+comment on function public.push_complete(jsonb, timestamptz) is
+  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+
+revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
+
+grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
+
+-- schemas/50_queue/record_sent.sql ----------------------------------------------------------------------------
+
+-- What was sent leaves the queue for the log: the part of push_complete() that nearly all outcomes take.
+
+create function push.record_sent(p_outcomes jsonb, p_now timestamptz)
+returns push.recorded
+language plpgsql
+set search_path = ''
 -- As in push_claim: one look-up by primary key for each report, however empty the planner believes the queue to be.
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_recorded push.recorded;
+begin
+  with report as (
+    -- In the order of their ids, in which heartbeats and deletions lock them too.
+    select r.delivery_id, r.claim_number, r.status, left(r.code, 100) as code, left(r.message, 500) as message
+    from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint, claim_number integer, outcome text, status integer, code text, message text)
+    where r.outcome = 'sent'
+    order by r.delivery_id
+  ), ended as (
+    -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is not
+    -- sent again, even if it waits for the end of quiet hours by now.
+    delete from push.queue as d
+    using report as r
+    where d.id = any (array[r.delivery_id]) and d.claims = r.claim_number
+      and (d.lease_until is not null or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')))
+    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, d.due_at, d.claimed_at, d.claims, d.failures, d.unanswered,
+      r.status, r.code, r.message
+  ), logged as (
+    insert into push.delivery_log (
+      id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
+      last_status, last_code, last_error
+    )
+    select e.id, e.notification_id, e.subscription_id, e.host, 'sent', e.created_at, e.due_at, e.claimed_at, p_now,
+      e.claims, e.failures, e.unanswered, e.status, e.code, e.message
+    from ended as e
+  ), sent as materialized (
+    select e.host, e.subscription_id, s.user_id, s.id as accepted_by, s.is_news
+    from ended as e
+    left join lateral (
+      select u.id, u.user_id, u.updated_at,
+        -- To the hour: a device that gets a hundred messages a day is written ten times.
+        u.last_used_at is null or u.last_used_at < u.updated_at or u.last_used_at not between p_now - interval '1 hour' and p_now
+          or num_nonnulls(u.failed_at, u.retry_at, u.gone_at) > 0 or u.failures > 0 as is_news
+      from public.push_subscriptions as u where u.id = e.subscription_id
+      offset 0
+      -- Unless the device has other keys since: a service took a message for the old ones.
+    ) as s on s.updated_at <= e.claimed_at
+  ), used as (
+    -- Skip locked: a row that another transaction holds is being used or deleted anyway, and two dispatchers that report about
+    -- the same devices must never wait for each other in a circle.
+    update public.push_subscriptions as s
+    set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null
+    where s.id = any (array(
+      select u.id from public.push_subscriptions as u
+      where u.id = any (array(select a.accepted_by from sent as a where a.is_news))
+      for no key update of u skip locked
+    ))
+  ), by_host as (
+    select k.host, count(*)::integer as number, coalesce(array_agg(distinct k.user_id) filter (where k.accepted_by is not null), '{}') as users
+    from sent as k
+    group by k.host
+  )
+  select
+    case when count(*) > 0 then jsonb_build_object('sent', sum(h.number)) else '{}' end,
+    coalesce(sum(h.number), 0),
+    0,
+    array(select k.subscription_id from sent as k),
+    coalesce(array_agg(row(h.host, h.number, h.users, null, 0, '{}', 0, '{}', 0, false, null)::push.host_report order by h.host), '{}')
+  into v_recorded.states, v_recorded.recorded, v_recorded.deleted, v_recorded.sent_to, v_recorded.hosts
+  from by_host as h;
+  return v_recorded;
+end;
+$$;
+comment on function push.record_sent(jsonb, timestamptz) is 'Records those of a batch of outcomes that say `sent`.';
+
+-- schemas/50_queue/record_failures.sql ------------------------------------------------------------------------
+
+-- What was not sent is tried again later or has ended: retries, backoff, devices that rest, devices that are gone.
+
+create type push.failure as (
+  id bigint, outcome text, status integer, code text, message text, host text, subscription_id uuid, claimed_at timestamptz, evidence text,
+  certain boolean, user_id uuid, proven boolean, unconfirmed boolean, counts integer, counts_unanswered integer, next_due timestamptz,
+  device_rests_until timestamptz, new_state text
+);
+comment on type push.failure is
+  'An outcome other than sent: what it says of its push service (evidence) and its device, whether it uses up an attempt, and what becomes of '
+  'the delivery.';
+
+create function push.judge_failures(p_outcomes jsonb, p_waves text[], p_now timestamptz)
+returns setof push.failure
+language plpgsql
+volatile
+set search_path = ''
+-- See push.record_sent().
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
@@ -8015,22 +8479,9 @@ set jit = off
 as $$
 declare
   v_settings push.settings;
-  v_waves text[] := '{}'::text[];
-  v_result jsonb;
-  v_host record;
 begin
   select s.* into v_settings from push.settings as s;
-  if p_outcomes @> '[{"outcome": "gone"}]' then
-    v_waves := push.gone_waves(p_outcomes, p_now);
-  end if;
-  -- In the order of their ids, in which heartbeats and deletions lock them too: what ends and what is tried again are two writes.
-  if jsonb_path_exists(p_outcomes, '$[*] ? (@.outcome != "sent" && @.outcome != "failed")') then
-    perform from push.queue as q
-    where q.id = any (array(select r.delivery_id from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)))
-    order by q.id
-    for update;
-  end if;
-
+  return query
   with report as (
     select distinct on (r.delivery_id) r.delivery_id, r.claim_number, r.outcome, r.status, left(r.code, 100) as code, left(r.message, 500) as message,
       make_interval(secs => least(greatest(coalesce(r.retry_after, 0), 0), 86400)) as retry_after
@@ -8056,16 +8507,16 @@ begin
     join push.queue as d on d.id = any (array[r.delivery_id]) and d.claims = r.claim_number and (
       d.lease_until is not null
       or (
-        d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('sent', 'gone', 'failed')
+        d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and r.outcome in ('gone', 'failed')
       )
     )
-    where r.outcome in ('sent', 'gone', 'retry', 'failed', 'misconfigured')
+    where r.outcome in ('gone', 'retry', 'failed', 'misconfigured')
   ), known as (
     select m.*, x.user_id, coalesce(x.proven, false) as proven, coalesce(x.paused, false) as paused,
       coalesce(x.failures, 0) as device_failures,
       -- A service may be wrong about a device that works: see push.gone_waves().
       m.outcome = 'gone' and coalesce(x.worked_lately and (
-        m.host = any (v_waves)
+        m.host = any (p_waves)
         or (m.status = 404 and coalesce(x.gone_at > p_now - v_settings.gone_confirm, true))
       ), false) as unconfirmed
     from matched as m
@@ -8075,7 +8526,7 @@ begin
         push.worked_lately(s.last_used_at, s.updated_at, p_now) as worked_lately
       from public.push_subscriptions as s
       cross join push.hosts as h
-      where m.outcome <> 'sent' and s.id = m.subscription_id and h.origin = m.host
+      where s.id = m.subscription_id and h.origin = m.host
       offset 0
     ) as x on true
   ), judged as (
@@ -8085,7 +8536,7 @@ begin
       (k.outcome = 'retry' and not k.paused and k.code is not distinct from 'timed_out')::integer as counts_unanswered,
       case
         when k.outcome = 'gone' and k.unconfirmed then p_now + v_settings.gone_confirm
-        when k.outcome in ('sent', 'gone', 'failed') then null
+        when k.outcome in ('gone', 'failed') then null
         when k.certain then p_now + v_settings.backoff_base
         -- Once more before its end, however long the device waits.
         when k.outcome = 'misconfigured' or k.paused then
@@ -8109,17 +8560,40 @@ begin
       ) end as device_backoff
       offset 0
     ) as b
-  ), resolved as materialized (
-    select j.*,
+  )
+  select j.id, j.outcome, j.status, j.code, j.message, j.host, j.subscription_id, j.claimed_at, j.evidence, j.certain, j.user_id, j.proven,
+    j.unconfirmed, j.counts, j.counts_unanswered, j.next_due, j.device_rests_until,
       case
-        when j.outcome in ('sent', 'failed') or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
+        when j.outcome = 'failed' or (j.outcome = 'gone' and not j.unconfirmed) then j.outcome
         when j.counts > 0 and j.failures + j.counts >= v_settings.max_attempts then 'failed'
         when j.counts_unanswered > 0 and j.unanswered + j.counts_unanswered >= v_settings.max_unanswered then 'failed'
         when j.next_due >= j.expires_at then 'expired'
         when j.is_superseded then 'cancelled'
         else 'queued'
-      end as new_state
-    from judged as j
+      end
+  from judged as j;
+end;
+$$;
+comment on function push.judge_failures(jsonb, text[], timestamptz) is
+  'What becomes of the deliveries of these outcomes, those that say sent left out; none is gone for a push service of p_waves. The caller has '
+  'locked them.';
+
+create function push.record_failures(p_outcomes jsonb, p_sent_to uuid[], p_waves text[], p_now timestamptz)
+returns push.recorded
+language plpgsql
+set search_path = ''
+-- See push.record_sent().
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_recorded push.recorded;
+begin
+  with decided as materialized (
+    select f.* from push.judge_failures(p_outcomes, p_waves, p_now) as f
   ), retried as (
     update push.queue as d
     set lease_until = null,
@@ -8129,64 +8603,25 @@ begin
         last_status = k.status,
         last_code = case when k.unconfirmed then 'gone_unconfirmed' else k.code end,
         last_error = k.message
-    from resolved as k
-    -- Repeated, here and below, because Postgres evaluates this once more when another transaction has changed the row since.
-    where d.id = any (array[k.id]) and k.new_state = 'queued' and d.claims = k.claims and (
-      d.lease_until is not null
-      or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
-    )
-    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
-      k.subscription_id, k.claimed_at
+    from decided as k
+    where d.id = any (array[k.id]) and k.new_state = 'queued'
   ), ended as (
     delete from push.queue as d
-    using resolved as k
-    where d.id = any (array[k.id]) and k.new_state <> 'queued' and d.claims = k.claims and (
-      d.lease_until is not null
-      or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours') and k.outcome in ('sent', 'gone', 'failed'))
-    )
-    returning k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
-      k.subscription_id, k.claimed_at,
-      d.id, d.notification_id, d.created_at, d.due_at, d.claimed_at as handed_out_at, d.claims, d.failures + k.counts as failures,
-      d.unanswered + k.counts_unanswered as unanswered, k.status, case when k.new_state = 'cancelled' then 'superseded' else k.code end as code
+    using decided as k
+    where d.id = any (array[k.id]) and k.new_state <> 'queued'
+    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, d.due_at, d.claimed_at, d.claims,
+      d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered,
+      k.new_state, k.status, k.message, case when k.new_state = 'cancelled' then 'superseded' else k.code end as code
   ), logged as (
     insert into push.delivery_log (
       id, notification_id, subscription_id, host, state, created_at, due_at, claimed_at, finished_at, claims, failures, unanswered,
       last_status, last_code, last_error
     )
-    select e.id, e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.handed_out_at, p_now,
+    select e.id, e.notification_id, e.subscription_id, e.host, e.new_state, e.created_at, e.due_at, e.claimed_at, p_now,
       e.claims, e.failures, e.unanswered, e.status, e.code, e.message
     from ended as e
-  ), decided as materialized (
-    -- Returned by both, and not looked for among all that was reported: that would compare each with each.
-    select * from retried
-    union all
-    select k.outcome, k.unconfirmed, k.evidence, k.certain, k.new_state, k.message, k.user_id, k.proven, k.device_rests_until, k.host,
-      k.subscription_id, k.claimed_at
-    from ended as k
-  ), accepted as materialized (
-    select s.id, s.user_id, s.host, s.is_news
-    from decided as k
-    cross join lateral (
-      select u.id, u.user_id, u.host, u.updated_at,
-        -- To the hour: a device that gets a hundred messages a day is written ten times.
-        u.last_used_at is null or u.last_used_at < u.updated_at or u.last_used_at not between p_now - interval '1 hour' and p_now
-          or num_nonnulls(u.failed_at, u.retry_at, u.gone_at) > 0 or u.failures > 0 as is_news
-      from public.push_subscriptions as u where u.id = k.subscription_id
-      offset 0
-    ) as s
-    -- Unless the device has other keys since: a service took a message for the old ones.
-    where k.outcome = 'sent' and s.updated_at <= k.claimed_at
-  ), used as (
-    -- Skip locked, here and below: a row that another transaction holds is being used or deleted anyway, and two
-    -- dispatchers that report about the same devices must never wait for each other in a circle.
-    update public.push_subscriptions as s
-    set last_used_at = p_now, failures = 0, failed_at = null, retry_at = null, gone_at = null
-    where s.id = any (array(
-      select u.id from public.push_subscriptions as u
-      where u.id = any (array(select a.id from accepted as a where a.is_news))
-      for no key update of u skip locked
-    ))
   ), troubled as (
+    -- Skip locked, here and below: see push.record_sent().
     update public.push_subscriptions as s
     set failures = s.failures + (t.rests_until is not null)::integer,
         failed_at = p_now,
@@ -8199,7 +8634,7 @@ begin
       group by k.subscription_id
     ) as t
     where s.id = t.subscription_id
-      and not exists (select from decided as k where k.subscription_id = s.id and k.outcome = 'sent')
+      and s.id <> all (p_sent_to)
       and s.id in (
         select u.id from public.push_subscriptions as u
         join decided as k on k.subscription_id = u.id
@@ -8219,67 +8654,35 @@ begin
   ), counts as (
     select k.new_state, count(*) as n from decided as k group by k.new_state
   )
-  select jsonb_build_object(
-    'states', (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
-    'recorded', (select count(*) from decided),
-    'subscriptions_deleted', (select count(*) from deleted),
-    'accepted', (
-      select coalesce(jsonb_agg(jsonb_build_object('origin', g.host, 'users', g.users) order by g.host), '[]')
-      from (select a.host, array_agg(distinct a.user_id) as users from accepted as a group by a.host) as g
-    ),
-    'hosts', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'origin', g.host, 'sent', g.sent, 'evidence', g.evidence, 'count', g.count, 'users', g.users,
-        'proven_count', g.proven_count, 'proven_users', g.proven_users, 'throttled_users', g.throttled_users,
-        'certain', g.certain, 'message', g.message
-      ) order by g.host), '[]')
-      from (
-        select k.host, count(*) filter (where k.outcome = 'sent') as sent,
-          -- Refused before throttled before unreachable, as the alphabet has it.
-          min(k.evidence) as evidence,
-          count(k.evidence) as count,
-          array_agg(distinct k.user_id) filter (where k.evidence is not null and k.user_id is not null) as users,
-          count(k.evidence) filter (where k.proven) as proven_count,
-          array_agg(distinct k.user_id) filter (where k.evidence is not null and k.proven) as proven_users,
-          count(distinct k.user_id) filter (where k.evidence = 'throttled' and k.proven) as throttled_users,
-          coalesce(bool_or(k.certain), false) as certain,
-          max(k.message) filter (where k.evidence is not null) as message
-        from decided as k
-        group by k.host
-      ) as g
+  select
+    (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
+    (select count(*) from decided),
+    (select count(*) from deleted),
+    '{}',
+    array(
+      select row(
+        k.host, 0, '{}',
+        -- Refused before throttled before unreachable, as the alphabet has it.
+        min(k.evidence),
+        count(k.evidence),
+        coalesce(array_agg(distinct k.user_id) filter (where k.evidence is not null and k.user_id is not null), '{}'),
+        count(k.evidence) filter (where k.proven),
+        coalesce(array_agg(distinct k.user_id) filter (where k.evidence is not null and k.proven), '{}'),
+        count(distinct k.user_id) filter (where k.evidence = 'throttled' and k.proven),
+        coalesce(bool_or(k.certain), false),
+        max(k.message) filter (where k.evidence is not null)
+      )::push.host_report
+      from decided as k
+      group by k.host
+      order by k.host
     )
-  ) into v_result;
-
-  for v_host in
-    select h.*, coalesce(a.users, '{}') as accepted_users
-    from jsonb_to_recordset(v_result -> 'hosts') as h (
-      origin text, sent integer, evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
-      throttled_users integer, certain boolean, message text
-    )
-    left join jsonb_to_recordset(v_result -> 'accepted') as a (origin text, users uuid[]) on a.origin = h.origin
-  loop
-    if v_host.sent > 0 then
-      -- More users throttled than accepted, and not the devices of a few.
-      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
-        perform push.slow_host(v_host.origin, p_now);
-      end if;
-      perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
-    elsif v_host.evidence is not null then
-      perform push.host_failed(
-        v_host.origin, v_host.evidence, v_host.count, coalesce(v_host.users, '{}'), v_host.proven_count,
-        coalesce(v_host.proven_users, '{}'), v_host.certain, v_host.message, p_now
-      );
-    end if;
-  end loop;
-  return v_result - 'hosts' - 'accepted';
+  into v_recorded.states, v_recorded.recorded, v_recorded.deleted, v_recorded.sent_to, v_recorded.hosts;
+  return v_recorded;
 end;
 $$;
-comment on function public.push_complete(jsonb, timestamptz) is
-  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
-
-revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
-
-grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
+comment on function push.record_failures(jsonb, uuid[], text[], timestamptz) is
+  'Records those of a batch of outcomes that do not say `sent`: what is tried again and when, what has ended, and which devices rest or are '
+  'gone. What a device of p_sent_to failed at says nothing of it; no device is gone for a push service of p_waves.';
 
 -- schemas/50_queue/leave.sql ----------------------------------------------------------------------------------
 
@@ -15680,11 +16083,12 @@ declare
   v_oldest numeric;
 begin
   -- Counted up to a limit, along the index by which it is claimed.
-  select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
-  from push.hosts as h
+  select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.host <> all (v_held))) into v_waiting, v_oldest
+  from push.queue_lanes(p_now) as h
   cross join lateral (
     select d.due_at from push.queue as d
-    where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+    where d.host = h.host and d.lane = h.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= h.due_from
+      and d.due_at <= p_now and d.expires_at > p_now
     order by d.due_at, d.id
     limit 100000
   ) as w;

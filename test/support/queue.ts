@@ -36,6 +36,7 @@ export interface Delivery {
   subscription_id: string;
   host: string;
   state: string;
+  created_at: Date;
   due_at: Date;
   expires_at: Date;
   claims: number;
@@ -76,6 +77,8 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from auth.users`;
   await sql`delete from public.push_topics`;
   await sql`delete from push.dispatchers`;
+  // Tests change push.queue.due_at themselves, to a time that has passed.
+  await sql`delete from push.claim_starts`;
   await sql`delete from push.pauses`;
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;

@@ -123,10 +123,12 @@ begin
   -- Counted only as far as it matters, along the index by which it is claimed.
   select count(*) into v_waiting
   from (
-    select from push.hosts as h
+    select from push.queue_lanes(p_now) as l
+    join push.hosts as h on h.origin = l.host
     cross join lateral (
       select from push.queue as d
-      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+        and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit v_settings.backlog_per_dispatcher * v_live + 1
     ) as w

@@ -26,9 +26,13 @@ declare
   -- What one dispatcher holds at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
   -- and a delivery that was claimed but cut off would wait for the end of its lease.
   c_most constant integer := 1000;
-  -- How many deliveries of one push service are looked through for those that may go.
-  c_looks constant integer[] := array[least(greatest(p_limit, 0), 200), 6000];
-  v_look integer;
+  -- How many deliveries of one push service are looked through for those that may go; more where what may not go hides others.
+  c_look constant integer := 200;
+  c_deep_look constant integer := 6000;
+  c_side_lanes constant smallint[] := '{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}';
+  -- One of eight claims begins with a side lane, each of them in its turn.
+  v_turn constant bigint := nextval('push.claim_turns');
+  v_step text;
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
@@ -63,16 +67,19 @@ begin
   perform push.advance_pauses(p_now => p_now);
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
-  -- A second, longer look only where what may not go may hide what may.
-  foreach v_look in array c_looks loop
-    v_round := push.claim_some(
-      p_dispatcher, v_limit - cardinality(v_found), v_look, v_busy_hosts, p_busy_users || v_served, v_sifted, v_settings,
-      v_look = c_looks[array_upper(c_looks, 1)], p_now
+  foreach v_step in array case when v_turn % 8 = 0 then array['turn', 'main', 'deep', 'sides'] else array['main', 'deep', 'sides'] end loop
+    continue when v_step = 'deep' and not v_round.hides
+      or v_step in ('turn', 'sides') and not push.has_due_in(c_side_lanes, p_now);
+    v_round := push.pick_due(
+      v_limit - cardinality(v_found),
+      case when v_step = 'deep' then c_deep_look else least(v_limit, c_look) end,
+      case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
+      v_busy_hosts, p_busy_users || v_served, v_sifted, v_step <> 'main', p_now
     );
-    v_found := v_found || v_round.found;
+    v_found := v_found || push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
     v_served := v_served || v_round.served_users;
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
-    exit when not v_round.hides or cardinality(v_found) >= v_limit;
+    exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
   end loop;
   if v_probed <> '{}' then

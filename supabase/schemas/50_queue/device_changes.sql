@@ -14,6 +14,7 @@ as $$
 begin
   -- The log keeps the name under which it was sent.
   update push.queue as d set host = new.origin where d.host = old.origin;
+  perform push.forget_starts();
   return null;
 end;
 $$;
@@ -55,7 +56,7 @@ begin
       select o.id from push.queue as o
       where o.host = w.host and o.lease_until is null and o.due_at >= '-infinity'
         and not exists (select from public.push_subscriptions as s where s.id = o.subscription_id)
-      order by o.due_at, o.id
+      order by o.lane, o.due_at, o.id
       limit p_limit
       for update skip locked
     ) as q
@@ -89,8 +90,9 @@ begin
   else
     update push.queue as d
     set host = new.host,
-        -- A delivery that waited for the old address to work again is tried at the new one.
-        due_at = case when d.claims > 0 and d.due_at <= old.retry_at then least(d.due_at, clock_timestamp()) else d.due_at end
+        -- A delivery that waited for the old address to work again is tried at the new one. Nothing is made due in the past,
+        -- where claims do not look any more.
+        due_at = case when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp() else d.due_at end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
   end if;
   return null;

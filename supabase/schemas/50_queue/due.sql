@@ -1,8 +1,8 @@
 -- Whether anything is due, and who is at work on it.
 
-create function push.has_due(p_now timestamptz default clock_timestamp())
+create function push.has_due_in(p_lanes smallint[], p_now timestamptz)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 -- See push_claim.
@@ -11,19 +11,31 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
-  select exists (
-    select from push.hosts as h
+begin
+  return exists (
+    select from push.queue_lanes(p_now, p_lanes) as l
+    join push.hosts as h on h.origin = l.host
     cross join lateral (
       select from push.queue as d
-      -- Within a second: what a claim put off to make way for others is due then, and no bell would ring for it.
-      where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now + interval '1 second'
-        and d.expires_at > p_now
+      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+        and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit 1
     ) as first
-    where (h.paused_at is null or h.probe_at <= p_now + interval '1 second')
-      and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
   );
+end;
+$$;
+comment on function push.has_due_in(smallint[], timestamptz) is 'Whether anything that may be handed out is due in these lanes.';
+
+create function push.has_due(p_now timestamptz default clock_timestamp())
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  -- Within a second: what comes then would ring no bell.
+  select push.has_due_in('{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}', p_now + interval '1 second');
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 

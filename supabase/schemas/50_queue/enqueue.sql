@@ -1,5 +1,19 @@
 -- The one door into the queue: new messages, scheduled ones and those to a topic all become deliveries here.
 
+create function push.moment_of_writing(p_now timestamptz)
+returns timestamptz
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- From here on claims wait for this transaction before they read from a later moment: see push.note_starts().
+  perform pg_current_xact_id();
+  return case when p_now between clock_timestamp() - interval '1 minute' and clock_timestamp() then clock_timestamp() else p_now end;
+end;
+$$;
+comment on function push.moment_of_writing(timestamptz) is
+  'The earliest moment for which this transaction may make something due: by the clock, unless p_now is another time altogether.';
+
 create function push.enqueue(p_due push.due_message[], p_now timestamptz)
 returns table (state text, deliveries bigint)
 language plpgsql
@@ -13,8 +27,12 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
+  -- What one user may have in lane 0: of one statement, and waiting for one device. See lanes.sql.
+  c_of_statement constant integer := 60;
+  c_of_device constant integer := 30;
   -- First digests and limits: what holds each message back, in the order given.
   v_held_by constant text[] := push.apply_limits(p_due, p_now);
+  v_at constant timestamptz := push.moment_of_writing(p_now);
 begin
   if array_remove(v_held_by, null) <> '{}' then
     -- A message to a topic goes on to its other members.
@@ -27,8 +45,8 @@ begin
   end if;
   return query
   with judged as materialized (
-    select d.notification_id, s.id as subscription_id, s.host, coalesce((v.verdict).due_at, d.due_at) as due_at, d.expires_at,
-      d.tag, d.position,
+    select d.notification_id, s.id as subscription_id, s.host, greatest(coalesce((v.verdict).due_at, d.due_at), v_at) as due_at, d.expires_at,
+      d.tag, d.position, d.user_id, d.to_topic, d.to_topic or d.is_summary as is_of_many,
       (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
     from unnest(p_due, v_held_by)
       as d (
@@ -47,12 +65,23 @@ begin
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
   ), queued as (
-    insert into push.queue (notification_id, subscription_id, host, due_at, expires_at, tag, position, last_code)
-    select j.notification_id, j.subscription_id, j.host, j.due_at, j.expires_at, j.tag, j.position, j.code
-    from judged as j
-    where j.finished_at is null
+    insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at, tag, position, last_code)
+    select j.notification_id, j.subscription_id, j.host,
+      case
+        when j.is_of_many then 0
+        when j.of_user > c_of_statement or exists (
+          select from push.queue as q
+          where q.subscription_id = j.subscription_id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+          offset c_of_device - 1
+        ) then push.side_lane(j.user_id)
+        else 0
+      end,
+      j.due_at, j.expires_at, j.tag, j.position, j.code
+    from (select k.*, row_number() over (partition by k.user_id) as of_user from judged as k where k.finished_at is null) as j
     -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
-    on conflict (notification_id, subscription_id) do nothing
+    where not (j.to_topic and exists (
+      select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id
+    ))
     returning 1
   ), ended as (
     insert into push.delivery_log (notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)

@@ -133,6 +133,9 @@ begin
   select count(*), array_agg(r.id) filter (where r.is_given_up), array_agg(r.id) filter (where r.is_superseded and not r.is_given_up)
   into v_count, v_given_up, v_superseded
   from returned as r;
+  if v_count > 0 then
+    perform push.forget_starts();
+  end if;
   perform push.end_deliveries(v_given_up, 'failed', null, p_now);
   perform push.end_deliveries(v_superseded, 'cancelled', 'superseded', p_now);
   return v_count;

@@ -86,7 +86,7 @@ declare
   -- at these, and one that meets a backlog of it puts as much aside as it can.
   c_sample constant integer := 20;
   v_sifted constant text[] := push.sifted_categories();
-  v_origin text;
+  v_lane record;
   v_hits integer;
   v_left integer := p_limit;
   v_discarded bigint[];
@@ -94,28 +94,36 @@ begin
   if v_sifted = '{}' then
     return;
   end if;
-  for v_origin in select h.origin from push.hosts as h
+  for v_lane in
+    select l.* from push.queue_lanes(p_now) as l
+    where exists (
+      select from push.queue as d
+      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+        and d.due_at <= p_now
+    )
   loop
     select count(*) into v_hits
     from (
       select d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_lane.host and d.lane = v_lane.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= v_lane.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit c_sample
     ) as f
     join public.push_notifications as n on n.id = f.notification_id
     where coalesce(n.category, '') like any (v_sifted)
-      and push.pause_on(v_origin, n.category, f.due_at, f.created_at) is not null;
+      and push.pause_on(v_lane.host, n.category, f.due_at, f.created_at) is not null;
     continue when v_hits = 0;
 
     with front as (
       select d.id, d.notification_id, d.due_at, d.created_at from push.queue as d
-      where d.host = v_origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+      where d.host = v_lane.host and d.lane = v_lane.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= v_lane.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
       limit greatest(v_hits * v_left / c_sample, 1)
       for update skip locked
     ), found as (
-      select f.id, push.pause_on(v_origin, n.category, f.due_at, f.created_at) as pause_id
+      select f.id, push.pause_on(v_lane.host, n.category, f.due_at, f.created_at) as pause_id
       from front as f
       join public.push_notifications as n on n.id = f.notification_id
       where coalesce(n.category, '') like any (v_sifted)
@@ -207,6 +215,7 @@ begin
     where d.id = any (array[k.id]) and k.is_discarded is not true
   )
   select array_agg(k.id) filter (where k.is_discarded) into v_discarded from parked as k;
+  perform push.forget_starts();
   update push.pauses as p set discarded = p.discarded + cardinality(v_discarded) where p.id = p_pause_id and v_discarded is not null;
   perform push.end_deliveries(v_discarded, 'cancelled', 'discarded', p_now);
 end;
@@ -230,15 +239,15 @@ begin
       where d.lease_until is null and d.parked_by = p.id and d.parked_due_at < p.discard_before
     )
     and not exists (
-      select from push.hosts as h
+      select from push.queue_lanes(p_now) as l
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at < p.discard_before
+        where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at < p.discard_before
           and d.expires_at > p_now and d.created_at <= p.resumed_at
         order by d.due_at, d.id
         limit 1
       ) as w
-      where p.host is null or p.host = h.origin
+      where p.host is null or p.host = l.host
     );
 end;
 $$;

@@ -19,19 +19,20 @@ as $$
       ) as w
     )
     else (
-      select count(*) from push.hosts as h
+      select count(*) from push.queue_lanes(p_now) as l
       cross join lateral (
         select from push.queue as d
-        where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+        where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
+          and d.due_at <= p_now and d.expires_at > p_now
         order by d.due_at, d.id
         limit 100000
       ) as w
-      where (p_pause).host is null or (p_pause).host = h.origin
+      where (p_pause).host is null or (p_pause).host = l.host
     )
   end;
 $$;
 comment on function push.waiting_for(push.pauses, timestamptz) is
-  'How many deliveries are due and held back by a pause, counted up to 100,000 for each push service.';
+  'How many deliveries are due and held back by a pause, counted up to 100,000 for each lane of a push service.';
 
 create function push.describe_pause(p_pause push.pauses, p_now timestamptz)
 returns jsonb

@@ -41,6 +41,7 @@ create table push.queue (
   -- No foreign key either: it would make every writer lock the row of the same few push services at once, which costs
   -- more than the rest of the insert. The subscription it is copied from has one.
   host text not null,
+  lane smallint not null default 0,
   due_at timestamptz not null,
   expires_at timestamptz not null,
   created_at timestamptz not null default now(),
@@ -71,6 +72,7 @@ with (
 comment on table push.queue is
   'Deliveries, one notification on its way to one subscription, that wait or are under way. For the database owner, who reads push.deliveries.';
 comment on column push.queue.host is 'Its push service: push.hosts.origin.';
+comment on column push.queue.lane is '0; or a side lane, where what one user has too much of waits: see push.queue_lanes().';
 comment on column push.queue.due_at is 'From then on it may be handed out.';
 comment on column push.queue.expires_at is 'No attempt is made after this moment.';
 comment on column push.queue.last_status is 'The HTTP status that the push service last answered with; null when it did not.';
@@ -92,7 +94,7 @@ comment on column push.queue.lease_until is
 -- as it was when it was last analysed, mostly empty, and would take any index then: with a backlog of 10^5, by the wrong
 -- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
 -- equation can be turned around, so that the whole queue is compared with the few ids that are given.
-create index queue_due_idx on push.queue (host, due_at, id) where lease_until is null and due_at >= '-infinity';
+create index queue_due_idx on push.queue (host, lane, due_at, id) where lease_until is null and due_at >= '-infinity';
 create index queue_sending_idx on push.queue (host, lease_until) where lease_until >= '-infinity';
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at >= '-infinity';
 create index queue_device_idx on push.queue (subscription_id)

@@ -21,11 +21,12 @@ declare
   v_oldest numeric;
 begin
   -- Counted up to a limit, along the index by which it is claimed.
-  select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.origin <> all (v_held))) into v_waiting, v_oldest
-  from push.hosts as h
+  select count(*), extract(epoch from p_now - min(w.due_at) filter (where h.host <> all (v_held))) into v_waiting, v_oldest
+  from push.queue_lanes(p_now) as h
   cross join lateral (
     select d.due_at from push.queue as d
-    where d.host = h.origin and d.lease_until is null and d.due_at >= '-infinity' and d.due_at <= p_now and d.expires_at > p_now
+    where d.host = h.host and d.lane = h.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= h.due_from
+      and d.due_at <= p_now and d.expires_at > p_now
     order by d.due_at, d.id
     limit 100000
   ) as w;

@@ -12,7 +12,6 @@ export const ALERT_FUNCTIONS: Record<string, string[]> = {
   'push.check_alert': [],
   'push.after_quote': [],
   'push.check_quote': [],
-  'push.claim_some': [],
   'push.crossed_alerts': [],
   'push.decimal': [],
   'push.end_gone_waves': [],

@@ -34,6 +34,11 @@ export const QUEUE_ROWS: Record<string, RowOf> = {
     find: (_, made) => made.deliveryId,
   },
   'push.queue': { key: 'id', change: `last_code = 'x'`, row: waiting, find: (_, made) => made.deliveryId },
+  'push.claim_starts': {
+    key: 'host',
+    change: `due_from = now()`,
+    row: () => ({ host: 'https://fcm.googleapis.com', lane: 0 }),
+  },
   'push.delivery_log': ended,
   ...Object.fromEntries(Array.from({ length: 8 }, (_, part) => [`push.delivery_log_${part}`, ended])),
 };

@@ -1,0 +1,122 @@
+-- Lanes, and where a claim begins to read them.
+--
+-- Lane 0 is for all. What one user has beyond a few dozen waits in one of fifteen side lanes, which claims serve in turn with
+-- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
+-- the same to claim as a few.
+--
+-- What was handed out leaves dead entries in the index until the next vacuum, and for as long as anybody holds an old
+-- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
+-- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
+-- latest: so a start counts when all transactions of its time have ended.
+
+create unlogged table push.claim_starts (
+  host text not null,
+  lane smallint not null,
+  due_from timestamptz not null default '-infinity',
+  next_from timestamptz,
+  next_xid xid8,
+  read_whole_at timestamptz not null default '-infinity',
+  constraint claim_starts_pkey primary key (host, lane)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+comment on table push.claim_starts is
+  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time; a crash empties it.';
+comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier.';
+comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
+comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
+
+alter table push.claim_starts enable row level security;
+create policy claim_starts_nobody on push.claim_starts for all to public using (false);
+
+create sequence push.claim_turns;
+
+create function push.queue_lanes(
+  p_now timestamptz,
+  p_lanes smallint[] default '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'
+)
+returns table (host text, lane smallint, due_from timestamptz)
+-- In plpgsql, which plans once a session.
+language plpgsql
+stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, n.lane, coalesce(s.due_from, '-infinity')
+  from push.hosts as h
+  cross join unnest(p_lanes) as n (lane)
+  left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
+    -- A start of the future is from before the clock was set back.
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and s.due_from <= p_now;
+end;
+$$;
+comment on function push.queue_lanes(timestamptz, smallint[]) is
+  'These lanes of each push service, and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
+
+create function push.side_lane(p_user_id uuid)
+returns smallint
+language sql
+immutable
+set search_path = ''
+as $$
+  select (1 + abs(pg_catalog.uuid_hash(p_user_id)::bigint) % 15)::smallint;
+$$;
+comment on function push.side_lane(uuid) is 'The side lane in which this user''s messages wait that are too many for lane 0.';
+
+create function push.forget_starts()
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.claim_starts as s where s.host is not null;
+$$;
+comment on function push.forget_starts() is
+  'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
+
+create function push.note_starts(
+  p_hosts text[], p_lanes smallint[], p_oldest timestamptz[], p_snapshot pg_snapshot, p_began timestamptz, p_now timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_noted integer;
+begin
+  with read as (
+    select r.host, r.lane, least(coalesce(r.oldest, p_now), p_began) as due_from, s.is_whole, s.is_reached
+    from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
+    cross join lateral (
+      -- Skip locked: a transaction that forgets the starts holds up no claim.
+      select c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+        c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
+      from push.claim_starts as c where c.host = r.host and c.lane = r.lane
+      for update skip locked
+    ) as s
+  )
+  update push.claim_starts as s
+  set due_from = least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from),
+      next_from = case when r.is_reached then r.due_from else s.next_from end,
+      next_xid = case when r.is_reached then pg_snapshot_xmax(p_snapshot) else s.next_xid end,
+      read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
+  from read as r
+  where s.host = r.host and s.lane = r.lane;
+  get diagnostics v_noted = row_count;
+  if v_noted < cardinality(p_hosts) then
+    insert into push.claim_starts (host, lane) select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
+    on conflict (host, lane) do nothing;
+  end if;
+end;
+$$;
+comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, timestamptz, timestamptz) is
+  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot, which began at p_began, read them.';
