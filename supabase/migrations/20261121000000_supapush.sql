@@ -9921,6 +9921,8 @@ create table push.rules (
   tag text,
   digest_key text,
   presentation text,
+  send_at text,
+  expires_at text,
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
@@ -9951,6 +9953,9 @@ comment on column push.rules.tag is 'SQL expression: messages of the same tag re
 comment on column push.rules.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
 comment on column push.rules.presentation is
   'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
+comment on column push.rules.send_at is 'SQL expression of timestamptz: when it is sent. Null, or of a null: at once.';
+comment on column push.rules.expires_at is
+  'SQL expression of timestamptz: no attempt is made after it. Null, or of a null: after the TTL.';
 comment on column push.rules.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.rules.table_name is 'What the table was called when it was last looked at: to speak of it once it is gone.';
 comment on column push.rules.broken is 'Why it cannot work since its table or what it uses changed; null while it can. Kept by push.check_rules().';
@@ -10064,6 +10069,17 @@ as $$
 $$;
 comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
 
+create function push.said_times(p_said jsonb)
+returns table (place bigint, name text)
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Most say neither, and then pay for neither: each column more costs every row.
+  select t.place, t.name from unnest('{send_at,expires_at}'::text[]) with ordinality as t (name, place) where p_said ->> t.name is not null;
+$$;
+comment on function push.said_times(jsonb) is 'Which of send_at and expires_at a rule or reminder, its row as JSON, says by an expression.';
+
 create function push.message_select(p_said jsonb)
 returns text
 language plpgsql
@@ -10095,21 +10111,64 @@ begin
     ) || jsonb_build_object('urgency', quote_literal(
       coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
     ))
+  ) || coalesce(
+    (select string_agg(format(E', (%s\n    )::timestamptz as %s', p_said ->> t.name, t.name), '' order by t.place) from push.said_times(p_said) as t),
+    ''
   );
 end;
 $$;
 comment on function push.message_select(jsonb) is
   'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
 
-create function push.message_columns()
+create function push.message_columns(p_said jsonb)
 returns text
 language sql
 immutable
 set search_path = ''
 as $$
-  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
+  select concat_ws(', ',
+    'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key',
+    (select string_agg(t.name, ', ' order by t.place) from push.said_times(p_said) as t)
+  );
 $$;
-comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
+comment on function push.message_columns(jsonb) is 'The columns of push_notifications that push.message_select() fills, in its order.';
+
+create function push.expression_type(p_expression text, p_from text)
+returns regtype
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_type regtype;
+begin
+  -- The type alone: random() is never below 0, and so nothing is worked out.
+  execute format(E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%s\n) end) from %s', p_expression, p_from) into v_type;
+  return (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+end;
+$$;
+comment on function push.expression_type(text, text) is
+  'The type of an SQL expression over what stands in p_from, which has one row; that of a domain is what it is based on.';
+
+create function push.refuse_local_times(p_said jsonb, p_from text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_name text;
+  v_type regtype;
+begin
+  for v_name in select t.name from push.said_times(p_said) as t order by t.place loop
+    v_type := push.expression_type(p_said ->> v_name, p_from);
+    if v_type <> 'timestamptz'::regtype then
+      -- It would be another moment in each session that has another time zone.
+      raise exception using errcode = 'datatype_mismatch', message = format('%s must be a timestamptz, and this is a %s', v_name, v_type);
+    end if;
+  end loop;
+end;
+$$;
+comment on function push.refuse_local_times(jsonb, text) is
+  'Raises that send_at or expires_at of a rule or reminder, its row as JSON, has no time zone; p_from as in push.expression_type().';
 
 create function push.refuse_constants(p_url text, p_presentation text)
 returns void
@@ -10280,6 +10339,16 @@ $$;
 comment on function push.rule_source(push.rules, text, text, text, text) is
   'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations.';
 
+create function push.rule_of_no_row(p_table regclass)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('(select ''{}''::jsonb as changes) as rule left join %1$s as new on false left join %1$s as old on false', p_table);
+$$;
+comment on function push.rule_of_no_row(regclass) is 'What follows `from` to look at expressions of a rule on a table without a row of it.';
+
 create function push.recipients_kind(p_table regclass, p_recipients text)
 returns text
 language plpgsql
@@ -10291,11 +10360,7 @@ begin
   if push.is_query(p_recipients) then
     return 'query';
   end if;
-  -- The type alone: random() is never below 0, and so nothing is worked out.
-  execute format(
-    E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%1$s\n) end)
-    from (select ''{}''::jsonb as changes) as rule left join %2$s as new on false left join %2$s as old on false',
-    p_recipients, p_table) into v_type;
+  v_type := push.expression_type(p_recipients, push.rule_of_no_row(p_table));
   return case v_type when 'uuid'::regtype then 'user' when 'uuid[]'::regtype then 'users' else 'rows' end;
 exception when feature_not_supported then
   -- A function that returns a set cannot stand within `case`.
@@ -10377,7 +10442,7 @@ set search_path = ''
 as $$
   select format(
     E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
-    push.message_columns(), push.rule_query(p_rule, p_event, p_new, p_old),
+    push.message_columns(to_jsonb(p_rule)), push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;
@@ -10396,6 +10461,7 @@ declare
   v_nothing constant text := format('(select * from %s where false)', p_rule.watched);
 begin
   execute push.rule_query(p_rule, p_event, v_nothing, v_nothing);
+  perform push.refuse_local_times(to_jsonb(p_rule), push.rule_of_no_row(p_rule.watched));
   if push.recipients_kind(p_rule.watched, p_rule.recipients) = 'query' then
     -- A second column would be overlooked in `from`; here it is an error.
     execute format(
@@ -10682,7 +10748,9 @@ create function push.watch(
   p_tag text default null,
   p_template text default null,
   p_digest_key text default null,
-  p_presentation text default null
+  p_presentation text default null,
+  p_send_at text default null,
+  p_expires_at text default null
 )
 returns void
 language plpgsql
@@ -10698,7 +10766,7 @@ begin
     'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
     'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
     'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'send_at', p_send_at, 'expires_at', p_expires_at
   ));
   v_rule.created_at := now();
   select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
@@ -10730,11 +10798,11 @@ begin
 end;
 $$;
 comment on function push.watch(
-  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text
+  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text, text, text
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
-  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key, presentation, and the times at which to '
+  'send and to expire are SQL expressions over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
 
 p_table: The table to watch, with its primary key where updates are watched.';
 
@@ -10965,6 +11033,8 @@ create table push.reminders (
   tag text,
   digest_key text,
   presentation text,
+  collapse_key text,
+  expires_at text,
   created_at timestamptz not null default now(),
   constraint reminders_pkey primary key (name),
   constraint reminders_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -10989,6 +11059,10 @@ comment on column push.reminders.tag is 'SQL expression: messages of the same ta
 comment on column push.reminders.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
 comment on column push.reminders.presentation is
   'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
+comment on column push.reminders.collapse_key is
+  'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
+comment on column push.reminders.expires_at is
+  'SQL expression of timestamptz: no attempt is made after it. Null, or of a null: after the TTL, and when the row''s time has come, if it is announced.';
 comment on column push.reminders.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.reminders.table_name is 'What the table was called when it was declared: to speak of it once it is gone.';
 comment on column push.reminders.key_columns is 'The primary key when it was declared; the moments know their rows by it.';
@@ -11117,14 +11191,32 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_lifetime constant text := coalesce(p_reminder.ttl::text, format(
+    'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+    '(select s.default_ttl from push.settings as s))', p_reminder.template
+  ));
+  v_said constant jsonb := to_jsonb(p_reminder) || jsonb_build_object(
+    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
+    'send_at', 'least($2, pg_catalog.now())',
+    -- A message that announces something is of no use once that has begun.
+    'expires_at', format(
+      E'coalesce((%s\n    )::timestamptz, case when moment.due_at < moment.at '
+      'then least(moment.at, $2 + pg_catalog.make_interval(secs => greatest(%s, 60))) end)',
+      coalesce(p_reminder.expires_at, 'null'), v_lifetime
+    ),
+    'idempotency_key', format(
+      '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
+      'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
+      p_reminder.name, p_reminder.table_name
+    )
+  );
 begin
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return push.fill_in(
     $query$with told as materialized (
-    select moment.id, verdict.reason, recipient.user_id, message.*,
-      -- A message that announces something is of no use once that has begun.
-      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest({{lifetime}}, 60))) end as expires_at
+    select moment.id, verdict.reason, recipient.user_id, message.*
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
       from push.reminder_moments as m where m.id = any ($1)
@@ -11152,9 +11244,8 @@ begin
       where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
     ) as recipient on true
   ), inserted as (
-    insert into public.push_notifications (user_id, send_at, expires_at, {{columns}})
-    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, least($2, now()), t.expires_at, {{columns}}
+    insert into public.push_notifications (user_id, {{columns}})
+    select t.user_id, {{columns}}
     from told as t
     where t.user_id is not null
     on conflict do nothing
@@ -11174,23 +11265,15 @@ begin
   )
   select count(*) from inserted$query$,
     jsonb_build_object(
-      'lifetime', coalesce(p_reminder.ttl::text, format(
-        'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
-        '(select s.default_ttl from push.settings as s))', p_reminder.template
-      )),
       'table', p_reminder.watched,
       'same_row', push.same_row(p_reminder),
       'key_column', quote_ident(p_reminder.key_columns[1]),
       'at', p_reminder.at,
       'condition', coalesce(p_reminder.condition, 'true'),
-      'message', push.message_select(to_jsonb(p_reminder) || jsonb_build_object('idempotency_key', format(
-        '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
-        'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
-        p_reminder.name, p_reminder.table_name
-      ))),
+      'message', push.message_select(v_said),
       'recipients', case when push.is_query(p_reminder.recipients) then format(E'array(%s\n    )', p_reminder.recipients)
         else p_reminder.recipients end,
-      'columns', push.message_columns()
+      'columns', push.message_columns(v_said)
     )
   );
 end;
@@ -11283,6 +11366,10 @@ set timezone = 'UTC'
 as $$
 begin
   execute push.reminder_query(p_reminder) using '{}'::bigint[], p_now;
+  perform push.refuse_local_times(to_jsonb(p_reminder), format(
+    '(select null::interval as before, null::timestamptz as at, null::timestamptz as due_at) as moment left join %s as new on false',
+    p_reminder.watched
+  ));
   execute push.reminder_insert(p_reminder,
     push.reminder_rows(p_reminder, format('(select * from %s where false)', p_reminder.watched)), '$1') using p_now;
 end;
@@ -11498,13 +11585,11 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  v_rows constant text := format('(select * from %s where false)', p_reminder.watched);
   v_type regtype;
 begin
   begin
     -- Over no rows: a misspelt column or a wrong type is an error here, in the migration, not in the night.
-    execute format(E'select pg_catalog.pg_typeof((select (%s\n) from %s as new))', p_reminder.at, v_rows) into v_type;
-    v_type := (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+    v_type := push.expression_type(p_reminder.at, format('(select) as one left join %s as new on false', p_reminder.watched));
     if v_type = 'timestamptz'::regtype then
       perform push.try_reminder(p_reminder, clock_timestamp());
     end if;
@@ -11572,7 +11657,7 @@ begin
       'Leave it out to use 15 minutes.');
   end if;
   perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
-    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'category', p_reminder.category
+    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'collapse_key', p_reminder.collapse_key, 'category', p_reminder.category
   )));
   if p_reminder.key_columns is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
@@ -11649,6 +11734,8 @@ create function push.remind(
   p_timezone text default null,
   p_grace interval default '15 minutes',
   p_presentation text default null,
+  p_collapse_key text default null,
+  p_expires_at text default null,
   p_now timestamptz default clock_timestamp()
 )
 returns void
@@ -11664,7 +11751,7 @@ begin
     'at', p_at, 'timezone', p_timezone, 'condition', p_condition,
     'recipients', p_recipients, 'title', p_title, 'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template,
     'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'collapse_key', p_collapse_key, 'expires_at', p_expires_at
   ));
   -- Not by way of text, which is in the session's style.
   v_reminder.before := p_before;
@@ -11685,10 +11772,10 @@ begin
 end;
 $$;
 comment on function push.remind(
-  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, timestamptz
+  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, text, text, timestamptz
 ) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
-  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
+  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation, the time to expire at and timezone are SQL expressions over new, all but time and '
   'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent. For the database owner.
 
 p_table: The table whose rows are reminded of; it has a primary key.';

@@ -201,7 +201,9 @@ create function push.watch(
   p_tag text default null,
   p_template text default null,
   p_digest_key text default null,
-  p_presentation text default null
+  p_presentation text default null,
+  p_send_at text default null,
+  p_expires_at text default null
 )
 returns void
 language plpgsql
@@ -217,7 +219,7 @@ begin
     'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
     'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
     'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'send_at', p_send_at, 'expires_at', p_expires_at
   ));
   v_rule.created_at := now();
   select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
@@ -249,10 +251,10 @@ begin
 end;
 $$;
 comment on function push.watch(
-  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text
+  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text, text, text
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
-  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key, presentation, and the times at which to '
+  'send and to expire are SQL expressions over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
 
 p_table: The table to watch, with its primary key where updates are watched.';
