@@ -1821,6 +1821,54 @@ $$;
 comment on function push.check_message(push.message) is
   'Raises what is wrong with what a message says, as a whole or in part; returns when nothing is.';
 
+create function push.message_from(p_message jsonb)
+returns push.message
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_keys constant text := (
+    select string_agg(a.attname, ', ' order by a.attnum) from pg_catalog.pg_attribute as a where a.attrelid = 'push.message'::regclass
+  );
+  v_message push.message;
+  v_key text;
+  v_value jsonb;
+  v_fault text;
+begin
+  if jsonb_typeof(p_message) is distinct from 'object' then
+    perform push.refuse(400, 'message_malformed', 'A message must be a JSON object.', format('Its keys are %s.', v_keys));
+  end if;
+  -- The first one that is wrong. JSON's null is not said.
+  select format(
+    case when a.attname is null then 'A message has no key %s.' else '%s of a message must be of type ' || t.json || '.' end, left(m.key, 100)
+  )
+  into v_fault
+  from jsonb_each(p_message) as m (key, value)
+  left join pg_catalog.pg_attribute as a on a.attrelid = 'push.message'::regclass and a.attname = m.key
+  cross join lateral (
+    select case a.atttypid when 'jsonb'::regtype then 'object' when 'integer'::regtype then 'number' else 'string' end as json
+  ) as t
+  where a.attname is null or jsonb_typeof(m.value) not in ('null', t.json)
+  order by m.key
+  limit 1;
+  if v_fault is not null then
+    perform push.refuse(400, 'message_malformed', v_fault, format('Its keys are %s.', v_keys));
+  end if;
+  begin
+    for v_key, v_value in select m.key, m.value from jsonb_each(p_message) as m loop
+      v_message := jsonb_populate_record(v_message, jsonb_build_object(v_key, v_value));
+    end loop;
+  exception when data_exception then
+    perform push.refuse(400, 'message_malformed', format('%s of a message cannot be read: %s', v_key, left(sqlerrm, 200)),
+      'ttl is a whole number of seconds; send_at and expires_at are times as in ISO 8601.');
+  end;
+  return v_message;
+end;
+$$;
+comment on function push.message_from(jsonb) is
+  'A message that came as JSON, its keys those of push.message. Refuses what is no such key and values of another type.';
+
 -- schemas/20_messages/templates.sql ---------------------------------------------------------------------------
 
 -- Templates, what messages say, per locale. Notifications name one by its key and give it params.
@@ -3458,27 +3506,76 @@ $$;
 comment on function push.says_the_same(public.push_notifications, push.message) is
   'Whether a call with a repeated idempotency key means the message that the first one made.';
 
-create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message)
+create function push.notification_of(p_message push.message, p_user_id uuid default null, p_audience_topic text default null)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_said public.push_notifications;
+begin
+  v_said.user_id := p_user_id;
+  v_said.audience_topic := p_audience_topic;
+  -- Empty is for the template to say. JSON's null stays what it is, and is refused.
+  v_said.title := coalesce(p_message.title, '');
+  v_said.body := p_message.body;
+  v_said.url := p_message.url;
+  v_said.params := coalesce(p_message.params, '{}');
+  v_said.category := p_message.category;
+  v_said.urgency := coalesce(p_message.urgency, '');
+  v_said.ttl := p_message.ttl;
+  v_said.collapse_key := p_message.collapse_key;
+  v_said.tag := p_message.tag;
+  v_said.template := p_message.template;
+  v_said.presentation := p_message.presentation;
+  v_said.digest_key := p_message.digest_key;
+  v_said.send_at := p_message.send_at;
+  v_said.expires_at := p_message.expires_at;
+  v_said.idempotency_key := p_message.idempotency_key;
+  return v_said;
+end;
+$$;
+comment on function push.notification_of(push.message, uuid, text) is 'A notification that says this, to this user or topic; not stored yet.';
+
+create function push.insert_notifications(p_notifications public.push_notifications[])
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  -- One statement: ten thousand ring once. What is null here, the trigger sets.
+  insert into public.push_notifications (
+    id, user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
+    send_at, expires_at, idempotency_key, locale, digest_id, inbox
+  )
+  select coalesce(n.id, gen_random_uuid()), n.user_id, n.audience_topic, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl,
+    n.collapse_key, n.tag, n.template, n.presentation, n.digest_key, n.send_at, n.expires_at, n.idempotency_key, n.locale, n.digest_id,
+    n.inbox
+  from unnest(p_notifications) as n
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.insert_notifications(public.push_notifications[]) is
+  'Stores notifications in this order, but for those whose idempotency key was used; returns how many.';
+
+create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message, p_inbox boolean default true)
 returns uuid
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_notification public.push_notifications := push.notification_of(p_message, p_user_id, p_audience_topic);
+  v_id uuid := gen_random_uuid();
   v_same boolean;
 begin
-  insert into public.push_notifications (
-    user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
-    send_at, expires_at, idempotency_key
-  )
-  values (
-    p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
-    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.collapse_key, p_message.tag, p_message.template,
-    p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
+  v_notification.id := v_id;
+  v_notification.inbox := p_inbox;
+  if push.insert_notifications(array[v_notification]) = 1 then
     return v_id;
   end if;
 
@@ -3500,26 +3597,8 @@ begin
   return v_id;
 end;
 $$;
-comment on function push.send_message(uuid, text, push.message) is
+comment on function push.send_message(uuid, text, push.message, boolean) is
   'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
-
-create function push.notification_of(p_message push.message)
-returns public.push_notifications
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_said public.push_notifications := jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
-    'title', coalesce(p_message.title, ''), 'urgency', coalesce(p_message.urgency, '')
-  ));
-begin
-  -- JSON's null stays what it is, and is refused.
-  v_said.params := coalesce(p_message.params, '{}');
-  return v_said;
-end;
-$$;
-comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
 
 create function push.send_to_each(p_user_ids uuid[], p_message push.message)
 returns bigint
@@ -3540,6 +3619,7 @@ begin
     select l.wanted, m.* from (select distinct r.wanted from recipients as r) as l
     cross join lateral push.fill_from_template(v_said, l.wanted) as m
   )
+  -- With a list of its own, and not by push.insert_notifications(): ten thousand times the same text would be held in one array.
   insert into public.push_notifications (
     user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
     presentation, digest_key
@@ -3561,6 +3641,20 @@ comment on function push.send_to_each(uuid[], push.message) is
 -- schemas/40_notifications/notify.sql -------------------------------------------------------------------------
 
 -- push.notify(), for migrations, triggers and SQL of your own, and an RPC for servers.
+
+create function push.send_to_user(p_user_id uuid, p_message push.message)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from auth.users as u where u.id = p_user_id) then
+    perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
+  end if;
+  return push.send_message(p_user_id, null, p_message);
+end;
+$$;
+comment on function push.send_to_user(uuid, push.message) is 'push.notify(), given a message.';
 
 create function push.notify(
   p_user_id uuid,
@@ -3585,10 +3679,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (select from auth.users as u where u.id = p_user_id) then
-    perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
-  end if;
-  return push.send_message(p_user_id, null, row(
+  return push.send_to_user(p_user_id, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
@@ -3601,46 +3692,22 @@ comment on function push.notify(
 
 p_user_id: Whom it is for: an id of auth.users.';
 
-create function public.push_notify(
-  p_user_id uuid,
-  p_title text default null,
-  p_body text default null,
-  p_url text default null,
-  p_params jsonb default '{}',
-  p_category text default null,
-  p_urgency text default null,
-  p_ttl integer default null,
-  p_collapse_key text default null,
-  p_send_at timestamptz default null,
-  p_expires_at timestamptz default null,
-  p_idempotency_key text default null,
-  p_tag text default null,
-  p_template text default null,
-  p_presentation jsonb default null,
-  p_digest_key text default null
-)
+create function public.push_notify(p_user_id uuid, p_message jsonb)
 returns uuid
 language sql
 -- Definer: push.notify() stands in the private schema, which the service role may not use.
 security definer
 set search_path = ''
 as $$
-  select push.notify(
-    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
-    p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
-  );
+  select push.send_to_user(p_user_id, push.message_from(p_message));
 $$;
-comment on function public.push_notify(
-  uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) is
-  'push.notify() for servers: supabase.rpc(''push_notify'', { p_user_id, p_title, … }) with the secret key. Service role only.';
+comment on function public.push_notify(uuid, jsonb) is
+  'push.notify() for servers: supabase.rpc(''push_notify'', { p_user_id, p_message: { title, … } }) with the secret key. Service role only.
 
-revoke all on function public.push_notify(
-  uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) from public, anon, authenticated;
-grant execute on function public.push_notify(
-  uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) to service_role;
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify(), without their p_.';
+
+revoke all on function public.push_notify(uuid, jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify(uuid, jsonb) to service_role;
 
 -- schemas/45_limits/throttles.sql -----------------------------------------------------------------------------
 
@@ -4453,11 +4520,31 @@ $$;
 comment on function push.summarise(push.digest_policies, text, jsonb, bigint) is
   'What the summary of a digest says: p_items, the newest first ({title, body, url, params} each), of p_count in all.';
 
+create function push.summary_of(p_digest push.digests, p_id uuid, p_message push.message)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_summary public.push_notifications := push.notification_of(p_message, p_digest.user_id);
+begin
+  v_summary.id := p_id;
+  v_summary.digest_id := p_digest.id;
+  -- What it calls attention to is there.
+  v_summary.inbox := false;
+  return v_summary;
+end;
+$$;
+comment on function push.summary_of(push.digests, uuid, push.message) is 'The notification, of this id, that tells what waits in a digest.';
+
 create function push.summarise_digests(p_ids uuid[], p_plain boolean, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_summaries public.push_notifications[];
 begin
   with due as (
     -- Digests of one user and key that ended in quiet hours share the summary of the last one.
@@ -4492,17 +4579,15 @@ begin
     left join push.digest_policies as p on p.key = d.policy
     group by i.digest_id
   ), summaries as (
-    -- One statement: ten thousand digests that end together ring once.
-    insert into public.push_notifications (
-      id, user_id, title, body, url, template, params, category, urgency, ttl, tag, send_at, expires_at, digest_id, inbox
-    )
-    select s.summary_id, d.user_id, t.title, t.body, t.url, t.template, t.params, s.category,
-      ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, 'digest:' || d.digest_key, p_now,
+    select push.summary_of(d, s.summary_id, row(
+      t.title, t.body, t.url, t.params, s.category, ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, null, 'digest:' || d.digest_key,
+      t.template, null, null, p_now,
       -- It matters no longer than the last of its items.
       least(
         s.expires_at, p_now + make_interval(secs => greatest(coalesce(s.ttl, (select o.default_ttl from push.settings as o)), 60))
       ),
-      d.id, false
+      null
+    )::push.message) as notification
     from sums as s
     join push.digests as d on d.id = s.digest_id
     left join push.digest_policies as p on p.key = d.policy
@@ -4511,14 +4596,17 @@ begin
     ) as t
   ), done as (
     delete from push.digest_windows as w where w.digest_id = any (p_ids)
+  ), closed as (
+    update push.digests as d
+    set closed_at = p_now,
+        items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
+        summary_id = s.summary_id
+    from due as u
+    left join sums as s on s.digest_id = u.last_id
+    where d.id = u.id
   )
-  update push.digests as d
-  set closed_at = p_now,
-      items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
-      summary_id = s.summary_id
-  from due as u
-  left join sums as s on s.digest_id = u.last_id
-  where d.id = u.id;
+  select array_agg(s.notification) into v_summaries from summaries as s;
+  perform push.insert_notifications(v_summaries);
 end;
 $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is
@@ -8783,6 +8871,20 @@ execute function push.begin_withdrawal();
 
 -- push.notify_topic(), and an RPC for servers.
 
+create function push.send_to_topic(p_audience_topic text, p_message push.message)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
+    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
+  end if;
+  return push.send_message(null, p_audience_topic, p_message);
+end;
+$$;
+comment on function push.send_to_topic(text, push.message) is 'push.notify_topic(), given a message.';
+
 create function push.notify_topic(
   p_audience_topic text,
   p_title text default null,
@@ -8806,10 +8908,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
-    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
-  end if;
-  return push.send_message(null, p_audience_topic, row(
+  return push.send_to_topic(p_audience_topic, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
@@ -8823,47 +8922,22 @@ comment on function push.notify_topic(
 
 p_audience_topic: The topic whose members it is for: push_topics.key.';
 
-create function public.push_notify_topic(
-  p_audience_topic text,
-  p_title text default null,
-  p_body text default null,
-  p_url text default null,
-  p_params jsonb default '{}',
-  p_category text default null,
-  p_urgency text default null,
-  p_ttl integer default null,
-  p_collapse_key text default null,
-  p_send_at timestamptz default null,
-  p_expires_at timestamptz default null,
-  p_idempotency_key text default null,
-  p_tag text default null,
-  p_template text default null,
-  p_presentation jsonb default null,
-  p_digest_key text default null
-)
+create function public.push_notify_topic(p_audience_topic text, p_message jsonb)
 returns uuid
 language sql
 -- Definer: see push_notify.
 security definer
 set search_path = ''
 as $$
-  select push.notify_topic(
-    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
-    p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
-  );
+  select push.send_to_topic(p_audience_topic, push.message_from(p_message));
 $$;
-comment on function public.push_notify_topic(
-  text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) is
-  'push.notify_topic() for servers: supabase.rpc(''push_notify_topic'', { p_audience_topic, p_title, … }) with the secret key. Service role only.';
+comment on function public.push_notify_topic(text, jsonb) is
+  'push.notify_topic() for servers: supabase.rpc(''push_notify_topic'', { p_audience_topic, p_message: { title, … } }) with the secret key. Service role only.
 
-revoke all on function public.push_notify_topic(
-  text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) from public, anon, authenticated;
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify_topic(), without their p_.';
 
-grant execute on function public.push_notify_topic(
-  text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) to service_role;
+revoke all on function public.push_notify_topic(text, jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify_topic(text, jsonb) to service_role;
 
 -- schemas/60_topics/notify_many.sql ---------------------------------------------------------------------------
 
@@ -8914,6 +8988,20 @@ comment on function push.send_in_chunks(uuid[], push.message) is
   'Has a notification of a message made for each of these users after the commit, a chunk a transaction, and skips ids that are no user''s; '
   'returns how many users those are.';
 
+create function push.send_to_many(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, p_message);
+  end if;
+  return push.send_to_each(p_user_ids, p_message);
+end;
+$$;
+comment on function push.send_to_many(uuid[], push.message) is 'push.notify_many(), given a message.';
+
 create function push.notify_many(
   p_user_ids uuid[],
   p_title text default null,
@@ -8936,16 +9024,11 @@ returns bigint
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_message constant push.message := row(
+begin
+  return push.send_to_many(p_user_ids, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
-  )::push.message;
-begin
-  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
-    return push.send_in_chunks(p_user_ids, v_message);
-  end if;
-  return push.send_to_each(p_user_ids, v_message);
+  )::push.message);
 end;
 $$;
 comment on function push.notify_many(
@@ -8957,6 +9040,23 @@ comment on function push.notify_many(
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';
+
+create function public.push_notify_many(p_user_ids uuid[], p_message jsonb)
+returns bigint
+language sql
+-- Definer: see push_notify.
+security definer
+set search_path = ''
+as $$
+  select push.send_to_many(p_user_ids, push.message_from(p_message));
+$$;
+comment on function public.push_notify_many(uuid[], jsonb) is
+  'push.notify_many() for servers: supabase.rpc(''push_notify_many'', { p_user_ids, p_message: { title, … } }) with the secret key. Service role only.
+
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify_many(), without their p_.';
+
+revoke all on function public.push_notify_many(uuid[], jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify_many(uuid[], jsonb) to service_role;
 
 -- schemas/60_topics/lists.sql ---------------------------------------------------------------------------------
 
@@ -9219,6 +9319,7 @@ declare
   -- No category has a space in its key, so no limit of a category counts these.
   c_counted_as constant text := 'a test';
   v_template text := (select t.key from public.push_templates as t where t.key = 'push_test' limit 1);
+  v_message push.message;
   v_limit integer;
   v_sent integer;
   v_id uuid;
@@ -9248,12 +9349,15 @@ begin
     perform push.refuse(429, 'too_many_tests', format('At most %s test messages can be sent in an hour.', v_limit), 'Try again later.');
   end if;
 
-  insert into public.push_notifications (user_id, title, body, template, urgency, ttl, tag, inbox)
-  values (
-    p_user_id, case when v_template is null then 'Notifications work' else '' end,
-    case when v_template is null then 'This is a test.' end, v_template, 'high', 600, 'push_test', false
-  )
-  returning push_notifications.id into v_id;
+  v_message.template := v_template;
+  if v_template is null then
+    v_message.title := 'Notifications work';
+    v_message.body := 'This is a test.';
+  end if;
+  v_message.urgency := 'high';
+  v_message.ttl := 600;
+  v_message.tag := 'push_test';
+  v_id := push.send_message(p_user_id, null, v_message, p_inbox => false);
 
   if p_subscription_id is not null then
     -- No dispatcher has seen them yet.
@@ -13284,6 +13388,7 @@ immutable
 set search_path = ''
 as $$
 declare
+  v_message push.message;
   v_notification public.push_notifications;
   v_faults jsonb := '{}'::jsonb;
   v_params jsonb := push.alert_params(p_alert, p_firing.side, p_firing.level_price, p_firing.price, p_firing.change);
@@ -13297,28 +13402,27 @@ begin
       v_faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
     end;
   end if;
-  v_notification.user_id := p_alert.user_id;
-  v_notification.params := v_params;
-  v_notification.category := 'alerts:' || p_alert.symbol;
-  v_notification.urgency := p_alert.urgency;
-  v_notification.tag := 'alert:' || p_alert.id;
-  v_notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
+  v_message.params := v_params;
+  v_message.category := 'alerts:' || p_alert.symbol;
+  v_message.urgency := p_alert.urgency;
+  v_message.tag := 'alert:' || p_alert.id;
+  v_message.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
   if p_template.key is not null and p_alert.title is null and p_alert.body is null then
     begin
-      v_notification := push.in_words_of(v_notification, p_template);
+      v_notification := push.in_words_of(push.notification_of(v_message, p_alert.user_id), p_template);
       v_notification.template := p_template.key;
       return row(v_notification, v_faults)::push.worded_alert;
     exception when others then
       v_faults := v_faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
     end;
   end if;
-  v_notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
-  v_notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
+  v_message.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
+  v_message.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
     p_alert.setup,
     case when p_alert.condition <> 'percent_change' then 'level ' || (v_params ->> 'level_price') end,
     'now ' || (v_params ->> 'current_price')
   ));
-  return row(v_notification, v_faults)::push.worded_alert;
+  return row(push.notification_of(v_message, p_alert.user_id), v_faults)::push.worded_alert;
 end;
 $$;
 comment on function push.word_alert(public.push_alerts, push.firing, public.push_templates, public.push_templates) is
@@ -13359,6 +13463,7 @@ declare
   v_named text[] := '{}'::text[];
   v_template text;
   v_level_template text;
+  v_notifications public.push_notifications[];
   v_faults jsonb;
   v_count integer;
   v_fault text;
@@ -13387,21 +13492,12 @@ begin
     from fired as f
     cross join lateral (select l.template, l.level_template from languages as l where l.locale = f.locale offset 0) as l
     cross join lateral push.word_alert(f.alert, f.firing, l.template, l.level_template) as w
-  ), written as (
-    insert into public.push_notifications (
-      user_id, template, locale, title, body, url, params, category, urgency, ttl, tag, presentation, idempotency_key
-    )
-    select n.user_id, n.template, n.locale, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.tag, n.presentation,
-      n.idempotency_key
-    -- Offset 0: taken apart once, and not for each field.
-    from worded as w cross join lateral (select (w.notification).* offset 0) as n
-    on conflict do nothing
-    returning id
   )
-  select (select count(*) from written), coalesce((
+  select (select array_agg(w.notification) from worded as w), coalesce((
     select jsonb_object_agg(f.key, f.value) from worded as w cross join lateral jsonb_each(w.faults) as f where w.faults <> '{}'
   ), '{}')
-  into v_count, v_faults;
+  into v_notifications, v_faults;
+  v_count := push.insert_notifications(v_notifications);
   v_faults := v_faults || coalesce((
     select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
     where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))
@@ -13475,14 +13571,17 @@ set search_path = ''
 as $$
 declare
   v_count text := p_summary -> 'params' ->> 'count';
+  -- Its category, urgency and params.
+  v_message push.message := jsonb_populate_record(null::push.message, p_summary);
 begin
-  insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, send_at)
-  values (
-    (p_summary ->> 'user_id')::uuid, p_template,
-    case when p_template is not null then '' else format('🔴 %s more %s', v_count, case v_count when '1' then 'alert' else 'alerts' end) end,
-    case when p_template is null then p_summary -> 'params' ->> 'names' end,
-    p_summary -> 'params', p_summary ->> 'category', p_summary ->> 'urgency', 'alerts:more', p_now
-  );
+  v_message.template := p_template;
+  if p_template is null then
+    v_message.title := format('🔴 %s more %s', v_count, case v_count when '1' then 'alert' else 'alerts' end);
+    v_message.body := p_summary -> 'params' ->> 'names';
+  end if;
+  v_message.tag := 'alerts:more';
+  v_message.send_at := p_now;
+  perform push.send_message((p_summary ->> 'user_id')::uuid, null, v_message);
   if p_template is not null then
     perform push.resolve_alarm('alert_template_failed', p_template);
   end if;
