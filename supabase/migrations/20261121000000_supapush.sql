@@ -10173,6 +10173,26 @@ as $$
 $$;
 comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
 
+create function push.is_declared_name(p_name text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_name ~ '^[a-z][a-z0-9_]{0,39}$', false);
+$$;
+comment on function push.is_declared_name(text) is 'Whether a rule or reminder may be called so: functions and triggers are named after it.';
+
+create function push.is_table(p_relation regclass)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind in ('r', 'p'));
+$$;
+comment on function push.is_table(regclass) is 'Whether this is a table, partitioned or not: the others have no triggers that a rule or reminder needs.';
+
 create function push.said_times(p_said jsonb)
 returns table (place bigint, name text)
 language sql
@@ -10333,6 +10353,21 @@ $$;
 comment on function push.key_object(text[], text) is
   'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
 
+create function push.missing_columns(p_table regclass, p_columns text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(c.name, ', ')
+  from unnest(p_columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+$$;
+comment on function push.missing_columns(regclass, text[]) is 'Which of these columns a table does not have; null when it has them all.';
+
 create function push.has_equality(p_table regclass, p_column text)
 returns boolean
 language plpgsql
@@ -10359,14 +10394,8 @@ stable
 set search_path = ''
 as $$
 declare
-  v_missing text;
+  v_missing constant text := push.missing_columns(p_rule.watched, p_rule.columns);
 begin
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
   if v_missing is not null then
     raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
   end if;
@@ -10783,17 +10812,16 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
   v_missing text;
 begin
   if p_rule.watched is null then
     perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
   end if;
-  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_rule.name) then
     perform push.refuse(400, 'rule_name_malformed',
       'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_rule.watched) then
     perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
   end if;
   if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
@@ -10815,12 +10843,7 @@ begin
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
       'Add update to the events, or leave out the columns.');
   end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
+  v_missing := push.missing_columns(p_rule.watched, p_rule.columns);
   if v_missing is not null then
     perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
   end if;
@@ -11734,17 +11757,15 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
 begin
   if p_reminder.watched is null then
     perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
   end if;
-  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_reminder.name) then
     perform push.refuse(400, 'reminder_name_malformed',
       'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_reminder.watched) then
     perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
   end if;
   if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then

@@ -33,6 +33,26 @@ as $$
 $$;
 comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
 
+create function push.is_declared_name(p_name text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_name ~ '^[a-z][a-z0-9_]{0,39}$', false);
+$$;
+comment on function push.is_declared_name(text) is 'Whether a rule or reminder may be called so: functions and triggers are named after it.';
+
+create function push.is_table(p_relation regclass)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind in ('r', 'p'));
+$$;
+comment on function push.is_table(regclass) is 'Whether this is a table, partitioned or not: the others have no triggers that a rule or reminder needs.';
+
 create function push.said_times(p_said jsonb)
 returns table (place bigint, name text)
 language sql

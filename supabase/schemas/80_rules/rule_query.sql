@@ -27,6 +27,21 @@ $$;
 comment on function push.key_object(text[], text) is
   'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
 
+create function push.missing_columns(p_table regclass, p_columns text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(c.name, ', ')
+  from unnest(p_columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+$$;
+comment on function push.missing_columns(regclass, text[]) is 'Which of these columns a table does not have; null when it has them all.';
+
 create function push.has_equality(p_table regclass, p_column text)
 returns boolean
 language plpgsql
@@ -53,14 +68,8 @@ stable
 set search_path = ''
 as $$
 declare
-  v_missing text;
+  v_missing constant text := push.missing_columns(p_rule.watched, p_rule.columns);
 begin
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
   if v_missing is not null then
     raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
   end if;

@@ -132,17 +132,16 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
   v_missing text;
 begin
   if p_rule.watched is null then
     perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
   end if;
-  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_rule.name) then
     perform push.refuse(400, 'rule_name_malformed',
       'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_rule.watched) then
     perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
   end if;
   if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
@@ -164,12 +163,7 @@ begin
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
       'Add update to the events, or leave out the columns.');
   end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
+  v_missing := push.missing_columns(p_rule.watched, p_rule.columns);
   if v_missing is not null then
     perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
   end if;

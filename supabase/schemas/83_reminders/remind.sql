@@ -72,17 +72,15 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
 begin
   if p_reminder.watched is null then
     perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
   end if;
-  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_reminder.name) then
     perform push.refuse(400, 'reminder_name_malformed',
       'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_reminder.watched) then
     perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
   end if;
   if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then
