@@ -1821,6 +1821,54 @@ $$;
 comment on function push.check_message(push.message) is
   'Raises what is wrong with what a message says, as a whole or in part; returns when nothing is.';
 
+create function push.message_from(p_message jsonb)
+returns push.message
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_keys constant text := (
+    select string_agg(a.attname, ', ' order by a.attnum) from pg_catalog.pg_attribute as a where a.attrelid = 'push.message'::regclass
+  );
+  v_message push.message;
+  v_key text;
+  v_value jsonb;
+  v_fault text;
+begin
+  if jsonb_typeof(p_message) is distinct from 'object' then
+    perform push.refuse(400, 'message_malformed', 'A message must be a JSON object.', format('Its keys are %s.', v_keys));
+  end if;
+  -- The first one that is wrong. JSON's null is not said.
+  select format(
+    case when a.attname is null then 'A message has no key %s.' else '%s of a message must be of type ' || t.json || '.' end, left(m.key, 100)
+  )
+  into v_fault
+  from jsonb_each(p_message) as m (key, value)
+  left join pg_catalog.pg_attribute as a on a.attrelid = 'push.message'::regclass and a.attname = m.key
+  cross join lateral (
+    select case a.atttypid when 'jsonb'::regtype then 'object' when 'integer'::regtype then 'number' else 'string' end as json
+  ) as t
+  where a.attname is null or jsonb_typeof(m.value) not in ('null', t.json)
+  order by m.key
+  limit 1;
+  if v_fault is not null then
+    perform push.refuse(400, 'message_malformed', v_fault, format('Its keys are %s.', v_keys));
+  end if;
+  begin
+    for v_key, v_value in select m.key, m.value from jsonb_each(p_message) as m loop
+      v_message := jsonb_populate_record(v_message, jsonb_build_object(v_key, v_value));
+    end loop;
+  exception when data_exception then
+    perform push.refuse(400, 'message_malformed', format('%s of a message cannot be read: %s', v_key, left(sqlerrm, 200)),
+      'ttl is a whole number of seconds; send_at and expires_at are times as in ISO 8601.');
+  end;
+  return v_message;
+end;
+$$;
+comment on function push.message_from(jsonb) is
+  'A message that came as JSON, its keys those of push.message. Refuses what is no such key and values of another type.';
+
 -- schemas/20_messages/templates.sql ---------------------------------------------------------------------------
 
 -- Templates, what messages say, per locale. Notifications name one by its key and give it params.
@@ -3458,27 +3506,76 @@ $$;
 comment on function push.says_the_same(public.push_notifications, push.message) is
   'Whether a call with a repeated idempotency key means the message that the first one made.';
 
-create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message)
+create function push.notification_of(p_message push.message, p_user_id uuid default null, p_audience_topic text default null)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_said public.push_notifications;
+begin
+  v_said.user_id := p_user_id;
+  v_said.audience_topic := p_audience_topic;
+  -- Empty is for the template to say. JSON's null stays what it is, and is refused.
+  v_said.title := coalesce(p_message.title, '');
+  v_said.body := p_message.body;
+  v_said.url := p_message.url;
+  v_said.params := coalesce(p_message.params, '{}');
+  v_said.category := p_message.category;
+  v_said.urgency := coalesce(p_message.urgency, '');
+  v_said.ttl := p_message.ttl;
+  v_said.collapse_key := p_message.collapse_key;
+  v_said.tag := p_message.tag;
+  v_said.template := p_message.template;
+  v_said.presentation := p_message.presentation;
+  v_said.digest_key := p_message.digest_key;
+  v_said.send_at := p_message.send_at;
+  v_said.expires_at := p_message.expires_at;
+  v_said.idempotency_key := p_message.idempotency_key;
+  return v_said;
+end;
+$$;
+comment on function push.notification_of(push.message, uuid, text) is 'A notification that says this, to this user or topic; not stored yet.';
+
+create function push.insert_notifications(p_notifications public.push_notifications[])
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  -- One statement: ten thousand ring once. What is null here, the trigger sets.
+  insert into public.push_notifications (
+    id, user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
+    send_at, expires_at, idempotency_key, locale, digest_id, inbox
+  )
+  select coalesce(n.id, gen_random_uuid()), n.user_id, n.audience_topic, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl,
+    n.collapse_key, n.tag, n.template, n.presentation, n.digest_key, n.send_at, n.expires_at, n.idempotency_key, n.locale, n.digest_id,
+    n.inbox
+  from unnest(p_notifications) as n
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.insert_notifications(public.push_notifications[]) is
+  'Stores notifications in this order, but for those whose idempotency key was used; returns how many.';
+
+create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message, p_inbox boolean default true)
 returns uuid
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_notification public.push_notifications := push.notification_of(p_message, p_user_id, p_audience_topic);
+  v_id uuid := gen_random_uuid();
   v_same boolean;
 begin
-  insert into public.push_notifications (
-    user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
-    send_at, expires_at, idempotency_key
-  )
-  values (
-    p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
-    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.collapse_key, p_message.tag, p_message.template,
-    p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
+  v_notification.id := v_id;
+  v_notification.inbox := p_inbox;
+  if push.insert_notifications(array[v_notification]) = 1 then
     return v_id;
   end if;
 
@@ -3500,26 +3597,8 @@ begin
   return v_id;
 end;
 $$;
-comment on function push.send_message(uuid, text, push.message) is
+comment on function push.send_message(uuid, text, push.message, boolean) is
   'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
-
-create function push.notification_of(p_message push.message)
-returns public.push_notifications
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_said public.push_notifications := jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
-    'title', coalesce(p_message.title, ''), 'urgency', coalesce(p_message.urgency, '')
-  ));
-begin
-  -- JSON's null stays what it is, and is refused.
-  v_said.params := coalesce(p_message.params, '{}');
-  return v_said;
-end;
-$$;
-comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
 
 create function push.send_to_each(p_user_ids uuid[], p_message push.message)
 returns bigint
@@ -3540,6 +3619,7 @@ begin
     select l.wanted, m.* from (select distinct r.wanted from recipients as r) as l
     cross join lateral push.fill_from_template(v_said, l.wanted) as m
   )
+  -- With a list of its own, and not by push.insert_notifications(): ten thousand times the same text would be held in one array.
   insert into public.push_notifications (
     user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
     presentation, digest_key
@@ -3561,6 +3641,20 @@ comment on function push.send_to_each(uuid[], push.message) is
 -- schemas/40_notifications/notify.sql -------------------------------------------------------------------------
 
 -- push.notify(), for migrations, triggers and SQL of your own, and an RPC for servers.
+
+create function push.send_to_user(p_user_id uuid, p_message push.message)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from auth.users as u where u.id = p_user_id) then
+    perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
+  end if;
+  return push.send_message(p_user_id, null, p_message);
+end;
+$$;
+comment on function push.send_to_user(uuid, push.message) is 'push.notify(), given a message.';
 
 create function push.notify(
   p_user_id uuid,
@@ -3585,10 +3679,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (select from auth.users as u where u.id = p_user_id) then
-    perform push.refuse(404, 'user_unknown', 'No user has this id.', 'Give the id of a row in auth.users.');
-  end if;
-  return push.send_message(p_user_id, null, row(
+  return push.send_to_user(p_user_id, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
@@ -3601,46 +3692,22 @@ comment on function push.notify(
 
 p_user_id: Whom it is for: an id of auth.users.';
 
-create function public.push_notify(
-  p_user_id uuid,
-  p_title text default null,
-  p_body text default null,
-  p_url text default null,
-  p_params jsonb default '{}',
-  p_category text default null,
-  p_urgency text default null,
-  p_ttl integer default null,
-  p_collapse_key text default null,
-  p_send_at timestamptz default null,
-  p_expires_at timestamptz default null,
-  p_idempotency_key text default null,
-  p_tag text default null,
-  p_template text default null,
-  p_presentation jsonb default null,
-  p_digest_key text default null
-)
+create function public.push_notify(p_user_id uuid, p_message jsonb)
 returns uuid
 language sql
 -- Definer: push.notify() stands in the private schema, which the service role may not use.
 security definer
 set search_path = ''
 as $$
-  select push.notify(
-    p_user_id, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
-    p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
-  );
+  select push.send_to_user(p_user_id, push.message_from(p_message));
 $$;
-comment on function public.push_notify(
-  uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) is
-  'push.notify() for servers: supabase.rpc(''push_notify'', { p_user_id, p_title, … }) with the secret key. Service role only.';
+comment on function public.push_notify(uuid, jsonb) is
+  'push.notify() for servers: supabase.rpc(''push_notify'', { p_user_id, p_message: { title, … } }) with the secret key. Service role only.
 
-revoke all on function public.push_notify(
-  uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) from public, anon, authenticated;
-grant execute on function public.push_notify(
-  uuid, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) to service_role;
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify(), without their p_.';
+
+revoke all on function public.push_notify(uuid, jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify(uuid, jsonb) to service_role;
 
 -- schemas/45_limits/throttles.sql -----------------------------------------------------------------------------
 
@@ -4453,11 +4520,31 @@ $$;
 comment on function push.summarise(push.digest_policies, text, jsonb, bigint) is
   'What the summary of a digest says: p_items, the newest first ({title, body, url, params} each), of p_count in all.';
 
+create function push.summary_of(p_digest push.digests, p_id uuid, p_message push.message)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_summary public.push_notifications := push.notification_of(p_message, p_digest.user_id);
+begin
+  v_summary.id := p_id;
+  v_summary.digest_id := p_digest.id;
+  -- What it calls attention to is there.
+  v_summary.inbox := false;
+  return v_summary;
+end;
+$$;
+comment on function push.summary_of(push.digests, uuid, push.message) is 'The notification, of this id, that tells what waits in a digest.';
+
 create function push.summarise_digests(p_ids uuid[], p_plain boolean, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_summaries public.push_notifications[];
 begin
   with due as (
     -- Digests of one user and key that ended in quiet hours share the summary of the last one.
@@ -4492,17 +4579,15 @@ begin
     left join push.digest_policies as p on p.key = d.policy
     group by i.digest_id
   ), summaries as (
-    -- One statement: ten thousand digests that end together ring once.
-    insert into public.push_notifications (
-      id, user_id, title, body, url, template, params, category, urgency, ttl, tag, send_at, expires_at, digest_id, inbox
-    )
-    select s.summary_id, d.user_id, t.title, t.body, t.url, t.template, t.params, s.category,
-      ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, 'digest:' || d.digest_key, p_now,
+    select push.summary_of(d, s.summary_id, row(
+      t.title, t.body, t.url, t.params, s.category, ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, null, 'digest:' || d.digest_key,
+      t.template, null, null, p_now,
       -- It matters no longer than the last of its items.
       least(
         s.expires_at, p_now + make_interval(secs => greatest(coalesce(s.ttl, (select o.default_ttl from push.settings as o)), 60))
       ),
-      d.id, false
+      null
+    )::push.message) as notification
     from sums as s
     join push.digests as d on d.id = s.digest_id
     left join push.digest_policies as p on p.key = d.policy
@@ -4511,14 +4596,17 @@ begin
     ) as t
   ), done as (
     delete from push.digest_windows as w where w.digest_id = any (p_ids)
+  ), closed as (
+    update push.digests as d
+    set closed_at = p_now,
+        items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
+        summary_id = s.summary_id
+    from due as u
+    left join sums as s on s.digest_id = u.last_id
+    where d.id = u.id
   )
-  update push.digests as d
-  set closed_at = p_now,
-      items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
-      summary_id = s.summary_id
-  from due as u
-  left join sums as s on s.digest_id = u.last_id
-  where d.id = u.id;
+  select array_agg(s.notification) into v_summaries from summaries as s;
+  perform push.insert_notifications(v_summaries);
 end;
 $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is
@@ -9186,6 +9274,20 @@ execute function push.begin_withdrawal();
 
 -- push.notify_topic(), and an RPC for servers.
 
+create function push.send_to_topic(p_audience_topic text, p_message push.message)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
+    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
+  end if;
+  return push.send_message(null, p_audience_topic, p_message);
+end;
+$$;
+comment on function push.send_to_topic(text, push.message) is 'push.notify_topic(), given a message.';
+
 create function push.notify_topic(
   p_audience_topic text,
   p_title text default null,
@@ -9209,10 +9311,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (select from public.push_topics as t where t.key = p_audience_topic) then
-    perform push.refuse(404, 'topic_unknown', 'No topic has this key.', 'Use the key of a row in push_topics.');
-  end if;
-  return push.send_message(null, p_audience_topic, row(
+  return push.send_to_topic(p_audience_topic, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
   )::push.message);
@@ -9226,47 +9325,22 @@ comment on function push.notify_topic(
 
 p_audience_topic: The topic whose members it is for: push_topics.key.';
 
-create function public.push_notify_topic(
-  p_audience_topic text,
-  p_title text default null,
-  p_body text default null,
-  p_url text default null,
-  p_params jsonb default '{}',
-  p_category text default null,
-  p_urgency text default null,
-  p_ttl integer default null,
-  p_collapse_key text default null,
-  p_send_at timestamptz default null,
-  p_expires_at timestamptz default null,
-  p_idempotency_key text default null,
-  p_tag text default null,
-  p_template text default null,
-  p_presentation jsonb default null,
-  p_digest_key text default null
-)
+create function public.push_notify_topic(p_audience_topic text, p_message jsonb)
 returns uuid
 language sql
 -- Definer: see push_notify.
 security definer
 set search_path = ''
 as $$
-  select push.notify_topic(
-    p_audience_topic, p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_send_at, p_expires_at,
-    p_idempotency_key, p_tag, p_template, p_presentation, p_digest_key
-  );
+  select push.send_to_topic(p_audience_topic, push.message_from(p_message));
 $$;
-comment on function public.push_notify_topic(
-  text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) is
-  'push.notify_topic() for servers: supabase.rpc(''push_notify_topic'', { p_audience_topic, p_title, … }) with the secret key. Service role only.';
+comment on function public.push_notify_topic(text, jsonb) is
+  'push.notify_topic() for servers: supabase.rpc(''push_notify_topic'', { p_audience_topic, p_message: { title, … } }) with the secret key. Service role only.
 
-revoke all on function public.push_notify_topic(
-  text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) from public, anon, authenticated;
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify_topic(), without their p_.';
 
-grant execute on function public.push_notify_topic(
-  text, text, text, text, jsonb, text, text, integer, text, timestamptz, timestamptz, text, text, text, jsonb, text
-) to service_role;
+revoke all on function public.push_notify_topic(text, jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify_topic(text, jsonb) to service_role;
 
 -- schemas/60_topics/notify_many.sql ---------------------------------------------------------------------------
 
@@ -9317,6 +9391,20 @@ comment on function push.send_in_chunks(uuid[], push.message) is
   'Has a notification of a message made for each of these users after the commit, a chunk a transaction, and skips ids that are no user''s; '
   'returns how many users those are.';
 
+create function push.send_to_many(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, p_message);
+  end if;
+  return push.send_to_each(p_user_ids, p_message);
+end;
+$$;
+comment on function push.send_to_many(uuid[], push.message) is 'push.notify_many(), given a message.';
+
 create function push.notify_many(
   p_user_ids uuid[],
   p_title text default null,
@@ -9339,16 +9427,11 @@ returns bigint
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_message constant push.message := row(
+begin
+  return push.send_to_many(p_user_ids, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
-  )::push.message;
-begin
-  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
-    return push.send_in_chunks(p_user_ids, v_message);
-  end if;
-  return push.send_to_each(p_user_ids, v_message);
+  )::push.message);
 end;
 $$;
 comment on function push.notify_many(
@@ -9360,6 +9443,23 @@ comment on function push.notify_many(
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';
+
+create function public.push_notify_many(p_user_ids uuid[], p_message jsonb)
+returns bigint
+language sql
+-- Definer: see push_notify.
+security definer
+set search_path = ''
+as $$
+  select push.send_to_many(p_user_ids, push.message_from(p_message));
+$$;
+comment on function public.push_notify_many(uuid[], jsonb) is
+  'push.notify_many() for servers: supabase.rpc(''push_notify_many'', { p_user_ids, p_message: { title, … } }) with the secret key. Service role only.
+
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify_many(), without their p_.';
+
+revoke all on function public.push_notify_many(uuid[], jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify_many(uuid[], jsonb) to service_role;
 
 -- schemas/60_topics/lists.sql ---------------------------------------------------------------------------------
 
@@ -9622,6 +9722,7 @@ declare
   -- No category has a space in its key, so no limit of a category counts these.
   c_counted_as constant text := 'a test';
   v_template text := (select t.key from public.push_templates as t where t.key = 'push_test' limit 1);
+  v_message push.message;
   v_limit integer;
   v_sent integer;
   v_id uuid;
@@ -9651,12 +9752,15 @@ begin
     perform push.refuse(429, 'too_many_tests', format('At most %s test messages can be sent in an hour.', v_limit), 'Try again later.');
   end if;
 
-  insert into public.push_notifications (user_id, title, body, template, urgency, ttl, tag, inbox)
-  values (
-    p_user_id, case when v_template is null then 'Notifications work' else '' end,
-    case when v_template is null then 'This is a test.' end, v_template, 'high', 600, 'push_test', false
-  )
-  returning push_notifications.id into v_id;
+  v_message.template := v_template;
+  if v_template is null then
+    v_message.title := 'Notifications work';
+    v_message.body := 'This is a test.';
+  end if;
+  v_message.urgency := 'high';
+  v_message.ttl := 600;
+  v_message.tag := 'push_test';
+  v_id := push.send_message(p_user_id, null, v_message, p_inbox => false);
 
   if p_subscription_id is not null then
     -- No dispatcher has seen them yet.
@@ -10324,6 +10428,8 @@ create table push.rules (
   tag text,
   digest_key text,
   presentation text,
+  send_at text,
+  expires_at text,
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
@@ -10354,6 +10460,9 @@ comment on column push.rules.tag is 'SQL expression: messages of the same tag re
 comment on column push.rules.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
 comment on column push.rules.presentation is
   'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
+comment on column push.rules.send_at is 'SQL expression of timestamptz: when it is sent. Null, or of a null: at once.';
+comment on column push.rules.expires_at is
+  'SQL expression of timestamptz: no attempt is made after it. Null, or of a null: after the TTL.';
 comment on column push.rules.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.rules.table_name is 'What the table was called when it was last looked at: to speak of it once it is gone.';
 comment on column push.rules.broken is 'Why it cannot work since its table or what it uses changed; null while it can. Kept by push.check_rules().';
@@ -10467,6 +10576,37 @@ as $$
 $$;
 comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
 
+create function push.is_declared_name(p_name text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_name ~ '^[a-z][a-z0-9_]{0,39}$', false);
+$$;
+comment on function push.is_declared_name(text) is 'Whether a rule or reminder may be called so: functions and triggers are named after it.';
+
+create function push.is_table(p_relation regclass)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind in ('r', 'p'));
+$$;
+comment on function push.is_table(regclass) is 'Whether this is a table, partitioned or not: the others have no triggers that a rule or reminder needs.';
+
+create function push.said_times(p_said jsonb)
+returns table (place bigint, name text)
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Most say neither, and then pay for neither: each column more costs every row.
+  select t.place, t.name from unnest('{send_at,expires_at}'::text[]) with ordinality as t (name, place) where p_said ->> t.name is not null;
+$$;
+comment on function push.said_times(jsonb) is 'Which of send_at and expires_at a rule or reminder, its row as JSON, says by an expression.';
+
 create function push.message_select(p_said jsonb)
 returns text
 language plpgsql
@@ -10498,21 +10638,64 @@ begin
     ) || jsonb_build_object('urgency', quote_literal(
       coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
     ))
+  ) || coalesce(
+    (select string_agg(format(E', (%s\n    )::timestamptz as %s', p_said ->> t.name, t.name), '' order by t.place) from push.said_times(p_said) as t),
+    ''
   );
 end;
 $$;
 comment on function push.message_select(jsonb) is
   'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
 
-create function push.message_columns()
+create function push.message_columns(p_said jsonb)
 returns text
 language sql
 immutable
 set search_path = ''
 as $$
-  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
+  select concat_ws(', ',
+    'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key',
+    (select string_agg(t.name, ', ' order by t.place) from push.said_times(p_said) as t)
+  );
 $$;
-comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
+comment on function push.message_columns(jsonb) is 'The columns of push_notifications that push.message_select() fills, in its order.';
+
+create function push.expression_type(p_expression text, p_from text)
+returns regtype
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_type regtype;
+begin
+  -- The type alone: random() is never below 0, and so nothing is worked out.
+  execute format(E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%s\n) end) from %s', p_expression, p_from) into v_type;
+  return (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+end;
+$$;
+comment on function push.expression_type(text, text) is
+  'The type of an SQL expression over what stands in p_from, which has one row; that of a domain is what it is based on.';
+
+create function push.refuse_local_times(p_said jsonb, p_from text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_name text;
+  v_type regtype;
+begin
+  for v_name in select t.name from push.said_times(p_said) as t order by t.place loop
+    v_type := push.expression_type(p_said ->> v_name, p_from);
+    if v_type <> 'timestamptz'::regtype then
+      -- It would be another moment in each session that has another time zone.
+      raise exception using errcode = 'datatype_mismatch', message = format('%s must be a timestamptz, and this is a %s', v_name, v_type);
+    end if;
+  end loop;
+end;
+$$;
+comment on function push.refuse_local_times(jsonb, text) is
+  'Raises that send_at or expires_at of a rule or reminder, its row as JSON, has no time zone; p_from as in push.expression_type().';
 
 create function push.refuse_constants(p_url text, p_presentation text)
 returns void
@@ -10573,6 +10756,21 @@ $$;
 comment on function push.key_object(text[], text) is
   'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
 
+create function push.missing_columns(p_table regclass, p_columns text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(c.name, ', ')
+  from unnest(p_columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+$$;
+comment on function push.missing_columns(regclass, text[]) is 'Which of these columns a table does not have; null when it has them all.';
+
 create function push.has_equality(p_table regclass, p_column text)
 returns boolean
 language plpgsql
@@ -10599,14 +10797,8 @@ stable
 set search_path = ''
 as $$
 declare
-  v_missing text;
+  v_missing constant text := push.missing_columns(p_rule.watched, p_rule.columns);
 begin
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
   if v_missing is not null then
     raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
   end if;
@@ -10683,6 +10875,16 @@ $$;
 comment on function push.rule_source(push.rules, text, text, text, text) is
   'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations.';
 
+create function push.rule_of_no_row(p_table regclass)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('(select ''{}''::jsonb as changes) as rule left join %1$s as new on false left join %1$s as old on false', p_table);
+$$;
+comment on function push.rule_of_no_row(regclass) is 'What follows `from` to look at expressions of a rule on a table without a row of it.';
+
 create function push.recipients_kind(p_table regclass, p_recipients text)
 returns text
 language plpgsql
@@ -10694,11 +10896,7 @@ begin
   if push.is_query(p_recipients) then
     return 'query';
   end if;
-  -- The type alone: random() is never below 0, and so nothing is worked out.
-  execute format(
-    E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%1$s\n) end)
-    from (select ''{}''::jsonb as changes) as rule left join %2$s as new on false left join %2$s as old on false',
-    p_recipients, p_table) into v_type;
+  v_type := push.expression_type(p_recipients, push.rule_of_no_row(p_table));
   return case v_type when 'uuid'::regtype then 'user' when 'uuid[]'::regtype then 'users' else 'rows' end;
 exception when feature_not_supported then
   -- A function that returns a set cannot stand within `case`.
@@ -10780,7 +10978,7 @@ set search_path = ''
 as $$
   select format(
     E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
-    push.message_columns(), push.rule_query(p_rule, p_event, p_new, p_old),
+    push.message_columns(to_jsonb(p_rule)), push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;
@@ -10799,6 +10997,7 @@ declare
   v_nothing constant text := format('(select * from %s where false)', p_rule.watched);
 begin
   execute push.rule_query(p_rule, p_event, v_nothing, v_nothing);
+  perform push.refuse_local_times(to_jsonb(p_rule), push.rule_of_no_row(p_rule.watched));
   if push.recipients_kind(p_rule.watched, p_rule.recipients) = 'query' then
     -- A second column would be overlooked in `from`; here it is an error.
     execute format(
@@ -11016,17 +11215,16 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
   v_missing text;
 begin
   if p_rule.watched is null then
     perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
   end if;
-  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_rule.name) then
     perform push.refuse(400, 'rule_name_malformed',
       'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_rule.watched) then
     perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
   end if;
   if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
@@ -11048,12 +11246,7 @@ begin
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
       'Add update to the events, or leave out the columns.');
   end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
+  v_missing := push.missing_columns(p_rule.watched, p_rule.columns);
   if v_missing is not null then
     perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
   end if;
@@ -11085,7 +11278,9 @@ create function push.watch(
   p_tag text default null,
   p_template text default null,
   p_digest_key text default null,
-  p_presentation text default null
+  p_presentation text default null,
+  p_send_at text default null,
+  p_expires_at text default null
 )
 returns void
 language plpgsql
@@ -11101,7 +11296,7 @@ begin
     'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
     'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
     'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'send_at', p_send_at, 'expires_at', p_expires_at
   ));
   v_rule.created_at := now();
   select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
@@ -11133,11 +11328,11 @@ begin
 end;
 $$;
 comment on function push.watch(
-  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text
+  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text, text, text
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
-  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key, presentation, and the times at which to '
+  'send and to expire are SQL expressions over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
 
 p_table: The table to watch, with its primary key where updates are watched.';
 
@@ -11368,6 +11563,8 @@ create table push.reminders (
   tag text,
   digest_key text,
   presentation text,
+  collapse_key text,
+  expires_at text,
   created_at timestamptz not null default now(),
   constraint reminders_pkey primary key (name),
   constraint reminders_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -11392,6 +11589,10 @@ comment on column push.reminders.tag is 'SQL expression: messages of the same ta
 comment on column push.reminders.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
 comment on column push.reminders.presentation is
   'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
+comment on column push.reminders.collapse_key is
+  'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
+comment on column push.reminders.expires_at is
+  'SQL expression of timestamptz: no attempt is made after it. Null, or of a null: after the TTL, and when the row''s time has come, if it is announced.';
 comment on column push.reminders.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.reminders.table_name is 'What the table was called when it was declared: to speak of it once it is gone.';
 comment on column push.reminders.key_columns is 'The primary key when it was declared; the moments know their rows by it.';
@@ -11520,14 +11721,32 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_lifetime constant text := coalesce(p_reminder.ttl::text, format(
+    'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+    '(select s.default_ttl from push.settings as s))', p_reminder.template
+  ));
+  v_said constant jsonb := to_jsonb(p_reminder) || jsonb_build_object(
+    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
+    'send_at', 'least($2, pg_catalog.now())',
+    -- A message that announces something is of no use once that has begun.
+    'expires_at', format(
+      E'coalesce((%s\n    )::timestamptz, case when moment.due_at < moment.at '
+      'then least(moment.at, $2 + pg_catalog.make_interval(secs => greatest(%s, 60))) end)',
+      coalesce(p_reminder.expires_at, 'null'), v_lifetime
+    ),
+    'idempotency_key', format(
+      '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
+      'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
+      p_reminder.name, p_reminder.table_name
+    )
+  );
 begin
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return push.fill_in(
     $query$with told as materialized (
-    select moment.id, verdict.reason, recipient.user_id, message.*,
-      -- A message that announces something is of no use once that has begun.
-      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest({{lifetime}}, 60))) end as expires_at
+    select moment.id, verdict.reason, recipient.user_id, message.*
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
       from push.reminder_moments as m where m.id = any ($1)
@@ -11555,9 +11774,8 @@ begin
       where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
     ) as recipient on true
   ), inserted as (
-    insert into public.push_notifications (user_id, send_at, expires_at, {{columns}})
-    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, least($2, now()), t.expires_at, {{columns}}
+    insert into public.push_notifications (user_id, {{columns}})
+    select t.user_id, {{columns}}
     from told as t
     where t.user_id is not null
     on conflict do nothing
@@ -11577,23 +11795,15 @@ begin
   )
   select count(*) from inserted$query$,
     jsonb_build_object(
-      'lifetime', coalesce(p_reminder.ttl::text, format(
-        'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
-        '(select s.default_ttl from push.settings as s))', p_reminder.template
-      )),
       'table', p_reminder.watched,
       'same_row', push.same_row(p_reminder),
       'key_column', quote_ident(p_reminder.key_columns[1]),
       'at', p_reminder.at,
       'condition', coalesce(p_reminder.condition, 'true'),
-      'message', push.message_select(to_jsonb(p_reminder) || jsonb_build_object('idempotency_key', format(
-        '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
-        'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
-        p_reminder.name, p_reminder.table_name
-      ))),
+      'message', push.message_select(v_said),
       'recipients', case when push.is_query(p_reminder.recipients) then format(E'array(%s\n    )', p_reminder.recipients)
         else p_reminder.recipients end,
-      'columns', push.message_columns()
+      'columns', push.message_columns(v_said)
     )
   );
 end;
@@ -11686,6 +11896,10 @@ set timezone = 'UTC'
 as $$
 begin
   execute push.reminder_query(p_reminder) using '{}'::bigint[], p_now;
+  perform push.refuse_local_times(to_jsonb(p_reminder), format(
+    '(select null::interval as before, null::timestamptz as at, null::timestamptz as due_at) as moment left join %s as new on false',
+    p_reminder.watched
+  ));
   execute push.reminder_insert(p_reminder,
     push.reminder_rows(p_reminder, format('(select * from %s where false)', p_reminder.watched)), '$1') using p_now;
 end;
@@ -11901,13 +12115,11 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  v_rows constant text := format('(select * from %s where false)', p_reminder.watched);
   v_type regtype;
 begin
   begin
     -- Over no rows: a misspelt column or a wrong type is an error here, in the migration, not in the night.
-    execute format(E'select pg_catalog.pg_typeof((select (%s\n) from %s as new))', p_reminder.at, v_rows) into v_type;
-    v_type := (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+    v_type := push.expression_type(p_reminder.at, format('(select) as one left join %s as new on false', p_reminder.watched));
     if v_type = 'timestamptz'::regtype then
       perform push.try_reminder(p_reminder, clock_timestamp());
     end if;
@@ -11948,17 +12160,15 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
 begin
   if p_reminder.watched is null then
     perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
   end if;
-  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_reminder.name) then
     perform push.refuse(400, 'reminder_name_malformed',
       'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_reminder.watched) then
     perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
   end if;
   if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then
@@ -11975,7 +12185,7 @@ begin
       'Leave it out to use 15 minutes.');
   end if;
   perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
-    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'category', p_reminder.category
+    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'collapse_key', p_reminder.collapse_key, 'category', p_reminder.category
   )));
   if p_reminder.key_columns is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
@@ -12052,6 +12262,8 @@ create function push.remind(
   p_timezone text default null,
   p_grace interval default '15 minutes',
   p_presentation text default null,
+  p_collapse_key text default null,
+  p_expires_at text default null,
   p_now timestamptz default clock_timestamp()
 )
 returns void
@@ -12067,7 +12279,7 @@ begin
     'at', p_at, 'timezone', p_timezone, 'condition', p_condition,
     'recipients', p_recipients, 'title', p_title, 'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template,
     'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'collapse_key', p_collapse_key, 'expires_at', p_expires_at
   ));
   -- Not by way of text, which is in the session's style.
   v_reminder.before := p_before;
@@ -12088,10 +12300,10 @@ begin
 end;
 $$;
 comment on function push.remind(
-  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, timestamptz
+  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, text, text, timestamptz
 ) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
-  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
+  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation, the time to expire at and timezone are SQL expressions over new, all but time and '
   'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent. For the database owner.
 
 p_table: The table whose rows are reminded of; it has a primary key.';
@@ -13600,6 +13812,7 @@ immutable
 set search_path = ''
 as $$
 declare
+  v_message push.message;
   v_notification public.push_notifications;
   v_faults jsonb := '{}'::jsonb;
   v_params jsonb := push.alert_params(p_alert, p_firing.side, p_firing.level_price, p_firing.price, p_firing.change);
@@ -13613,28 +13826,27 @@ begin
       v_faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
     end;
   end if;
-  v_notification.user_id := p_alert.user_id;
-  v_notification.params := v_params;
-  v_notification.category := 'alerts:' || p_alert.symbol;
-  v_notification.urgency := p_alert.urgency;
-  v_notification.tag := 'alert:' || p_alert.id;
-  v_notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
+  v_message.params := v_params;
+  v_message.category := 'alerts:' || p_alert.symbol;
+  v_message.urgency := p_alert.urgency;
+  v_message.tag := 'alert:' || p_alert.id;
+  v_message.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
   if p_template.key is not null and p_alert.title is null and p_alert.body is null then
     begin
-      v_notification := push.in_words_of(v_notification, p_template);
+      v_notification := push.in_words_of(push.notification_of(v_message, p_alert.user_id), p_template);
       v_notification.template := p_template.key;
       return row(v_notification, v_faults)::push.worded_alert;
     exception when others then
       v_faults := v_faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
     end;
   end if;
-  v_notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
-  v_notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
+  v_message.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
+  v_message.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
     p_alert.setup,
     case when p_alert.condition <> 'percent_change' then 'level ' || (v_params ->> 'level_price') end,
     'now ' || (v_params ->> 'current_price')
   ));
-  return row(v_notification, v_faults)::push.worded_alert;
+  return row(push.notification_of(v_message, p_alert.user_id), v_faults)::push.worded_alert;
 end;
 $$;
 comment on function push.word_alert(public.push_alerts, push.firing, public.push_templates, public.push_templates) is
@@ -13675,6 +13887,7 @@ declare
   v_named text[] := '{}'::text[];
   v_template text;
   v_level_template text;
+  v_notifications public.push_notifications[];
   v_faults jsonb;
   v_count integer;
   v_fault text;
@@ -13703,21 +13916,12 @@ begin
     from fired as f
     cross join lateral (select l.template, l.level_template from languages as l where l.locale = f.locale offset 0) as l
     cross join lateral push.word_alert(f.alert, f.firing, l.template, l.level_template) as w
-  ), written as (
-    insert into public.push_notifications (
-      user_id, template, locale, title, body, url, params, category, urgency, ttl, tag, presentation, idempotency_key
-    )
-    select n.user_id, n.template, n.locale, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.tag, n.presentation,
-      n.idempotency_key
-    -- Offset 0: taken apart once, and not for each field.
-    from worded as w cross join lateral (select (w.notification).* offset 0) as n
-    on conflict do nothing
-    returning id
   )
-  select (select count(*) from written), coalesce((
+  select (select array_agg(w.notification) from worded as w), coalesce((
     select jsonb_object_agg(f.key, f.value) from worded as w cross join lateral jsonb_each(w.faults) as f where w.faults <> '{}'
   ), '{}')
-  into v_count, v_faults;
+  into v_notifications, v_faults;
+  v_count := push.insert_notifications(v_notifications);
   v_faults := v_faults || coalesce((
     select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
     where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))
@@ -13791,14 +13995,17 @@ set search_path = ''
 as $$
 declare
   v_count text := p_summary -> 'params' ->> 'count';
+  -- Its category, urgency and params.
+  v_message push.message := jsonb_populate_record(null::push.message, p_summary);
 begin
-  insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, send_at)
-  values (
-    (p_summary ->> 'user_id')::uuid, p_template,
-    case when p_template is not null then '' else format('🔴 %s more %s', v_count, case v_count when '1' then 'alert' else 'alerts' end) end,
-    case when p_template is null then p_summary -> 'params' ->> 'names' end,
-    p_summary -> 'params', p_summary ->> 'category', p_summary ->> 'urgency', 'alerts:more', p_now
-  );
+  v_message.template := p_template;
+  if p_template is null then
+    v_message.title := format('🔴 %s more %s', v_count, case v_count when '1' then 'alert' else 'alerts' end);
+    v_message.body := p_summary -> 'params' ->> 'names';
+  end if;
+  v_message.tag := 'alerts:more';
+  v_message.send_at := p_now;
+  perform push.send_message((p_summary ->> 'user_id')::uuid, null, v_message);
   if p_template is not null then
     perform push.resolve_alarm('alert_template_failed', p_template);
   end if;

@@ -22,6 +22,8 @@ export interface Reminder {
   digestKey?: string;
   presentation?: string;
   timezone?: string;
+  expiresAt?: string;
+  collapseKey?: string;
   template?: string;
   category?: string;
   urgency?: string;
@@ -43,7 +45,8 @@ export async function remind(sql: Client, reminder: Reminder = {}): Promise<void
       ${reminder.condition ?? null}, ${reminder.category ?? null}, ${reminder.urgency ?? null}, ${reminder.ttl ?? null},
       ${reminder.tag ?? null}, ${reminder.template ?? null}, ${reminder.digestKey ?? null}, ${reminder.timezone ?? null},
       ${value('grace', '15 minutes')}::text::interval, ${reminder.presentation ?? null},
-      ${reminder.now ?? new Date()}
+      p_collapse_key => ${reminder.collapseKey ?? null}, p_expires_at => ${reminder.expiresAt ?? null},
+      p_now => ${reminder.now ?? new Date()}
     )`;
 }
 

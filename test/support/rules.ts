@@ -20,9 +20,11 @@ export interface Rule {
   ttl?: number;
   collapseKey?: string;
   template?: string;
-  /** Two more SQL expressions. */
+  /** Four more SQL expressions. */
   digestKey?: string;
   presentation?: string;
+  sendAt?: string;
+  expiresAt?: string;
 }
 
 /** Declares a rule; what is left out watches inserts into public.deals and tells the owner "Deal". */
@@ -36,7 +38,8 @@ export async function watch(sql: Client, rule: Rule = {}): Promise<void> {
       ${rule.params ?? null}, ${value('events', ['insert'])}, ${rule.columns ?? null}, ${rule.condition ?? null},
       ${rule.category ?? null}, ${rule.urgency ?? null}, ${rule.ttl ?? null}, ${rule.collapseKey ?? null}, ${rule.key ?? null},
       p_template => ${rule.template ?? null}, p_digest_key => ${rule.digestKey ?? null},
-      p_presentation => ${rule.presentation ?? null}
+      p_presentation => ${rule.presentation ?? null}, p_send_at => ${rule.sendAt ?? null},
+      p_expires_at => ${rule.expiresAt ?? null}
     )`;
 }
 

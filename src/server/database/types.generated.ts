@@ -644,48 +644,9 @@ export type Database = {
       push_mark_all_read: { Args: { p_now?: string; p_until?: string }; Returns: number };
       push_mark_read: { Args: { p_ids: string[]; p_now?: string }; Returns: number };
       push_mark_unread: { Args: { p_ids: string[] }; Returns: number };
-      push_notify: {
-        Args: {
-          p_body?: string;
-          p_category?: string;
-          p_collapse_key?: string;
-          p_digest_key?: string;
-          p_expires_at?: string;
-          p_idempotency_key?: string;
-          p_params?: Json;
-          p_presentation?: Json;
-          p_send_at?: string;
-          p_tag?: string;
-          p_template?: string;
-          p_title?: string;
-          p_ttl?: number;
-          p_urgency?: string;
-          p_url?: string;
-          p_user_id: string;
-        };
-        Returns: string;
-      };
-      push_notify_topic: {
-        Args: {
-          p_audience_topic: string;
-          p_body?: string;
-          p_category?: string;
-          p_collapse_key?: string;
-          p_digest_key?: string;
-          p_expires_at?: string;
-          p_idempotency_key?: string;
-          p_params?: Json;
-          p_presentation?: Json;
-          p_send_at?: string;
-          p_tag?: string;
-          p_template?: string;
-          p_title?: string;
-          p_ttl?: number;
-          p_urgency?: string;
-          p_url?: string;
-        };
-        Returns: string;
-      };
+      push_notify: { Args: { p_message: Json; p_user_id: string }; Returns: string };
+      push_notify_many: { Args: { p_message: Json; p_user_ids: string[] }; Returns: number };
+      push_notify_topic: { Args: { p_audience_topic: string; p_message: Json }; Returns: string };
       push_pause: { Args: { p_category?: string; p_host?: string; p_reason: string }; Returns: Json };
       push_preview_template: {
         Args: { p_key: string; p_locale?: string; p_params?: Json };

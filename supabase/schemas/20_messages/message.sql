@@ -83,3 +83,51 @@ end;
 $$;
 comment on function push.check_message(push.message) is
   'Raises what is wrong with what a message says, as a whole or in part; returns when nothing is.';
+
+create function push.message_from(p_message jsonb)
+returns push.message
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_keys constant text := (
+    select string_agg(a.attname, ', ' order by a.attnum) from pg_catalog.pg_attribute as a where a.attrelid = 'push.message'::regclass
+  );
+  v_message push.message;
+  v_key text;
+  v_value jsonb;
+  v_fault text;
+begin
+  if jsonb_typeof(p_message) is distinct from 'object' then
+    perform push.refuse(400, 'message_malformed', 'A message must be a JSON object.', format('Its keys are %s.', v_keys));
+  end if;
+  -- The first one that is wrong. JSON's null is not said.
+  select format(
+    case when a.attname is null then 'A message has no key %s.' else '%s of a message must be of type ' || t.json || '.' end, left(m.key, 100)
+  )
+  into v_fault
+  from jsonb_each(p_message) as m (key, value)
+  left join pg_catalog.pg_attribute as a on a.attrelid = 'push.message'::regclass and a.attname = m.key
+  cross join lateral (
+    select case a.atttypid when 'jsonb'::regtype then 'object' when 'integer'::regtype then 'number' else 'string' end as json
+  ) as t
+  where a.attname is null or jsonb_typeof(m.value) not in ('null', t.json)
+  order by m.key
+  limit 1;
+  if v_fault is not null then
+    perform push.refuse(400, 'message_malformed', v_fault, format('Its keys are %s.', v_keys));
+  end if;
+  begin
+    for v_key, v_value in select m.key, m.value from jsonb_each(p_message) as m loop
+      v_message := jsonb_populate_record(v_message, jsonb_build_object(v_key, v_value));
+    end loop;
+  exception when data_exception then
+    perform push.refuse(400, 'message_malformed', format('%s of a message cannot be read: %s', v_key, left(sqlerrm, 200)),
+      'ttl is a whole number of seconds; send_at and expires_at are times as in ISO 8601.');
+  end;
+  return v_message;
+end;
+$$;
+comment on function push.message_from(jsonb) is
+  'A message that came as JSON, its keys those of push.message. Refuses what is no such key and values of another type.';

@@ -36,27 +36,76 @@ $$;
 comment on function push.says_the_same(public.push_notifications, push.message) is
   'Whether a call with a repeated idempotency key means the message that the first one made.';
 
-create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message)
+create function push.notification_of(p_message push.message, p_user_id uuid default null, p_audience_topic text default null)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_said public.push_notifications;
+begin
+  v_said.user_id := p_user_id;
+  v_said.audience_topic := p_audience_topic;
+  -- Empty is for the template to say. JSON's null stays what it is, and is refused.
+  v_said.title := coalesce(p_message.title, '');
+  v_said.body := p_message.body;
+  v_said.url := p_message.url;
+  v_said.params := coalesce(p_message.params, '{}');
+  v_said.category := p_message.category;
+  v_said.urgency := coalesce(p_message.urgency, '');
+  v_said.ttl := p_message.ttl;
+  v_said.collapse_key := p_message.collapse_key;
+  v_said.tag := p_message.tag;
+  v_said.template := p_message.template;
+  v_said.presentation := p_message.presentation;
+  v_said.digest_key := p_message.digest_key;
+  v_said.send_at := p_message.send_at;
+  v_said.expires_at := p_message.expires_at;
+  v_said.idempotency_key := p_message.idempotency_key;
+  return v_said;
+end;
+$$;
+comment on function push.notification_of(push.message, uuid, text) is 'A notification that says this, to this user or topic; not stored yet.';
+
+create function push.insert_notifications(p_notifications public.push_notifications[])
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count bigint;
+begin
+  -- One statement: ten thousand ring once. What is null here, the trigger sets.
+  insert into public.push_notifications (
+    id, user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
+    send_at, expires_at, idempotency_key, locale, digest_id, inbox
+  )
+  select coalesce(n.id, gen_random_uuid()), n.user_id, n.audience_topic, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl,
+    n.collapse_key, n.tag, n.template, n.presentation, n.digest_key, n.send_at, n.expires_at, n.idempotency_key, n.locale, n.digest_id,
+    n.inbox
+  from unnest(p_notifications) as n
+  on conflict do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+comment on function push.insert_notifications(public.push_notifications[]) is
+  'Stores notifications in this order, but for those whose idempotency key was used; returns how many.';
+
+create function push.send_message(p_user_id uuid, p_audience_topic text, p_message push.message, p_inbox boolean default true)
 returns uuid
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_notification public.push_notifications := push.notification_of(p_message, p_user_id, p_audience_topic);
+  v_id uuid := gen_random_uuid();
   v_same boolean;
 begin
-  insert into public.push_notifications (
-    user_id, audience_topic, title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key,
-    send_at, expires_at, idempotency_key
-  )
-  values (
-    p_user_id, p_audience_topic, coalesce(p_message.title, ''), p_message.body, p_message.url, coalesce(p_message.params, '{}'),
-    p_message.category, coalesce(p_message.urgency, ''), p_message.ttl, p_message.collapse_key, p_message.tag, p_message.template,
-    p_message.presentation, p_message.digest_key, coalesce(p_message.send_at, now()), p_message.expires_at, p_message.idempotency_key
-  )
-  on conflict do nothing
-  returning push_notifications.id into v_id;
-  if v_id is not null then
+  v_notification.id := v_id;
+  v_notification.inbox := p_inbox;
+  if push.insert_notifications(array[v_notification]) = 1 then
     return v_id;
   end if;
 
@@ -78,26 +127,8 @@ begin
   return v_id;
 end;
 $$;
-comment on function push.send_message(uuid, text, push.message) is
+comment on function push.send_message(uuid, text, push.message, boolean) is
   'Makes the notification of a message to one user, or to one topic; returns its id, that of the first one for a repeated idempotency key.';
-
-create function push.notification_of(p_message push.message)
-returns public.push_notifications
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_said public.push_notifications := jsonb_populate_record(null::public.push_notifications, to_jsonb(p_message) || jsonb_build_object(
-    'title', coalesce(p_message.title, ''), 'urgency', coalesce(p_message.urgency, '')
-  ));
-begin
-  -- JSON's null stays what it is, and is refused.
-  v_said.params := coalesce(p_message.params, '{}');
-  return v_said;
-end;
-$$;
-comment on function push.notification_of(push.message) is 'A notification that says this, to no recipient yet.';
 
 create function push.send_to_each(p_user_ids uuid[], p_message push.message)
 returns bigint
@@ -118,6 +149,7 @@ begin
     select l.wanted, m.* from (select distinct r.wanted from recipients as r) as l
     cross join lateral push.fill_from_template(v_said, l.wanted) as m
   )
+  -- With a list of its own, and not by push.insert_notifications(): ten thousand times the same text would be held in one array.
   insert into public.push_notifications (
     user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
     presentation, digest_key

@@ -38,11 +38,31 @@ $$;
 comment on function push.summarise(push.digest_policies, text, jsonb, bigint) is
   'What the summary of a digest says: p_items, the newest first ({title, body, url, params} each), of p_count in all.';
 
+create function push.summary_of(p_digest push.digests, p_id uuid, p_message push.message)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_summary public.push_notifications := push.notification_of(p_message, p_digest.user_id);
+begin
+  v_summary.id := p_id;
+  v_summary.digest_id := p_digest.id;
+  -- What it calls attention to is there.
+  v_summary.inbox := false;
+  return v_summary;
+end;
+$$;
+comment on function push.summary_of(push.digests, uuid, push.message) is 'The notification, of this id, that tells what waits in a digest.';
+
 create function push.summarise_digests(p_ids uuid[], p_plain boolean, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_summaries public.push_notifications[];
 begin
   with due as (
     -- Digests of one user and key that ended in quiet hours share the summary of the last one.
@@ -77,17 +97,15 @@ begin
     left join push.digest_policies as p on p.key = d.policy
     group by i.digest_id
   ), summaries as (
-    -- One statement: ten thousand digests that end together ring once.
-    insert into public.push_notifications (
-      id, user_id, title, body, url, template, params, category, urgency, ttl, tag, send_at, expires_at, digest_id, inbox
-    )
-    select s.summary_id, d.user_id, t.title, t.body, t.url, t.template, t.params, s.category,
-      ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, 'digest:' || d.digest_key, p_now,
+    select push.summary_of(d, s.summary_id, row(
+      t.title, t.body, t.url, t.params, s.category, ('{very-low,low,normal,high}'::text[])[s.urgency], s.ttl, null, 'digest:' || d.digest_key,
+      t.template, null, null, p_now,
       -- It matters no longer than the last of its items.
       least(
         s.expires_at, p_now + make_interval(secs => greatest(coalesce(s.ttl, (select o.default_ttl from push.settings as o)), 60))
       ),
-      d.id, false
+      null
+    )::push.message) as notification
     from sums as s
     join push.digests as d on d.id = s.digest_id
     left join push.digest_policies as p on p.key = d.policy
@@ -96,14 +114,17 @@ begin
     ) as t
   ), done as (
     delete from push.digest_windows as w where w.digest_id = any (p_ids)
+  ), closed as (
+    update push.digests as d
+    set closed_at = p_now,
+        items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
+        summary_id = s.summary_id
+    from due as u
+    left join sums as s on s.digest_id = u.last_id
+    where d.id = u.id
   )
-  update push.digests as d
-  set closed_at = p_now,
-      items = case when u.id = u.last_id then coalesce(s.items, 0) else 0 end,
-      summary_id = s.summary_id
-  from due as u
-  left join sums as s on s.digest_id = u.last_id
-  where d.id = u.id;
+  select array_agg(s.notification) into v_summaries from summaries as s;
+  perform push.insert_notifications(v_summaries);
 end;
 $$;
 comment on function push.summarise_digests(uuid[], boolean, timestamptz) is

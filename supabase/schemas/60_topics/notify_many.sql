@@ -45,6 +45,20 @@ comment on function push.send_in_chunks(uuid[], push.message) is
   'Has a notification of a message made for each of these users after the commit, a chunk a transaction, and skips ids that are no user''s; '
   'returns how many users those are.';
 
+create function push.send_to_many(p_user_ids uuid[], p_message push.message)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
+    return push.send_in_chunks(p_user_ids, p_message);
+  end if;
+  return push.send_to_each(p_user_ids, p_message);
+end;
+$$;
+comment on function push.send_to_many(uuid[], push.message) is 'push.notify_many(), given a message.';
+
 create function push.notify_many(
   p_user_ids uuid[],
   p_title text default null,
@@ -67,16 +81,11 @@ returns bigint
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_message constant push.message := row(
+begin
+  return push.send_to_many(p_user_ids, row(
     p_title, p_body, p_url, p_params, p_category, p_urgency, p_ttl, p_collapse_key, p_tag,
     p_template, p_presentation, p_digest_key, p_send_at, p_expires_at, p_idempotency_key
-  )::push.message;
-begin
-  if cardinality(p_user_ids) > (select s.notify_at_once from push.settings as s) then
-    return push.send_in_chunks(p_user_ids, v_message);
-  end if;
-  return push.send_to_each(p_user_ids, v_message);
+  )::push.message);
 end;
 $$;
 comment on function push.notify_many(
@@ -88,3 +97,20 @@ comment on function push.notify_many(
   'For the database owner.
 
 p_user_ids: Whom it is for: ids of auth.users.';
+
+create function public.push_notify_many(p_user_ids uuid[], p_message jsonb)
+returns bigint
+language sql
+-- Definer: see push_notify.
+security definer
+set search_path = ''
+as $$
+  select push.send_to_many(p_user_ids, push.message_from(p_message));
+$$;
+comment on function public.push_notify_many(uuid[], jsonb) is
+  'push.notify_many() for servers: supabase.rpc(''push_notify_many'', { p_user_ids, p_message: { title, … } }) with the secret key. Service role only.
+
+p_message: What it says, {"title": "Hello", "url": "/"}: keys as the parameters of push.notify_many(), without their p_.';
+
+revoke all on function public.push_notify_many(uuid[], jsonb) from public, anon, authenticated;
+grant execute on function public.push_notify_many(uuid[], jsonb) to service_role;

@@ -156,6 +156,7 @@ declare
   -- No category has a space in its key, so no limit of a category counts these.
   c_counted_as constant text := 'a test';
   v_template text := (select t.key from public.push_templates as t where t.key = 'push_test' limit 1);
+  v_message push.message;
   v_limit integer;
   v_sent integer;
   v_id uuid;
@@ -185,12 +186,15 @@ begin
     perform push.refuse(429, 'too_many_tests', format('At most %s test messages can be sent in an hour.', v_limit), 'Try again later.');
   end if;
 
-  insert into public.push_notifications (user_id, title, body, template, urgency, ttl, tag, inbox)
-  values (
-    p_user_id, case when v_template is null then 'Notifications work' else '' end,
-    case when v_template is null then 'This is a test.' end, v_template, 'high', 600, 'push_test', false
-  )
-  returning push_notifications.id into v_id;
+  v_message.template := v_template;
+  if v_template is null then
+    v_message.title := 'Notifications work';
+    v_message.body := 'This is a test.';
+  end if;
+  v_message.urgency := 'high';
+  v_message.ttl := 600;
+  v_message.tag := 'push_test';
+  v_id := push.send_message(p_user_id, null, v_message, p_inbox => false);
 
   if p_subscription_id is not null then
     -- No dispatcher has seen them yet.

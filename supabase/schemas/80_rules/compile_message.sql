@@ -33,6 +33,37 @@ as $$
 $$;
 comment on function push.is_query(text) is 'Whether an expression of a rule or reminder is a query by itself.';
 
+create function push.is_declared_name(p_name text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(p_name ~ '^[a-z][a-z0-9_]{0,39}$', false);
+$$;
+comment on function push.is_declared_name(text) is 'Whether a rule or reminder may be called so: functions and triggers are named after it.';
+
+create function push.is_table(p_relation regclass)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind in ('r', 'p'));
+$$;
+comment on function push.is_table(regclass) is 'Whether this is a table, partitioned or not: the others have no triggers that a rule or reminder needs.';
+
+create function push.said_times(p_said jsonb)
+returns table (place bigint, name text)
+language sql
+immutable
+set search_path = ''
+as $$
+  -- Most say neither, and then pay for neither: each column more costs every row.
+  select t.place, t.name from unnest('{send_at,expires_at}'::text[]) with ordinality as t (name, place) where p_said ->> t.name is not null;
+$$;
+comment on function push.said_times(jsonb) is 'Which of send_at and expires_at a rule or reminder, its row as JSON, says by an expression.';
+
 create function push.message_select(p_said jsonb)
 returns text
 language plpgsql
@@ -64,21 +95,64 @@ begin
     ) || jsonb_build_object('urgency', quote_literal(
       coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
     ))
+  ) || coalesce(
+    (select string_agg(format(E', (%s\n    )::timestamptz as %s', p_said ->> t.name, t.name), '' order by t.place) from push.said_times(p_said) as t),
+    ''
   );
 end;
 $$;
 comment on function push.message_select(jsonb) is
   'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
 
-create function push.message_columns()
+create function push.message_columns(p_said jsonb)
 returns text
 language sql
 immutable
 set search_path = ''
 as $$
-  select 'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key';
+  select concat_ws(', ',
+    'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key',
+    (select string_agg(t.name, ', ' order by t.place) from push.said_times(p_said) as t)
+  );
 $$;
-comment on function push.message_columns() is 'The columns of push_notifications that push.message_select() fills, in its order.';
+comment on function push.message_columns(jsonb) is 'The columns of push_notifications that push.message_select() fills, in its order.';
+
+create function push.expression_type(p_expression text, p_from text)
+returns regtype
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_type regtype;
+begin
+  -- The type alone: random() is never below 0, and so nothing is worked out.
+  execute format(E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%s\n) end) from %s', p_expression, p_from) into v_type;
+  return (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+end;
+$$;
+comment on function push.expression_type(text, text) is
+  'The type of an SQL expression over what stands in p_from, which has one row; that of a domain is what it is based on.';
+
+create function push.refuse_local_times(p_said jsonb, p_from text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_name text;
+  v_type regtype;
+begin
+  for v_name in select t.name from push.said_times(p_said) as t order by t.place loop
+    v_type := push.expression_type(p_said ->> v_name, p_from);
+    if v_type <> 'timestamptz'::regtype then
+      -- It would be another moment in each session that has another time zone.
+      raise exception using errcode = 'datatype_mismatch', message = format('%s must be a timestamptz, and this is a %s', v_name, v_type);
+    end if;
+  end loop;
+end;
+$$;
+comment on function push.refuse_local_times(jsonb, text) is
+  'Raises that send_at or expires_at of a rule or reminder, its row as JSON, has no time zone; p_from as in push.expression_type().';
 
 create function push.refuse_constants(p_url text, p_presentation text)
 returns void

@@ -9,6 +9,7 @@ declare
   v_nothing constant text := format('(select * from %s where false)', p_rule.watched);
 begin
   execute push.rule_query(p_rule, p_event, v_nothing, v_nothing);
+  perform push.refuse_local_times(to_jsonb(p_rule), push.rule_of_no_row(p_rule.watched));
   if push.recipients_kind(p_rule.watched, p_rule.recipients) = 'query' then
     -- A second column would be overlooked in `from`; here it is an error.
     execute format(

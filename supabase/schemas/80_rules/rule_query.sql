@@ -27,6 +27,21 @@ $$;
 comment on function push.key_object(text[], text) is
   'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
 
+create function push.missing_columns(p_table regclass, p_columns text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(c.name, ', ')
+  from unnest(p_columns) as c (name)
+  where not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
+  );
+$$;
+comment on function push.missing_columns(regclass, text[]) is 'Which of these columns a table does not have; null when it has them all.';
+
 create function push.has_equality(p_table regclass, p_column text)
 returns boolean
 language plpgsql
@@ -53,14 +68,8 @@ stable
 set search_path = ''
 as $$
 declare
-  v_missing text;
+  v_missing constant text := push.missing_columns(p_rule.watched, p_rule.columns);
 begin
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
   if v_missing is not null then
     raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
   end if;
@@ -137,6 +146,16 @@ $$;
 comment on function push.rule_source(push.rules, text, text, text, text) is
   'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations.';
 
+create function push.rule_of_no_row(p_table regclass)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('(select ''{}''::jsonb as changes) as rule left join %1$s as new on false left join %1$s as old on false', p_table);
+$$;
+comment on function push.rule_of_no_row(regclass) is 'What follows `from` to look at expressions of a rule on a table without a row of it.';
+
 create function push.recipients_kind(p_table regclass, p_recipients text)
 returns text
 language plpgsql
@@ -148,11 +167,7 @@ begin
   if push.is_query(p_recipients) then
     return 'query';
   end if;
-  -- The type alone: random() is never below 0, and so nothing is worked out.
-  execute format(
-    E'select pg_catalog.pg_typeof(case when pg_catalog.random() < 0 then (%1$s\n) end)
-    from (select ''{}''::jsonb as changes) as rule left join %2$s as new on false left join %2$s as old on false',
-    p_recipients, p_table) into v_type;
+  v_type := push.expression_type(p_recipients, push.rule_of_no_row(p_table));
   return case v_type when 'uuid'::regtype then 'user' when 'uuid[]'::regtype then 'users' else 'rows' end;
 exception when feature_not_supported then
   -- A function that returns a set cannot stand within `case`.
@@ -234,7 +249,7 @@ set search_path = ''
 as $$
   select format(
     E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
-    push.message_columns(), push.rule_query(p_rule, p_event, p_new, p_old),
+    push.message_columns(to_jsonb(p_rule)), push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;

@@ -26,6 +26,8 @@ create table push.rules (
   tag text,
   digest_key text,
   presentation text,
+  send_at text,
+  expires_at text,
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
@@ -56,6 +58,9 @@ comment on column push.rules.tag is 'SQL expression: messages of the same tag re
 comment on column push.rules.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
 comment on column push.rules.presentation is
   'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
+comment on column push.rules.send_at is 'SQL expression of timestamptz: when it is sent. Null, or of a null: at once.';
+comment on column push.rules.expires_at is
+  'SQL expression of timestamptz: no attempt is made after it. Null, or of a null: after the TTL.';
 comment on column push.rules.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.rules.table_name is 'What the table was called when it was last looked at: to speak of it once it is gone.';
 comment on column push.rules.broken is 'Why it cannot work since its table or what it uses changed; null while it can. Kept by push.check_rules().';

@@ -132,17 +132,16 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_rule.watched);
   v_missing text;
 begin
   if p_rule.watched is null then
     perform push.refuse(400, 'rule_table_missing', 'A rule needs a table.', 'Name it, with its schema: ''public.deals''.');
   end if;
-  if p_rule.name is null or p_rule.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_rule.name) then
     perform push.refuse(400, 'rule_name_malformed',
       'A rule''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_rule.watched) then
     perform push.refuse(400, 'rule_table_unsuitable', format('%s is not a table.', p_rule.watched), 'Use the table behind it.');
   end if;
   if p_rule.table_schema = 'push' or p_rule.watched = 'public.push_notifications'::regclass then
@@ -164,12 +163,7 @@ begin
     perform push.refuse(400, 'rule_columns_without_update', 'Columns are only compared on update.',
       'Add update to the events, or leave out the columns.');
   end if;
-  select string_agg(c.name, ', ') into v_missing
-  from unnest(p_rule.columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_rule.watched and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
+  v_missing := push.missing_columns(p_rule.watched, p_rule.columns);
   if v_missing is not null then
     perform push.refuse(400, 'rule_columns_unknown', format('%s has no column %s.', p_rule.watched, v_missing), 'Correct the columns.');
   end if;
@@ -201,7 +195,9 @@ create function push.watch(
   p_tag text default null,
   p_template text default null,
   p_digest_key text default null,
-  p_presentation text default null
+  p_presentation text default null,
+  p_send_at text default null,
+  p_expires_at text default null
 )
 returns void
 language plpgsql
@@ -217,7 +213,7 @@ begin
     'events', p_events, 'columns', p_columns, 'condition', p_condition, 'recipients', p_recipients, 'title', p_title,
     'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template, 'category', p_category, 'urgency', p_urgency,
     'ttl', p_ttl, 'collapse_key', p_collapse_key, 'idempotency_key', p_idempotency_key, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'send_at', p_send_at, 'expires_at', p_expires_at
   ));
   v_rule.created_at := now();
   select n.nspname, c.relname into v_rule.table_schema, v_rule.table_name
@@ -249,10 +245,10 @@ begin
 end;
 $$;
 comment on function push.watch(
-  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text
+  text, regclass, text, text, text, text, text, text[], text[], text, text, text, integer, text, text, text, text, text, text, text, text
 ) is
   'Declares a rule: on these events of the table (on update: only when one of the columns changed) and where the condition holds, '
-  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key and presentation are SQL expressions '
-  'over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
+  'notify the recipients. Recipients, title, body, url, params, condition, idempotency key, tag, digest key, presentation, and the times at which to '
+  'send and to expire are SQL expressions over new, old and rule.changes. With columns and without params, params are {"changes": rule.changes}. Declaring a name again replaces the rule. For the database owner.
 
 p_table: The table to watch, with its primary key where updates are watched.';

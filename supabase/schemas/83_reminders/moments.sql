@@ -81,6 +81,10 @@ set timezone = 'UTC'
 as $$
 begin
   execute push.reminder_query(p_reminder) using '{}'::bigint[], p_now;
+  perform push.refuse_local_times(to_jsonb(p_reminder), format(
+    '(select null::interval as before, null::timestamptz as at, null::timestamptz as due_at) as moment left join %s as new on false',
+    p_reminder.watched
+  ));
   execute push.reminder_insert(p_reminder,
     push.reminder_rows(p_reminder, format('(select * from %s where false)', p_reminder.watched)), '$1') using p_now;
 end;

@@ -27,13 +27,11 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-  v_rows constant text := format('(select * from %s where false)', p_reminder.watched);
   v_type regtype;
 begin
   begin
     -- Over no rows: a misspelt column or a wrong type is an error here, in the migration, not in the night.
-    execute format(E'select pg_catalog.pg_typeof((select (%s\n) from %s as new))', p_reminder.at, v_rows) into v_type;
-    v_type := (select coalesce(nullif(t.typbasetype, 0), t.oid)::regtype from pg_catalog.pg_type as t where t.oid = v_type);
+    v_type := push.expression_type(p_reminder.at, format('(select) as one left join %s as new on false', p_reminder.watched));
     if v_type = 'timestamptz'::regtype then
       perform push.try_reminder(p_reminder, clock_timestamp());
     end if;
@@ -74,17 +72,15 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_kind constant "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = p_reminder.watched);
 begin
   if p_reminder.watched is null then
     perform push.refuse(400, 'reminder_table_missing', 'A reminder needs a table.', 'Name it, with its schema: ''public.bookings''.');
   end if;
-  if p_reminder.name is null or p_reminder.name !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if not push.is_declared_name(p_reminder.name) then
     perform push.refuse(400, 'reminder_name_malformed',
       'A reminder''s name must have 1 to 40 characters from a-z 0-9 _ and start with a letter.', 'Choose another name.');
   end if;
-  if v_kind not in ('r', 'p') then
+  if not push.is_table(p_reminder.watched) then
     perform push.refuse(400, 'reminder_table_unsuitable', format('%s is not a table.', p_reminder.watched), 'Use the table behind it.');
   end if;
   if p_reminder.at is null or p_reminder.recipients is null or num_nonnulls(p_reminder.title, p_reminder.template) = 0 then
@@ -101,7 +97,7 @@ begin
       'Leave it out to use 15 minutes.');
   end if;
   perform push.check_message(jsonb_populate_record(null::push.message, jsonb_build_object(
-    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'category', p_reminder.category
+    'urgency', p_reminder.urgency, 'ttl', p_reminder.ttl, 'collapse_key', p_reminder.collapse_key, 'category', p_reminder.category
   )));
   if p_reminder.key_columns is null then
     perform push.refuse(400, 'reminder_needs_primary_key',
@@ -178,6 +174,8 @@ create function push.remind(
   p_timezone text default null,
   p_grace interval default '15 minutes',
   p_presentation text default null,
+  p_collapse_key text default null,
+  p_expires_at text default null,
   p_now timestamptz default clock_timestamp()
 )
 returns void
@@ -193,7 +191,7 @@ begin
     'at', p_at, 'timezone', p_timezone, 'condition', p_condition,
     'recipients', p_recipients, 'title', p_title, 'body', p_body, 'url', p_url, 'params', p_params, 'template', p_template,
     'category', p_category, 'urgency', p_urgency, 'ttl', p_ttl, 'tag', p_tag, 'digest_key', p_digest_key,
-    'presentation', p_presentation
+    'presentation', p_presentation, 'collapse_key', p_collapse_key, 'expires_at', p_expires_at
   ));
   -- Not by way of text, which is in the session's style.
   v_reminder.before := p_before;
@@ -214,10 +212,10 @@ begin
 end;
 $$;
 comment on function push.remind(
-  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, timestamptz
+  text, regclass, text, interval[], text, text, text, text, text, text, text, text, integer, text, text, text, text, interval, text, text, text, timestamptz
 ) is
   'Declares a reminder: so long before (negative: after) the time of each row and where the condition holds then, notify the recipients. '
-  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation and timezone are SQL expressions over new, all but time and '
+  'Time, recipients, title, body, url, params, condition, tag, digest key, presentation, the time to expire at and timezone are SQL expressions over new, all but time and '
   'timezone also over moment (at, before, due_at). Declaring a name again replaces the reminder and repeats nothing that was sent. For the database owner.
 
 p_table: The table whose rows are reminded of; it has a primary key.';

@@ -35,14 +35,32 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_lifetime constant text := coalesce(p_reminder.ttl::text, format(
+    'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
+    '(select s.default_ttl from push.settings as s))', p_reminder.template
+  ));
+  v_said constant jsonb := to_jsonb(p_reminder) || jsonb_build_object(
+    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
+    'send_at', 'least($2, pg_catalog.now())',
+    -- A message that announces something is of no use once that has begun.
+    'expires_at', format(
+      E'coalesce((%s\n    )::timestamptz, case when moment.due_at < moment.at '
+      'then least(moment.at, $2 + pg_catalog.make_interval(secs => greatest(%s, 60))) end)',
+      coalesce(p_reminder.expires_at, 'null'), v_lifetime
+    ),
+    'idempotency_key', format(
+      '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
+      'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
+      p_reminder.name, p_reminder.table_name
+    )
+  );
 begin
   -- Every moment comes out of the joins once at least, with the reason why it is not sent or with its recipients.
   -- `offset 0` keeps the steps apart: no text is made of a row whose condition does not hold.
   return push.fill_in(
     $query$with told as materialized (
-    select moment.id, verdict.reason, recipient.user_id, message.*,
-      -- A message that announces something is of no use once that has begun.
-      case when moment.due_at < moment.at then least(moment.at, $2 + make_interval(secs => greatest({{lifetime}}, 60))) end as expires_at
+    select moment.id, verdict.reason, recipient.user_id, message.*
     from (
       select m.id, m.row_key, m.before, m.event_at as at, m.due_at
       from push.reminder_moments as m where m.id = any ($1)
@@ -70,9 +88,8 @@ begin
       where verdict.reason is null and exists (select from auth.users as a where a.id = u.user_id)
     ) as recipient on true
   ), inserted as (
-    insert into public.push_notifications (user_id, send_at, expires_at, {{columns}})
-    -- Sent now: a message that counted as due since its moment would look like a backlog after every pause.
-    select t.user_id, least($2, now()), t.expires_at, {{columns}}
+    insert into public.push_notifications (user_id, {{columns}})
+    select t.user_id, {{columns}}
     from told as t
     where t.user_id is not null
     on conflict do nothing
@@ -92,23 +109,15 @@ begin
   )
   select count(*) from inserted$query$,
     jsonb_build_object(
-      'lifetime', coalesce(p_reminder.ttl::text, format(
-        'coalesce((select t.ttl from public.push_templates as t where t.key = %L and t.locale = ''''), '
-        '(select s.default_ttl from push.settings as s))', p_reminder.template
-      )),
       'table', p_reminder.watched,
       'same_row', push.same_row(p_reminder),
       'key_column', quote_ident(p_reminder.key_columns[1]),
       'at', p_reminder.at,
       'condition', coalesce(p_reminder.condition, 'true'),
-      'message', push.message_select(to_jsonb(p_reminder) || jsonb_build_object('idempotency_key', format(
-        '''reminder:'' || %L || '':'' || encode(sha256(convert_to('
-        'concat_ws('' '', %L, moment.row_key::text, moment.before::text, extract(epoch from moment.at)::text), ''UTF8'')), ''hex'')',
-        p_reminder.name, p_reminder.table_name
-      ))),
+      'message', push.message_select(v_said),
       'recipients', case when push.is_query(p_reminder.recipients) then format(E'array(%s\n    )', p_reminder.recipients)
         else p_reminder.recipients end,
-      'columns', push.message_columns()
+      'columns', push.message_columns(v_said)
     )
   );
 end;

@@ -27,6 +27,8 @@ create table push.reminders (
   tag text,
   digest_key text,
   presentation text,
+  collapse_key text,
+  expires_at text,
   created_at timestamptz not null default now(),
   constraint reminders_pkey primary key (name),
   constraint reminders_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -51,6 +53,10 @@ comment on column push.reminders.tag is 'SQL expression: messages of the same ta
 comment on column push.reminders.digest_key is 'SQL expression: messages of the same key are summarised, as push.define_digest() says.';
 comment on column push.reminders.presentation is
   'SQL expression of jsonb: what a device shows besides the text, as push_notifications.presentation.';
+comment on column push.reminders.collapse_key is
+  'The Topic header of RFC 8030, as it is: a later message replaces one that waits at the push service.';
+comment on column push.reminders.expires_at is
+  'SQL expression of timestamptz: no attempt is made after it. Null, or of a null: after the TTL, and when the row''s time has come, if it is announced.';
 comment on column push.reminders.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.reminders.table_name is 'What the table was called when it was declared: to speak of it once it is gone.';
 comment on column push.reminders.key_columns is 'The primary key when it was declared; the moments know their rows by it.';

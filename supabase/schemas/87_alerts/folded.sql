@@ -18,14 +18,17 @@ set search_path = ''
 as $$
 declare
   v_count text := p_summary -> 'params' ->> 'count';
+  -- Its category, urgency and params.
+  v_message push.message := jsonb_populate_record(null::push.message, p_summary);
 begin
-  insert into public.push_notifications (user_id, template, title, body, params, category, urgency, tag, send_at)
-  values (
-    (p_summary ->> 'user_id')::uuid, p_template,
-    case when p_template is not null then '' else format('🔴 %s more %s', v_count, case v_count when '1' then 'alert' else 'alerts' end) end,
-    case when p_template is null then p_summary -> 'params' ->> 'names' end,
-    p_summary -> 'params', p_summary ->> 'category', p_summary ->> 'urgency', 'alerts:more', p_now
-  );
+  v_message.template := p_template;
+  if p_template is null then
+    v_message.title := format('🔴 %s more %s', v_count, case v_count when '1' then 'alert' else 'alerts' end);
+    v_message.body := p_summary -> 'params' ->> 'names';
+  end if;
+  v_message.tag := 'alerts:more';
+  v_message.send_at := p_now;
+  perform push.send_message((p_summary ->> 'user_id')::uuid, null, v_message);
   if p_template is not null then
     perform push.resolve_alarm('alert_template_failed', p_template);
   end if;

@@ -43,6 +43,7 @@ immutable
 set search_path = ''
 as $$
 declare
+  v_message push.message;
   v_notification public.push_notifications;
   v_faults jsonb := '{}'::jsonb;
   v_params jsonb := push.alert_params(p_alert, p_firing.side, p_firing.level_price, p_firing.price, p_firing.change);
@@ -56,28 +57,27 @@ begin
       v_faults := jsonb_build_object(p_level_template.key, jsonb_build_array(push.template_name(p_level_template), sqlerrm));
     end;
   end if;
-  v_notification.user_id := p_alert.user_id;
-  v_notification.params := v_params;
-  v_notification.category := 'alerts:' || p_alert.symbol;
-  v_notification.urgency := p_alert.urgency;
-  v_notification.tag := 'alert:' || p_alert.id;
-  v_notification.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
+  v_message.params := v_params;
+  v_message.category := 'alerts:' || p_alert.symbol;
+  v_message.urgency := p_alert.urgency;
+  v_message.tag := 'alert:' || p_alert.id;
+  v_message.idempotency_key := 'alert:' || p_alert.id || ':' || p_firing.generation;
   if p_template.key is not null and p_alert.title is null and p_alert.body is null then
     begin
-      v_notification := push.in_words_of(v_notification, p_template);
+      v_notification := push.in_words_of(push.notification_of(v_message, p_alert.user_id), p_template);
       v_notification.template := p_template.key;
       return row(v_notification, v_faults)::push.worded_alert;
     exception when others then
       v_faults := v_faults || jsonb_build_object(p_template.key, jsonb_build_array(push.template_name(p_template), sqlerrm));
     end;
   end if;
-  v_notification.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
-  v_notification.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
+  v_message.title := push.alert_text(p_alert.title, v_params, 250, format('🔴 %s - %s', p_alert.symbol, v_params ->> 'level'));
+  v_message.body := push.alert_text(p_alert.body, v_params, 2000, concat_ws(' · ',
     p_alert.setup,
     case when p_alert.condition <> 'percent_change' then 'level ' || (v_params ->> 'level_price') end,
     'now ' || (v_params ->> 'current_price')
   ));
-  return row(v_notification, v_faults)::push.worded_alert;
+  return row(push.notification_of(v_message, p_alert.user_id), v_faults)::push.worded_alert;
 end;
 $$;
 comment on function push.word_alert(public.push_alerts, push.firing, public.push_templates, public.push_templates) is
@@ -118,6 +118,7 @@ declare
   v_named text[] := '{}'::text[];
   v_template text;
   v_level_template text;
+  v_notifications public.push_notifications[];
   v_faults jsonb;
   v_count integer;
   v_fault text;
@@ -146,21 +147,12 @@ begin
     from fired as f
     cross join lateral (select l.template, l.level_template from languages as l where l.locale = f.locale offset 0) as l
     cross join lateral push.word_alert(f.alert, f.firing, l.template, l.level_template) as w
-  ), written as (
-    insert into public.push_notifications (
-      user_id, template, locale, title, body, url, params, category, urgency, ttl, tag, presentation, idempotency_key
-    )
-    select n.user_id, n.template, n.locale, n.title, n.body, n.url, n.params, n.category, n.urgency, n.ttl, n.tag, n.presentation,
-      n.idempotency_key
-    -- Offset 0: taken apart once, and not for each field.
-    from worded as w cross join lateral (select (w.notification).* offset 0) as n
-    on conflict do nothing
-    returning id
   )
-  select (select count(*) from written), coalesce((
+  select (select array_agg(w.notification) from worded as w), coalesce((
     select jsonb_object_agg(f.key, f.value) from worded as w cross join lateral jsonb_each(w.faults) as f where w.faults <> '{}'
   ), '{}')
-  into v_count, v_faults;
+  into v_notifications, v_faults;
+  v_count := push.insert_notifications(v_notifications);
   v_faults := v_faults || coalesce((
     select jsonb_object_agg(k.key, jsonb_build_array(k.key, format('There is no template %s.', k.key))) from unnest(v_named) as k (key)
     where k.key not in (coalesce(v_template, ''), coalesce(v_level_template, ''))

@@ -220,7 +220,8 @@ test('the service fans out through the RPC, in chunks of the settings', async ()
   const { topic } = await createTopic(sql, 3);
   const [made] = await asService(
     sql,
-    (t) => t`select public.push_notify_topic(p_audience_topic => ${topic}, p_title => 'Hello') as id`,
+    (t) =>
+      t`select public.push_notify_topic(p_audience_topic => ${topic}, p_message => '{"title": "Hello"}') as id`,
   );
   const [row] = await asService(sql, (t) => t`select public.push_fan_out() as more`);
   expect(row?.more).toBe(true);

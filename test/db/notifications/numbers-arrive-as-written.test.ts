@@ -131,7 +131,8 @@ test('by every way in', async () => {
   await sql`select push.notify_topic(${topic}, 'notify_topic', p_params => ${params}::text::jsonb)`;
   await asService(
     sql,
-    (t) => t`select public.push_notify(${user}::uuid, 'rpc', p_params => ${params}::text::jsonb)`,
+    (t) =>
+      t`select public.push_notify(${user}::uuid, jsonb_build_object('title', 'rpc', 'params', ${params}::text::jsonb))`,
   );
   await asService(
     sql,

@@ -97,8 +97,11 @@ test('servers have it as an RPC that returns the id', async () => {
     sql,
     (t) => t`
       select public.push_notify(
-        p_user_id => ${user.id}, p_title => 'Won', p_body => 'Deal 7', p_url => '/deals/7', p_params => '{"deal": 7}',
-        p_category => 'deals', p_urgency => 'high', p_ttl => 60, p_collapse_key => 'deal-7'
+        p_user_id => ${user.id},
+        p_message => '{
+          "title": "Won", "body": "Deal 7", "url": "/deals/7", "params": {"deal": 7},
+          "category": "deals", "urgency": "high", "ttl": 60, "collapse_key": "deal-7"
+        }'
       ) as id`,
   );
   expect(await devicesOf(row?.id)).toHaveLength(1);
@@ -143,7 +146,7 @@ test.each([
   const { sql } = db();
   const refused = { sqlstate: 'PT404', code: 'user_unknown', hint: expect.stringMatching(/\S/) };
   expect(await refusalOf(sql`select push.notify(${id}::uuid, 'Hello')`)).toMatchObject(refused);
-  const rpc = asService(sql, (t) => t`select public.push_notify(${id}::uuid, 'Hello')`);
+  const rpc = asService(sql, (t) => t`select public.push_notify(${id}::uuid, '{"title": "Hello"}')`);
   expect(await refusalOf(rpc)).toMatchObject(refused);
 });
 

@@ -32,7 +32,7 @@ test('through the RPC likewise', async () => {
       await asService(
         sql,
         (t) => t`
-      select public.push_notify(p_user_id => ${user}, p_title => 'Hello', p_params => '{"b": 1, "a": [2]}', p_idempotency_key => 'order-1') as id`,
+      select public.push_notify(${user}, '{"title": "Hello", "params": {"b": 1, "a": [2]}, "idempotency_key": "order-1"}') as id`,
       )
     )[0]?.id;
   expect(await call()).toBe(await call());

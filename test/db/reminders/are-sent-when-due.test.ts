@@ -156,6 +156,23 @@ test('what announces something expires when that begins', async () => {
   expect(rows[1]?.expires_at.getTime()).not.toBe(new Date(NOON).getTime());
 });
 
+test('one expires when its expression says, and as ever where that says nothing', async () => {
+  const { sql } = db();
+  await remind(sql, {
+    title: 'new.id::text',
+    collapseKey: 'next_booking',
+    expiresAt: `case new.id when 1 then moment.at + interval '2 hours' end`,
+  });
+  for (const id of [1, 2]) await book({ id, starts_at: NOON });
+  expect(await sendReminders(sql, '2031-05-10T11:00:00Z')).toBe(2);
+  const rows =
+    await sql`select title, collapse_key, expires_at from public.push_notifications order by title`;
+  expect([...rows]).toEqual([
+    { title: '1', collapse_key: 'next_booking', expires_at: new Date('2031-05-10T14:00:00Z') },
+    { title: '2', collapse_key: 'next_booking', expires_at: new Date(NOON) },
+  ]);
+});
+
 test.each([
   ['a user id', 'new.guest_id', 1],
   ['an array', 'array[new.guest_id, new.guest_id]', 1],

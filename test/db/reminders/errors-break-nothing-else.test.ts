@@ -66,6 +66,11 @@ test.each<[string, Parameters<typeof remind>[1], string]>([
   ['a division by zero in the title', { title: `(1 / new.amount)::text` }, '22012'],
   ['a division by zero in the condition', { condition: `1 / new.amount > 0` }, '22012'],
   ['a title that is null', { title: 'nullif(new.amount, 0)::text' }, 'PT400'],
+  [
+    'an end before it is sent',
+    { expiresAt: `case new.amount when 0 then new.starts_at - interval '20 years' end` },
+    'PT400',
+  ],
   ['an assertion that fails', { title: 'public.assert_positive(new.amount)' }, 'P0004'],
   [
     'a cast that fails in the recipients',

@@ -39,6 +39,10 @@ test.each<[string, Reminder, string]>([
   ['a condition that is no boolean', { condition: 'new.note' }, COMPILE],
   ['recipients that are no user ids', { recipients: 'new.note' }, COMPILE],
   ['a local time', { at: `new.starts_at at time zone 'UTC'` }, 'reminder_time_without_zone'],
+  ['a misspelt column in the time to expire at', { expiresAt: 'new.ends_at' }, COMPILE],
+  ['a local time to expire at', { expiresAt: `new.starts_at at time zone 'UTC'` }, COMPILE],
+  ['a text as the time to expire at', { expiresAt: 'new.note' }, COMPILE],
+  ['a collapse key with a space', { collapseKey: 'a b' }, 'collapse_key_malformed'],
   ['a date', { at: 'new.starts_at::date' }, 'reminder_time_without_zone'],
   ['a text as the time', { at: 'new.note' }, 'reminder_time_without_zone'],
   [
@@ -159,6 +163,7 @@ test('a comment at the end of an expression swallows nothing', async () => {
     recipients: comment('new.guest_id'),
     timezone: comment(`'UTC'`),
     tag: comment('new.note'),
+    expiresAt: comment('moment.at'),
   });
   await book({ starts_at: '2031-05-10T12:00:00Z' });
   expect(await sendReminders(sql, '2031-05-10T11:00:00Z')).toBe(1);

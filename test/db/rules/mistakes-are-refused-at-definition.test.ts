@@ -26,6 +26,13 @@ test.each<[string, Rule, string]>([
   ['a function without its schema', { title: 'my_title(new.title)' }, 'rule_does_not_compile'],
   ['a table without its schema', { recipients: 'select owner_id from deals' }, 'rule_does_not_compile'],
   ['a syntax error', { title: `'a' ||` }, 'rule_does_not_compile'],
+  ['a misspelt column in the time to send at', { sendAt: 'new.due' }, 'rule_does_not_compile'],
+  ['a misspelt column in the time to expire at', { expiresAt: 'new.due' }, 'rule_does_not_compile'],
+  ['a text as the time to send at', { sendAt: `'tomorrow'` }, 'rule_does_not_compile'],
+  ['a duration as the time to expire at', { expiresAt: `interval '1 hour'` }, 'rule_does_not_compile'],
+  ['a local time to send at', { sendAt: `now() at time zone 'UTC'` }, 'rule_does_not_compile'],
+  ['a date to expire at', { expiresAt: 'current_date' }, 'rule_does_not_compile'],
+  ['several times to send at', { sendAt: `generate_series(now(), now(), '1 day')` }, 'rule_does_not_compile'],
   ['an open bracket', { title: `upper('a'` }, 'rule_does_not_compile'],
   ['an open quote', { title: `'a` }, 'rule_does_not_compile'],
   ['a closing bracket too many', { condition: 'true)' }, 'rule_does_not_compile'],
@@ -103,6 +110,11 @@ test.each<[string, Rule]>([
 test('what does not compile is quoted with the reason Postgres gave', async () => {
   const refusal = await refusalOf(watch(db().sql, { name: 'deal_won', title: 'new.titel' }));
   expect(refusal.message).toMatch(/deal_won.*insert.*titel/s);
+});
+
+test('a time without a zone is refused with its name and type', async () => {
+  const refusal = await refusalOf(watch(db().sql, { sendAt: 'localtimestamp' }));
+  expect(refusal.message).toMatch(/send_at must be a timestamptz, and this is a timestamp without time zone/);
 });
 
 test('a table without a primary key is refused for update, and watched for insert and delete', async () => {

@@ -149,7 +149,7 @@ test('each member of a topic gets it in their language, and the row has the defa
   await sql`insert into public.push_topic_members ${sql(readers.map((user_id) => ({ topic, user_id })))}`;
   await asService(
     sql,
-    (t) => t`select public.push_notify_topic(${topic}, p_template => 'news', p_params => '{"n": 3}')`,
+    (t) => t`select public.push_notify_topic(${topic}, '{"template": "news", "params": {"n": 3}}')`,
   );
   await fanOutAll(sql);
 

@@ -55,13 +55,9 @@ interface Call {
 }
 
 function notify(sql: postgres.Sql | postgres.TransactionSql, values: Call = {}) {
-  const { p_template = 'deal_won', p_params = PARAMS, p_presentation = null, ...others } = values;
-  const names = Object.keys(others);
-  return sql.unsafe<{ id: string }[]>(
-    `select public.push_notify($1::uuid, p_template => $2, p_params => $3, p_presentation => $4
-      ${names.map((name, index) => `, ${name} => $${index + 5}`).join('')}) as id`,
-    [user, p_template, p_params, p_presentation, ...Object.values(others)] as never[],
-  );
+  const message = Object.entries({ p_template: 'deal_won', p_params: PARAMS, ...values });
+  const named = Object.fromEntries(message.map(([name, value]) => [name.replace(/^p_/, ''), value]));
+  return sql<{ id: string }[]>`select public.push_notify(${user}, ${sql.json(named as never)}) as id`;
 }
 
 const stored = async () =>

@@ -22,7 +22,10 @@ beforeEach(async () => {
 afterEach(() => browser.close());
 
 const notify = async (title: string, more: Record<string, unknown> = {}) => {
-  const { data, error } = await server.rpc('push_notify', { p_user_id: user.id, p_title: title, ...more });
+  const { data, error } = await server.rpc('push_notify', {
+    p_user_id: user.id,
+    p_message: { title, ...more },
+  });
   if (error) throw error;
   return data as string;
 };
@@ -141,7 +144,7 @@ test('topics are listed, joined twice without harm, and left', async () => {
 describe('inbox', () => {
   test('pages follow each other, and what is read is marked', async () => {
     for (const title of ['one', 'two', 'three', 'four', 'five'])
-      await notify(title, { p_category: title === 'two' ? 'news:app' : null, p_params: { some_key: title } });
+      await notify(title, { category: title === 'two' ? 'news:app' : null, params: { some_key: title } });
     const first = await push.inbox.page({ limit: 2 });
     expect(titles(first)).toEqual(['five*', 'four*']);
     expect(first[0]).toMatchObject({ params: { some_key: 'five' }, audienceTopic: null, url: null });

@@ -45,7 +45,7 @@ test('a claim leases no more than it hands over', async () => {
     .insert(numbers.map(() => ({ user_id: id, ...createSubscription() })));
   const { data: cut } = await server.from('push_subscriptions').select('id');
   expect(cut, 'the limit is in force').toHaveLength(MAX_ROWS);
-  await server.rpc('push_notify', { p_user_id: id, p_title: 'Hello' });
+  await server.rpc('push_notify', { p_user_id: id, p_message: { title: 'Hello' } });
   const claim = await createDeliveryQueue(server as never, stack.url).claim(crypto.randomUUID(), 200, {
     hosts: [],
     users: [],

@@ -15,11 +15,13 @@ test('with supabase-js alone a user pages through the inbox, counts what is unre
   await server.from('push_topics').insert({ key: 'news', title: 'News' });
   await app.from('push_topic_members').insert({ topic: 'news' });
   for (const title of ['one', 'two', 'three'])
-    await server.rpc('push_notify', { p_user_id: data.user?.id ?? '', p_title: title, p_params: { title } });
+    await server.rpc('push_notify', {
+      p_user_id: data.user?.id ?? '',
+      p_message: { title, params: { title } },
+    });
   await server.rpc('push_notify_topic', {
     p_audience_topic: 'news',
-    p_title: 'four',
-    p_category: 'news:app',
+    p_message: { title: 'four', category: 'news:app' },
   });
 
   const titles = (rows: { title: string }[] | null) => rows?.map(({ title }) => title);

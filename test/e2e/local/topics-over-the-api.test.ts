@@ -22,7 +22,7 @@ test('with supabase-js alone a user joins a topic, a server notifies it, follows
   }
   const { data: id, error } = await server.rpc('push_notify_topic', {
     p_audience_topic: 'news',
-    p_title: 'Version 2',
+    p_message: { title: 'Version 2' },
   });
   expect(error).toBeNull();
   const progress = await eventually(
