@@ -41,7 +41,19 @@ function results(stdout: string): unknown[] {
 test('without a name, every bench is listed and none is run', async () => {
   const { exitCode, stdout } = await run();
   expect(exitCode).toBe(0);
-  for (const name of ['encrypt', 'send', 'drain', 'queue', 'latency', 'burst', 'growth']) {
+  for (const name of [
+    'encrypt',
+    'send',
+    'drain',
+    'queue',
+    'latency',
+    'burst',
+    'growth',
+    'backlog',
+    'steady',
+    'fair',
+    'topic',
+  ]) {
     expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
   }
   expect(results(stdout)).toEqual([]);
@@ -89,6 +101,26 @@ test('--json prints the RESULT and nothing else', async () => {
     met: true,
   });
   expect(exitCode).toBe(0);
+});
+
+test('--long is told to the bench, and refused beside --against', async () => {
+  await writeFile(
+    join(folder, 'sizes.bench.ts'),
+    `export default {
+      summary: 'Planted: sizes.',
+      compared: [{ name: 'size', kind: 'time', row: 'ours', column: 'size' }],
+      run: async (progress, { long }) => ({
+        columns: ['side', 'size'], rows: [['ours', long ? 7 : 6]], marks: [{ name: 'size', value: 1, atLeast: 1 }],
+      }),
+    };`,
+  );
+  expect(results((await run('--folder', folder, 'sizes')).stdout)).toMatchObject([{ figures: { size: 6 } }]);
+  expect(results((await run('--folder', folder, '--long', 'sizes')).stdout)).toMatchObject([
+    { figures: { size: 7 } },
+  ]);
+  const refused = await run('--folder', folder, '--long', '--against', 'HEAD', 'sizes');
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain('--long does not go with --against');
 });
 
 test('an unknown name is refused with the names there are', async () => {
