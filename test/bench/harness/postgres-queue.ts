@@ -31,9 +31,9 @@ export function createPostgresQueue(sql: postgres.Sql): DeliveryQueue {
     async heartbeat(dispatcher, deliveryIds) {
       await sql`select public.push_heartbeat(${dispatcher}, ${deliveryIds}::bigint[])`;
     },
-    async expand() {
-      const [row] = await sql<[{ expanded: boolean }]>`select public.push_expand() as expanded`;
-      return row.expanded;
+    async fanOut() {
+      const [row] = await sql<[{ fanned_out: boolean }]>`select public.push_fan_out() as fanned_out`;
+      return row.fanned_out;
     },
     async leave(dispatcher, final) {
       const [row] = await sql<[{ left: boolean }]>`select public.push_leave(${dispatcher}, ${final}) as left`;
