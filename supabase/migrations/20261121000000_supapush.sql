@@ -5819,6 +5819,8 @@ begin
         when j.of_user > c_of_statement or exists (
           select from push.queue as q
           where q.subscription_id = j.subscription_id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+            -- What waits for the end of quiet hours is not too much.
+            and q.due_at <= v_at
           offset c_of_device - 1
         ) then push.side_lane(j.user_id)
         else 0
@@ -5827,7 +5829,8 @@ begin
     from (select k.*, row_number() over (partition by k.user_id) as of_user from judged as k where k.finished_at is null) as j
     -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
     where not (j.to_topic and exists (
-      select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id
+      -- Offset 0 leaves no other plan than a look-up by key for each.
+      select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id offset 0
     ))
     returning 1
   ), ended as (
@@ -6233,8 +6236,10 @@ comment on function push.advance_pauses(integer, timestamptz) is
 -- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
 -- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
 -- latest: so a start counts when all transactions of its time have ended.
+--
+-- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends.
 
-create unlogged table push.claim_starts (
+create table push.claim_starts (
   host text not null,
   lane smallint not null,
   due_from timestamptz not null default '-infinity',
@@ -6244,8 +6249,8 @@ create unlogged table push.claim_starts (
   constraint claim_starts_pkey primary key (host, lane)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time; a crash empties it.';
-comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier.';
+  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time.';
+comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
 comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
 
@@ -6277,7 +6282,7 @@ begin
   cross join unnest(p_lanes) as n (lane)
   left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
     -- A start of the future is from before the clock was set back.
-    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and s.due_from <= p_now;
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now);
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
@@ -6298,13 +6303,22 @@ returns void
 language sql
 set search_path = ''
 as $$
-  delete from push.claim_starts as s where s.host is not null;
+  delete from push.claim_starts as s
+  where (s.host, s.lane) in (
+    -- In one order. Skip locked: what another transaction deletes is forgotten anyway.
+    select c.host, c.lane from push.claim_starts as c order by c.host, c.lane for update skip locked
+  );
 $$;
 comment on function push.forget_starts() is
   'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
 
 create function push.note_starts(
-  p_hosts text[], p_lanes smallint[], p_oldest timestamptz[], p_snapshot pg_snapshot, p_began timestamptz, p_now timestamptz
+  p_hosts text[],
+  p_lanes smallint[],
+  p_oldest timestamptz[],
+  p_snapshot pg_snapshot,
+  p_lease interval,
+  p_now timestamptz
 )
 returns void
 language plpgsql
@@ -6316,35 +6330,49 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 declare
-  v_noted integer;
+  -- Written this often at most: under an old snapshot its own old versions stay, too.
+  c_step constant interval := interval '500 milliseconds';
+  -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
+  v_xid constant xid8 := pg_current_xact_id();
 begin
   with read as (
-    select r.host, r.lane, least(coalesce(r.oldest, p_now), p_began) as due_from, s.is_whole, s.is_reached
+    select r.host, r.lane, s.is_whole, s.is_reached,
+      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) else least(coalesce(r.oldest, p_now), now()) end as due_from
     from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
     cross join lateral (
       -- Skip locked: a transaction that forgets the starts holds up no claim.
-      select c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+      select c.due_from, c.next_from,
+        c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
         c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
       from push.claim_starts as c where c.host = r.host and c.lane = r.lane
       for update skip locked
     ) as s
+    where s.is_whole or s.next_from is null or case
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) not between s.due_from and s.due_from + c_step
+      else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
+    end
   )
   update push.claim_starts as s
-  set due_from = least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from),
-      next_from = case when r.is_reached then r.due_from else s.next_from end,
-      next_xid = case when r.is_reached then pg_snapshot_xmax(p_snapshot) else s.next_xid end,
+  set due_from = case
+        -- Leases are made by claims alone, and each ends later than those before: nothing has to be waited for.
+        when r.lane < 0 then r.due_from
+        -- Of another server, whose transactions are not ours: a dump was restored.
+        when s.next_xid > v_xid then '-infinity'
+        else least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
+      end,
+      next_from = case when r.is_reached or s.next_xid > v_xid then r.due_from else s.next_from end,
+      next_xid = case when r.is_reached or s.next_xid > v_xid then v_xid else s.next_xid end,
       read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
   from read as r
   where s.host = r.host and s.lane = r.lane;
-  get diagnostics v_noted = row_count;
-  if v_noted < cardinality(p_hosts) then
-    insert into push.claim_starts (host, lane) select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
-    on conflict (host, lane) do nothing;
-  end if;
+  -- Only claims insert, one at a time: so this waits for no transaction that deletes such a row.
+  insert into push.claim_starts (host, lane)
+  select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
+  where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);
 end;
 $$;
-comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, timestamptz, timestamptz) is
-  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot, which began at p_began, read them.';
+comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
+  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot read them.';
 
 -- schemas/50_queue/due.sql ------------------------------------------------------------------------------------
 
@@ -6558,20 +6586,40 @@ declare
   v_count integer;
   v_given_up bigint[];
   v_superseded bigint[];
+  v_lost bigint[];
 begin
-  -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
-  update push.queue as d set lease_until = p_now + s.delivery_lease
-  from push.settings as s
-  where d.id = any (array(
-    select f.id from push.queue as f
-    where f.lease_until >= '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
-    for update skip locked
-  ));
-  with lost as (
-    select d.id from push.queue as d
-    where d.lease_until >= '-infinity' and d.lease_until <= p_now
-    for update skip locked
-  ), returned as (
+  if exists (
+    select from push.claim_starts as s
+    where s.host = '' and s.lane = -1 and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now
+  ) then
+    v_lost := array(
+      select o.id from push.queue_lanes(p_now, '{-1}') as l
+      cross join lateral (
+        select d.id from push.queue as d
+        where d.host = l.host and d.lease_until >= '-infinity' and d.lease_until >= l.due_from and d.lease_until <= p_now
+        for update skip locked
+      ) as o
+    );
+  else
+    -- Once a minute all that is under way, also at push services that have no row any more.
+    insert into push.claim_starts as c (host, lane, read_whole_at) values ('', -1, p_now)
+    on conflict (host, lane) do update set read_whole_at = excluded.read_whole_at;
+    v_lost := array(
+      select d.id from push.queue as d where d.lease_until >= '-infinity' and d.lease_until <= p_now for update skip locked
+    );
+    -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
+    update push.queue as d set lease_until = p_now + s.delivery_lease
+    from push.settings as s
+    where d.id = any (array(
+      select f.id from push.queue as f
+      where f.lease_until >= '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+      for update skip locked
+    ));
+    if found then
+      perform push.forget_starts();
+    end if;
+  end if;
+  with returned as (
     update push.queue as d
     set failures = d.failures + 1,
       -- The first time at once: dispatchers end. A second time in a row, one of those that were under way together may be
@@ -6582,8 +6630,8 @@ begin
       end,
       lease_until = null,
       last_code = 'lease_lost'
-    from lost, push.settings as s
-    where d.id = any (array[lost.id])
+    from push.settings as s
+    where d.id = any (v_lost)
     returning d.id, d.failures >= s.max_attempts as is_given_up, d.is_superseded
   )
   select count(*), array_agg(r.id) filter (where r.is_given_up), array_agg(r.id) filter (where r.is_superseded and not r.is_given_up)
@@ -6952,7 +7000,12 @@ begin
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one. Nothing is made due in the past,
         -- where claims do not look any more.
-        due_at = case when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp() else d.due_at end
+        due_at = case
+          -- With another moment it would look as if it had become due after what is discarded.
+          when exists (select from push.pauses as p where p.cleared_at is null) then d.due_at
+          when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp()
+          else d.due_at
+        end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
   end if;
   return null;
@@ -7943,14 +7996,15 @@ comment on function push.supersede_older(bigint[], timestamptz) is
 -- One round of a claim: which deliveries a dispatcher gets, shared fairly among hosts and users. What becomes of them is in
 -- hand_out.sql.
 
-create type push.claim_round as (ids bigint[], served_users uuid[], probed_users jsonb, hides boolean);
+create type push.claim_round as (ids bigint[], users uuid[], served_users uuid[], probed_users jsonb, hides boolean);
 comment on type push.claim_round is
-  'One look of a claim: what is handed out, users who have their share with it, users by paused push service that are probed with it, and '
+  'One look of a claim: what is handed out, to whom, users who have their share with it, users by paused push service that are probed with it, and '
   'whether what may not go may hide something.';
 
 create function push.open_hosts(p_busy_hosts text[], p_now timestamptz)
 returns table (
-  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean
+  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean,
+  leases_from timestamptz, first_lease timestamptz
 )
 language plpgsql
 stable
@@ -7961,19 +8015,21 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most
-  from push.hosts as h
+  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most,
+    l.due_from, u.first_lease
+  from push.queue_lanes(p_now, '{-1}') as l
+  join push.hosts as h on h.origin = l.host
   cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
   cross join lateral (
-    select count(*) from push.queue as d
-    where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
-  ) as u (under_way)
+    select count(*) filter (where d.lease_until > p_now), min(d.lease_until) from push.queue as d
+    where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until >= l.due_from
+  ) as u (under_way, first_lease)
   where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts);
 end;
 $$;
 comment on function push.open_hosts(text[], timestamptz) is
-  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, and whether more than half '
-  'are taken.';
+  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, whether more than half are '
+  'taken, and when the first lease ends.';
 
 create function push.pick_due(
   p_limit integer,
@@ -7983,6 +8039,7 @@ create function push.pick_due(
   p_busy_users uuid[],
   p_sifted text[],
   p_last boolean,
+  p_lease interval,
   p_now timestamptz
 )
 returns push.claim_round
@@ -8004,7 +8061,6 @@ declare
   c_share constant integer := 25;
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
-  v_began constant timestamptz := clock_timestamp();
   v_round push.claim_round;
   v_snapshot pg_snapshot;
   v_hosts text[];
@@ -8020,7 +8076,7 @@ begin
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > greatest(p_now, h.leases_from)
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -8059,7 +8115,8 @@ begin
       r.resting_until is null and (
         r.user_id is null
         or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
-      ) as may_go
+      ) as may_go,
+      r.lane = 0 and r.resting_until is null and not r.paused and r.of_user > r.share as is_moved
     from ranked as r
   ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
@@ -8085,20 +8142,24 @@ begin
     order by t.of_host, t.due_at, t.id
     limit p_limit
   ), put_off as (
-    -- A device that is in its own backoff; and what one user has beyond the share, where even the last look could not see
-    -- past it: that goes to the user's side lane, once.
+    -- A device that is in its own backoff. What one user has beyond the share, where even the last look could not see past it:
+    -- that goes to the user's side lane, once. What else stands in the way waits for as long as it has waited, so that a
+    -- backlog is written a few times and not with each claim.
     update push.queue as d
-    set due_at = case when d.lease_until is null and j.resting_until is not null
-          then least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)) else d.due_at end,
-        lane = case when j.resting_until is null then push.side_lane(j.user_id) else d.lane end
+    set lane = case when j.is_moved then push.side_lane(j.user_id) else d.lane end,
+        due_at = case when d.lease_until is null and not j.is_moved then coalesce(
+          least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
+          p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+        ) else d.due_at end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last and j.lane = 0))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
-    returning d.lane > 0 and j.lane = 0 as is_moved
+    returning j.is_moved
   )
   select
     array(select c.id from chosen as c order by c.of_host, c.due_at, c.id),
+    array(select distinct c.user_id from chosen as c where c.user_id is not null),
     array(select c.user_id from chosen as c where c.served and c.user_id is not null),
     (
       select jsonb_object_agg(p.origin, p.users)
@@ -8107,23 +8168,25 @@ begin
     coalesce((select bool_or(j.full and not j.may_go and j.lane = 0) from judged as j), false),
     pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
-  into v_round.ids, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
+  into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
     select l.host, l.lane, w.oldest
     from lanes as l
     join open_hosts as h on h.origin = l.host and h.room > 0
     left join (select g.origin, g.lane, min(g.due_at) as oldest from waiting as g group by g.origin, g.lane) as w
       on w.origin = l.host and w.lane = l.lane
+    union all
+    select h.origin, -1::smallint, h.first_lease from open_hosts as h
   ) as r;
   if v_moved then
     perform push.forget_starts();
   elsif v_hosts is not null then
-    perform push.note_starts(v_hosts, v_lanes, v_oldest, v_snapshot, v_began, p_now);
+    perform push.note_starts(v_hosts, v_lanes, v_oldest, v_snapshot, p_lease, p_now);
   end if;
   return v_round;
 end;
 $$;
-comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, timestamptz) is
+comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, interval, timestamptz) is
   'One look of push_claim at these lanes: finds what is due and may go, in turns over push services and in shares over users, and puts off '
   'what may not go and stands in the way.';
 
@@ -8297,6 +8360,7 @@ declare
   v_found json[] := array[]::json[];
   v_busy_hosts text[];
   v_sifted text[];
+  v_users uuid[] := array[]::uuid[];
   v_served uuid[] := array[]::uuid[];
   v_probed jsonb := '{}'::jsonb;
   v_round push.claim_round;
@@ -8310,7 +8374,9 @@ begin
   -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
   insert into push.dispatchers as w (id, started_at, lease_until)
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
-  on conflict (id) do update set lease_until = excluded.lease_until;
+  on conflict (id) do update set lease_until = excluded.lease_until
+  -- Not each time: under an old snapshot its old versions would stay, and each claim would walk all of them.
+  where w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
 
   -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now
@@ -8333,10 +8399,14 @@ begin
       v_limit - cardinality(v_found),
       case when v_step = 'deep' then c_deep_look else least(v_limit, c_look) end,
       case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
-      v_busy_hosts, p_busy_users || v_served, v_sifted, v_step <> 'main', p_now
+      -- A paused push service is probed with what is first, not with what one user has too much of.
+      v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,
+      p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
     );
     v_found := v_found || push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
-    v_served := v_served || v_round.served_users;
+    v_users := v_users || v_round.users;
+    -- Of one claim, a user's share is one, whatever the lane.
+    v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
@@ -8720,13 +8790,14 @@ set jit = off
 as $$
 declare
   v_recorded push.recorded;
+  v_at constant timestamptz := push.moment_of_writing(p_now);
 begin
   with decided as materialized (
     select f.* from push.judge_failures(p_outcomes, p_waves, p_now) as f
   ), retried as (
     update push.queue as d
     set lease_until = null,
-        due_at = k.next_due,
+        due_at = greatest(k.next_due, v_at),
         failures = d.failures + k.counts,
         unanswered = d.unanswered + k.counts_unanswered,
         last_status = k.status,
@@ -9276,7 +9347,8 @@ security definer
 set search_path = ''
 as $$
   -- While something waits that a push service has no room for, more of it would only stand in front of others.
-  select not push.has_due(p_now) and push.fan_out(p_limit, p_now);
+  -- What one user has too much of, in the side lanes, holds up no message to many.
+  select not push.has_due_in('{0}', p_now + interval '1 second') and push.fan_out(p_limit, p_now);
 $$;
 comment on function public.push_fan_out(integer, timestamptz) is
   'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
@@ -15668,7 +15740,7 @@ begin
   v_summarised := push.close_digests(1000, p_now);
   perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
-  if not push.has_due(p_now) then
+  if not push.has_due_in('{0}', p_now + interval '1 second') then
     v_fanned_out := push.fan_out(p_now => p_now);
   end if;
   v_rung := push.ring_for_work(p_now);
@@ -16546,7 +16618,10 @@ begin
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.queue as d where d.lease_until >= '-infinity'),
+    'sending', (
+      select count(*) from push.queue_lanes(p_now, '{-1}') as l
+      join push.queue as d on d.host = l.host and d.lease_until >= '-infinity' and d.lease_until >= l.due_from
+    ),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then

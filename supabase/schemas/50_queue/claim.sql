@@ -38,6 +38,7 @@ declare
   v_found json[] := array[]::json[];
   v_busy_hosts text[];
   v_sifted text[];
+  v_users uuid[] := array[]::uuid[];
   v_served uuid[] := array[]::uuid[];
   v_probed jsonb := '{}'::jsonb;
   v_round push.claim_round;
@@ -51,7 +52,9 @@ begin
   -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
   insert into push.dispatchers as w (id, started_at, lease_until)
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
-  on conflict (id) do update set lease_until = excluded.lease_until;
+  on conflict (id) do update set lease_until = excluded.lease_until
+  -- Not each time: under an old snapshot its old versions would stay, and each claim would walk all of them.
+  where w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
 
   -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now
@@ -74,10 +77,14 @@ begin
       v_limit - cardinality(v_found),
       case when v_step = 'deep' then c_deep_look else least(v_limit, c_look) end,
       case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
-      v_busy_hosts, p_busy_users || v_served, v_sifted, v_step <> 'main', p_now
+      -- A paused push service is probed with what is first, not with what one user has too much of.
+      v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,
+      p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
     );
     v_found := v_found || push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
-    v_served := v_served || v_round.served_users;
+    v_users := v_users || v_round.users;
+    -- Of one claim, a user's share is one, whatever the lane.
+    v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));

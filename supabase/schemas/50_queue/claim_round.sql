@@ -1,14 +1,15 @@
 -- One round of a claim: which deliveries a dispatcher gets, shared fairly among hosts and users. What becomes of them is in
 -- hand_out.sql.
 
-create type push.claim_round as (ids bigint[], served_users uuid[], probed_users jsonb, hides boolean);
+create type push.claim_round as (ids bigint[], users uuid[], served_users uuid[], probed_users jsonb, hides boolean);
 comment on type push.claim_round is
-  'One look of a claim: what is handed out, users who have their share with it, users by paused push service that are probed with it, and '
+  'One look of a claim: what is handed out, to whom, users who have their share with it, users by paused push service that are probed with it, and '
   'whether what may not go may hide something.';
 
 create function push.open_hosts(p_busy_hosts text[], p_now timestamptz)
 returns table (
-  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean
+  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean,
+  leases_from timestamptz, first_lease timestamptz
 )
 language plpgsql
 stable
@@ -19,19 +20,21 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most
-  from push.hosts as h
+  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most,
+    l.due_from, u.first_lease
+  from push.queue_lanes(p_now, '{-1}') as l
+  join push.hosts as h on h.origin = l.host
   cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
   cross join lateral (
-    select count(*) from push.queue as d
-    where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
-  ) as u (under_way)
+    select count(*) filter (where d.lease_until > p_now), min(d.lease_until) from push.queue as d
+    where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until >= l.due_from
+  ) as u (under_way, first_lease)
   where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts);
 end;
 $$;
 comment on function push.open_hosts(text[], timestamptz) is
-  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, and whether more than half '
-  'are taken.';
+  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, whether more than half are '
+  'taken, and when the first lease ends.';
 
 create function push.pick_due(
   p_limit integer,
@@ -41,6 +44,7 @@ create function push.pick_due(
   p_busy_users uuid[],
   p_sifted text[],
   p_last boolean,
+  p_lease interval,
   p_now timestamptz
 )
 returns push.claim_round
@@ -62,7 +66,6 @@ declare
   c_share constant integer := 25;
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
-  v_began constant timestamptz := clock_timestamp();
   v_round push.claim_round;
   v_snapshot pg_snapshot;
   v_hosts text[];
@@ -78,7 +81,7 @@ begin
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
     from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > p_now
+    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > greatest(p_now, h.leases_from)
     join public.push_subscriptions as s on s.id = d.subscription_id
     where h.crowded
     group by h.origin, s.user_id
@@ -117,7 +120,8 @@ begin
       r.resting_until is null and (
         r.user_id is null
         or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
-      ) as may_go
+      ) as may_go,
+      r.lane = 0 and r.resting_until is null and not r.paused and r.of_user > r.share as is_moved
     from ranked as r
   ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
@@ -143,20 +147,24 @@ begin
     order by t.of_host, t.due_at, t.id
     limit p_limit
   ), put_off as (
-    -- A device that is in its own backoff; and what one user has beyond the share, where even the last look could not see
-    -- past it: that goes to the user's side lane, once.
+    -- A device that is in its own backoff. What one user has beyond the share, where even the last look could not see past it:
+    -- that goes to the user's side lane, once. What else stands in the way waits for as long as it has waited, so that a
+    -- backlog is written a few times and not with each claim.
     update push.queue as d
-    set due_at = case when d.lease_until is null and j.resting_until is not null
-          then least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)) else d.due_at end,
-        lane = case when j.resting_until is null then push.side_lane(j.user_id) else d.lane end
+    set lane = case when j.is_moved then push.side_lane(j.user_id) else d.lane end,
+        due_at = case when d.lease_until is null and not j.is_moved then coalesce(
+          least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
+          p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+        ) else d.due_at end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last and j.lane = 0))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
-    returning d.lane > 0 and j.lane = 0 as is_moved
+    returning j.is_moved
   )
   select
     array(select c.id from chosen as c order by c.of_host, c.due_at, c.id),
+    array(select distinct c.user_id from chosen as c where c.user_id is not null),
     array(select c.user_id from chosen as c where c.served and c.user_id is not null),
     (
       select jsonb_object_agg(p.origin, p.users)
@@ -165,22 +173,24 @@ begin
     coalesce((select bool_or(j.full and not j.may_go and j.lane = 0) from judged as j), false),
     pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
-  into v_round.ids, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
+  into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
     select l.host, l.lane, w.oldest
     from lanes as l
     join open_hosts as h on h.origin = l.host and h.room > 0
     left join (select g.origin, g.lane, min(g.due_at) as oldest from waiting as g group by g.origin, g.lane) as w
       on w.origin = l.host and w.lane = l.lane
+    union all
+    select h.origin, -1::smallint, h.first_lease from open_hosts as h
   ) as r;
   if v_moved then
     perform push.forget_starts();
   elsif v_hosts is not null then
-    perform push.note_starts(v_hosts, v_lanes, v_oldest, v_snapshot, v_began, p_now);
+    perform push.note_starts(v_hosts, v_lanes, v_oldest, v_snapshot, p_lease, p_now);
   end if;
   return v_round;
 end;
 $$;
-comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, timestamptz) is
+comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, interval, timestamptz) is
   'One look of push_claim at these lanes: finds what is due and may go, in turns over push services and in shares over users, and puts off '
   'what may not go and stands in the way.';

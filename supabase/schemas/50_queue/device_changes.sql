@@ -92,7 +92,12 @@ begin
     set host = new.host,
         -- A delivery that waited for the old address to work again is tried at the new one. Nothing is made due in the past,
         -- where claims do not look any more.
-        due_at = case when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp() else d.due_at end
+        due_at = case
+          -- With another moment it would look as if it had become due after what is discarded.
+          when exists (select from push.pauses as p where p.cleared_at is null) then d.due_at
+          when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp()
+          else d.due_at
+        end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
   end if;
   return null;

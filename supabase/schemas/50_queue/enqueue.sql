@@ -72,6 +72,8 @@ begin
         when j.of_user > c_of_statement or exists (
           select from push.queue as q
           where q.subscription_id = j.subscription_id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+            -- What waits for the end of quiet hours is not too much.
+            and q.due_at <= v_at
           offset c_of_device - 1
         ) then push.side_lane(j.user_id)
         else 0
@@ -80,7 +82,8 @@ begin
     from (select k.*, row_number() over (partition by k.user_id) as of_user from judged as k where k.finished_at is null) as j
     -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
     where not (j.to_topic and exists (
-      select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id
+      -- Offset 0 leaves no other plan than a look-up by key for each.
+      select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id offset 0
     ))
     returning 1
   ), ended as (

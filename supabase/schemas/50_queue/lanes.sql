@@ -8,8 +8,10 @@
 -- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
 -- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
 -- latest: so a start counts when all transactions of its time have ended.
+--
+-- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends.
 
-create unlogged table push.claim_starts (
+create table push.claim_starts (
   host text not null,
   lane smallint not null,
   due_from timestamptz not null default '-infinity',
@@ -19,8 +21,8 @@ create unlogged table push.claim_starts (
   constraint claim_starts_pkey primary key (host, lane)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time; a crash empties it.';
-comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier.';
+  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time.';
+comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
 comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
 
@@ -52,7 +54,7 @@ begin
   cross join unnest(p_lanes) as n (lane)
   left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
     -- A start of the future is from before the clock was set back.
-    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and s.due_from <= p_now;
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now);
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
@@ -73,13 +75,22 @@ returns void
 language sql
 set search_path = ''
 as $$
-  delete from push.claim_starts as s where s.host is not null;
+  delete from push.claim_starts as s
+  where (s.host, s.lane) in (
+    -- In one order. Skip locked: what another transaction deletes is forgotten anyway.
+    select c.host, c.lane from push.claim_starts as c order by c.host, c.lane for update skip locked
+  );
 $$;
 comment on function push.forget_starts() is
   'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
 
 create function push.note_starts(
-  p_hosts text[], p_lanes smallint[], p_oldest timestamptz[], p_snapshot pg_snapshot, p_began timestamptz, p_now timestamptz
+  p_hosts text[],
+  p_lanes smallint[],
+  p_oldest timestamptz[],
+  p_snapshot pg_snapshot,
+  p_lease interval,
+  p_now timestamptz
 )
 returns void
 language plpgsql
@@ -91,32 +102,46 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 declare
-  v_noted integer;
+  -- Written this often at most: under an old snapshot its own old versions stay, too.
+  c_step constant interval := interval '500 milliseconds';
+  -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
+  v_xid constant xid8 := pg_current_xact_id();
 begin
   with read as (
-    select r.host, r.lane, least(coalesce(r.oldest, p_now), p_began) as due_from, s.is_whole, s.is_reached
+    select r.host, r.lane, s.is_whole, s.is_reached,
+      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) else least(coalesce(r.oldest, p_now), now()) end as due_from
     from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
     cross join lateral (
       -- Skip locked: a transaction that forgets the starts holds up no claim.
-      select c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+      select c.due_from, c.next_from,
+        c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
         c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
       from push.claim_starts as c where c.host = r.host and c.lane = r.lane
       for update skip locked
     ) as s
+    where s.is_whole or s.next_from is null or case
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) not between s.due_from and s.due_from + c_step
+      else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
+    end
   )
   update push.claim_starts as s
-  set due_from = least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from),
-      next_from = case when r.is_reached then r.due_from else s.next_from end,
-      next_xid = case when r.is_reached then pg_snapshot_xmax(p_snapshot) else s.next_xid end,
+  set due_from = case
+        -- Leases are made by claims alone, and each ends later than those before: nothing has to be waited for.
+        when r.lane < 0 then r.due_from
+        -- Of another server, whose transactions are not ours: a dump was restored.
+        when s.next_xid > v_xid then '-infinity'
+        else least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
+      end,
+      next_from = case when r.is_reached or s.next_xid > v_xid then r.due_from else s.next_from end,
+      next_xid = case when r.is_reached or s.next_xid > v_xid then v_xid else s.next_xid end,
       read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
   from read as r
   where s.host = r.host and s.lane = r.lane;
-  get diagnostics v_noted = row_count;
-  if v_noted < cardinality(p_hosts) then
-    insert into push.claim_starts (host, lane) select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
-    on conflict (host, lane) do nothing;
-  end if;
+  -- Only claims insert, one at a time: so this waits for no transaction that deletes such a row.
+  insert into push.claim_starts (host, lane)
+  select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
+  where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);
 end;
 $$;
-comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, timestamptz, timestamptz) is
-  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot, which began at p_began, read them.';
+comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
+  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot read them.';

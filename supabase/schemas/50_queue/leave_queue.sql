@@ -102,20 +102,40 @@ declare
   v_count integer;
   v_given_up bigint[];
   v_superseded bigint[];
+  v_lost bigint[];
 begin
-  -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
-  update push.queue as d set lease_until = p_now + s.delivery_lease
-  from push.settings as s
-  where d.id = any (array(
-    select f.id from push.queue as f
-    where f.lease_until >= '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
-    for update skip locked
-  ));
-  with lost as (
-    select d.id from push.queue as d
-    where d.lease_until >= '-infinity' and d.lease_until <= p_now
-    for update skip locked
-  ), returned as (
+  if exists (
+    select from push.claim_starts as s
+    where s.host = '' and s.lane = -1 and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now
+  ) then
+    v_lost := array(
+      select o.id from push.queue_lanes(p_now, '{-1}') as l
+      cross join lateral (
+        select d.id from push.queue as d
+        where d.host = l.host and d.lease_until >= '-infinity' and d.lease_until >= l.due_from and d.lease_until <= p_now
+        for update skip locked
+      ) as o
+    );
+  else
+    -- Once a minute all that is under way, also at push services that have no row any more.
+    insert into push.claim_starts as c (host, lane, read_whole_at) values ('', -1, p_now)
+    on conflict (host, lane) do update set read_whole_at = excluded.read_whole_at;
+    v_lost := array(
+      select d.id from push.queue as d where d.lease_until >= '-infinity' and d.lease_until <= p_now for update skip locked
+    );
+    -- The clock was set back: the dispatcher of these may live, and gets a full lease to report.
+    update push.queue as d set lease_until = p_now + s.delivery_lease
+    from push.settings as s
+    where d.id = any (array(
+      select f.id from push.queue as f
+      where f.lease_until >= '-infinity' and f.claimed_at > p_now and f.lease_until > p_now + (select l.delivery_lease from push.settings as l)
+      for update skip locked
+    ));
+    if found then
+      perform push.forget_starts();
+    end if;
+  end if;
+  with returned as (
     update push.queue as d
     set failures = d.failures + 1,
       -- The first time at once: dispatchers end. A second time in a row, one of those that were under way together may be
@@ -126,8 +146,8 @@ begin
       end,
       lease_until = null,
       last_code = 'lease_lost'
-    from lost, push.settings as s
-    where d.id = any (array[lost.id])
+    from push.settings as s
+    where d.id = any (v_lost)
     returning d.id, d.failures >= s.max_attempts as is_given_up, d.is_superseded
   )
   select count(*), array_agg(r.id) filter (where r.is_given_up), array_agg(r.id) filter (where r.is_superseded and not r.is_given_up)

@@ -135,13 +135,14 @@ set jit = off
 as $$
 declare
   v_recorded push.recorded;
+  v_at constant timestamptz := push.moment_of_writing(p_now);
 begin
   with decided as materialized (
     select f.* from push.judge_failures(p_outcomes, p_waves, p_now) as f
   ), retried as (
     update push.queue as d
     set lease_until = null,
-        due_at = k.next_due,
+        due_at = greatest(k.next_due, v_at),
         failures = d.failures + k.counts,
         unanswered = d.unanswered + k.counts_unanswered,
         last_status = k.status,

@@ -268,7 +268,8 @@ security definer
 set search_path = ''
 as $$
   -- While something waits that a push service has no room for, more of it would only stand in front of others.
-  select not push.has_due(p_now) and push.fan_out(p_limit, p_now);
+  -- What one user has too much of, in the side lanes, holds up no message to many.
+  select not push.has_due_in('{0}', p_now + interval '1 second') and push.fan_out(p_limit, p_now);
 $$;
 comment on function public.push_fan_out(integer, timestamptz) is
   'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';

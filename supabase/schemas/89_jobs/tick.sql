@@ -24,7 +24,7 @@ begin
   v_summarised := push.close_digests(1000, p_now);
   perform push.advance_pauses(p_now => p_now);
   -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
-  if not push.has_due(p_now) then
+  if not push.has_due_in('{0}', p_now + interval '1 second') then
     v_fanned_out := push.fan_out(p_now => p_now);
   end if;
   v_rung := push.ring_for_work(p_now);

@@ -33,7 +33,10 @@ begin
   return jsonb_build_object(
     'waiting', v_waiting,
     'oldest_waiting_seconds', round(coalesce(v_oldest, 0), 1),
-    'sending', (select count(*) from push.queue as d where d.lease_until >= '-infinity'),
+    'sending', (
+      select count(*) from push.queue_lanes(p_now, '{-1}') as l
+      join push.queue as d on d.host = l.host and d.lease_until >= '-infinity' and d.lease_until >= l.due_from
+    ),
     'dispatchers', (select count(*) from push.dispatchers as w where w.lease_until > p_now),
     'reasons', case
       when v_oldest > (select extract(epoch from s.health_oldest_waiting) from push.settings as s) then
