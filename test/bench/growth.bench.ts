@@ -17,7 +17,7 @@ interface Grown {
 /** A queue whose log holds `logged` delivered rows, each of a message of its own. */
 async function grow(server: PostgresServer, logged: number): Promise<Grown> {
   const database = `bench_log_${logged}`;
-  const side = await startOurs(server, DELIVERIES, database);
+  const side = await startOurs(server, DELIVERIES, { database });
   const sql = connect(server, { database, superuser: true });
   await sql.begin(async (transaction) => {
     // Rows that were delivered in the course of a month; no triggers, or they would be sent again.

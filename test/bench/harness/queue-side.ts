@@ -7,8 +7,13 @@ export interface QueueSide {
   stop(): Promise<void>;
 }
 
-/** Jobs per call and calls at a time, the same for every side that leaves the choice to us. */
-export const BATCH = 500;
+/** Jobs per call of a side. */
+export interface BatchSizes {
+  enqueue: number;
+  work: number;
+}
+
+/** Calls at a time, the same for every side that leaves the choice to us. */
 export const LANES = 4;
 
 /** Runs `step` until `total` is reached, in `LANES` lanes; a step returns how much it did. */
@@ -24,14 +29,18 @@ export async function inLanes(total: number, step: (lane: number) => Promise<num
   );
 }
 
-/** Calls `step` for the start of each batch of `total`, in `LANES` lanes. */
-export async function inBatches(total: number, step: (start: number) => Promise<unknown>): Promise<void> {
+/** Calls `step` for the start of each batch of `total` and its size, in `LANES` lanes. */
+export async function inBatches(
+  total: number,
+  size: number,
+  step: (start: number, count: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const lane = async () => {
     while (next < total) {
       const start = next;
-      next += BATCH;
-      await step(start);
+      next += size;
+      await step(start, Math.min(size, total - start));
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));

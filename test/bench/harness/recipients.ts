@@ -2,7 +2,7 @@ import type postgres from 'postgres';
 import { subscriptionsFor } from '../sides/messages.ts';
 
 /**
- * Makes `count` users with one device each at `origin`, and returns the users' ids.
+ * Makes `count` users with one device each at `origin`, or as many as given, and returns the users' ids.
  *
  * As superuser, because checking every key is not what is measured: triggers and foreign keys are off meanwhile. The
  * keys are real but shared by many devices, since making a pair costs more than inserting a row.
@@ -11,6 +11,7 @@ export async function createUsersWithDevices(
   superuser: postgres.Sql,
   origin: string,
   count: number,
+  devicesEach = 1,
 ): Promise<string[]> {
   const keys = subscriptionsFor(origin, 50).map((subscription) => subscription.keys);
   const rows = await superuser.begin(async (sql) => {
@@ -22,10 +23,11 @@ export async function createUsersWithDevices(
       returning id`;
     await sql`
       insert into public.push_subscriptions (user_id, endpoint, host, p256dh, auth)
-      select u.id, ${origin} || '/push/' || u.id, ${origin},
+      select u.id, ${origin} || '/push/' || u.id || '/' || device, ${origin},
         (${keys.map((key) => key.p256dh)}::text[])[1 + u.place % 50],
         (${keys.map((key) => key.auth)}::text[])[1 + u.place % 50]
-      from unnest(${users.map((user) => user.id)}::uuid[]) with ordinality as u (id, place)`;
+      from unnest(${users.map((user) => user.id)}::uuid[]) with ordinality as u (id, place)
+      cross join generate_series(1, ${devicesEach}::int) as device`;
     return users;
   });
   await superuser`analyze`;
