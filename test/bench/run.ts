@@ -20,6 +20,8 @@ interface Request {
   json: boolean;
   against?: string | undefined;
   rounds: number;
+  /** To the sizes that take long. */
+  long: boolean;
 }
 
 // What the benches start is ended by listeners of `exit`, which a signal alone does not call.
@@ -45,7 +47,7 @@ function usage(benches: Map<string, Bench>): string {
   const width = Math.max(...[...benches.keys(), 'all'].map((name) => name.length));
   const lines = [...benches].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return [
-    'Usage: npm run bench -- <name> … [--against <commit>] [--rounds <number>] [--json]',
+    'Usage: npm run bench -- <name> … [--against <commit>] [--rounds <number>] [--json] [--long]',
     '',
     ...lines,
     `  ${'all'.padEnd(width)}  every one of them, in turn`,
@@ -53,6 +55,7 @@ function usage(benches: Map<string, Bench>): string {
     '  --against <commit>  runs the files here and that commit in turns, and says which is slower',
     `  --rounds <number>   how many turns; ${ROUNDS} unless given`,
     '  --json              prints nothing but the RESULT, with every round',
+    '  --long              goes on to sizes that take long to prepare, where a bench has them',
     '',
     'Each ends with one RESULT line; the exit code is 1 when a mark is missed. See test/bench/README.md.',
     '',
@@ -73,10 +76,10 @@ function createProgress(): { say: Progress; clear: () => void } {
   };
 }
 
-async function runBench(name: string, bench: Bench, { json }: Request): Promise<boolean> {
+async function runBench(name: string, bench: Bench, { json, long }: Request): Promise<boolean> {
   if (!json) process.stdout.write(`${name}: ${bench.summary}\n\n`);
   const progress = createProgress();
-  const findings = await bench.run(progress.say).finally(progress.clear);
+  const findings = await bench.run(progress.say, { long }).finally(progress.clear);
   const figures = Object.fromEntries(
     Object.entries(figuresOf(findings, bench.compared)).map(([key, value]) => [key, rounded(value)]),
   );
@@ -140,6 +143,7 @@ function readRequest(): { request: Request; names: string[] } {
       against: { type: 'string' },
       rounds: { type: 'string' },
       json: { type: 'boolean', default: false },
+      long: { type: 'boolean', default: false },
     },
   });
   const rounds = Number(values.rounds ?? ROUNDS);
@@ -147,10 +151,11 @@ function readRequest(): { request: Request; names: string[] } {
   if (values.rounds !== undefined && values.against === undefined) {
     throw new UsageError('--rounds goes with --against <commit>: every bench has its own rounds.');
   }
-  return {
-    request: { folder: resolve(values.folder), json: values.json, against: values.against, rounds },
-    names,
-  };
+  if (values.long && values.against !== undefined) {
+    throw new UsageError('--long does not go with --against <commit>: the other commit may not know it.');
+  }
+  const { json, against, long } = values;
+  return { request: { folder: resolve(values.folder), json, against, rounds, long }, names };
 }
 
 async function main(): Promise<number> {

@@ -30,13 +30,19 @@ export interface Compared {
 /** Says what is going on, for a user who waits at a terminal. */
 export type Progress = (text: string) => void;
 
+/** How far a bench goes. */
+export interface Extent {
+  /** Also to sizes that take an hour to prepare, where a bench has them. */
+  long: boolean;
+}
+
 /** The default export of every `<name>.bench.ts`. */
 export interface Bench {
   /** What it measures, in one line. */
   summary: string;
   /** What `--against` compares. Rows and columns keep their names, or commits before the change cannot be compared. */
   compared: readonly [Compared, ...Compared[]];
-  run(progress: Progress): Promise<Findings>;
+  run(progress: Progress, extent: Extent): Promise<Findings>;
 }
 
 /** Whether a number keeps its limit; one that could not be measured does not. */

@@ -91,6 +91,26 @@ test('--json prints the RESULT and nothing else', async () => {
   expect(exitCode).toBe(0);
 });
 
+test('--long is told to the bench, and refused beside --against', async () => {
+  await writeFile(
+    join(folder, 'sizes.bench.ts'),
+    `export default {
+      summary: 'Planted: sizes.',
+      compared: [{ name: 'size', kind: 'time', row: 'ours', column: 'size' }],
+      run: async (progress, { long }) => ({
+        columns: ['side', 'size'], rows: [['ours', long ? 7 : 6]], marks: [{ name: 'size', value: 1, atLeast: 1 }],
+      }),
+    };`,
+  );
+  expect(results((await run('--folder', folder, 'sizes')).stdout)).toMatchObject([{ figures: { size: 6 } }]);
+  expect(results((await run('--folder', folder, '--long', 'sizes')).stdout)).toMatchObject([
+    { figures: { size: 7 } },
+  ]);
+  const refused = await run('--folder', folder, '--long', '--against', 'HEAD', 'sizes');
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain('--long does not go with --against');
+});
+
 test('an unknown name is refused with the names there are', async () => {
   const { exitCode, stderr } = await run('--folder', folder, 'possibel');
   expect(exitCode).toBe(2);
