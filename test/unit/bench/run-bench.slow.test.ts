@@ -41,7 +41,19 @@ function results(stdout: string): unknown[] {
 test('without a name, every bench is listed and none is run', async () => {
   const { exitCode, stdout } = await run();
   expect(exitCode).toBe(0);
-  for (const name of ['encrypt', 'send', 'drain', 'queue', 'latency', 'burst', 'growth']) {
+  for (const name of [
+    'encrypt',
+    'send',
+    'drain',
+    'queue',
+    'latency',
+    'burst',
+    'growth',
+    'backlog',
+    'steady',
+    'fair',
+    'topic',
+  ]) {
     expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
   }
   expect(results(stdout)).toEqual([]);
