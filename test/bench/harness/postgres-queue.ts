@@ -31,9 +31,9 @@ export function createPostgresQueue(sql: postgres.Sql): DeliveryQueue {
     async heartbeat(dispatcher, deliveryIds) {
       await sql`select public.push_heartbeat(${dispatcher}, ${deliveryIds}::bigint[])`;
     },
-    async expand() {
-      const [row] = await sql<[{ expanded: boolean }]>`select public.push_expand() as expanded`;
-      return row.expanded;
+    async fanOut() {
+      const [row] = await sql<[{ made: boolean }]>`select public.push_fan_out() as made`;
+      return row.made;
     },
     async leave(dispatcher, final) {
       const [row] = await sql<[{ left: boolean }]>`select public.push_leave(${dispatcher}, ${final}) as left`;
