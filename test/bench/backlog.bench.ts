@@ -222,7 +222,8 @@ function marksOf(rows: Row[]): Mark[] {
       { name: event, value: worst('milliseconds'), atMost: 1.5 },
       // An index of a million is one page higher than one of a thousand, three instead of two, and each look-up reads that page.
       { name: `${event}_buffers`, value: worst('buffers'), atMost: 1.5 },
-      { name: `${event}_rows`, value: worst('rows'), atMost: 1 },
+      // A plan may look up a few rows more than another one does. One that walks the backlog reads thousands.
+      { name: `${event}_rows`, value: worst('rows'), atMost: 1.2 },
     ];
   });
 }

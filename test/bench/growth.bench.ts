@@ -92,6 +92,8 @@ async function oldPagesTouched(server: PostgresServer, sql: postgres.Sql, logged
     return new Map(parts.map(({ part, pages }) => [part, pages]));
   };
   const users = await sql<{ id: string }[]>`select id from auth.users limit ${WATCHED}`;
+  // What this session touched itself until now, and has not reported yet, is not the other's.
+  await sql`select pg_stat_force_next_flush()`;
   const before = await touched();
   const session = connect(server, { database: `bench_log_${logged}` });
   const [{ pid }] = (await session`select pg_backend_pid() as pid`) as unknown as [{ pid: number }];

@@ -23,7 +23,7 @@ interface FanOut {
   chunks: Chunk[];
   /** Of each message to another user: how many deliveries to members were handed out before its own. */
   before: number[];
-  /** Bytes that the session which expands holds, at the end of each tenth. */
+  /** Bytes that the session which fans out holds, at the end of each tenth. */
   memory: number[];
 }
 
@@ -71,10 +71,10 @@ async function measure(server: PostgresServer, progress: Progress): Promise<FanO
   progress(`preparing a topic of ${MEMBERS.toLocaleString('en')} members`);
   const other = await prepare(server);
   const sql = connect(server, { database: DATABASE });
-  const expander = connect(server, { database: DATABASE });
+  const maker = connect(server, { database: DATABASE });
   const dispatcher = randomUUID();
   const memory = async () => {
-    const [row] = await expander<[{ bytes: number }]>`
+    const [row] = await maker<[{ bytes: number }]>`
       select sum(total_bytes)::float8 as bytes from pg_backend_memory_contexts`;
     return row.bytes;
   };
@@ -86,10 +86,10 @@ async function measure(server: PostgresServer, progress: Progress): Promise<FanO
   await sql`select push.notify_topic('news', 'Acme is won', 'The deal went from negotiation to won.', '/deals/1')`;
   for (let done = 0; ; ) {
     const started = performance.now();
-    const [row] = await expander<[{ expanded: boolean }]>`select public.push_expand() as expanded`;
+    const [row] = await maker<[{ made: boolean }]>`select public.push_fan_out() as made`;
     const milliseconds = performance.now() - started;
     const deliveries = await count();
-    if (!row.expanded || deliveries === 0) break;
+    if (!row.made || deliveries === 0) break;
     result.chunks.push({ milliseconds, deliveries });
     done += deliveries;
     if (done >= (result.memory.length + 1) * (MEMBERS / 10)) result.memory.push(await memory());
@@ -98,11 +98,11 @@ async function measure(server: PostgresServer, progress: Progress): Promise<FanO
       await sql`select push.notify(${other}, 'Beta is won', p_url => '/deals/2')`;
       result.before.push(await drain(sql, dispatcher, other));
     } else {
-      // Expanding takes as long however they leave; sending all of them would take minutes.
+      // Fanning out takes as long however they leave; sending all of them would take minutes.
       await sql`delete from push.queue`;
     }
   }
-  await Promise.all([sql.end(), expander.end()]);
+  await Promise.all([sql.end(), maker.end()]);
   return result;
 }
 

@@ -32,8 +32,8 @@ export function createPostgresQueue(sql: postgres.Sql): DeliveryQueue {
       await sql`select public.push_heartbeat(${dispatcher}, ${deliveryIds}::bigint[])`;
     },
     async fanOut() {
-      const [row] = await sql<[{ fanned_out: boolean }]>`select public.push_fan_out() as fanned_out`;
-      return row.fanned_out;
+      const [row] = await sql<[{ made: boolean }]>`select public.push_fan_out() as made`;
+      return row.made;
     },
     async leave(dispatcher, final) {
       const [row] = await sql<[{ left: boolean }]>`select public.push_leave(${dispatcher}, ${final}) as left`;
