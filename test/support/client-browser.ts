@@ -20,8 +20,9 @@ export interface ClientBrowser {
   /** What the user allowed so far, and what the user answers when asked. */
   permission: NotificationPermission;
   answer: NotificationPermission;
-  /** Whether anything can be reached. */
+  /** Whether anything can be reached, and how many requests were made while nothing could. */
   online: boolean;
+  requestsOffline: number;
   subscription: Subscription | null;
   /** What `subscribe()` ends with first, one after the other: an error, or an endpoint that it gives. */
   readonly troubles: (Error | string)[];
@@ -61,7 +62,10 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
 
   const reach: typeof fetch = (input, init) => {
     // As undici and browsers say it.
-    if (!browser.online) return Promise.reject(new TypeError('fetch failed'));
+    if (!browser.online) {
+      browser.requestsOffline++;
+      return Promise.reject(new TypeError('fetch failed'));
+    }
     return fetch(input, init);
   };
 
@@ -160,6 +164,7 @@ export function createBrowser(stack: Stack, recorded: RecordedBrowser = BROWSERS
     permission: 'default',
     answer: 'granted',
     online: true,
+    requestsOffline: 0,
     subscription: null,
     troubles: [],
     toldWorker: [],

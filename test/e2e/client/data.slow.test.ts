@@ -265,6 +265,12 @@ describe('offline', () => {
     expect(await push.preferences.set({ locale: 'fr' })).toMatchObject({ mutedCategories: ['b'] });
   });
 
+  test('a category is muted at once: a read that fails is not made again', async () => {
+    browser.online = false;
+    expect((await push.preferences.mute('b')).mutedCategories).toEqual(['b']);
+    expect(browser.requestsOffline).toBe(1);
+  });
+
   test('what has waited for its turn is not done for a user who signed in meanwhile', async () => {
     const second = await signUp(browser.createSupabase());
     let free: () => void = () => undefined;
