@@ -17,11 +17,12 @@ beforeEach(async () => {
 afterEach(() => rm(temporary, { recursive: true, force: true }));
 
 function demo(project = PROJECT, ...args: string[]): LocalProcess {
+  return runBelow(process.execPath, join(project, 'tools', 'commands', 'demo.ts'), ...args);
+}
+
+function runBelow(command: string, ...args: string[]): LocalProcess {
   const { FORCE_COLOR: _, ...environment } = process.env;
-  const started = startProcess(process.execPath, [join(project, 'tools', 'commands', 'demo.ts'), ...args], {
-    ...environment,
-    TMPDIR: temporary,
-  });
+  const started = startProcess(command, args, { ...environment, TMPDIR: temporary });
   onTestFinished(() => void started.child.kill('SIGKILL'));
   return started;
 }
@@ -30,7 +31,7 @@ function demo(project = PROJECT, ...args: string[]): LocalProcess {
 test('the demo tells every chapter, ends with 0, and leaves nothing behind', {
   timeout: 60_000,
 }, async () => {
-  const run = demo();
+  const run = runBelow('npm', 'run', 'demo', '--prefix', PROJECT);
   const code = await run.ended;
   const told = run.stdout.join('\n');
   expect([code, run.stderr], told).toEqual([0, []]);

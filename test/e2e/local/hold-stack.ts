@@ -3,8 +3,8 @@
 import { dirname } from 'node:path';
 import { startStack } from '../../../tools/local/stack.ts';
 
-const [projectDirectory = '', ending = ''] = process.argv.slice(2);
-const stack = await startStack({ projectDirectory, handleSignals: true });
+const [projectDirectory = '', ending = '', cluster] = process.argv.slice(2);
+const stack = await startStack({ projectDirectory, handleSignals: true, ...(cluster && { cluster }) });
 process.stdout.write(
   `${JSON.stringify({
     pids: stack.pids(),

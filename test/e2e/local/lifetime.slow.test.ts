@@ -3,9 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { isRunning } from '../../../tools/local/postgres/server-process.ts';
 import { type Stack, startStack } from '../../../tools/local/stack.ts';
+import type {} from '../../support/migrated-cluster.ts';
 import { expectNoTraces, expectNothingBelow, startProcess, type Traces } from './local-process.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
 
@@ -19,6 +20,10 @@ beforeAll(async () => {
   });
 });
 afterAll(() => project.remove());
+
+// Most start on a copy of a cluster: making one takes longer than what they look at.
+const start = ({ directory }: TempProject): Promise<Stack> =>
+  startStack({ projectDirectory: directory, cluster: inject('cluster') });
 
 function tracesOf(stack: Stack): Required<Traces> {
   return {
@@ -46,7 +51,7 @@ describe('a stack leaves no process, port or temporary folder', () => {
       'config.toml': '[functions.hello]\nverify_jwt = false',
       'migrations/1_slow.sql': `create function public.slow() returns void language sql as $$ select pg_sleep(60) $$;`,
     });
-    const stack = await startStack({ projectDirectory: hanging.directory });
+    const stack = await start(hanging);
     const traces = tracesOf(stack);
     const requests = [
       fetch(`${stack.url}/functions/v1/hello`),
@@ -105,7 +110,7 @@ describe('a stack leaves no process, port or temporary folder', () => {
     ['SIGHUP', 0],
     ['SIGKILL', 'SIGKILL'],
   ] as const)('when its process gets %s', async (signal, code) => {
-    const holder = startProcess(process.execPath, [HOLD, project.directory]);
+    const holder = startProcess(process.execPath, [HOLD, project.directory, '', inject('cluster')]);
     const traces = (await holder.ready()) as Traces;
     holder.child.kill(signal);
     expect(await holder.ended).toBe(code);
@@ -117,7 +122,7 @@ describe('a stack leaves no process, port or temporary folder', () => {
     ['throw', 1],
     ['reject', 1],
   ] as const)('when its process ends by %s', async (ending, code) => {
-    const holder = startProcess(process.execPath, [HOLD, project.directory, ending]);
+    const holder = startProcess(process.execPath, [HOLD, project.directory, ending, inject('cluster')]);
     const traces = (await holder.ready()) as Traces;
     holder.child.stdin?.write('now');
     expect(await holder.ended).toBe(code);
@@ -127,10 +132,7 @@ describe('a stack leaves no process, port or temporary folder', () => {
 
 describe('two stacks', () => {
   it('run side by side on their own ports, keys and databases', async () => {
-    const [one, two] = await Promise.all([
-      startStack({ projectDirectory: project.directory }),
-      startStack({ projectDirectory: project.directory }),
-    ]);
+    const [one, two] = await Promise.all([start(project), start(project)]);
     for (const key of [
       'url',
       'publishableKey',
@@ -158,7 +160,7 @@ describe('a crash of the database', () => {
         create table public.kept (id int); grant select on public.kept to service_role; insert into public.kept values (1);
         create unlogged table public.lost (id int); grant select on public.lost to service_role; insert into public.lost values (1);`,
     });
-    const stack = await startStack({ projectDirectory: crashing.directory });
+    const stack = await start(crashing);
     const read = async (table: string): Promise<unknown> => {
       const answer = await fetch(`${stack.url}/rest/v1/${table}`, { headers: { apikey: stack.secretKey } });
       return await answer.json();

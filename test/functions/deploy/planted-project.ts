@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyProject } from '../../../tools/quality/project-copy.ts';
@@ -15,6 +15,8 @@ export interface PlantedProject {
   write(path: string, text: string): Promise<void>;
   prepend(path: string, text: string): Promise<void>;
   append(path: string, text: string): Promise<void>;
+  /** Takes Edge Functions out, with what `config.toml` says of them. */
+  removeFunctions(names: readonly string[]): Promise<void>;
 }
 
 /** Runs `work` with a copy of `supabase/`, `src/`, `tools/` and the files beside them that the gates read. */
@@ -34,6 +36,15 @@ export function withPlantedProject<T>(work: (project: PlantedProject) => Promise
       write,
       prepend: async (path, text) => write(path, text + (await readFile(join(directory, path), 'utf8'))),
       append: (path, text) => appendFile(join(directory, path), text),
+      async removeFunctions(names) {
+        const config = join(directory, 'supabase', 'config.toml');
+        let settings = await readFile(config, 'utf8');
+        for (const name of names) {
+          await rm(join(directory, 'supabase', 'functions', name), { recursive: true });
+          settings = settings.replace(new RegExp(`^\\[functions\\.${name}\\]\\n(?:(?!\\[).*\\n?)*`, 'm'), '');
+        }
+        await writeFile(config, settings);
+      },
     });
   });
 }
