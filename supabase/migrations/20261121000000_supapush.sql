@@ -9009,7 +9009,7 @@ comment on function push.cancel_list(uuid, timestamptz) is
 p_id: The list: push.lists.id.';
 
 create function push.clean_lists(p_limit integer, p_keep interval, p_now timestamptz)
-returns bigint
+returns jsonb
 language plpgsql
 set search_path = ''
 -- By index, from one list to the next.
@@ -9018,7 +9018,8 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 declare
-  v_count bigint;
+  v_users bigint;
+  v_lists bigint;
 begin
   with recursive listed as (
     (select r.fan_out_id from push.fan_out_recipients as r order by r.fan_out_id limit 1)
@@ -9037,6 +9038,7 @@ begin
     where not exists (select from push.fan_outs as f where f.id = l.fan_out_id and f.finished_at is null)
     limit p_limit
   );
+  get diagnostics v_users = row_count;
   delete from push.fan_outs as f
   where f.id in (
     select o.id from push.fan_outs as o
@@ -9045,18 +9047,18 @@ begin
     limit p_limit
     for update skip locked
   );
-  get diagnostics v_count = row_count;
+  get diagnostics v_lists = row_count;
   -- Nothing comes that would resolve it: a day is long enough to read it, and push.lists has it longer.
   update push.alarms as a set resolved_at = p_now
   where a.code = 'fan_out_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
     and not exists (
       select from push.fan_outs as f where f.finished_at is null and coalesce(f.notification_id, f.id)::text = a.subject
     );
-  return v_count;
+  return jsonb_build_object('list_users', v_users, 'lists', v_lists);
 end;
 $$;
 comment on function push.clean_lists(integer, interval, timestamptz) is
-  'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many lists. Resolves '
+  'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many of both. Resolves '
   'alarms of fan-outs that ended, a day later.';
 
 -- schemas/70_client/client.sql --------------------------------------------------------------------------------
@@ -15049,8 +15051,8 @@ as $$
     -- Nothing waits longer than this for a bell that was lost. Seconds need pg_cron 1.5 or newer.
     ('supapush-tick', '10 seconds', 'select push.tick()', true,
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
-    -- Ten thousand rows a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
-    ('supapush-clean', '* * * * *', 'select push.clean()', true, 'old rows are not deleted'),
+    -- Ten thousand rows of a kind at a time, and a run that finds nothing takes a few milliseconds.
+    ('supapush-clean', '* * * * *', 'select push.clean(p_for => interval ''2 seconds'')', true, 'old rows are not deleted'),
     ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),
@@ -15251,6 +15253,9 @@ create table push.cleaning (
   id boolean not null default true,
   next_subscription_id uuid not null default '00000000-0000-0000-0000-000000000000',
   last_cron_run bigint not null default 0,
+  devices_since timestamptz not null default now(),
+  devices_took interval not null default '0',
+  behind_since timestamptz,
   constraint cleaning_pkey primary key (id),
   constraint cleaning_one_row check (id)
 );
@@ -15259,6 +15264,9 @@ comment on column push.cleaning.next_subscription_id is
   'Subscriptions are walked round and round: an index on last_used_at would cost every single delivery an update of it.';
 comment on column push.cleaning.last_cron_run is
   'The last run of cron.job_run_details that was looked at; that table has no index but on runid, and may be huge with other jobs'' runs.';
+comment on column push.cleaning.devices_since is 'When the present round through the subscriptions began.';
+comment on column push.cleaning.devices_took is 'How long the round before it took.';
+comment on column push.cleaning.behind_since is 'Since when each run has left something that should have been gone for long; null where none does.';
 
 insert into push.cleaning default values;
 
@@ -15355,7 +15363,12 @@ begin
     returning 1
   )
   select (select p.id from page as p where p.place > p_limit), (select count(*) from deleted) into v_next, v_count;
-  update push.cleaning as c set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000') where c.id;
+  update push.cleaning as c
+  set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000'),
+      devices_took = case when v_next is null then greatest(p_now - c.devices_since, interval '0') else c.devices_took end,
+      -- A clock that was set back begins the round anew.
+      devices_since = case when v_next is null then p_now else least(c.devices_since, p_now) end
+  where c.id;
   return v_count;
 end;
 $$;
@@ -15487,10 +15500,13 @@ comment on function push.clean_alarms(integer, interval, timestamptz) is
   'Deletes alarms that were resolved longer ago than p_keep, at most p_limit; returns how many.';
 
 create function push.clean_removed_devices(p_limit integer, p_now timestamptz)
-returns void
-language sql
+returns bigint
+language plpgsql
 set search_path = ''
 as $$
+declare
+  v_count bigint;
+begin
   -- A browser that has not come back for so long has lost its subscription anyway.
   delete from push.removed_devices as r
   where r.address_digest in (
@@ -15499,8 +15515,167 @@ as $$
     order by o.removed_at
     limit p_limit
   );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
 $$;
-comment on function push.clean_removed_devices(integer, timestamptz) is 'Forgets devices that were removed long ago, at most p_limit.';
+comment on function push.clean_removed_devices(integer, timestamptz) is
+  'Forgets devices that were removed long ago, at most p_limit; returns how many.';
+
+-- schemas/90_operations/cleaning_due.sql ----------------------------------------------------------------------
+
+-- What the cleaning has left: how long the oldest of each kind should have been gone, and the alarm when that is too long.
+
+create function push.log_due(p_keep interval, p_now timestamptz)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  v_part timestamptz;
+  v_due timestamptz;
+begin
+  for v_number in 0..7 loop
+    -- As push.clean_log() takes them: all of a part, or row by row what a part should have lost long ago.
+    execute format('
+      select case when w.newest <= $1 then w.newest when w.oldest <= $1 - interval ''8 days'' then w.oldest + interval ''8 days'' end
+      from (select
+        (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at limit 1) as oldest,
+        (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at desc limit 1) as newest
+      ) as w', v_number)
+    into v_part using p_now - p_keep;
+    v_due := least(v_due, v_part + p_keep);
+  end loop;
+  return v_due;
+end;
+$$;
+comment on function push.log_due(interval, timestamptz) is
+  'Since when the oldest deliveries should have left the log; null where none should.';
+
+create function push.cleaning_due(p_now timestamptz default clock_timestamp())
+returns table (kind text, due_since timestamptz, tolerated interval)
+language sql
+stable
+set search_path = ''
+-- By index, however small the planner believes these tables to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_sort = off
+set enable_seqscan = off
+set jit = off
+as $$
+  select w.kind, w.due_since, w.tolerated
+  from push.settings as s
+  cross join push.cleaning as c
+  cross join lateral (
+    select 'notifications', (
+      -- What still has deliveries is not due. Where it is kept for as long as they are, it waits for their part of the log.
+      select o.ends_at + s.keep_notifications
+      from (
+        select n.id, greatest(n.created_at, n.expires_at) as ends_at from public.push_notifications as n
+        where greatest(n.created_at, n.expires_at) <= p_now - s.keep_notifications
+        order by greatest(n.created_at, n.expires_at)
+        limit 1000
+      ) as o
+      where not exists (select from push.queue as d where d.notification_id = o.id)
+        and not exists (select from push.delivery_log as d where d.notification_id = o.id)
+      limit 1
+    ), interval '1 day' + greatest(s.keep_deliveries + interval '9 days' - s.keep_notifications, interval '0')
+    union all
+    select 'deliveries', push.log_due(s.keep_deliveries, p_now), interval '1 day'
+    union all
+    select 'receipts', (
+      select r.recorded_at + s.keep_deliveries from push.receipts as r order by r.delivery_id, r.event limit 1
+    ), interval '1 day'
+    union all
+    -- A device may be late by one round through the table. Nothing else says when one should have gone.
+    select 'subscriptions', case when d.late >= interval '12 hours' then p_now - d.late end, interval '1 day'
+    from (select greatest(p_now - c.devices_since, c.devices_took) as late) as d
+    union all
+    select 'removed_devices', (
+      select r.removed_at + interval '400 days' from push.removed_devices as r order by r.removed_at limit 1
+    ), interval '1 day'
+    union all
+    select 'rule_errors', (select e.occurred_at + s.keep_errors from push.rule_errors as e order by e.id limit 1), interval '1 day'
+    union all
+    select 'reminder_errors', (
+      select e.occurred_at + s.keep_errors from push.reminder_errors as e order by e.id limit 1
+    ), interval '1 day'
+    union all
+    select 'reminder_moments', (
+      select m.ended_at + s.keep_deliveries from push.reminder_moments as m where m.ended_at is not null order by m.ended_at limit 1
+    ), interval '1 day'
+    union all
+    select 'alarms', (select min(a.resolved_at) + s.keep_errors from push.alarms as a), interval '1 day'
+    union all
+    select 'limits', least(
+      (select d.closed_at + s.keep_deliveries from push.digests as d where d.closed_at is not null order by d.closed_at limit 1),
+      (select l.done_at from push.throttle_log as l order by l.done_at limit 1),
+      (select (d.day + 2) at time zone 'UTC' from push.daily_pushes as d order by d.day limit 1)
+    ), interval '1 day'
+    union all
+    select 'lists', (
+      select f.finished_at + s.keep_notifications from push.fan_outs as f
+      where f.message is not null and f.finished_at is not null
+      order by f.finished_at
+      limit 1
+    ), interval '1 day'
+    union all
+    -- Runs of other jobs stay, so that only the next ones are looked at.
+    select 'cron_runs', (
+      select min(r.ended_at) + s.keep_cron_runs
+      from (
+        select r.command, coalesce(r.end_time, r.start_time, '-infinity') as ended_at
+        from cron.job_run_details as r where r.runid > c.last_cron_run order by r.runid limit 1000
+      ) as r
+      where r.command in (select j.command from push.jobs() as j)
+    ), interval '1 day'
+  ) as w (kind, due_since, tolerated)
+  where w.due_since <= p_now;
+$$;
+comment on function push.cleaning_due(timestamptz) is
+  'Of each kind of which something should be gone by now: since when the oldest should be, and how late it may be before that is an alarm.';
+
+create function push.check_cleaning(p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- A restore or a pause of the jobs leaves much at once, which a few runs take away.
+  c_patience constant interval := interval '1 hour';
+  v_late record;
+  v_since timestamptz;
+  v_kinds text[] := '{}'::text[];
+begin
+  select least(c.behind_since, p_now) into v_since from push.cleaning as c;
+  for v_late in
+    select d.kind, d.due_since from push.cleaning_due(p_now) as d where d.due_since < p_now - d.tolerated order by d.kind
+  loop
+    v_kinds := v_kinds || v_late.kind;
+    if v_since <= p_now - c_patience then
+      perform push.raise_alarm('cleaning_behind', v_late.kind, format(
+        'Old rows (%s) are not deleted as fast as they come: the oldest should have been gone since %s. Look in pg_stat_activity for a '
+        || 'transaction that has been open for long. Where there is none, clean more often: select cron.alter_job(jobid, '
+        || 'schedule => ''10 seconds'') from cron.job where jobname = ''supapush-clean''.',
+        v_late.kind, to_char(v_late.due_since at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+      ), p_now);
+    end if;
+  end loop;
+  perform push.resolve_alarm('cleaning_behind', a.subject, p_now) from push.alarms as a
+  where a.code = 'cleaning_behind' and a.resolved_at is null and a.subject <> all (v_kinds);
+  update push.cleaning as c set behind_since = case when cardinality(v_kinds) > 0 then coalesce(v_since, p_now) end
+  where c.behind_since is distinct from (case when cardinality(v_kinds) > 0 then coalesce(v_since, p_now) end);
+end;
+$$;
+comment on function push.check_cleaning(timestamptz) is
+  'Raises the alarm cleaning_behind for each kind of row of which something should have been gone for more than a day, once that has lasted '
+  'for an hour of cleaning; resolves it when it is over.';
 
 -- schemas/90_operations/clean.sql -----------------------------------------------------------------------------
 
@@ -15513,23 +15688,16 @@ for each row execute function push.keep_rows();
 create trigger cleaning_keep_all before truncate on push.cleaning
 for each statement execute function push.keep_rows();
 
-create function push.clean(p_limit integer default 10000, p_now timestamptz default clock_timestamp())
+create function push.clean_chunk(p_limit integer, p_now timestamptz)
 returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_settings push.settings;
-  v_deleted jsonb;
 begin
-  -- One at a time; a second one would only wait for the rows of the first.
-  perform from push.cleaning as c for update skip locked;
-  if not found then
-    return jsonb_build_object();
-  end if;
   select s.* into v_settings from push.settings as s;
-
-  v_deleted := push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
+  return push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
     -- A tenth, here and below: these two look at rows that mostly stay.
     || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
     || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
@@ -15539,19 +15707,54 @@ begin
       'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
       'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
       'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
-      'lists', push.clean_lists(p_limit, v_settings.keep_notifications, p_now)
-    );
-  perform push.clean_removed_devices(p_limit, p_now);
+      'removed_devices', push.clean_removed_devices(p_limit, p_now)
+    )
+    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now)
+    -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
+    || push.clean_log(p_limit, p_now - v_settings.keep_deliveries);
+end;
+$$;
+comment on function push.clean_chunk(integer, timestamptz) is
+  'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many.';
+
+create function push.clean(
+  p_limit integer default 10000, p_now timestamptz default clock_timestamp(), p_for interval default interval '0'
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_until constant timestamptz := clock_timestamp() + p_for;
+  v_deleted jsonb := '{}';
+  v_chunk jsonb;
+begin
+  -- One at a time; a second one would only wait for the rows of the first.
+  perform from push.cleaning as c for update skip locked;
+  if not found then
+    return jsonb_build_object();
+  end if;
   perform push.shorten_digests(p_now);
   perform push.end_hostless(p_limit, p_now);
   perform push.check_reminders(p_now);
   perform push.check_rules(p_now);
-  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-  return v_deleted || push.clean_log(p_limit, p_now - v_settings.keep_deliveries);
+  loop
+    v_chunk := push.clean_chunk(p_limit, p_now);
+    select jsonb_object_agg(c.key, c.value::bigint + coalesce((v_deleted ->> c.key)::bigint, 0)) into v_deleted
+    from jsonb_each_text(v_chunk) as c;
+    -- What is left although nothing was deleted is held by others; but most devices stay, and are walked all the same.
+    exit when clock_timestamp() >= v_until or not exists (
+      select from push.cleaning_due(p_now) as d
+      where d.kind = 'subscriptions' or exists (select from jsonb_each_text(v_chunk) as c where c.value <> '0')
+    );
+  end loop;
+  perform push.check_cleaning(p_now);
+  return v_deleted;
 end;
 $$;
-comment on function push.clean(integer, timestamptz) is
-  'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many. Looks after the rules as well. Run by pg_cron.';
+comment on function push.clean(integer, timestamptz, interval) is
+  'Deletes what is older than the settings keep it, at most p_limit rows of each kind, and as many again until nothing is left or p_for is over; '
+  'returns how many. Looks after the rules as well, and raises an alarm when it no longer keeps up. Run by pg_cron.';
 
 -- schemas/90_operations/restore.sql ---------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ comment on function push.cancel_list(uuid, timestamptz) is
 p_id: The list: push.lists.id.';
 
 create function push.clean_lists(p_limit integer, p_keep interval, p_now timestamptz)
-returns bigint
+returns jsonb
 language plpgsql
 set search_path = ''
 -- By index, from one list to the next.
@@ -56,7 +56,8 @@ set enable_bitmapscan = off
 set enable_sort = off
 as $$
 declare
-  v_count bigint;
+  v_users bigint;
+  v_lists bigint;
 begin
   with recursive listed as (
     (select r.fan_out_id from push.fan_out_recipients as r order by r.fan_out_id limit 1)
@@ -75,6 +76,7 @@ begin
     where not exists (select from push.fan_outs as f where f.id = l.fan_out_id and f.finished_at is null)
     limit p_limit
   );
+  get diagnostics v_users = row_count;
   delete from push.fan_outs as f
   where f.id in (
     select o.id from push.fan_outs as o
@@ -83,16 +85,16 @@ begin
     limit p_limit
     for update skip locked
   );
-  get diagnostics v_count = row_count;
+  get diagnostics v_lists = row_count;
   -- Nothing comes that would resolve it: a day is long enough to read it, and push.lists has it longer.
   update push.alarms as a set resolved_at = p_now
   where a.code = 'fan_out_failed' and a.resolved_at is null and a.last_seen_at <= p_now - interval '1 day'
     and not exists (
       select from push.fan_outs as f where f.finished_at is null and coalesce(f.notification_id, f.id)::text = a.subject
     );
-  return v_count;
+  return jsonb_build_object('list_users', v_users, 'lists', v_lists);
 end;
 $$;
 comment on function push.clean_lists(integer, interval, timestamptz) is
-  'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many lists. Resolves '
+  'Takes at most p_limit users off lists that have ended, and deletes lists that ended longer ago than p_keep; returns how many of both. Resolves '
   'alarms of fan-outs that ended, a day later.';

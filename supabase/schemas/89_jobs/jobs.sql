@@ -17,8 +17,8 @@ as $$
     -- Nothing waits longer than this for a bell that was lost. Seconds need pg_cron 1.5 or newer.
     ('supapush-tick', '10 seconds', 'select push.tick()', true,
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
-    -- Ten thousand rows a minute is more than most projects make, and a run that finds nothing takes a few milliseconds.
-    ('supapush-clean', '* * * * *', 'select push.clean()', true, 'old rows are not deleted'),
+    -- Ten thousand rows of a kind at a time, and a run that finds nothing takes a few milliseconds.
+    ('supapush-clean', '* * * * *', 'select push.clean(p_for => interval ''2 seconds'')', true, 'old rows are not deleted'),
     ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),

@@ -4,6 +4,9 @@ create table push.cleaning (
   id boolean not null default true,
   next_subscription_id uuid not null default '00000000-0000-0000-0000-000000000000',
   last_cron_run bigint not null default 0,
+  devices_since timestamptz not null default now(),
+  devices_took interval not null default '0',
+  behind_since timestamptz,
   constraint cleaning_pkey primary key (id),
   constraint cleaning_one_row check (id)
 );
@@ -12,6 +15,9 @@ comment on column push.cleaning.next_subscription_id is
   'Subscriptions are walked round and round: an index on last_used_at would cost every single delivery an update of it.';
 comment on column push.cleaning.last_cron_run is
   'The last run of cron.job_run_details that was looked at; that table has no index but on runid, and may be huge with other jobs'' runs.';
+comment on column push.cleaning.devices_since is 'When the present round through the subscriptions began.';
+comment on column push.cleaning.devices_took is 'How long the round before it took.';
+comment on column push.cleaning.behind_since is 'Since when each run has left something that should have been gone for long; null where none does.';
 
 insert into push.cleaning default values;
 
@@ -108,7 +114,12 @@ begin
     returning 1
   )
   select (select p.id from page as p where p.place > p_limit), (select count(*) from deleted) into v_next, v_count;
-  update push.cleaning as c set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000') where c.id;
+  update push.cleaning as c
+  set next_subscription_id = coalesce(v_next, '00000000-0000-0000-0000-000000000000'),
+      devices_took = case when v_next is null then greatest(p_now - c.devices_since, interval '0') else c.devices_took end,
+      -- A clock that was set back begins the round anew.
+      devices_since = case when v_next is null then p_now else least(c.devices_since, p_now) end
+  where c.id;
   return v_count;
 end;
 $$;
@@ -240,10 +251,13 @@ comment on function push.clean_alarms(integer, interval, timestamptz) is
   'Deletes alarms that were resolved longer ago than p_keep, at most p_limit; returns how many.';
 
 create function push.clean_removed_devices(p_limit integer, p_now timestamptz)
-returns void
-language sql
+returns bigint
+language plpgsql
 set search_path = ''
 as $$
+declare
+  v_count bigint;
+begin
   -- A browser that has not come back for so long has lost its subscription anyway.
   delete from push.removed_devices as r
   where r.address_digest in (
@@ -252,5 +266,9 @@ as $$
     order by o.removed_at
     limit p_limit
   );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
 $$;
-comment on function push.clean_removed_devices(integer, timestamptz) is 'Forgets devices that were removed long ago, at most p_limit.';
+comment on function push.clean_removed_devices(integer, timestamptz) is
+  'Forgets devices that were removed long ago, at most p_limit; returns how many.';

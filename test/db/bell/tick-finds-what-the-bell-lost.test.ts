@@ -155,7 +155,7 @@ test('pg_cron runs it every few seconds, and beside it only the housekeeping and
     {
       jobname: 'supapush-clean',
       schedule: '* * * * *',
-      command: expect.stringContaining('push.clean()'),
+      command: expect.stringContaining('push.clean(p_for => '),
       active: true,
     },
     {

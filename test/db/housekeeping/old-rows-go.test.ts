@@ -43,7 +43,9 @@ const NOTHING = {
   cron_runs: 0,
   limits: 0,
   lists: 0,
+  list_users: 0,
   receipts: 0,
+  removed_devices: 0,
 };
 
 async function send(now: Date): Promise<void> {
