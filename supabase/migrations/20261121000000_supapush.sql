@@ -3194,8 +3194,9 @@ begin
     end;
   end if;
   -- One expression for what push.refuse_notification() checks one by one: each step there costs as much as all of this,
-  -- and an application's commit waits for it. If this fails, that function says what is wrong.
-  if (
+  -- and an application's commit waits for it. If this fails, that function says what is wrong. What costs more to look at is
+  -- checked once for each message that a statement inserts, by push.check_new_notifications().
+  if tg_op = 'UPDATE' or (
     num_nonnulls(new.user_id, new.audience_topic) = 1
     and btrim(new.title) <> '' and octet_length(new.title) <= 1000
     and (new.body is null or octet_length(new.body) <= 8000)
@@ -3204,18 +3205,8 @@ begin
     and (new.ttl is null or new.ttl between 0 and 2419200)
     and (new.collapse_key is null or new.collapse_key ~ '^[A-Za-z0-9_-]{1,32}$')
     and (new.tag is null or octet_length(new.tag) between 1 and 100)
-    and (new.category is null or (octet_length(new.category) <= 100 and new.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'))
-    and new.presentation is null
+    and (new.category is null or octet_length(new.category) <= 100)
     and (new.idempotency_key is null or octet_length(new.idempotency_key) <= 200)
-    -- Only plain paths and addresses pass here: push.refuse_notification() checks the others.
-    and (new.url is null or 
-      new.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
-    )
-    -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
-    -- at most, and a character of such a url stays one byte.
-    and octet_length(v_params) + octet_length(coalesce(new.url, ''))
-      + 6 * (octet_length(coalesce(new.category, '')) + octet_length(coalesce(new.tag, new.collapse_key, ''))) <= 3300
-    and octet_length(coalesce(new.url, '')) <= 2048
     and new.expires_at > new.send_at
   ) is not true then
     perform push.refuse_notification(new);
@@ -3224,13 +3215,63 @@ begin
 end;
 $$;
 comment on function push.check_notification() is
-  'Refuses a notification that no device could be sent, and sets what was left open. Makes strings of numbers that JavaScript would round.';
+  'Refuses a notification that no device could be sent (a new one together with push.check_new_notifications()), and sets what was left open. '
+  'Makes strings of numbers that JavaScript would round.';
 
 create trigger push_notifications_check
 before insert or update of title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key,
   digest_key, user_id, audience_topic, presentation, localized
 on public.push_notifications
 for each row execute function push.check_notification();
+
+create function push.check_new_notifications()
+returns trigger
+language plpgsql
+-- Definer: the service role that inserts may not use what is in push.
+security definer
+set search_path = ''
+-- A statement of one row must not be sorted.
+set enable_sort = off
+as $$
+declare
+  v_message public.push_notifications;
+begin
+  for v_message in
+    -- Most say nothing that has to be looked at more closely. Of the others each message is checked once, however many users
+    -- it goes to: all that counts for the check is here, and nothing else.
+    select distinct (row(
+      null, case when n.user_id is not null then '00000000-0000-0000-0000-000000000000' end, n.audience_topic, n.title, n.body, n.url,
+      n.params, n.category, n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, null, n.template, null,
+      n.presentation, null, n.digest_key, null, null, null, null, null
+    )::public.push_notifications).*
+    from push_checked_notifications as n
+    where (
+      n.presentation is null
+      and (n.category is null or n.category ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$')
+      -- Only plain paths and addresses pass here: push.refuse_notification() checks the others.
+      and (n.url is null or
+        n.url ~ '^(/([A-Za-z0-9_.?=&%#-][A-Za-z0-9_.?=&%#/-]*)?|https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*([/?#][A-Za-z0-9_.?=&%#/-]*)?)$'
+      )
+      -- The rest of the message, with its texts cut, is less than 600 bytes. A character of a name becomes six bytes of JSON
+      -- at most, and a character of such a url stays one byte.
+      and octet_length(n.params::text) + octet_length(coalesce(n.url, ''))
+        + 6 * (octet_length(coalesce(n.category, '')) + octet_length(coalesce(n.tag, n.collapse_key, ''))) <= 3300
+      and octet_length(coalesce(n.url, '')) <= 2048
+    ) is not true
+  loop
+    perform push.refuse_notification(v_message);
+  end loop;
+  return null;
+end;
+$$;
+comment on function push.check_new_notifications() is
+  'Refuses a statement that inserts a notification which no device could be sent; looks at each of its messages once.';
+
+-- Before the trigger that makes deliveries, which comes after it by name.
+create trigger push_notifications_check_new
+after insert on public.push_notifications
+referencing new table as push_checked_notifications
+for each statement execute function push.check_new_notifications();
 
 create trigger push_notifications_serialize
 before update of read_at on public.push_notifications

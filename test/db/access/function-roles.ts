@@ -78,6 +78,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.check_device_preferences': [],
   'push.check_digest_key': [],
   'push.check_notification': [],
+  'push.check_new_notifications': [],
   'push.check_muted_categories': [],
   'push.check_preferences': [],
   'push.check_quiet_hours': [],

@@ -67,10 +67,12 @@ test('what the quick look lets pass, the thorough one would not refuse', async (
         -- Only what the case names: the other columns have their defaults.
         execute (
           select format('insert into public.push_notifications (%1$s) select %1$s
-            from jsonb_populate_record(null::public.push_notifications, $1) on conflict do nothing',
+            from jsonb_populate_record(null::public.push_notifications, $1)',
             string_agg(quote_ident(k.name), ', '))
           from jsonb_object_keys(p_row) as k (name)
         ) using p_row;
+        -- A later case may have its idempotency key.
+        delete from public.push_notifications;
       exception when others then get stacked diagnostics quick = pg_exception_detail;
       end;
       begin
