@@ -54,8 +54,8 @@ beforeAll(async () => {
 });
 
 const fill = () => db().sql`
-  insert into public.push_notifications (user_id, title)
-  select ${backlogUser}, 'Message ' || n from generate_series(1, ${BACKLOG}::int) as n`;
+  insert into public.push_notifications (user_id, title, tag)
+  select ${backlogUser}, 'Message ' || n, 'deal:7' from generate_series(1, ${BACKLOG}::int) as n`;
 const empty = async () => {
   await db().sql`delete from public.push_notifications where user_id = ${backlogUser}`;
   await db().sql`delete from push.queue`;
@@ -169,6 +169,36 @@ describe.each([
         0,
       );
       expect(read).toBeLessThan(READ_AT_MOST);
+    });
+
+    test('what is newer and what is older of a tag, though all that waits has it', async () => {
+      const { sql } = db();
+      const { id: userId } = await createUser(sql);
+      const subscriptionId = await subscribe(sql, userId);
+      for (let count = 0; count < WAITING; count += 1)
+        await sql`insert into public.push_notifications (user_id, title, tag) values (${userId}, 'Update', 'deal:7')`;
+      const rows = await sql<{ id: string; position: string }[]>`
+        select id, position from push.queue where subscription_id = ${subscriptionId} order by position`;
+      const now = startOfClock();
+      const superseded: boolean[] = [];
+      const asked = await rowsRead(plans, async (t) => {
+        for (const { position } of rows) {
+          const [row] =
+            await t`select push.is_superseded(${subscriptionId}, 'deal:7', ${position}, ${now}) as found`;
+          superseded.push(row?.found);
+        }
+      });
+      expect(superseded).toEqual([true, true, false]);
+      expect(asked).toBeLessThan(READ_AT_MOST);
+      const newest = rows.at(-1)?.id as string;
+      const taken = await rowsRead(
+        plans,
+        (t) => t`select push.supersede_older(${[newest]}::bigint[], ${now})`,
+      );
+      expect(
+        (await sql`select id from push.queue where subscription_id = ${subscriptionId}`).map(({ id }) => id),
+      ).toEqual([newest]);
+      expect(taken).toBeLessThan(READ_AT_MOST);
     });
 
     test('what expires, what lost its lease, and whether anything is due', async () => {
