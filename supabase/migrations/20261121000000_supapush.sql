@@ -16343,9 +16343,9 @@ as $$
     ), interval '1 day'
     union all
     select 'lists', (
-      select e.finished_at + s.keep_notifications from push.fan_outs as e
-      where e.message is not null and e.finished_at is not null
-      order by e.finished_at
+      select f.finished_at + s.keep_notifications from push.fan_outs as f
+      where f.message is not null and f.finished_at is not null
+      order by f.finished_at
       limit 1
     ), interval '1 day'
     union all

@@ -55,8 +55,10 @@ async function prepare(server: PostgresServer, database: string, backlog: number
       select ${hostile ?? ''}, 'Acme is won', '/deals/1', 'normal', now() + interval '1 day'
       from generate_series(1, ${backlog / DEVICES}::int)`;
     await transaction`
-      insert into push.queue (notification_id, subscription_id, host, due_at, expires_at)
-      select n.id, s.id, s.host, now() - interval '1 minute', n.expires_at
+      -- In the lanes in which push.enqueue() puts them.
+      insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at)
+      select n.id, s.id, s.host, case when row_number() over () > 30 then push.side_lane(s.user_id) else 0 end,
+        now() - interval '1 minute', n.expires_at
       from public.push_notifications as n
       join public.push_subscriptions as s on s.user_id = n.user_id`;
   });
