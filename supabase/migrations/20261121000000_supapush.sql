@@ -8147,9 +8147,13 @@ begin
     -- backlog is written a few times and not with each claim.
     update push.queue as d
     set lane = case when j.is_moved then push.side_lane(j.user_id) else d.lane end,
-        due_at = case when d.lease_until is null and not j.is_moved then coalesce(
-          least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
-          p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+        -- Once more before its end, however long that is. No coalesce: least() passes over null.
+        due_at = case when d.lease_until is null and not j.is_moved then least(
+          case
+            when j.resting_until is not null then j.resting_until
+            else p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+          end,
+          greatest(d.expires_at - interval '1 second', p_now)
         ) else d.due_at end
     from judged as j
     where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
@@ -8358,6 +8362,7 @@ declare
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
+  v_handed json[];
   v_busy_hosts text[];
   v_sifted text[];
   v_users uuid[] := array[]::uuid[];
@@ -8403,10 +8408,13 @@ begin
       v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,
       p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
     );
-    v_found := v_found || push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
-    v_users := v_users || v_round.users;
-    -- Of one claim, a user's share is one, whatever the lane.
-    v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
+    v_handed := push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
+    if cardinality(v_handed) > 0 then
+      v_found := v_found || v_handed;
+      v_users := v_users || v_round.users;
+      -- Of one claim, a user's share is one, whatever the lane.
+      v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
+    end if;
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));

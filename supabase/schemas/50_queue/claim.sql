@@ -36,6 +36,7 @@ declare
   v_settings push.settings;
   v_limit constant integer := least(greatest(p_limit, 0), c_most);
   v_found json[] := array[]::json[];
+  v_handed json[];
   v_busy_hosts text[];
   v_sifted text[];
   v_users uuid[] := array[]::uuid[];
@@ -81,10 +82,13 @@ begin
       v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,
       p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
     );
-    v_found := v_found || push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
-    v_users := v_users || v_round.users;
-    -- Of one claim, a user's share is one, whatever the lane.
-    v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
+    v_handed := push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
+    if cardinality(v_handed) > 0 then
+      v_found := v_found || v_handed;
+      v_users := v_users || v_round.users;
+      -- Of one claim, a user's share is one, whatever the lane.
+      v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
+    end if;
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));

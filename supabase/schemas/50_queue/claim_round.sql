@@ -152,9 +152,13 @@ begin
     -- backlog is written a few times and not with each claim.
     update push.queue as d
     set lane = case when j.is_moved then push.side_lane(j.user_id) else d.lane end,
-        due_at = case when d.lease_until is null and not j.is_moved then coalesce(
-          least(j.resting_until, greatest(d.expires_at - interval '1 second', p_now)),
-          p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+        -- Once more before its end, however long that is. No coalesce: least() passes over null.
+        due_at = case when d.lease_until is null and not j.is_moved then least(
+          case
+            when j.resting_until is not null then j.resting_until
+            else p_now + greatest(least(p_now - j.created_at, interval '30 seconds'), interval '1 second')
+          end,
+          greatest(d.expires_at - interval '1 second', p_now)
         ) else d.due_at end
     from judged as j
     where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
