@@ -45,7 +45,7 @@ set search_path = ''
 as $$
 declare
   v_until constant timestamptz := clock_timestamp() + p_for;
-  v_deleted jsonb := '{}';
+  v_deleted jsonb;
   v_chunk jsonb;
 begin
   -- One at a time; a second one would only wait for the rows of the first.

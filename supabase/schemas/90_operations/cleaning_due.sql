@@ -113,7 +113,8 @@ as $$
   where w.due_since <= p_now;
 $$;
 comment on function push.cleaning_due(timestamptz) is
-  'Of each kind of which something should be gone by now: since when the oldest should be, and how late it may be before that is an alarm.';
+  'Of each kind of which something should be gone by now: since when the oldest should be, and how late it may be before that is an alarm. '
+  'For the database owner.';
 
 create function push.check_cleaning(p_now timestamptz default clock_timestamp())
 returns void

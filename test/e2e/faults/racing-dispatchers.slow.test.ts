@@ -91,11 +91,21 @@ test('two dispatchers, a process each, race through one backlog under an open sn
 test('of two dispatchers one is killed: the other goes on, and only what was under way comes a second time', async () => {
   const recipients = await createRecipients(sql, stack.pushService, 100);
   await notifyAll(recipients, DELIVERIES);
-  const before = stack.pushService.received.length;
+  // Slow answers: at any moment each of them has something under way.
+  stack.pushService.script('all', {
+    kind: 'accept',
+    answer: { afterMs: 500 },
+    times: Number.POSITIVE_INFINITY,
+  });
   const pid = stack.functions?.pid('push-dispatch') as number;
   expect(await Promise.all([ring(), ring()])).toEqual([202, 202]);
-  await stack.pushService.waitFor(() => true, { count: before + 500, timeoutMs: 30_000 });
+  await eventually(
+    () =>
+      sql`select from push.queue where lease_until is not null group by dispatcher_id having count(*) > 50`,
+    ({ length }) => length === 2,
+  );
   process.kill(pid, 'SIGKILL');
+  stack.pushService.script('all', []);
   await dispatched(1);
 
   const underWay = await sql<{ id: string }[]>`

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkReference, REFERENCE } from '../../../tools/reference/reference.ts';
 import { PROJECT, withPlantedProject } from '../../functions/deploy/planted-project.ts';
+import { withMigratedCopy } from '../../support/migrated-copy.ts';
 
 test('a page of the reference that is not that of the sources is found, and a function that it lacks', async () => {
   await withPlantedProject(async ({ directory, write, append }) => {
@@ -14,7 +15,7 @@ test('a page of the reference that is not that of the sources is found, and a fu
     );
     const lacking = `docs/guides/planted.md names push.tick(), which ${REFERENCE} leaves out: end its comment with "For the database owner."`;
     // Alone: the pages are those of the sources.
-    expect(await checkReference(directory)).toEqual([lacking]);
+    expect(await checkReference(directory, withMigratedCopy)).toEqual([lacking]);
     await write(
       'supabase/migrations/20990101000000_planted.sql',
       `comment on column push.settings.app_url is 'Planted.';
@@ -27,7 +28,7 @@ test('a page of the reference that is not that of the sources is found, and a fu
       "\ncreate function push.planted() returns void language plpgsql as $$ begin perform push.refuse(400, 'planted', 'No.', 'Yes.'); end $$;\n",
     );
     await write(`${REFERENCE}/openapi.json`, '{}');
-    expect(await checkReference(directory)).toEqual([
+    expect(await checkReference(directory, withMigratedCopy)).toEqual([
       ...['README.md', 'sql.md', 'rpc.md', 'tables.md', 'settings.md', 'errors.md', 'openapi.json'].map(
         (page) => `${REFERENCE}/${page} is out of date. Run: npm run reference`,
       ),

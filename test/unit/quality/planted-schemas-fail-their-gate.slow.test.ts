@@ -9,6 +9,7 @@ import {
 import { checkSchema, SNAPSHOT_FILE } from '../../../tools/quality/schema/schema-gate.ts';
 import { checkSchemaOrder } from '../../../tools/quality/schema/schema-order.ts';
 import { withPlantedProject } from '../../functions/deploy/planted-project.ts';
+import { withMigratedCopy } from '../../support/migrated-copy.ts';
 
 const ALARMS = 'supabase/schemas/00_base/alarms.sql';
 const MIGRATION = 'supabase/migrations/20990101000000_planted.sql';
@@ -16,7 +17,7 @@ const MIGRATION = 'supabase/migrations/20990101000000_planted.sql';
 test('a schema that changes without its migration is found, and a migration without its snapshot', async () => {
   await withPlantedProject(async ({ directory, append, write }) => {
     await append(ALARMS, "\ncomment on column push.alarms.raised_at is 'Planted.';\n");
-    expect(await checkSchema(directory)).toEqual([
+    expect(await checkSchema(directory, withMigratedCopy)).toEqual([
       'comment column push.alarms.raised_at is in the schema only',
       'Run: npm run schema',
     ]);
@@ -96,7 +97,7 @@ const ONLY_MIGRATED: [what: string, statement: string, problem: string][] = [
 test('each kind of thing that only a migration makes is found', async () => {
   await withPlantedProject(async ({ directory, write }) => {
     await write(MIGRATION, ONLY_MIGRATED.map(([, statement]) => statement).join('\n'));
-    const problems = (await checkSchema(directory)).join('\n');
+    const problems = (await checkSchema(directory, withMigratedCopy)).join('\n');
     for (const [what, , problem] of ONLY_MIGRATED) expect(problems, what).toContain(problem);
   });
 });
