@@ -59,11 +59,11 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   const columns = (id: string) => Object.keys(defaults(id)).map(columnOf).join(', ');
   const table = (id: string) => project.from(id ? 'push_device_preferences' : 'push_preferences');
 
-  const read = async (id: string, retry = true): Promise<unknown> => {
+  const read = async (id: string, once?: true): Promise<unknown> => {
     const userAtCall = actions.userId;
     const query = table(id).select(columns(id));
     // supabase-js asks again for seven seconds where there is no network, if it is new enough to.
-    if (!retry) query.retry?.(false);
+    if (once) query.retry?.(false);
     const row = await project.data((id ? query.eq('subscription_id', id) : query).maybeSingle());
     return remember(id, (row ? fromRow(row) : defaults(id)) as Preferences, userAtCall);
   };
@@ -99,7 +99,7 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
   const setLater = actions.define('preferences', write);
   // What is kept is the wish, not the list: another device may have muted something else meanwhile.
   const muteLater = actions.define('mute', async (category: string, muted: boolean) => {
-    const preferences = (await read(OWN, false)) as Preferences;
+    const preferences = (await read(OWN, true)) as Preferences;
     if (preferences.mutedCategories.includes(category) !== muted)
       await write(OWN, { mutedCategories: withMuted(preferences, category, muted) });
   });
@@ -121,7 +121,7 @@ export function createPreferences({ project }: ClientContext, actions: OfflineAc
     set: (changes) => set(OWN, changes) as Promise<Preferences>,
     mute: (category) => setMuted(category, true),
     unmute: (category) => setMuted(category, false),
-    device: (id) => read(id) as Promise<DevicePreferences>,
+    device: read as (id: string) => Promise<DevicePreferences>,
     setDevice: set as (id: string, changes: object) => Promise<DevicePreferences>,
     categories: () =>
       project.list('push_categories', 'key, title, description, critical', 'title', 'key') as Promise<

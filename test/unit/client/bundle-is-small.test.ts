@@ -36,11 +36,11 @@ async function bundle(source: string): Promise<{ code: string; imports: string[]
   return { code: chunks[0]?.code ?? '', imports: chunks[0]?.imports ?? [] };
 }
 
-test('the whole client is at most 9.5 kB gzipped, and brings nothing of supabase-js along', async () => {
+test('the whole client is at most 9.6 kB gzipped, and brings nothing of supabase-js along', async () => {
   const { code, imports } = await bundle(`export * from 'supapush/client';`);
   expect(code).toContain('push_vapid_key');
   expect(imports).toEqual([]);
-  expect(gzipSync(code).length).toBeLessThanOrEqual(9.5 * 1024);
+  expect(gzipSync(code).length).toBeLessThanOrEqual(9.6 * 1024);
 });
 
 test('an app that imports the error alone ships neither the client nor anything that runs when it is loaded', async () => {
