@@ -5743,6 +5743,156 @@ $$;
 comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
   'Whether the recipients of a fan-out are served later: its project or its category is paused.';
 
+-- schemas/50_queue/lanes.sql ----------------------------------------------------------------------------------
+
+-- Lanes, and where a claim begins to read them.
+--
+-- Lane 0 is for all. What one user has beyond a few dozen waits in one of fifteen side lanes, which claims serve in turn with
+-- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
+-- the same to claim as a few.
+--
+-- What was handed out leaves dead entries in the index until the next vacuum, and for as long as anybody holds an old
+-- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
+-- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
+-- latest: so a start counts when all transactions of its time have ended.
+--
+-- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends.
+
+create table push.claim_starts (
+  host text not null,
+  lane smallint not null,
+  due_from timestamptz not null default '-infinity',
+  next_from timestamptz,
+  next_xid xid8,
+  read_whole_at timestamptz not null default '-infinity',
+  constraint claim_starts_pkey primary key (host, lane)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+comment on table push.claim_starts is
+  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time.';
+comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
+comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
+comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
+
+alter table push.claim_starts enable row level security;
+create policy claim_starts_nobody on push.claim_starts for all to public using (false);
+
+create sequence push.claim_turns;
+
+create function push.queue_lanes(
+  p_now timestamptz,
+  p_lanes smallint[] default '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'
+)
+returns table (host text, lane smallint, due_from timestamptz)
+-- In plpgsql, which plans once a session.
+language plpgsql
+stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, n.lane, coalesce(s.due_from, '-infinity')
+  from push.hosts as h
+  cross join unnest(p_lanes) as n (lane)
+  left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
+    -- A start of the future is from before the clock was set back.
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now);
+end;
+$$;
+comment on function push.queue_lanes(timestamptz, smallint[]) is
+  'These lanes of each push service, and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
+
+create function push.side_lane(p_user_id uuid)
+returns smallint
+language sql
+immutable
+set search_path = ''
+as $$
+  select (1 + abs(pg_catalog.uuid_hash(p_user_id)::bigint) % 15)::smallint;
+$$;
+comment on function push.side_lane(uuid) is 'The side lane in which this user''s messages wait that are too many for lane 0.';
+
+create function push.forget_starts()
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.claim_starts as s
+  where (s.host, s.lane) in (
+    -- In one order. Skip locked: what another transaction deletes is forgotten anyway.
+    select c.host, c.lane from push.claim_starts as c order by c.host, c.lane for update skip locked
+  );
+$$;
+comment on function push.forget_starts() is
+  'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
+
+create function push.note_starts(
+  p_hosts text[],
+  p_lanes smallint[],
+  p_oldest timestamptz[],
+  p_snapshot pg_snapshot,
+  p_lease interval,
+  p_now timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  -- Written this often at most: under an old snapshot its own old versions stay, too.
+  c_step constant interval := interval '500 milliseconds';
+  -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
+  v_xid constant xid8 := pg_current_xact_id();
+begin
+  with read as (
+    select r.host, r.lane, s.is_whole, s.is_reached,
+      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) else least(coalesce(r.oldest, p_now), now()) end as due_from
+    from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
+    cross join lateral (
+      -- Skip locked: a transaction that forgets the starts holds up no claim.
+      select c.due_from, c.next_from,
+        c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+        c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
+      from push.claim_starts as c where c.host = r.host and c.lane = r.lane
+      for update skip locked
+    ) as s
+    where s.is_whole or s.next_from is null or case
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) not between s.due_from and s.due_from + c_step
+      else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
+    end
+  )
+  update push.claim_starts as s
+  set due_from = case
+        -- Leases are made by claims alone, and each ends later than those before: nothing has to be waited for.
+        when r.lane < 0 then r.due_from
+        -- Of another server, whose transactions are not ours: a dump was restored.
+        when s.next_xid > v_xid then '-infinity'
+        else least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
+      end,
+      next_from = case when r.is_reached or s.next_xid > v_xid then r.due_from else s.next_from end,
+      next_xid = case when r.is_reached or s.next_xid > v_xid then v_xid else s.next_xid end,
+      read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
+  from read as r
+  where s.host = r.host and s.lane = r.lane;
+  -- Only claims insert, one at a time: so this waits for no transaction that deletes such a row.
+  insert into push.claim_starts (host, lane)
+  select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
+  where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);
+end;
+$$;
+comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
+  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot read them.';
+
 -- schemas/50_queue/enqueue.sql --------------------------------------------------------------------------------
 
 -- The one door into the queue: new messages, scheduled ones and those to a topic all become deliveries here.
@@ -6223,156 +6373,6 @@ $$;
 comment on function push.advance_pauses(integer, timestamptz) is
   'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
   'ends.';
-
--- schemas/50_queue/lanes.sql ----------------------------------------------------------------------------------
-
--- Lanes, and where a claim begins to read them.
---
--- Lane 0 is for all. What one user has beyond a few dozen waits in one of fifteen side lanes, which claims serve in turn with
--- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
--- the same to claim as a few.
---
--- What was handed out leaves dead entries in the index until the next vacuum, and for as long as anybody holds an old
--- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
--- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
--- latest: so a start counts when all transactions of its time have ended.
---
--- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends.
-
-create table push.claim_starts (
-  host text not null,
-  lane smallint not null,
-  due_from timestamptz not null default '-infinity',
-  next_from timestamptz,
-  next_xid xid8,
-  read_whole_at timestamptz not null default '-infinity',
-  constraint claim_starts_pkey primary key (host, lane)
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time.';
-comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
-comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
-comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
-
-alter table push.claim_starts enable row level security;
-create policy claim_starts_nobody on push.claim_starts for all to public using (false);
-
-create sequence push.claim_turns;
-
-create function push.queue_lanes(
-  p_now timestamptz,
-  p_lanes smallint[] default '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'
-)
-returns table (host text, lane smallint, due_from timestamptz)
--- In plpgsql, which plans once a session.
-language plpgsql
-stable
-set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-as $$
-#variable_conflict use_column
-begin
-  return query
-  select h.origin, n.lane, coalesce(s.due_from, '-infinity')
-  from push.hosts as h
-  cross join unnest(p_lanes) as n (lane)
-  left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
-    -- A start of the future is from before the clock was set back.
-    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now);
-end;
-$$;
-comment on function push.queue_lanes(timestamptz, smallint[]) is
-  'These lanes of each push service, and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
-
-create function push.side_lane(p_user_id uuid)
-returns smallint
-language sql
-immutable
-set search_path = ''
-as $$
-  select (1 + abs(pg_catalog.uuid_hash(p_user_id)::bigint) % 15)::smallint;
-$$;
-comment on function push.side_lane(uuid) is 'The side lane in which this user''s messages wait that are too many for lane 0.';
-
-create function push.forget_starts()
-returns void
-language sql
-set search_path = ''
-as $$
-  delete from push.claim_starts as s
-  where (s.host, s.lane) in (
-    -- In one order. Skip locked: what another transaction deletes is forgotten anyway.
-    select c.host, c.lane from push.claim_starts as c order by c.host, c.lane for update skip locked
-  );
-$$;
-comment on function push.forget_starts() is
-  'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
-
-create function push.note_starts(
-  p_hosts text[],
-  p_lanes smallint[],
-  p_oldest timestamptz[],
-  p_snapshot pg_snapshot,
-  p_lease interval,
-  p_now timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-set plan_cache_mode = force_generic_plan
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-as $$
-declare
-  -- Written this often at most: under an old snapshot its own old versions stay, too.
-  c_step constant interval := interval '500 milliseconds';
-  -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
-  v_xid constant xid8 := pg_current_xact_id();
-begin
-  with read as (
-    select r.host, r.lane, s.is_whole, s.is_reached,
-      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) else least(coalesce(r.oldest, p_now), now()) end as due_from
-    from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
-    cross join lateral (
-      -- Skip locked: a transaction that forgets the starts holds up no claim.
-      select c.due_from, c.next_from,
-        c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
-        c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
-      from push.claim_starts as c where c.host = r.host and c.lane = r.lane
-      for update skip locked
-    ) as s
-    where s.is_whole or s.next_from is null or case
-      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) not between s.due_from and s.due_from + c_step
-      else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
-    end
-  )
-  update push.claim_starts as s
-  set due_from = case
-        -- Leases are made by claims alone, and each ends later than those before: nothing has to be waited for.
-        when r.lane < 0 then r.due_from
-        -- Of another server, whose transactions are not ours: a dump was restored.
-        when s.next_xid > v_xid then '-infinity'
-        else least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
-      end,
-      next_from = case when r.is_reached or s.next_xid > v_xid then r.due_from else s.next_from end,
-      next_xid = case when r.is_reached or s.next_xid > v_xid then v_xid else s.next_xid end,
-      read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
-  from read as r
-  where s.host = r.host and s.lane = r.lane;
-  -- Only claims insert, one at a time: so this waits for no transaction that deletes such a row.
-  insert into push.claim_starts (host, lane)
-  select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
-  where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);
-end;
-$$;
-comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
-  'Notes the oldest delivery that waited in each of these lanes when a claim of this snapshot read them.';
 
 -- schemas/50_queue/due.sql ------------------------------------------------------------------------------------
 
@@ -8031,6 +8031,95 @@ comment on function push.open_hosts(text[], timestamptz) is
   'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, whether more than half are '
   'taken, and when the first lease ends.';
 
+create type push.looked_at as (
+  origin text, lane smallint, room integer, first_lease timestamptz, paused boolean, probed_users uuid[], id bigint, due_at timestamptz,
+  created_at timestamptz, user_id uuid, proven boolean, resting_until timestamptz, share integer, of_user bigint, is_full boolean,
+  may_go boolean, is_moved boolean
+);
+comment on type push.looked_at is
+  'A delivery that a claim has looked at, with what decides about it; one row without an id for a lane in which nothing waits.';
+
+create function push.look_at_queue(
+  p_limit integer,
+  p_look integer,
+  p_lanes smallint[],
+  p_busy_hosts text[],
+  p_busy_users uuid[],
+  p_now timestamptz
+)
+returns setof push.looked_at
+language plpgsql
+stable
+set search_path = ''
+-- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole. What stands
+-- in the parameters changes nothing of the plan, which takes longer to make than to run.
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  -- Of one user at one push service. Twenty devices are reached at once, and five users whose devices never answer leave
+  -- half of the room to others: beyond that, places are counted by user.
+  c_share constant integer := 25;
+begin
+  return query
+  with open_hosts as materialized (
+    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
+  ), held as materialized (
+    -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
+    select h.origin, s.user_id, count(*) as number
+    from open_hosts as h
+    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > greatest(p_now, h.leases_from)
+    join public.push_subscriptions as s on s.id = d.subscription_id
+    where h.crowded
+    group by h.origin, s.user_id
+  ), waiting as (
+    -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
+    -- of what is looked at may have to wait.
+    select h.origin, l.lane, h.paused, h.room, h.probed_users, h.first_lease, picked.id, picked.due_at, picked.created_at,
+      s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
+      -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
+      case
+        when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
+          then s.retry_at
+      end as resting_until,
+      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1)) - case when h.crowded then coalesce((
+        select k.number::integer from held as k where k.origin = h.origin and k.user_id = s.user_id
+      ), 0) else 0 end as share
+    from open_hosts as h
+    join push.queue_lanes(p_now, p_lanes) as l on l.host = h.origin
+    left join lateral (
+      select d.id, d.due_at, d.subscription_id, d.created_at
+      from push.queue as d
+      where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
+    ) as picked on true
+    left join public.push_subscriptions as s on s.id = picked.subscription_id
+  ), ranked as (
+    select w.*,
+      count(w.id) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as is_full,
+      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
+    from waiting as w
+  )
+  select r.origin, r.lane, r.room, r.first_lease, r.paused, r.probed_users, r.id, r.due_at, r.created_at, r.user_id, r.proven, r.resting_until,
+    r.share, r.of_user, r.is_full,
+    r.resting_until is null and (
+      r.user_id is null
+      or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
+    ),
+    r.lane = 0 and r.resting_until is null and not r.paused and r.of_user > r.share
+  from ranked as r;
+end;
+$$;
+comment on function push.look_at_queue(integer, integer, smallint[], text[], uuid[], timestamptz) is
+  'The first p_look deliveries that are due in these lanes of each push service, and which of them may go.';
+
 create function push.pick_due(
   p_limit integer,
   p_look integer,
@@ -8045,8 +8134,7 @@ create function push.pick_due(
 returns push.claim_round
 language plpgsql
 set search_path = ''
--- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole. What stands in
--- the parameters changes nothing of the plan, which takes longer to make than to run.
+-- See push.look_at_queue().
 set plan_cache_mode = force_generic_plan
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -8056,9 +8144,6 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  -- Of one user at one push service. Twenty devices are reached at once, and five users whose devices never answer leave
-  -- half of the room to others: beyond that, places are counted by user.
-  c_share constant integer := 25;
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
   v_round push.claim_round;
@@ -8068,56 +8153,8 @@ declare
   v_oldest timestamptz[];
   v_moved boolean;
 begin
-  with open_hosts as materialized (
-    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
-  ), lanes as materialized (
-    select q.host, q.lane, q.due_from from push.queue_lanes(p_now, p_lanes) as q
-  ), held as materialized (
-    -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
-    select h.origin, s.user_id, count(*) as number
-    from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > greatest(p_now, h.leases_from)
-    join public.push_subscriptions as s on s.id = d.subscription_id
-    where h.crowded
-    group by h.origin, s.user_id
-  ), waiting as (
-    -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
-    -- of what is looked at may have to wait.
-    select h.origin, l.lane, h.paused, h.room, h.probed_users, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
-      picked.created_at, s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
-      -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
-      case
-        when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
-          then s.retry_at
-      end as resting_until,
-      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1))
-        - case when h.crowded then coalesce((
-          select k.number from held as k where k.origin = h.origin and k.user_id = s.user_id
-        ), 0) else 0 end as share
-    from open_hosts as h
-    join lanes as l on l.host = h.origin
-    cross join lateral (
-      select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
-      from push.queue as d
-      where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
-        and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
-      order by d.due_at, d.id
-      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
-    ) as picked
-    left join public.push_subscriptions as s on s.id = picked.subscription_id
-  ), ranked as (
-    select w.*,
-      count(*) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as full,
-      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
-    from waiting as w
-  ), judged as (
-    select r.*,
-      r.resting_until is null and (
-        r.user_id is null
-        or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
-      ) as may_go,
-      r.lane = 0 and r.resting_until is null and not r.paused and r.of_user > r.share as is_moved
-    from ranked as r
+  with judged as materialized (
+    select l.* from push.look_at_queue(p_limit, p_look, p_lanes, p_busy_hosts, p_busy_users, p_now) as l
   ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
       row_number() over (
@@ -8130,7 +8167,9 @@ begin
       ) as of_host
     from (
       -- Whether the next look sees further.
-      select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
+      select g.*, g.is_full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides
+      from judged as g
+      where g.id is not null
     ) as j
     where j.may_go
   ), chosen as (
@@ -8156,7 +8195,7 @@ begin
           greatest(d.expires_at - interval '1 second', p_now)
         ) else d.due_at end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning j.is_moved
@@ -8169,18 +8208,14 @@ begin
       select jsonb_object_agg(p.origin, p.users)
       from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
     ),
-    coalesce((select bool_or(j.full and not j.may_go and j.lane = 0) from judged as j), false),
+    coalesce((select bool_or(j.is_full and not j.may_go and j.lane = 0) from judged as j), false),
     pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
   into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
-    select l.host, l.lane, w.oldest
-    from lanes as l
-    join open_hosts as h on h.origin = l.host and h.room > 0
-    left join (select g.origin, g.lane, min(g.due_at) as oldest from waiting as g group by g.origin, g.lane) as w
-      on w.origin = l.host and w.lane = l.lane
+    select j.origin as host, j.lane, min(j.due_at) as oldest from judged as j where j.room > 0 group by j.origin, j.lane
     union all
-    select h.origin, -1::smallint, h.first_lease from open_hosts as h
+    select j.origin, -1::smallint, min(j.first_lease) from judged as j group by j.origin
   ) as r;
   if v_moved then
     perform push.forget_starts();
@@ -8267,9 +8302,7 @@ begin
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
     where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
-    returning d.id, d.claims, d.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
-      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own, k.position,
-      k.presentation
+    returning d.claims, d.expires_at, k.*
   ), handed as (
     select k.*, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
@@ -8471,10 +8504,9 @@ grant execute on function public.push_claim(uuid, integer, timestamptz, text[], 
 
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;
 
--- schemas/50_queue/complete.sql -------------------------------------------------------------------------------
+-- schemas/50_queue/record_sent.sql ----------------------------------------------------------------------------
 
--- push_complete() takes what became of deliveries. What was sent is recorded in record_sent.sql, the rest, with retries and
--- backoff, in record_failures.sql. Both say what the outcomes tell of the push services.
+-- What was sent leaves the queue for the log: the part of push_complete() that nearly all outcomes take.
 
 create type push.host_report as (
   origin text, sent integer, accepted_users uuid[], evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
@@ -8486,100 +8518,6 @@ comment on type push.host_report is
 create type push.recorded as (states jsonb, recorded integer, deleted integer, sent_to uuid[], hosts push.host_report[]);
 comment on type push.recorded is
   'Deliveries by the state they got, and how many; subscriptions that were deleted; those that were sent to; what that says of push services.';
-
-create function push.lock_deliveries(p_ids bigint[])
-returns void
-language plpgsql
-set search_path = ''
--- By key, however empty the planner believes the queue to be.
-set enable_bitmapscan = off
-set enable_seqscan = off
-as $$
-begin
-  perform from push.queue as q where q.id = any (p_ids) order by q.id for update;
-end;
-$$;
-comment on function push.lock_deliveries(bigint[]) is 'Locks these deliveries in the order of their ids, until the end of the transaction.';
-
-create function push.judge_hosts(p_reports push.host_report[], p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_host push.host_report;
-begin
-  foreach v_host in array p_reports loop
-    if v_host.sent > 0 then
-      -- More users throttled than accepted, and not the devices of a few.
-      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
-        perform push.slow_host(v_host.origin, p_now);
-      end if;
-      perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
-    elsif v_host.evidence is not null then
-      perform push.host_failed(
-        v_host.origin, v_host.evidence, v_host.count, v_host.users, v_host.proven_count, v_host.proven_users, v_host.certain,
-        v_host.message, p_now
-      );
-    end if;
-  end loop;
-end;
-$$;
-comment on function push.judge_hosts(push.host_report[], timestamptz) is
-  'Has each push service slowed down, paused or taken up again by what a batch of outcomes says of it.';
-
-create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
-returns jsonb
-language plpgsql
--- Definer: see push_claim.
-security definer
-set search_path = ''
-as $$
-declare
-  v_recorded push.recorded;
-  v_failures push.recorded;
-  v_waves text[] := '{}'::text[];
-begin
-  if not jsonb_path_exists(p_outcomes, '$[*] ? (@.outcome != "sent")') then
-    v_recorded := push.record_sent(p_outcomes, p_now);
-  else
-    -- Before what was sent leaves the queue, because it is counted, too.
-    if p_outcomes @> '[{"outcome": "gone"}]' then
-      v_waves := push.gone_waves(p_outcomes, p_now);
-    end if;
-    -- In the order of their ids, in which heartbeats and deletions lock them too: what is sent and what is not are several writes.
-    perform push.lock_deliveries(array(select r.delivery_id from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)));
-    v_recorded := push.record_sent(p_outcomes, p_now);
-    v_failures := push.record_failures(p_outcomes, v_recorded.sent_to, v_waves, p_now);
-    v_recorded.states := v_recorded.states || v_failures.states;
-    v_recorded.recorded := v_recorded.recorded + v_failures.recorded;
-    v_recorded.deleted := v_failures.deleted;
-    v_recorded.hosts := array(
-      select row(
-        coalesce(s.origin, f.origin), coalesce(s.sent, 0), coalesce(s.accepted_users, '{}'), f.evidence, f.count, f.users, f.proven_count,
-        f.proven_users, f.throttled_users, f.certain, f.message
-      )::push.host_report
-      from unnest(v_recorded.hosts) as s
-      full join unnest(v_failures.hosts) as f on f.origin = s.origin
-      order by coalesce(s.origin, f.origin)
-    );
-  end if;
-  perform push.judge_hosts(v_recorded.hosts, p_now);
-  return jsonb_build_object(
-    'states', v_recorded.states, 'recorded', v_recorded.recorded, 'subscriptions_deleted', v_recorded.deleted
-  );
-end;
-$$;
-comment on function public.push_complete(jsonb, timestamptz) is
-  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
-
-revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
-
-grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
-
--- schemas/50_queue/record_sent.sql ----------------------------------------------------------------------------
-
--- What was sent leaves the queue for the log: the part of push_complete() that nearly all outcomes take.
 
 create function push.record_sent(p_outcomes jsonb, p_now timestamptz)
 returns push.recorded
@@ -8891,6 +8829,101 @@ $$;
 comment on function push.record_failures(jsonb, uuid[], text[], timestamptz) is
   'Records those of a batch of outcomes that do not say `sent`: what is tried again and when, what has ended, and which devices rest or are '
   'gone. What a device of p_sent_to failed at says nothing of it; no device is gone for a push service of p_waves.';
+
+-- schemas/50_queue/complete.sql -------------------------------------------------------------------------------
+
+-- push_complete() takes what became of deliveries. What was sent is recorded in record_sent.sql, the rest, with retries and
+-- backoff, in record_failures.sql. Both say what the outcomes tell of the push services.
+
+create function push.lock_deliveries(p_ids bigint[])
+returns void
+language plpgsql
+set search_path = ''
+-- By key, however empty the planner believes the queue to be.
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+begin
+  perform from push.queue as q where q.id = any (p_ids) order by q.id for update;
+end;
+$$;
+comment on function push.lock_deliveries(bigint[]) is 'Locks these deliveries in the order of their ids, until the end of the transaction.';
+
+create function push.judge_hosts(p_reports push.host_report[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_host push.host_report;
+begin
+  foreach v_host in array p_reports loop
+    if v_host.sent > 0 then
+      -- More users throttled than accepted, and not the devices of a few.
+      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
+        perform push.slow_host(v_host.origin, p_now);
+      end if;
+      perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
+    elsif v_host.evidence is not null then
+      perform push.host_failed(
+        v_host.origin, v_host.evidence, v_host.count, v_host.users, v_host.proven_count, v_host.proven_users, v_host.certain,
+        v_host.message, p_now
+      );
+    end if;
+  end loop;
+end;
+$$;
+comment on function push.judge_hosts(push.host_report[], timestamptz) is
+  'Has each push service slowed down, paused or taken up again by what a batch of outcomes says of it.';
+
+create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_recorded push.recorded;
+  v_failures push.recorded;
+  v_waves text[] := '{}'::text[];
+begin
+  if not jsonb_path_exists(p_outcomes, '$[*] ? (@.outcome != "sent")') then
+    v_recorded := push.record_sent(p_outcomes, p_now);
+  else
+    -- Before what was sent leaves the queue, because it is counted, too.
+    if p_outcomes @> '[{"outcome": "gone"}]' then
+      v_waves := push.gone_waves(p_outcomes, p_now);
+    end if;
+    -- In the order of their ids, in which heartbeats and deletions lock them too: what is sent and what is not are several writes.
+    perform push.lock_deliveries(array(select r.delivery_id from jsonb_to_recordset(p_outcomes) as r (delivery_id bigint)));
+    v_recorded := push.record_sent(p_outcomes, p_now);
+    v_failures := push.record_failures(p_outcomes, v_recorded.sent_to, v_waves, p_now);
+    v_recorded.states := v_recorded.states || v_failures.states;
+    v_recorded.recorded := v_recorded.recorded + v_failures.recorded;
+    v_recorded.deleted := v_failures.deleted;
+    v_recorded.hosts := array(
+      select row(
+        coalesce(s.origin, f.origin), coalesce(s.sent, 0), coalesce(s.accepted_users, '{}'), f.evidence, f.count, f.users, f.proven_count,
+        f.proven_users, f.throttled_users, f.certain, f.message
+      )::push.host_report
+      from unnest(v_recorded.hosts) as s
+      full join unnest(v_failures.hosts) as f on f.origin = s.origin
+      order by coalesce(s.origin, f.origin)
+    );
+  end if;
+  perform push.judge_hosts(v_recorded.hosts, p_now);
+  return jsonb_build_object(
+    'states', v_recorded.states, 'recorded', v_recorded.recorded, 'subscriptions_deleted', v_recorded.deleted
+  );
+end;
+$$;
+comment on function public.push_complete(jsonb, timestamptz) is
+  'Records a batch of outcomes: [{delivery_id, claim_number, outcome: sent|gone|retry|failed|misconfigured, status, code, message, retry_after}]. Service role only.';
+
+revoke all on function public.push_complete(jsonb, timestamptz) from public, anon, authenticated;
+
+grant execute on function public.push_complete(jsonb, timestamptz) to service_role;
 
 -- schemas/50_queue/leave.sql ----------------------------------------------------------------------------------
 

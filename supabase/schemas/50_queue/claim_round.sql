@@ -36,6 +36,95 @@ comment on function push.open_hosts(text[], timestamptz) is
   'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, whether more than half are '
   'taken, and when the first lease ends.';
 
+create type push.looked_at as (
+  origin text, lane smallint, room integer, first_lease timestamptz, paused boolean, probed_users uuid[], id bigint, due_at timestamptz,
+  created_at timestamptz, user_id uuid, proven boolean, resting_until timestamptz, share integer, of_user bigint, is_full boolean,
+  may_go boolean, is_moved boolean
+);
+comment on type push.looked_at is
+  'A delivery that a claim has looked at, with what decides about it; one row without an id for a lane in which nothing waits.';
+
+create function push.look_at_queue(
+  p_limit integer,
+  p_look integer,
+  p_lanes smallint[],
+  p_busy_hosts text[],
+  p_busy_users uuid[],
+  p_now timestamptz
+)
+returns setof push.looked_at
+language plpgsql
+stable
+set search_path = ''
+-- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole. What stands
+-- in the parameters changes nothing of the plan, which takes longer to make than to run.
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  -- Of one user at one push service. Twenty devices are reached at once, and five users whose devices never answer leave
+  -- half of the room to others: beyond that, places are counted by user.
+  c_share constant integer := 25;
+begin
+  return query
+  with open_hosts as materialized (
+    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
+  ), held as materialized (
+    -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
+    select h.origin, s.user_id, count(*) as number
+    from open_hosts as h
+    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > greatest(p_now, h.leases_from)
+    join public.push_subscriptions as s on s.id = d.subscription_id
+    where h.crowded
+    group by h.origin, s.user_id
+  ), waiting as (
+    -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
+    -- of what is looked at may have to wait.
+    select h.origin, l.lane, h.paused, h.room, h.probed_users, h.first_lease, picked.id, picked.due_at, picked.created_at,
+      s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
+      -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
+      case
+        when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
+          then s.retry_at
+      end as resting_until,
+      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1)) - case when h.crowded then coalesce((
+        select k.number::integer from held as k where k.origin = h.origin and k.user_id = s.user_id
+      ), 0) else 0 end as share
+    from open_hosts as h
+    join push.queue_lanes(p_now, p_lanes) as l on l.host = h.origin
+    left join lateral (
+      select d.id, d.due_at, d.subscription_id, d.created_at
+      from push.queue as d
+      where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
+        and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
+      order by d.due_at, d.id
+      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
+    ) as picked on true
+    left join public.push_subscriptions as s on s.id = picked.subscription_id
+  ), ranked as (
+    select w.*,
+      count(w.id) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as is_full,
+      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
+    from waiting as w
+  )
+  select r.origin, r.lane, r.room, r.first_lease, r.paused, r.probed_users, r.id, r.due_at, r.created_at, r.user_id, r.proven, r.resting_until,
+    r.share, r.of_user, r.is_full,
+    r.resting_until is null and (
+      r.user_id is null
+      or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
+    ),
+    r.lane = 0 and r.resting_until is null and not r.paused and r.of_user > r.share
+  from ranked as r;
+end;
+$$;
+comment on function push.look_at_queue(integer, integer, smallint[], text[], uuid[], timestamptz) is
+  'The first p_look deliveries that are due in these lanes of each push service, and which of them may go.';
+
 create function push.pick_due(
   p_limit integer,
   p_look integer,
@@ -50,8 +139,7 @@ create function push.pick_due(
 returns push.claim_round
 language plpgsql
 set search_path = ''
--- See push_claim. Without joins by hash and merge, or a table that was analysed while a backlog waited is read whole. What stands in
--- the parameters changes nothing of the plan, which takes longer to make than to run.
+-- See push.look_at_queue().
 set plan_cache_mode = force_generic_plan
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -61,9 +149,6 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  -- Of one user at one push service. Twenty devices are reached at once, and five users whose devices never answer leave
-  -- half of the room to others: beyond that, places are counted by user.
-  c_share constant integer := 25;
   -- Users that pass together as probes of a paused push service.
   c_probes constant integer := 3;
   v_round push.claim_round;
@@ -73,56 +158,8 @@ declare
   v_oldest timestamptz[];
   v_moved boolean;
 begin
-  with open_hosts as materialized (
-    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
-  ), lanes as materialized (
-    select q.host, q.lane, q.due_from from push.queue_lanes(p_now, p_lanes) as q
-  ), held as materialized (
-    -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
-    select h.origin, s.user_id, count(*) as number
-    from open_hosts as h
-    join push.queue as d on d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until > greatest(p_now, h.leases_from)
-    join public.push_subscriptions as s on s.id = d.subscription_id
-    where h.crowded
-    group by h.origin, s.user_id
-  ), waiting as (
-    -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
-    -- of what is looked at may have to wait.
-    select h.origin, l.lane, h.paused, h.room, h.probed_users, picked.id, picked.due_at, picked.subscription_id, picked.notification_id,
-      picked.created_at, s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
-      -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
-      case
-        when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
-          then s.retry_at
-      end as resting_until,
-      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1))
-        - case when h.crowded then coalesce((
-          select k.number from held as k where k.origin = h.origin and k.user_id = s.user_id
-        ), 0) else 0 end as share
-    from open_hosts as h
-    join lanes as l on l.host = h.origin
-    cross join lateral (
-      select d.id, d.due_at, d.subscription_id, d.notification_id, d.created_at
-      from push.queue as d
-      where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
-        and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
-      order by d.due_at, d.id
-      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
-    ) as picked
-    left join public.push_subscriptions as s on s.id = picked.subscription_id
-  ), ranked as (
-    select w.*,
-      count(*) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as full,
-      row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
-    from waiting as w
-  ), judged as (
-    select r.*,
-      r.resting_until is null and (
-        r.user_id is null
-        or (r.user_id <> all (p_busy_users) and r.of_user <= case when r.paused then 1 else r.share end)
-      ) as may_go,
-      r.lane = 0 and r.resting_until is null and not r.paused and r.of_user > r.share as is_moved
-    from ranked as r
+  with judged as materialized (
+    select l.* from push.look_at_queue(p_limit, p_look, p_lanes, p_busy_hosts, p_busy_users, p_now) as l
   ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
       row_number() over (
@@ -135,7 +172,9 @@ begin
       ) as of_host
     from (
       -- Whether the next look sees further.
-      select g.*, g.full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides from judged as g
+      select g.*, g.is_full and bool_or(not g.may_go) over (partition by g.origin) and not p_last as hides
+      from judged as g
+      where g.id is not null
     ) as j
     where j.may_go
   ), chosen as (
@@ -161,7 +200,7 @@ begin
           greatest(d.expires_at - interval '1 second', p_now)
         ) else d.due_at end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.full and p_last))
+    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning j.is_moved
@@ -174,18 +213,14 @@ begin
       select jsonb_object_agg(p.origin, p.users)
       from (select c.origin, array_agg(c.user_id) as users from chosen as c where c.paused group by c.origin) as p
     ),
-    coalesce((select bool_or(j.full and not j.may_go and j.lane = 0) from judged as j), false),
+    coalesce((select bool_or(j.is_full and not j.may_go and j.lane = 0) from judged as j), false),
     pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
   into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
-    select l.host, l.lane, w.oldest
-    from lanes as l
-    join open_hosts as h on h.origin = l.host and h.room > 0
-    left join (select g.origin, g.lane, min(g.due_at) as oldest from waiting as g group by g.origin, g.lane) as w
-      on w.origin = l.host and w.lane = l.lane
+    select j.origin as host, j.lane, min(j.due_at) as oldest from judged as j where j.room > 0 group by j.origin, j.lane
     union all
-    select h.origin, -1::smallint, h.first_lease from open_hosts as h
+    select j.origin, -1::smallint, min(j.first_lease) from judged as j group by j.origin
   ) as r;
   if v_moved then
     perform push.forget_starts();

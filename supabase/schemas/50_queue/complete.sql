@@ -1,17 +1,6 @@
 -- push_complete() takes what became of deliveries. What was sent is recorded in record_sent.sql, the rest, with retries and
 -- backoff, in record_failures.sql. Both say what the outcomes tell of the push services.
 
-create type push.host_report as (
-  origin text, sent integer, accepted_users uuid[], evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
-  throttled_users integer, certain boolean, message text
-);
-comment on type push.host_report is
-  'What a batch of outcomes says of one push service: what it accepted, for which users, and the evidence against it, by whose devices.';
-
-create type push.recorded as (states jsonb, recorded integer, deleted integer, sent_to uuid[], hosts push.host_report[]);
-comment on type push.recorded is
-  'Deliveries by the state they got, and how many; subscriptions that were deleted; those that were sent to; what that says of push services.';
-
 create function push.lock_deliveries(p_ids bigint[])
 returns void
 language plpgsql

@@ -69,9 +69,7 @@ begin
         last_code = coalesce(k.code, d.last_code)
     from looked_up as k
     where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
-    returning d.id, d.claims, d.expires_at, k.state, k.user_id, k.channel, k.host, k.endpoint, k.p256dh, k.auth, k.vapid_key, k.fcm_token,
-      k.notification_id, k.title, k.body, k.url, k.params, k.category, k.urgency, k.collapse_key, k.app_tag, k.ttl, k.own, k.position,
-      k.presentation
+    returning d.claims, d.expires_at, k.*
   ), handed as (
     select k.*, g.presentation as shown,
       coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread

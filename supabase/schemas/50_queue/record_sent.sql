@@ -1,5 +1,16 @@
 -- What was sent leaves the queue for the log: the part of push_complete() that nearly all outcomes take.
 
+create type push.host_report as (
+  origin text, sent integer, accepted_users uuid[], evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
+  throttled_users integer, certain boolean, message text
+);
+comment on type push.host_report is
+  'What a batch of outcomes says of one push service: what it accepted, for which users, and the evidence against it, by whose devices.';
+
+create type push.recorded as (states jsonb, recorded integer, deleted integer, sent_to uuid[], hosts push.host_report[]);
+comment on type push.recorded is
+  'Deliveries by the state they got, and how many; subscriptions that were deleted; those that were sent to; what that says of push services.';
+
 create function push.record_sent(p_outcomes jsonb, p_now timestamptz)
 returns push.recorded
 language plpgsql

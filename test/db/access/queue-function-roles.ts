@@ -14,6 +14,7 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.judge_hosts': [],
   'push.lock_deliveries': [],
   'push.moment_of_writing': [],
+  'push.look_at_queue': [],
   'push.next_position': [],
   'push.note_starts': [],
   'push.open_hosts': [],
