@@ -4,7 +4,12 @@ import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
 import { SupapushError } from '../shared/errors.ts';
 import { type Command, callOf } from './command.ts';
 import { databaseUrlOf } from './database-url.ts';
-import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
+import {
+  defaultEnvironmentFile,
+  parseEnvironmentFile,
+  readEnvironmentFile,
+  SECRETS_FILE,
+} from './environment-file.ts';
 
 const USAGE = `Usage: ${callOf('connect', '--database-url postgresql://… [--project-url https://<ref>.supabase.co]')}
 
@@ -15,7 +20,7 @@ backup or a staging copy, sends nothing until it is adopted: its devices are tho
 
   --database-url  the connection string of role postgres (Dashboard → Connect); default: SUPABASE_DB_URL
   --project-url   default: that of the project which \`supabase link\` chose
-  --file          where PUSH_BELL_SECRET stands (default .env)
+  --file          where PUSH_BELL_SECRET stands (default .env; where init has been, ${SECRETS_FILE})
   --adopt         it is this project's database from now on: after a move, or under another domain
   --discard-older-than <interval>
                   with --adopt: cancel what became due longer ago, such as '10 minutes'; '0' cancels all that waits`;
@@ -26,7 +31,7 @@ async function run(args: string[]): Promise<string> {
     options: {
       'database-url': { type: 'string' },
       'project-url': { type: 'string' },
-      file: { type: 'string', default: '.env' },
+      file: { type: 'string', default: defaultEnvironmentFile() },
       adopt: { type: 'boolean', default: false },
       'discard-older-than': { type: 'string' },
     },

@@ -5,9 +5,11 @@ import { subjectFault } from '../server/channels/webpush/vapid-subject.ts';
 import { SupapushError } from '../shared/errors.ts';
 import { type Command, callOf } from './command.ts';
 import {
+  defaultEnvironmentFile,
   parseEnvironmentFile,
   readEnvironmentFile,
   replaceEnvironmentFile,
+  SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
 import { generateVapidPair } from './vapid-pair.ts';
@@ -18,14 +20,14 @@ Makes the secrets that only push-dispatch may know: a VAPID key pair and the sec
 .env, which git ignores; entries that exist are kept. Then: npx supabase secrets set --env-file .env
 
   --subject   how a push service can reach you: a mailto: or https: URL
-  --file      the file to write (default .env)`;
+  --file      the file to write (default .env; where init has been, ${SECRETS_FILE})`;
 
 async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
     args,
     options: {
       subject: { type: 'string' },
-      file: { type: 'string', default: '.env' },
+      file: { type: 'string', default: defaultEnvironmentFile() },
     },
   });
   const text = await readEnvironmentFile(values.file);

@@ -6,6 +6,10 @@ import { runCommand } from './run-command.ts';
 
 /** What a command does, and where it is. A command is loaded when it is called: `--help` has to answer at once. */
 const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Command }> }> = {
+  init: {
+    does: 'puts Supapush into the Supabase project of this folder',
+    load: () => import('./init.ts'),
+  },
   secrets: {
     does: 'makes the secrets of the Edge Functions, and keeps those that exist',
     load: () => import('./secrets.ts'),

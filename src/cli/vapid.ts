@@ -6,9 +6,11 @@ import { parseJson } from '../shared/parse-json.ts';
 import { type Command, callOf } from './command.ts';
 import { databaseUrlOf } from './database-url.ts';
 import {
+  defaultEnvironmentFile,
   parseEnvironmentFile,
   readEnvironmentFile,
   replaceEnvironmentFile,
+  SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
 import { generateVapidPair } from './vapid-pair.ts';
@@ -22,7 +24,7 @@ was made with, so an old pair is kept until no subscription needs it.
   rotate          makes a new pair for new subscriptions and keeps the others
   retire          removes old pairs that no subscription needs; wants --database-url
 
-  --file          where the pairs stand (default .env)
+  --file          where the pairs stand (default .env; where init has been, ${SECRETS_FILE})
   --database-url  the connection string of role postgres; default: SUPABASE_DB_URL`;
 
 const pair = z.object({
@@ -37,7 +39,7 @@ async function run(args: string[]): Promise<string> {
     args,
     allowPositionals: true,
     options: {
-      file: { type: 'string', default: '.env' },
+      file: { type: 'string', default: defaultEnvironmentFile() },
       'database-url': { type: 'string' },
     },
   });
