@@ -42,8 +42,13 @@ export async function checkPacked(project: string, home: string): Promise<string
 
   const published = await npm(home, project, ['publish', '--dry-run', '--ignore-scripts']);
   // npm corrects what it does not like in a manifest, and publishes something else than what is written.
-  const corrected = /npm warn publish (?!.*logged in).*/.test(published.output);
-  const refused = published.exitCode !== 0 || corrected ? [`npm publish: ${published.output.trim()}`] : [];
+  const warned = published.output
+    .split('\n')
+    .filter((line) => /^npm warn publish (?!.*logged in)/.test(line));
+  const refused =
+    published.exitCode !== 0
+      ? [`npm publish: ${published.output.trim()}`]
+      : warned.map((line) => `npm publish: ${line}`);
   return [...said, ...wrong, ...refused];
 }
 
