@@ -14,7 +14,8 @@ export async function planFunctions(project: Project, release: Release): Promise
   for (const { name, bundle, entrypoint } of release.functions) {
     const folder = join(project.root, 'supabase/functions', name);
     const index = await readOr(join(folder, 'index.ts'));
-    if (existsSync(folder) && !index?.includes(BUNDLE)) {
+    const served = await readOr(join(folder, BUNDLE));
+    if (existsSync(folder) && served === null && !index?.includes(BUNDLE)) {
       throw new InitRefusal(
         'function_taken',
         `${relative(project.repository, folder)} is there, and is not Supapush's. The database calls its functions by name: give yours another, and run init again.`,
@@ -22,12 +23,7 @@ export async function planFunctions(project: Project, release: Release): Promise
     }
     changes.push(
       planFile(join(folder, 'index.ts'), index, entrypoint, `serves ${name}; yours to change`),
-      planFile(
-        join(folder, BUNDLE),
-        await readOr(join(folder, BUNDLE)),
-        bundle,
-        `${name} with all that it imports`,
-      ),
+      planFile(join(folder, BUNDLE), served, bundle, `${name} with all that it imports`),
       planFile(
         join(folder, 'deno.json'),
         await readOr(join(folder, 'deno.json')),
