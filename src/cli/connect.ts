@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import postgres from 'postgres';
 import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
 import { SupapushError } from '../shared/errors.ts';
+import { type Command, callOf } from './command.ts';
 import { databaseUrlOf } from './database-url.ts';
-import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
-import { runCommand } from './run-command.ts';
+import {
+  defaultEnvironmentFile,
+  parseEnvironmentFile,
+  readEnvironmentFile,
+  SECRETS_FILE,
+} from './environment-file.ts';
 
-const USAGE = `Usage: npm run connect -- --database-url postgresql://… [--project-url https://<ref>.supabase.co]
+const USAGE = `Usage: ${callOf('connect', '--database-url postgresql://… [--project-url https://<ref>.supabase.co]')}
 
 Tells the database how to ring push-dispatch: writes the project's URL and the bell's secret into its Vault. May be
 run again at any time, for instance after the secret changed, or after a restore: it also makes the extensions and the
@@ -16,23 +20,22 @@ backup or a staging copy, sends nothing until it is adopted: its devices are tho
 
   --database-url  the connection string of role postgres (Dashboard → Connect); default: SUPABASE_DB_URL
   --project-url   default: that of the project which \`supabase link\` chose
-  --file          where PUSH_BELL_SECRET stands (default .env)
+  --file          where PUSH_BELL_SECRET stands (default .env; where init has been, ${SECRETS_FILE})
   --adopt         it is this project's database from now on: after a move, or under another domain
   --discard-older-than <interval>
                   with --adopt: cancel what became due longer ago, such as '10 minutes'; '0' cancels all that waits`;
 
-await runCommand(USAGE, async () => {
+async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
+    args,
     options: {
       'database-url': { type: 'string' },
       'project-url': { type: 'string' },
-      file: { type: 'string', default: '.env' },
+      file: { type: 'string', default: defaultEnvironmentFile() },
       adopt: { type: 'boolean', default: false },
       'discard-older-than': { type: 'string' },
-      help: { type: 'boolean' },
     },
   });
-  if (values.help) return USAGE;
   const file = parseEnvironmentFile(await readEnvironmentFile(values.file));
   const setting = (name: string) => process.env[name] || file[name];
 
@@ -40,7 +43,7 @@ await runCommand(USAGE, async () => {
   if (!bellSecret)
     throw new SupapushError(
       'usage',
-      `PUSH_BELL_SECRET is neither set nor in ${values.file}. Run: npm run secrets`,
+      `PUSH_BELL_SECRET is neither set nor in ${values.file}. Run: ${callOf('secrets')}`,
     );
   const vapidKey = setting('VAPID_PUBLIC_KEY');
   const vapidPublicKey = vapidKey ? publicKeyOf(vapidKey) : null;
@@ -52,6 +55,7 @@ await runCommand(USAGE, async () => {
     throw new SupapushError('usage', '--discard-older-than goes with --adopt.');
   const projectUrl = values['project-url'] ?? (await linkedProjectUrl());
 
+  const { default: postgres } = await import('postgres');
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
   try {
     const held = await sql.begin(async (transaction) => {
@@ -82,7 +86,9 @@ await runCommand(USAGE, async () => {
     await sql.end({ timeout: 5 });
   }
   return `The database rings ${projectUrl}/functions/v1/push-dispatch from now on.`;
-});
+}
+
+export const command: Command = { usage: USAGE, run };
 
 async function linkedProjectUrl(): Promise<string> {
   const reference = (await readFile('supabase/.temp/project-ref', 'utf8').catch(() => '')).trim();

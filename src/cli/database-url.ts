@@ -21,7 +21,8 @@ export function databaseUrlOf(given: string): string {
 }
 
 function isReadable(text: string): boolean {
-  const url = /^postgres(ql)?:\/\//.test(text) ? URL.parse(text) : null;
+  // Not URL.parse(), which Node 20 does not have.
+  const url = /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? new URL(text) : null;
   if (url === null) return false;
   // With 12/x for a password, the user would be the host, and 12 its port.
   if (url.username === '' && text.includes('@')) return false;

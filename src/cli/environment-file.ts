@@ -1,5 +1,14 @@
+import { existsSync } from 'node:fs';
 import { readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
+
+/** Where `supapush init` has been: a file of its own, as `secrets set --env-file .env` would upload an app's other secrets as well. */
+export const SECRETS_FILE = 'supabase/functions/.env.supapush';
+
+/** The file that commands use where none is named. */
+export function defaultEnvironmentFile(): string {
+  return existsSync('supabase/functions/push-dispatch/supapush.js') ? SECRETS_FILE : '.env';
+}
 
 /** The non-empty entries of a .env file. */
 export function parseEnvironmentFile(text: string): Record<string, string> {

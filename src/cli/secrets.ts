@@ -1,34 +1,35 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import webpush from 'web-push';
 import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
 import { subjectFault } from '../server/channels/webpush/vapid-subject.ts';
 import { SupapushError } from '../shared/errors.ts';
+import { type Command, callOf } from './command.ts';
 import {
+  defaultEnvironmentFile,
   parseEnvironmentFile,
   readEnvironmentFile,
   replaceEnvironmentFile,
+  SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
-import { runCommand } from './run-command.ts';
+import { generateVapidPair } from './vapid-pair.ts';
 
-const USAGE = `Usage: npm run secrets -- --subject mailto:you@example.com [--file .env]
+const USAGE = `Usage: ${callOf('secrets', '--subject mailto:you@example.com [--file .env]')}
 
 Makes the secrets that only push-dispatch may know: a VAPID key pair and the secret of its bell. Writes them into
 .env, which git ignores; entries that exist are kept. Then: npx supabase secrets set --env-file .env
 
   --subject   how a push service can reach you: a mailto: or https: URL
-  --file      the file to write (default .env)`;
+  --file      the file to write (default .env; where init has been, ${SECRETS_FILE})`;
 
-await runCommand(USAGE, async () => {
+async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
+    args,
     options: {
       subject: { type: 'string' },
-      file: { type: 'string', default: '.env' },
-      help: { type: 'boolean' },
+      file: { type: 'string', default: defaultEnvironmentFile() },
     },
   });
-  if (values.help) return USAGE;
   const text = await readEnvironmentFile(values.file);
   const existing = parseEnvironmentFile(text);
   const subject = values.subject ?? existing.VAPID_SUBJECT;
@@ -50,7 +51,7 @@ await runCommand(USAGE, async () => {
       `${values.file} has ${halfPair[0]} without its other half. Restore the pair, or remove both.`,
     );
   }
-  const pair = webpush.generateVAPIDKeys();
+  const pair = generateVapidPair();
   const wanted: Record<string, string> = {
     VAPID_SUBJECT: subject,
     VAPID_PUBLIC_KEY: pair.publicKey,
@@ -66,4 +67,6 @@ await runCommand(USAGE, async () => {
     `The public key for your frontend: ${publicKeyOf(existing.VAPID_PUBLIC_KEY || pair.publicKey)}`,
     `Next: npx supabase secrets set --env-file ${values.file}`,
   ].join('\n');
-});
+}
+
+export const command: Command = { usage: USAGE, run };

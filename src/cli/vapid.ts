@@ -1,20 +1,21 @@
 import { parseArgs } from 'node:util';
-import postgres from 'postgres';
-import webpush from 'web-push';
 import { z } from 'zod';
 import { privateKeyOf, publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
 import { SupapushError } from '../shared/errors.ts';
 import { parseJson } from '../shared/parse-json.ts';
+import { type Command, callOf } from './command.ts';
 import { databaseUrlOf } from './database-url.ts';
 import {
+  defaultEnvironmentFile,
   parseEnvironmentFile,
   readEnvironmentFile,
   replaceEnvironmentFile,
+  SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
-import { runCommand } from './run-command.ts';
+import { generateVapidPair } from './vapid-pair.ts';
 
-const USAGE = `Usage: npm run vapid -- [rotate | retire] [--file .env] [--database-url postgresql://…]
+const USAGE = `Usage: ${callOf('vapid', '[rotate | retire] [--file .env] [--database-url postgresql://…]')}
 
 Shows, rotates and retires the key pairs by which push services know this project. A subscription is bound to the key it
 was made with, so an old pair is kept until no subscription needs it.
@@ -23,7 +24,7 @@ was made with, so an old pair is kept until no subscription needs it.
   rotate          makes a new pair for new subscriptions and keeps the others
   retire          removes old pairs that no subscription needs; wants --database-url
 
-  --file          where the pairs stand (default .env)
+  --file          where the pairs stand (default .env; where init has been, ${SECRETS_FILE})
   --database-url  the connection string of role postgres; default: SUPABASE_DB_URL`;
 
 const pair = z.object({
@@ -33,16 +34,15 @@ const pair = z.object({
 const pairs = z.array(pair);
 type Pair = z.infer<typeof pairs>[number];
 
-await runCommand(USAGE, async () => {
+async function run(args: string[]): Promise<string> {
   const { values, positionals } = parseArgs({
+    args,
     allowPositionals: true,
     options: {
-      file: { type: 'string', default: '.env' },
+      file: { type: 'string', default: defaultEnvironmentFile() },
       'database-url': { type: 'string' },
-      help: { type: 'boolean' },
     },
   });
-  if (values.help) return USAGE;
   const [action = 'list', ...others] = positionals;
   if (!['list', 'rotate', 'retire'].includes(action) || others.length > 0) {
     throw new SupapushError('usage', `There is no ${positionals.join(' ')}. Use rotate, retire, or neither.`);
@@ -63,12 +63,12 @@ await runCommand(USAGE, async () => {
   const next = `Next: npx supabase secrets set --env-file ${values.file}`;
 
   if (action === 'rotate') {
-    const made = webpush.generateVAPIDKeys();
+    const made = generateVapidPair();
     await save([made, ...known]);
     return [
       `New subscriptions are made with ${made.publicKey}`,
       `${known.length} older ${known.length === 1 ? 'pair is' : 'pairs are'} kept for the subscriptions that were made with them.`,
-      `${next}, then npm run connect, and give your frontend the new key.`,
+      `${next}, then ${callOf('connect')}, and give your frontend the new key.`,
     ].join('\n');
   }
 
@@ -90,12 +90,14 @@ await runCommand(USAGE, async () => {
       return `${index === 0 ? 'newest ' : 'older  '} ${publicKey}${count}`;
     })
     .join('\n');
-});
+}
+
+export const command: Command = { usage: USAGE, run };
 
 function readPairs(entries: Record<string, string>, file: string): [Pair, ...Pair[]] {
   const { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey, VAPID_PREVIOUS_KEYS: older } = entries;
   if (publicKey === undefined || privateKey === undefined) {
-    throw new SupapushError('usage', `${file} has no VAPID pair yet. Run: npm run secrets`);
+    throw new SupapushError('usage', `${file} has no VAPID pair yet. Run: ${callOf('secrets')}`);
   }
   const previous = pairs.safeParse(older === undefined ? [] : parseJson(older));
   if (!previous.success) {
@@ -108,6 +110,7 @@ function readPairs(entries: Record<string, string>, file: string): [Pair, ...Pai
 }
 
 async function readUsage(databaseUrl: string): Promise<Map<string | null, number>> {
+  const { default: postgres } = await import('postgres');
   const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
   try {
     const rows = await sql<

@@ -1,4 +1,4 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { copyProject } from '../../tools/quality/project-copy.ts';
@@ -29,4 +29,14 @@ export async function packProject(home: string): Promise<string> {
   await runIn(home, 'npm', ['pack', '--silent', '--offline', '--pack-destination', home], project);
   const [archive = ''] = (await readdir(home)).filter((name) => name.endsWith('.tgz'));
   return join(home, archive);
+}
+
+/** Installs a packed package into an app by npm, with the checkout's packages in place of a registry's. */
+export async function installPackage(home: string, archive: string, app: string): Promise<void> {
+  const { dependencies } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const folders = Object.keys(dependencies).map((name) => join(PROJECT, 'node_modules', name));
+  const options = ['--offline', '--legacy-peer-deps', '--no-audit', '--ignore-scripts', '--install-links'];
+  await runIn(home, 'npm', ['install', ...options, ...folders, archive], app);
 }

@@ -6,7 +6,8 @@ const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
 const USAGE = `Usage: npm run build
 
-Builds what browsers load into dist: ES modules with types, and the ready service worker sw.js.`;
+Builds what apps get into dist: ES modules with types and the ready service worker sw.js for browsers, the Edge Functions as
+bundles, and the command supapush.`;
 
 await runCommand(USAGE, async () => {
   if (process.argv.length > 2) return USAGE;

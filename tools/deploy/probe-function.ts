@@ -17,8 +17,14 @@ const health = z.object({ status: z.literal('ok') });
 /**
  * Starts an uploaded function under Deno in the folder it was laid out in, reading nothing outside of it, and asks
  * for its health: `GET` has to answer 200 with `status: "ok"`. Returns what is wrong.
+ *
+ * @param more further flags of `deno run`
  */
-export async function probeFunction(upload: UploadedFunction, folder: string): Promise<string[]> {
+export async function probeFunction(
+  upload: UploadedFunction,
+  folder: string,
+  more: readonly string[] = [],
+): Promise<string[]> {
   const port = await freeLoopbackPort();
   const args = [
     'run',
@@ -27,6 +33,7 @@ export async function probeFunction(upload: UploadedFunction, folder: string): P
     '--allow-net',
     '--allow-env',
     `--allow-read=${folder}`,
+    ...more,
     upload.entrypoint,
   ];
   const program = startProgram(denoBinary(), args, {

@@ -2,7 +2,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runIn } from '../../support/packed-package.ts';
+import { installPackage, runIn } from '../../support/packed-package.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 const PAGE = 'docs/start/frontend.md';
@@ -69,8 +69,7 @@ export async function buildQuickStartApp(
   );
   await writeFile(join(app, '.env.local'), lines);
 
-  // The package needs nothing but its peers, so that npm needs no registry.
-  await runIn(home, 'npm', ['install', '--offline', '--legacy-peer-deps', '--no-audit', archive], app);
+  await installPackage(home, archive, app);
   for (const installed of INSTALLED) {
     await symlink(join(PROJECT, 'node_modules', installed), join(app, 'node_modules', installed));
   }

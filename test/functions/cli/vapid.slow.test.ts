@@ -13,7 +13,7 @@ import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const run = promisify(execFile);
-const COMMANDS = fileURLToPath(new URL('../../../src/cli/', import.meta.url));
+const SUPAPUSH = fileURLToPath(new URL('../../../src/cli/supapush.ts', import.meta.url));
 const db = useDatabase();
 
 let folder: string;
@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const node = (command: string, ...rest: string[]) =>
-  run(process.execPath, [join(COMMANDS, `${command}.ts`), ...rest, '--file', file], {
+  run(process.execPath, [SUPAPUSH, command, ...rest, '--file', file], {
     env: { PATH: process.env.PATH },
   });
 const entries = async () => parseEnvironmentFile(await readFile(file, 'utf8'));

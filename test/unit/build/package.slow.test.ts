@@ -1,11 +1,15 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packProject, runIn } from '../../support/packed-package.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseEnvironmentFile } from '../../../src/cli/environment-file.ts';
+import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
+import { newerThan } from '../../support/newer-than.ts';
+import { installPackage, packProject, runIn } from '../../support/packed-package.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -20,9 +24,9 @@ beforeAll(async () => {
   app = join(home, 'app');
   installed = join(app, 'node_modules/supapush');
   const archive = await packProject(home);
-  await mkdir(installed, { recursive: true });
-  await run('tar', ['xzf', archive, '--strip-components=1', '-C', installed], home);
+  await mkdir(app);
   await writeFile(join(app, 'package.json'), JSON.stringify({ type: 'module' }));
+  await installPackage(home, archive, app);
 });
 
 afterAll(() => rm(home, { recursive: true, force: true }));
@@ -31,6 +35,9 @@ const run = (command: string, args: string[], cwd: string): Promise<string> =>
   runIn(home, command, args, cwd);
 
 interface Manifest {
+  version: string;
+  bin: Record<string, string>;
+  dependencies: Record<string, string>;
   exports: Record<string, string | { types: string; default: string }>;
 }
 
@@ -53,28 +60,59 @@ test('everything that is exported is there, and everything that is built for app
   expect(built).not.toContain('left-over.js');
 });
 
-test('the archive holds what runs and deploys the project, and nothing of its tests and notes', async () => {
+test('the archive holds what an app needs, and nothing of our sources, tests, tools and examples', async () => {
   const files = await readdir(installed, { recursive: true });
   for (const needed of [
     'README.md',
     'LICENSE',
     'CHANGELOG.md',
-    '.env.example',
     'dist/sw.js',
-    'src/server/functions/push-dispatch.ts',
+    'dist/cli/supapush.js',
+    'dist/functions/push-dispatch/index.js',
+    'dist/functions/push-dispatch/serve.ts',
+    'dist/functions/LICENSES.txt',
     'supabase/config.toml',
-    'supabase/functions/push-dispatch/deno.json',
     'supabase/migrations/20261121000000_supapush.sql',
     'docs/start/frontend.md',
-    'examples/crm/README.md',
   ]) {
     expect(files).toContain(needed);
   }
+  expect(new Set(files.map((file) => file.split('/')[0]))).toEqual(
+    new Set([
+      'dist',
+      'docs',
+      'supabase',
+      'package.json',
+      ...files.filter((file) => /^[A-Z]+(\.md)?$/.test(file)),
+    ]),
+  );
   expect(
-    files.filter((file) =>
-      /^(test|\.ci|\.git|node_modules)(\/|$)|deno\.lock$|^supabase\/\.|\.env$/.test(file),
-    ),
+    files.filter((file) => /(?<!\.d)\.tsx?$/.test(file) && !/^dist\/functions\/.*\/serve\.ts$/.test(file)),
   ).toEqual([]);
+  expect(files.filter((file) => file.startsWith('supabase/')).sort()).toEqual([
+    'supabase/config.toml',
+    'supabase/migrations',
+    'supabase/migrations/20261121000000_supapush.sql',
+  ]);
+});
+
+test('what a browser loads imports no run-time dependency of the package', async () => {
+  const { dependencies } = await manifest();
+  const files = (await readdir(join(installed, 'dist'), { recursive: true })).filter((file) =>
+    /^(device\/.*|shared\/.*|sw)\.js$/.test(file),
+  );
+  expect(files.length).toBeGreaterThan(50);
+  const imported = new Set<string>();
+  for (const file of files) {
+    const code = await readFile(join(installed, 'dist', file), 'utf8');
+    for (const [, name = ''] of code.matchAll(
+      /^(?:import|export)(?:[\w\s{},*$]*?\bfrom)?\s*['"]([^'"]+)['"]/gm,
+    )) {
+      if (!name.startsWith('.')) imported.add(name);
+    }
+  }
+  expect([...imported].sort()).toEqual(['react', 'react/jsx-runtime']);
+  expect(Object.keys(dependencies).sort()).toEqual(['postgres', 'smol-toml', 'zod']);
 });
 
 test('an app imports the components and their stylesheet, and renders them on a server', async () => {
@@ -157,4 +195,97 @@ test('the ready service worker has at most 6.2 kB, compressed', async () => {
 
 test('the ready service worker is left alone by linters of the app that copies it', async () => {
   expect(await readFile(join(installed, 'dist/sw.js'), 'utf8')).toMatch(/^\/\* eslint-disable /);
+});
+
+/** A user's call; each takes a second. */
+const npx = (...args: string[]) => runIn(home, 'npx', ['--no-install', 'supapush', ...args], app);
+
+/** Runs the command without npx, which has exit codes of its own. */
+function supapush(args: string[], env: Record<string, string> = {}) {
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [join(installed, 'dist/cli/supapush.js'), ...args],
+      { cwd: app, env: { PATH: process.env.PATH, ...env } },
+      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+/** The files that a call loads, as V8 saw them. */
+async function loadedBy(args: string[]): Promise<string[]> {
+  const folder = await mkdtemp(join(home, 'coverage-'));
+  await supapush(args, { NODE_V8_COVERAGE: folder });
+  const [report = ''] = await readdir(folder);
+  const { result } = JSON.parse(await readFile(join(folder, report), 'utf8')) as {
+    result: { url: string }[];
+  };
+  return result
+    .filter(({ url }) => url.startsWith('file:'))
+    .map(({ url }) => relative(installed, fileURLToPath(url)))
+    .sort();
+}
+
+describe('npx supapush, where the package is installed', () => {
+  test('--help names every command and --version the version', async () => {
+    const { stdout: help } = await supapush(['--help']);
+    for (const name of ['secrets', 'connect', 'vapid']) expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
+    expect(await npx('--version')).toBe(`${(await manifest()).version}\n`);
+  });
+
+  test('--help loads nothing but itself and how it answers', async () => {
+    const OWN = ['dist/cli/run-command.js', 'dist/cli/supapush.js', 'dist/shared/errors.js'];
+    expect(await loadedBy(['--help'])).toEqual(OWN);
+    const more = await loadedBy(['secrets', '--help']);
+    expect(more).toContain('dist/cli/secrets.js');
+    expect(more.filter((file) => !file.startsWith('dist/'))).toEqual([]);
+    expect(await loadedBy(['connect', '--help'])).not.toContainEqual(expect.stringContaining('postgres'));
+  });
+
+  test.each([
+    [['nonsense'], 'There is no command nonsense.'],
+    [['constructor'], 'There is no command constructor.'],
+    [[], 'Say which command.'],
+    [['--yes'], 'There is no command --yes.'],
+    [['vapid', 'melt'], 'There is no melt.'],
+  ])('%j is called wrongly, exit code 2', async (args, reason) => {
+    const { code, stdout, stderr } = await supapush(args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(reason);
+    expect(stderr).toContain('Usage: ');
+  });
+
+  test('makes, shows and rotates keys, and names itself as it is called', async () => {
+    const { stdout: made } = await supapush(['secrets', '--subject', 'mailto:push@example.com']);
+    const { VAPID_PUBLIC_KEY: publicKey = '', VAPID_PRIVATE_KEY: privateKey = '' } = parseEnvironmentFile(
+      await readFile(join(app, '.env'), 'utf8'),
+    );
+    expect(made).toContain(publicKey);
+    await importVapidKeys({ publicKey, privateKey, subject: 'mailto:push@example.com' });
+    expect(await npx('vapid')).toBe(`newest  ${publicKey}\n`);
+    expect((await supapush(['vapid', 'rotate'])).stdout).toContain('then npx supapush connect,');
+    expect((await supapush(['vapid'])).stdout).toContain(`older   ${publicKey}\n`);
+    expect((await supapush(['connect', '--help'])).stdout).toMatch(
+      /^Usage: npx supapush connect --database-url /,
+    );
+  });
+
+  test('uses nothing that Node 20.12 lacks', async () => {
+    const files = (await readdir(join(installed, 'dist'), { recursive: true })).filter((file) =>
+      /^(cli|server|shared)\/.*\.js$/.test(file),
+    );
+    expect(files.length).toBeGreaterThan(10);
+    for (const file of files) {
+      const code = await readFile(join(installed, 'dist', file), 'utf8');
+      const found = newerThan(['nodejs20.12'], code.replace(/^\s*\/\/.*$/gm, ''));
+      // Members are left out: by their name alone, most are our own (`.endpoint`).
+      expect(
+        found.filter(({ name }) => !name.startsWith('.')),
+        file,
+      ).toEqual([]);
+    }
+    expect(newerThan(['nodejs20.12'], 'URL.parse(text)')).toContainEqual(
+      expect.objectContaining({ name: 'URL.parse' }),
+    );
+  });
 });

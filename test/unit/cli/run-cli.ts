@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const COMMANDS = fileURLToPath(new URL('../../../src/cli/', import.meta.url));
+const SUPAPUSH = fileURLToPath(new URL('../../../src/cli/supapush.ts', import.meta.url));
 
 export interface CliResult {
   code: number;
@@ -19,7 +18,7 @@ export function runCli(
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      [join(COMMANDS, `${command}.ts`), ...args],
+      [SUPAPUSH, command, ...args],
       { cwd, env: { PATH: process.env.PATH, ...env } },
       (_, stdout, stderr) =>
         child.exitCode === null

@@ -14,7 +14,8 @@ export function subjectFault(subject: string): string | null {
   if (/^mailto:mailto:/i.test(subject)) return `must say mailto: once. ${HINT}`;
   const [, host] = /^mailto:[^@:]+@([^@?]+)(?:\?.*)?$/.exec(subject) ?? [];
   if (host !== undefined) return hostFault(host);
-  const url = subject.startsWith('https://') ? URL.parse(subject) : null;
+  // Not URL.parse(): the command `secrets` runs on Node 20 as well, which does not have it.
+  const url = subject.startsWith('https://') && URL.canParse(subject) ? new URL(subject) : null;
   if (url === null) return `must be a mailto: or https: URL. ${HINT}`;
   return hostFault(url.hostname);
 }

@@ -1,0 +1,124 @@
+import { isAbsolute, relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { parseArgs } from 'node:util';
+import { SupapushError } from '../shared/errors.ts';
+import type { Command } from './command.ts';
+import type { Change } from './init/change.ts';
+import { findProject, type Project } from './init/find-project.ts';
+import { nextSteps } from './init/next-steps.ts';
+import { type Plan, planInit } from './init/plan.ts';
+import { type Release, readRelease } from './init/release.ts';
+import { writeChanges } from './init/write-changes.ts';
+
+const USAGE = `Usage: npx supapush init [options]
+
+Puts Supapush into the Supabase project of this folder: one migration after your newest, four Edge Functions, their settings in
+config.toml, lines for .gitignore, and the service worker. It says first what it will write. What is there already is never
+replaced, and a second run changes nothing.
+
+  --yes               write without asking
+  --dry-run           say what would be written, and write nothing
+  --json              print one object of JSON instead of text; with --yes or --dry-run
+  --workdir <folder>  where the project is, if not in this folder, above or below it
+  --public <folder>   the folder that your app serves from its root, for the service worker
+  --no-worker         leave the service worker out
+
+Exit codes: 0 done or nothing to do, 1 nothing could be written, 2 called wrongly.`;
+
+async function run(args: string[]): Promise<string> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      yes: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      workdir: { type: 'string' },
+      public: { type: 'string' },
+      'no-worker': { type: 'boolean', default: false },
+    },
+  });
+  const { yes, json, 'dry-run': dry } = values;
+  if (json && !yes && !dry)
+    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+  const calledIn = resolve('.');
+  const release = await readRelease();
+  const project = await findProject(values.workdir ?? calledIn);
+  const plan = await planInit(project, release, {
+    now: new Date(),
+    publicFolder: values.public,
+    worker: !values['no-worker'],
+  });
+  const pending = plan.changes.filter(isPending);
+  let written = false;
+  if (pending.length > 0 && !dry) {
+    if (!yes && !(await isWanted(describe(project, release, plan, calledIn)))) return 'Nothing was written.';
+    writeChanges(plan.changes);
+    written = true;
+  }
+  const next = nextSteps(project, release, calledIn);
+  if (json) return JSON.stringify(report(project, release, plan, { written, next }));
+  const outcome =
+    pending.length === 0
+      ? 'All of it is there: nothing was changed.'
+      : written
+        ? 'Written.'
+        : 'Nothing was written: --dry-run.';
+  const shown = yes || dry || pending.length === 0 ? [describe(project, release, plan, calledIn), ''] : [];
+  const left = plan.left.length === 0 ? [] : ['', 'Left to you:', ...plan.left.map((line) => `  - ${line}`)];
+  return [
+    ...shown,
+    outcome,
+    ...left,
+    '',
+    'Next:',
+    ...next.map((line, index) => `  ${index + 1}. ${line}`),
+  ].join('\n');
+}
+
+const isPending = ({ kind }: Change) => kind === 'create' || kind === 'patch';
+
+function describe(project: Project, release: Release, { changes }: Plan, calledIn: string): string {
+  const lines = changes.map(
+    ({ path, kind, why }) => `  ${kind.padEnd(10)}${shownPath(path, calledIn)}\n            ${why}`,
+  );
+  return [`Supapush ${release.version} in ${project.root}`, '', ...lines].join('\n');
+}
+
+function report(
+  project: Project,
+  release: Release,
+  { changes, left }: Plan,
+  { written, next }: { written: boolean; next: string[] },
+) {
+  return {
+    version: release.version,
+    project: project.root,
+    written,
+    changes: changes.map(({ path, kind, why }) => ({ path: relative(project.root, path), kind, why })),
+    left,
+    next,
+  };
+}
+
+function shownPath(path: string, calledIn: string): string {
+  const shown = relative(calledIn, path);
+  return isAbsolute(shown) ? path : shown;
+}
+
+async function isWanted(description: string): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new SupapushError(
+      'usage',
+      'There is no terminal to ask at. Give --yes to write, or --dry-run to see what would be written.',
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await terminal.question(`${description}\n\nWrite this? (y/N) `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+export const command: Command = { usage: USAGE, run };

@@ -1,0 +1,113 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Change } from './change.ts';
+import { sameText } from './change.ts';
+import type { Project } from './find-project.ts';
+import { InitRefusal } from './refusal.ts';
+import type { Release } from './release.ts';
+import { keyOf, objectsAfter } from './sql-objects.ts';
+
+// The names that `supabase migration up` takes for migrations.
+const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
+const OURS = /_supapush_\d+_\d+_\d+\w*\.sql$/;
+
+/**
+ * The migration of this release, stamped after the newest of the app, as `supabase db push` wants it; the one that is there already
+ * is found by its name.
+ *
+ * Throws `other_release` where there is one of another release, and `objects_taken` where the app's own migrations make what ours
+ * makes.
+ */
+export async function planMigration(project: Project, release: Release, now: Date): Promise<Change> {
+  const folder = join(project.root, 'supabase/migrations');
+  const files = existsSync(folder)
+    ? (await readdir(folder)).filter((name) => MIGRATION_NAME.test(name)).sort()
+    : [];
+  const name = `supapush_${release.version.replaceAll(/\W/g, '_')}`;
+  const why = `the schema: one migration, after ${files.at(-1) ?? 'none of yours'}`;
+  const ours = files.filter((file) => OURS.test(file));
+  const there = ours.find((file) => file.endsWith(`_${name}.sql`));
+  if (there !== undefined) {
+    const path = join(folder, there);
+    const before = await readFile(path, 'utf8');
+    const kind = sameText(before, release.migration) ? 'unchanged' : 'kept';
+    return { path, before, after: before, kind, why: 'the schema' };
+  }
+  if (ours.length > 0) {
+    throw new InitRefusal(
+      'other_release',
+      `This project has ${ours.join(', ')}, and this package is ${release.version}. Install the package of that version: init does not upgrade.`,
+    );
+  }
+  const migrations = await Promise.all(
+    files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
+  );
+  refuseTaken(project, folder, migrations, release);
+  return {
+    path: join(folder, `${stampAfter(files, now)}_${name}.sql`),
+    before: null,
+    after: release.migration,
+    kind: 'create',
+    why,
+  };
+}
+
+function refuseTaken(
+  project: Project,
+  folder: string,
+  migrations: { file: string; sql: string }[],
+  { migration }: Release,
+): void {
+  const wanted = objectsAfter([{ file: '', sql: migration }]);
+  const there = objectsAfter(migrations);
+  const taken = [...wanted.values()].filter((one) => there.has(keyOf(one)));
+  const [first] = taken;
+  if (first === undefined) return;
+  const list = taken.map((one) => {
+    const { word, name, file } = there.get(keyOf(one)) ?? { ...one, file: '' };
+    return `  ${word} ${name}, made by ${relative(project.repository, join(folder, file))}`;
+  });
+  const [, own = first.name] = first.name.split('.');
+  throw new InitRefusal(
+    'objects_taken',
+    [
+      'Your migrations make what Supapush makes as well:',
+      ...list,
+      `Nothing was written. Give each another name in a migration of your own, such as "alter ${first.word} ${first.name} rename to old_${own};", ` +
+        'and change what uses it. Its rows stay. If these came with a copy of the migrations of Supapush, the schema is there already: keep to that way.',
+    ].join('\n'),
+  );
+}
+
+/**
+ * A stamp whose file sorts after every other, as the Supabase CLI sorts them: the time in UTC, or the newest stamp and one. Throws
+ * `no_later_stamp` where there is none, as after `9_first.sql`.
+ */
+export function stampAfter(files: readonly string[], now: Date): string {
+  const newest = files.reduce((max, file) => (file > max ? file : max), '');
+  const stamp = MIGRATION_NAME.exec(newest)?.[1] ?? '0';
+  const candidates = [
+    now.toISOString().replaceAll(/\D/g, '').slice(0, 14),
+    secondAfter(stamp),
+    (BigInt(stamp) + 1n).toString().padStart(stamp.length, '0'),
+  ];
+  const found = candidates.find((one) => one !== undefined && one !== stamp && `${one}_supapush` > newest);
+  if (found === undefined) {
+    throw new InitRefusal(
+      'no_later_stamp',
+      `No migration can sort after ${newest}. Give it an earlier number, and run init again.`,
+    );
+  }
+  return found;
+}
+
+function secondAfter(stamp: string): string | undefined {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(stamp) ?? [];
+  if (second === undefined) return undefined;
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time)
+    ? undefined
+    : new Date(time + 1000).toISOString().replaceAll(/\D/g, '').slice(0, 14);
+}

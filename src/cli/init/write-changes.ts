@@ -1,0 +1,126 @@
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Change } from './change.ts';
+import { InitRefusal } from './refusal.ts';
+
+/** What is done to a folder, one step a call. */
+export interface Disk {
+  makeFolder(path: string): void;
+  /** Makes a file that was not there. */
+  write(path: string, text: string, mode: number): void;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  removeFolder(path: string): void;
+}
+
+const DISK: Disk = {
+  makeFolder: (path) => mkdirSync(path),
+  write: (path, text, mode) => writeFileSync(path, text, { flag: 'wx', mode }),
+  rename: renameSync,
+  remove: (path) => rmSync(path),
+  removeFolder: (path) => rmdirSync(path),
+};
+
+type Step = () => void;
+
+/**
+ * Writes all of the changes or none: first everything under other names, then by renaming. When a step fails, those before it are
+ * taken back. It does not give way to the event loop, so that Ctrl-C meanwhile waits for the end.
+ *
+ * Throws `file_changed` where a file is no longer what the changes were made for, and `not_written` with what went wrong.
+ */
+export function writeChanges(changes: readonly Change[], disk: Disk = DISK): void {
+  const real = changes
+    .filter(({ kind }) => kind === 'create' || kind === 'patch')
+    .map((change) => ({
+      ...change,
+      path: existsSync(change.path) ? realpathSync(change.path) : change.path,
+    }));
+  const undo: Step[] = [];
+  const ignore = () => undefined;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ignore);
+  try {
+    for (const change of real) refuseChanged(change);
+    for (const change of real) stage(change, disk, undo);
+    for (const { path, before } of real) {
+      // A file that was there is replaced in one step: it never is not there.
+      disk.rename(draftOf(path), path);
+      undo.push(() => (before === null ? disk.remove(path) : restore(path, before, disk)));
+    }
+    for (const { path, before } of real) if (before !== null) disk.remove(copyOf(path));
+  } catch (cause) {
+    const left = takeBack(undo);
+    if (cause instanceof InitRefusal && left.length === 0) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const rest =
+      left.length === 0 ? 'Nothing was written.' : `And this could not be taken back: ${left.join('; ')}`;
+    throw new InitRefusal('not_written', `${reason}. ${rest}`, { cause });
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, ignore);
+  }
+}
+
+const draftOf = (path: string) => `${path}.supapush-new`;
+const copyOf = (path: string) => `${path}.supapush-old`;
+
+function refuseChanged({ path, before }: Change): void {
+  const now = existsSync(path) ? readFileSync(path, 'utf8') : null;
+  if (now !== before)
+    throw new InitRefusal(
+      'file_changed',
+      `${path} was changed meanwhile. Nothing was written: run init again.`,
+    );
+}
+
+/** The new text beside its place, and a copy of the old, so that taking it back needs no room on the disk. */
+function stage({ path, before, after }: Change, disk: Disk, undo: Step[]): void {
+  for (const folder of missingFolders(dirname(path))) {
+    disk.makeFolder(folder);
+    undo.push(() => disk.removeFolder(folder));
+  }
+  const mode = before === null ? 0o666 : statSync(path).mode & 0o777;
+  const write = (to: string, text: string) => {
+    // Before the write, which may leave a part of the file when it fails.
+    undo.push(() => removeIfThere(to, disk));
+    disk.write(to, text, mode);
+  };
+  write(draftOf(path), after);
+  if (before !== null) write(copyOf(path), before);
+}
+
+/** The highest first. */
+function missingFolders(folder: string): string[] {
+  return existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder];
+}
+
+function restore(path: string, before: string, disk: Disk): void {
+  if (!existsSync(copyOf(path))) disk.write(copyOf(path), before, statSync(path).mode & 0o777);
+  disk.rename(copyOf(path), path);
+}
+
+function removeIfThere(path: string, disk: Disk): void {
+  if (existsSync(path)) disk.remove(path);
+}
+
+/** Takes back the steps, the last first; what could not be taken back, in words. */
+function takeBack(undo: readonly Step[]): string[] {
+  const left: string[] = [];
+  for (const step of undo.toReversed()) {
+    try {
+      step();
+    } catch (error) {
+      left.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return left;
+}

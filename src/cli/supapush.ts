@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+import { readFile } from 'node:fs/promises';
+import { SupapushError } from '../shared/errors.ts';
+import type { Command } from './command.ts';
+import { runCommand } from './run-command.ts';
+
+/** What a command does, and where it is. A command is loaded when it is called: `--help` has to answer at once. */
+const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Command }> }> = {
+  init: {
+    does: 'puts Supapush into the Supabase project of this folder',
+    load: () => import('./init.ts'),
+  },
+  secrets: {
+    does: 'makes the secrets of the Edge Functions, and keeps those that exist',
+    load: () => import('./secrets.ts'),
+  },
+  connect: {
+    does: 'tells the database how to call the functions',
+    load: () => import('./connect.ts'),
+  },
+  vapid: {
+    does: 'shows, rotates and retires the VAPID key pairs',
+    load: () => import('./vapid.ts'),
+  },
+};
+
+const USAGE = `Usage: supapush <command> [options]
+
+${Object.entries(COMMANDS)
+  .map(([name, { does }]) => `  ${name.padEnd(10)}${does}`)
+  .join('\n')}
+
+  supapush <command> --help    the options of a command
+  supapush --version           the version of this package
+
+Exit codes: 0 done, 1 failed, 2 called wrongly.`;
+
+const [name = '', ...args] = process.argv.slice(2);
+const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+if (known === undefined) {
+  await runCommand(USAGE, () => answer(name));
+} else {
+  const { command } = await known.load();
+  await runCommand(command.usage, async () =>
+    args.includes('--help') || args.includes('-h') ? command.usage : await command.run(args),
+  );
+}
+
+async function answer(asked: string): Promise<string> {
+  if (['--help', '-h', 'help'].includes(asked)) return USAGE;
+  if (['--version', '-v'].includes(asked)) return await version();
+  throw new SupapushError('usage', asked === '' ? 'Say which command.' : `There is no command ${asked}.`);
+}
+
+/** The package's own, which lies beside `src` as beside `dist`. */
+async function version(): Promise<string> {
+  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,174 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyFunctions } from '../../../tools/deploy/verify-deploy.ts';
+import { applyMigrations } from '../../../tools/local/postgres/migrations.ts';
+import { packProject, runIn } from '../../support/packed-package.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { textsOf } from '../../unit/cli/init/look-alike.ts';
+import { PROJECT } from '../deploy/planted-project.ts';
+
+// From the packed package into an app like those in public: migrations of its own that are newer than ours, a src of its own, a
+// tsconfig that takes every file, functions of its own.
+
+const NEWEST = '20991231235959';
+const APP: Record<string, string> = {
+  'package.json': JSON.stringify({ type: 'module', devDependencies: { next: '16' } }),
+  'tsconfig.json': JSON.stringify({
+    compilerOptions: {
+      strict: true,
+      noEmit: true,
+      allowJs: true,
+      checkJs: true,
+      skipLibCheck: true,
+      target: 'es2022',
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      types: [],
+    },
+    include: ['**/*.ts', '**/*.js'],
+  }),
+  'src/server/index.ts': 'export const mine: number = 1;\n',
+  '.gitignore': 'node_modules\n.env*\n',
+  'supabase/config.toml':
+    'project_id = "shop" # ours\n\n[api]\nschemas = ["public"]\n\n[functions.hello]\nverify_jwt = true',
+  'supabase/functions/hello/index.ts':
+    "(globalThis as unknown as { Deno: { serve(handler: () => Response): void } }).Deno.serve(() => Response.json({ status: 'ok' }));\n",
+  'supabase/functions/hello/deno.json': '{ "imports": {} }\n',
+  'supabase/migrations/20240101000000_orders.sql':
+    'create table public.orders (id bigint primary key, owner uuid references auth.users);\nalter table public.orders enable row level security;\n',
+  [`supabase/migrations/${NEWEST}_more.sql`]: 'insert into public.orders values (1);\n',
+};
+
+let home = '';
+let app = '';
+let database: TestDatabase;
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'supapush-look-alike-'));
+  app = join(home, 'app');
+  for (const [path, text] of Object.entries(APP)) {
+    await mkdir(dirname(join(app, path)), { recursive: true });
+    await writeFile(join(app, path), text);
+  }
+  const archive = await packProject(home);
+  const installed = join(home, 'installed/node_modules/supapush');
+  await mkdir(installed, { recursive: true });
+  await runIn(home, 'tar', ['xzf', archive, '--strip-components=1', '-C', installed], home);
+  for (const name of ['smol-toml', 'postgres', 'zod'])
+    await symlink(join(PROJECT, 'node_modules', name), join(home, 'installed/node_modules', name));
+  database = await createTestDatabase({ migrations: false });
+});
+afterAll(async () => {
+  await database?.drop();
+  await rm(home, { recursive: true, force: true });
+});
+
+function supapush(...args: string[]) {
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [join(home, 'installed/node_modules/supapush/dist/cli/supapush.js'), ...args],
+      { cwd: app, env: { PATH: process.env.PATH } },
+      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+const applied = () => applyMigrations({ url: database.url, directory: join(app, 'supabase/migrations') });
+const OURS = '21000101000000_supapush_0_1_0.sql';
+
+test('nothing is written without a word: no terminal, --dry-run, or --json alone', async () => {
+  const before = await textsOf(app);
+  const asked = await supapush('init');
+  expect([asked.code, asked.stdout]).toEqual([2, '']);
+  expect(asked.stderr).toMatch(/^There is no terminal to ask at\. Give --yes/);
+  expect((await supapush('init', '--json')).code).toBe(2);
+  const dry = await supapush('init', '--dry-run');
+  expect(dry.code).toBe(0);
+  expect(dry.stdout).toContain(`create    supabase/migrations/${OURS}`);
+  expect(dry.stdout).toContain('Nothing was written: --dry-run.');
+  expect(await textsOf(app)).toEqual(before);
+});
+
+test('tables of ours that the app has stop it, exit code 1, and nothing is written', async () => {
+  const path = join(app, 'supabase/migrations/20240202000000_push.sql');
+  await writeFile(path, 'create table public.push_subscriptions (id int);\n');
+  const before = await textsOf(app);
+  const { code, stderr } = await supapush('init', '--yes');
+  expect(code).toBe(1);
+  expect(stderr).toContain(
+    'table public.push_subscriptions, made by supabase/migrations/20240202000000_push.sql',
+  );
+  expect(await textsOf(app)).toEqual(before);
+  await rm(path);
+});
+
+test('it is written once, keeps what is the app’s, and a second run changes nothing', async () => {
+  // What is deployed before.
+  expect(await applied()).toHaveLength(2);
+  const { code, stdout } = await supapush('init', '--yes', '--json');
+  expect(code).toBe(0);
+  const report = JSON.parse(stdout) as {
+    written: boolean;
+    changes: { path: string; kind: string }[];
+    next: string[];
+  };
+  expect(report.written).toBe(true);
+  expect(report.next).toHaveLength(3);
+  expect(report.next[1]).toContain(
+    'functions deploy push-dispatch push-events push-health push-quotes --use-api',
+  );
+  const written = await textsOf(app);
+  expect(Object.keys(written).sort()).toEqual(
+    [...new Set([...Object.keys(APP), ...report.changes.map(({ path }) => path)])].sort(),
+  );
+  for (const [path, text] of Object.entries(APP)) expect(written[path]?.startsWith(text), path).toBe(true);
+
+  const again = await supapush('init', '--yes');
+  expect(again.code).toBe(0);
+  expect(again.stdout).toContain('All of it is there: nothing was changed.');
+  // Without a word it may say so, too.
+  expect((await supapush('init')).code).toBe(0);
+  expect(await textsOf(app)).toEqual(written);
+});
+
+test('the migration applies after the app’s own, and the app’s data stay', async () => {
+  expect(await applied()).toEqual([OURS]);
+  expect(await applied()).toEqual([]);
+  const [row] = await database.sql<{ orders: number; queued: number }[]>`
+    select (select count(*)::int from public.orders) as orders, (select count(*)::int from push.queue) as queued`;
+  expect(row).toEqual({ orders: 1, queued: 0 });
+});
+
+test('the functions are deployed by the real CLI and start from what was uploaded, beside the app’s own', async () => {
+  const results = await verifyFunctions(app);
+  expect(results.flatMap(({ problems }) => problems)).toEqual([]);
+  expect(results.map(({ name }) => name.split(':')[0])).toEqual(
+    [
+      'supabase functions deploy --use-api',
+      'hello',
+      'push-dispatch',
+      'push-events',
+      'push-health',
+      'push-quotes',
+    ].flatMap((name, index) => (index === 0 ? [name] : [name, name])),
+  );
+});
+
+test('the compiler of the app has no word about them, though it takes every file', async () => {
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  const check = () => runIn(home, process.execPath, [tsc, '--pretty', 'false'], app);
+  await expect(check()).resolves.toBe('');
+  await writeFile(join(app, 'src/server/index.ts'), 'export const mine: string = 1;\n');
+  await expect(check()).rejects.toThrow('TS2322');
+});
+
+test('secrets go into a file of their own, where the next commands look', async () => {
+  const made = await supapush('secrets', '--subject', 'mailto:push@example.com');
+  expect(made.stdout).toContain('Next: npx supabase secrets set --env-file supabase/functions/.env.supapush');
+  expect((await supapush('vapid')).stdout).toMatch(/^newest {2}\S{87}\n$/);
+});
