@@ -24,8 +24,7 @@ declare
 begin
   with locked as (
     -- A look-up by key for each, whatever the planner believes: offset 0 keeps the state from being looked for first.
-    select l.*
-    from unnest(p_ids) as c (id)
+    select l.* from unnest(p_ids) as c (id)
     cross join lateral (
       select d.id, d.host, d.subscription_id, d.notification_id, d.due_at, d.created_at, d.lease_until, d.tag, d.position
       from push.queue as d where d.id = c.id
@@ -92,8 +91,7 @@ begin
           case when c.own is null then c.title else c.own ->> 'title' end as title,
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
-          c.params, c.category, c.urgency,
-          c.collapse_key, c.app_tag as tag, c.position,
+          c.params, c.category, c.urgency, c.collapse_key, c.app_tag as tag, c.position,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),
