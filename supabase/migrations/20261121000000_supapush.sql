@@ -3282,16 +3282,15 @@ set search_path = ''
 set enable_sort = off
 as $$
 declare
+  v_said record;
   v_message public.push_notifications;
 begin
-  for v_message in
+  for v_said in
     -- Most say nothing that has to be looked at more closely. Of the others each message is checked once, however many users
-    -- it goes to: all that counts for the check is here, and nothing else.
-    select distinct (row(
-      null, case when n.user_id is not null then '00000000-0000-0000-0000-000000000000' end, n.audience_topic, n.title, n.body, n.url,
-      n.params, n.category, n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, null, n.template, null,
-      n.presentation, null, n.digest_key, null, null, null, null, null
-    )::public.push_notifications).*
+    -- it goes to: all that counts for the check is here, and nothing else. JSON as text: 1 and 1.000 are equal, and not as long.
+    select distinct n.user_id is not null as is_to_user, n.audience_topic, n.title, n.body, n.url, n.params::text as params, n.category,
+      n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, n.template, n.presentation::text as presentation,
+      n.digest_key
     from push_checked_notifications as n
     where (
       n.presentation is null
@@ -3307,6 +3306,23 @@ begin
       and octet_length(coalesce(n.url, '')) <= 2048
     ) is not true
   loop
+    v_message.user_id := case when v_said.is_to_user then '00000000-0000-0000-0000-000000000000'::uuid end;
+    v_message.audience_topic := v_said.audience_topic;
+    v_message.title := v_said.title;
+    v_message.body := v_said.body;
+    v_message.url := v_said.url;
+    v_message.params := v_said.params::jsonb;
+    v_message.category := v_said.category;
+    v_message.urgency := v_said.urgency;
+    v_message.ttl := v_said.ttl;
+    v_message.collapse_key := v_said.collapse_key;
+    v_message.tag := v_said.tag;
+    v_message.send_at := v_said.send_at;
+    v_message.expires_at := v_said.expires_at;
+    v_message.idempotency_key := v_said.idempotency_key;
+    v_message.template := v_said.template;
+    v_message.presentation := v_said.presentation::jsonb;
+    v_message.digest_key := v_said.digest_key;
     perform push.refuse_notification(v_message);
   end loop;
   return null;
@@ -5776,6 +5792,17 @@ comment on column push.claim_starts.read_whole_at is 'When the lane was last rea
 alter table push.claim_starts enable row level security;
 create policy claim_starts_nobody on push.claim_starts for all to public using (false);
 
+-- A row says that all starts are void. It becomes visible together with what its transaction made due, and nothing waits for it.
+create table push.start_resets (
+  id bigint not null generated always as identity,
+  asked_at timestamptz not null default clock_timestamp(),
+  constraint start_resets_pkey primary key (id)
+);
+comment on table push.start_resets is 'Since when claims read from the beginning, until the next claim has forgotten their starts.';
+
+alter table push.start_resets enable row level security;
+create policy start_resets_nobody on push.start_resets for all to public using (false);
+
 create sequence push.claim_turns;
 
 create function push.queue_lanes(
@@ -5801,7 +5828,8 @@ begin
   cross join unnest(p_lanes) as n (lane)
   left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
     -- A start of the future is from before the clock was set back.
-    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now);
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now)
+    and not exists (select from push.start_resets);
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
@@ -5822,14 +5850,26 @@ returns void
 language sql
 set search_path = ''
 as $$
-  delete from push.claim_starts as s
-  where (s.host, s.lane) in (
-    -- In one order. Skip locked: what another transaction deletes is forgotten anyway.
-    select c.host, c.lane from push.claim_starts as c order by c.host, c.lane for update skip locked
-  );
+  insert into push.start_resets default values;
 $$;
 comment on function push.forget_starts() is
   'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
+
+create function push.apply_resets()
+returns void
+language plpgsql
+set search_path = ''
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+begin
+  delete from push.start_resets as r where r.id > 0;
+  if found then
+    delete from push.claim_starts as s where s.host <> '';
+  end if;
+end;
+$$;
+comment on function push.apply_resets() is 'Forgets the starts of all lanes if that was asked for. Called by claims alone, one at a time.';
 
 create function push.note_starts(
   p_hosts text[],
@@ -5851,29 +5891,29 @@ as $$
 declare
   -- Written this often at most: under an old snapshot its own old versions stay, too.
   c_step constant interval := interval '500 milliseconds';
+  -- A claim takes its time before it waits for the one before it.
+  c_slack constant interval := interval '5 seconds';
   -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
   v_xid constant xid8 := pg_current_xact_id();
 begin
   with read as (
     select r.host, r.lane, s.is_whole, s.is_reached,
-      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) else least(coalesce(r.oldest, p_now), now()) end as due_from
+      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack else least(coalesce(r.oldest, p_now), now()) end as due_from
     from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
     cross join lateral (
-      -- Skip locked: a transaction that forgets the starts holds up no claim.
       select c.due_from, c.next_from,
         c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
         c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
       from push.claim_starts as c where c.host = r.host and c.lane = r.lane
-      for update skip locked
     ) as s
     where s.is_whole or s.next_from is null or case
-      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) not between s.due_from and s.due_from + c_step
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack not between s.due_from and s.due_from + c_step
       else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
     end
   )
   update push.claim_starts as s
   set due_from = case
-        -- Leases are made by claims alone, and each ends later than those before: nothing has to be waited for.
+        -- Leases are made by claims alone, and each ends about as much later as it was made: nothing has to be waited for.
         when r.lane < 0 then r.due_from
         -- Of another server, whose transactions are not ours: a dump was restored.
         when s.next_xid > v_xid then '-infinity'
@@ -5884,7 +5924,6 @@ begin
       read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
   from read as r
   where s.host = r.host and s.lane = r.lane;
-  -- Only claims insert, one at a time: so this waits for no transaction that deletes such a row.
   insert into push.claim_starts (host, lane)
   select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
   where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);
@@ -8195,7 +8234,11 @@ begin
           greatest(d.expires_at - interval '1 second', p_now)
         ) else d.due_at end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
+    cross join lateral (
+      -- Skip locked: an application that cancels it, or deletes its user, must not hold up every claim until it commits.
+      select q.id from push.queue as q where q.id = j.id offset 0 for update skip locked
+    ) as l
+    where d.id = any (array[l.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning j.is_moved
@@ -8426,6 +8469,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
   perform push.advance_pauses(p_now => p_now);
+  perform push.apply_resets();
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
   foreach v_step in array case when v_turn % 8 = 0 then array['turn', 'main', 'deep', 'sides'] else array['main', 'deep', 'sides'] end loop
@@ -16472,13 +16516,11 @@ begin
       'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
       'removed_devices', push.clean_removed_devices(p_limit, p_now)
     )
-    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now)
-    -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-    || push.clean_log(p_limit, p_now - v_settings.keep_deliveries);
+    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now);
 end;
 $$;
 comment on function push.clean_chunk(integer, timestamptz) is
-  'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many.';
+  'Deletes what is older than the settings keep it, the log left out, at most p_limit rows of each kind; returns how many.';
 
 create function push.clean(
   p_limit integer default 10000, p_now timestamptz default clock_timestamp(), p_for interval default interval '0'
@@ -16512,7 +16554,8 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
-  return v_deleted;
+  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
+  return v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
 end;
 $$;
 comment on function push.clean(integer, timestamptz, interval) is

@@ -79,6 +79,7 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from push.dispatchers`;
   // Tests change push.queue.due_at themselves, to a time that has passed.
   await sql`delete from push.claim_starts`;
+  await sql`delete from push.start_resets`;
   await sql`delete from push.pauses`;
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;

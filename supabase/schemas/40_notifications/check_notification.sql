@@ -93,16 +93,15 @@ set search_path = ''
 set enable_sort = off
 as $$
 declare
+  v_said record;
   v_message public.push_notifications;
 begin
-  for v_message in
+  for v_said in
     -- Most say nothing that has to be looked at more closely. Of the others each message is checked once, however many users
-    -- it goes to: all that counts for the check is here, and nothing else.
-    select distinct (row(
-      null, case when n.user_id is not null then '00000000-0000-0000-0000-000000000000' end, n.audience_topic, n.title, n.body, n.url,
-      n.params, n.category, n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, null, n.template, null,
-      n.presentation, null, n.digest_key, null, null, null, null, null
-    )::public.push_notifications).*
+    -- it goes to: all that counts for the check is here, and nothing else. JSON as text: 1 and 1.000 are equal, and not as long.
+    select distinct n.user_id is not null as is_to_user, n.audience_topic, n.title, n.body, n.url, n.params::text as params, n.category,
+      n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, n.template, n.presentation::text as presentation,
+      n.digest_key
     from push_checked_notifications as n
     where (
       n.presentation is null
@@ -118,6 +117,23 @@ begin
       and octet_length(coalesce(n.url, '')) <= 2048
     ) is not true
   loop
+    v_message.user_id := case when v_said.is_to_user then '00000000-0000-0000-0000-000000000000'::uuid end;
+    v_message.audience_topic := v_said.audience_topic;
+    v_message.title := v_said.title;
+    v_message.body := v_said.body;
+    v_message.url := v_said.url;
+    v_message.params := v_said.params::jsonb;
+    v_message.category := v_said.category;
+    v_message.urgency := v_said.urgency;
+    v_message.ttl := v_said.ttl;
+    v_message.collapse_key := v_said.collapse_key;
+    v_message.tag := v_said.tag;
+    v_message.send_at := v_said.send_at;
+    v_message.expires_at := v_said.expires_at;
+    v_message.idempotency_key := v_said.idempotency_key;
+    v_message.template := v_said.template;
+    v_message.presentation := v_said.presentation::jsonb;
+    v_message.digest_key := v_said.digest_key;
     perform push.refuse_notification(v_message);
   end loop;
   return null;

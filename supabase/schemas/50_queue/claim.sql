@@ -69,6 +69,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
   perform push.advance_pauses(p_now => p_now);
+  perform push.apply_resets();
   v_busy_hosts := p_busy_hosts || push.held_hosts(p_now);
   v_sifted := push.sifted_categories();
   foreach v_step in array case when v_turn % 8 = 0 then array['turn', 'main', 'deep', 'sides'] else array['main', 'deep', 'sides'] end loop

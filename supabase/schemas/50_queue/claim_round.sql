@@ -200,7 +200,11 @@ begin
           greatest(d.expires_at - interval '1 second', p_now)
         ) else d.due_at end
     from judged as j
-    where d.id = any (array[j.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
+    cross join lateral (
+      -- Skip locked: an application that cancels it, or deletes its user, must not hold up every claim until it commits.
+      select q.id from push.queue as q where q.id = j.id offset 0 for update skip locked
+    ) as l
+    where d.id = any (array[l.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning j.is_moved

@@ -29,6 +29,17 @@ comment on column push.claim_starts.read_whole_at is 'When the lane was last rea
 alter table push.claim_starts enable row level security;
 create policy claim_starts_nobody on push.claim_starts for all to public using (false);
 
+-- A row says that all starts are void. It becomes visible together with what its transaction made due, and nothing waits for it.
+create table push.start_resets (
+  id bigint not null generated always as identity,
+  asked_at timestamptz not null default clock_timestamp(),
+  constraint start_resets_pkey primary key (id)
+);
+comment on table push.start_resets is 'Since when claims read from the beginning, until the next claim has forgotten their starts.';
+
+alter table push.start_resets enable row level security;
+create policy start_resets_nobody on push.start_resets for all to public using (false);
+
 create sequence push.claim_turns;
 
 create function push.queue_lanes(
@@ -54,7 +65,8 @@ begin
   cross join unnest(p_lanes) as n (lane)
   left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
     -- A start of the future is from before the clock was set back.
-    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now);
+    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now)
+    and not exists (select from push.start_resets);
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
@@ -75,14 +87,26 @@ returns void
 language sql
 set search_path = ''
 as $$
-  delete from push.claim_starts as s
-  where (s.host, s.lane) in (
-    -- In one order. Skip locked: what another transaction deletes is forgotten anyway.
-    select c.host, c.lane from push.claim_starts as c order by c.host, c.lane for update skip locked
-  );
+  insert into push.start_resets default values;
 $$;
 comment on function push.forget_starts() is
   'Has claims read from the beginning: called where something becomes due again that was due earlier, such as after a lost lease.';
+
+create function push.apply_resets()
+returns void
+language plpgsql
+set search_path = ''
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+begin
+  delete from push.start_resets as r where r.id > 0;
+  if found then
+    delete from push.claim_starts as s where s.host <> '';
+  end if;
+end;
+$$;
+comment on function push.apply_resets() is 'Forgets the starts of all lanes if that was asked for. Called by claims alone, one at a time.';
 
 create function push.note_starts(
   p_hosts text[],
@@ -104,29 +128,29 @@ as $$
 declare
   -- Written this often at most: under an old snapshot its own old versions stay, too.
   c_step constant interval := interval '500 milliseconds';
+  -- A claim takes its time before it waits for the one before it.
+  c_slack constant interval := interval '5 seconds';
   -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
   v_xid constant xid8 := pg_current_xact_id();
 begin
   with read as (
     select r.host, r.lane, s.is_whole, s.is_reached,
-      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) else least(coalesce(r.oldest, p_now), now()) end as due_from
+      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack else least(coalesce(r.oldest, p_now), now()) end as due_from
     from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
     cross join lateral (
-      -- Skip locked: a transaction that forgets the starts holds up no claim.
       select c.due_from, c.next_from,
         c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
         c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
       from push.claim_starts as c where c.host = r.host and c.lane = r.lane
-      for update skip locked
     ) as s
     where s.is_whole or s.next_from is null or case
-      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) not between s.due_from and s.due_from + c_step
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack not between s.due_from and s.due_from + c_step
       else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
     end
   )
   update push.claim_starts as s
   set due_from = case
-        -- Leases are made by claims alone, and each ends later than those before: nothing has to be waited for.
+        -- Leases are made by claims alone, and each ends about as much later as it was made: nothing has to be waited for.
         when r.lane < 0 then r.due_from
         -- Of another server, whose transactions are not ours: a dump was restored.
         when s.next_xid > v_xid then '-infinity'
@@ -137,7 +161,6 @@ begin
       read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
   from read as r
   where s.host = r.host and s.lane = r.lane;
-  -- Only claims insert, one at a time: so this waits for no transaction that deletes such a row.
   insert into push.claim_starts (host, lane)
   select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
   where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);

@@ -28,13 +28,11 @@ begin
       'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
       'removed_devices', push.clean_removed_devices(p_limit, p_now)
     )
-    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now)
-    -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-    || push.clean_log(p_limit, p_now - v_settings.keep_deliveries);
+    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now);
 end;
 $$;
 comment on function push.clean_chunk(integer, timestamptz) is
-  'Deletes what is older than the settings keep it, at most p_limit rows of each kind; returns how many.';
+  'Deletes what is older than the settings keep it, the log left out, at most p_limit rows of each kind; returns how many.';
 
 create function push.clean(
   p_limit integer default 10000, p_now timestamptz default clock_timestamp(), p_for interval default interval '0'
@@ -68,7 +66,8 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
-  return v_deleted;
+  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
+  return v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
 end;
 $$;
 comment on function push.clean(integer, timestamptz, interval) is

@@ -97,6 +97,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.deliveries': NO_ROLE,
   'push.queue': NO_ROLE,
   'push.claim_starts': NO_ROLE,
+  'push.start_resets': NO_ROLE,
   'push.delivery_log': NO_ROLE,
   ...Object.fromEntries(Array.from({ length: 8 }, (_, part) => [`push.delivery_log_${part}`, NO_ROLE])),
   'push.pauses': NO_ROLE,

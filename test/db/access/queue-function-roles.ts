@@ -1,5 +1,6 @@
 /** The roles that may call the functions of queue and log: see `function-roles.ts`. */
 export const QUEUE_FUNCTIONS: Record<string, string[]> = {
+  'push.apply_resets': [],
   'push.cancel_deliveries_to': [],
   'push.clean_log': [],
   'push.count_finished_deliveries': [],

@@ -34,6 +34,7 @@ export const QUEUE_ROWS: Record<string, RowOf> = {
     find: (_, made) => made.deliveryId,
   },
   'push.queue': { key: 'id', change: `last_code = 'x'`, row: waiting, find: (_, made) => made.deliveryId },
+  'push.start_resets': { key: 'id', change: 'asked_at = now()', row: () => ({ asked_at: new Date() }) },
   'push.claim_starts': {
     key: 'host',
     change: `due_from = now()`,

@@ -238,6 +238,7 @@ let topicMessages: string[];
 /** Makes one row at least in every table that `ROWS` does not make one in. */
 export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
+  await sql`insert into push.start_resets default values`;
   await sql`insert into push.claim_starts (host, lane) values ('https://fcm.googleapis.com', 0)`;
   await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
   await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;

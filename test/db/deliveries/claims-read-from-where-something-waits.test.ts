@@ -125,6 +125,41 @@ test('a claim waits for no transaction that has starts forgotten', async () => {
   await other.end();
 });
 
+test('starts that are forgotten while a claim is under way stay forgotten', async () => {
+  const { sql, url } = db();
+  const id = await user(1, false);
+  await notify(sql, id);
+  await startNow();
+  const other = postgres(url, { max: 1 });
+  const now = startOfClock();
+  await other.begin(async (open) => {
+    expect(await claim(open, now)).toEqual([]);
+    await sql`set lock_timeout = '2s'`;
+    await sql`select push.forget_starts()`;
+    await sql`reset lock_timeout`;
+  });
+  expect(await sql`select push.has_due(${now}) as due`).toEqual([{ due: true }]);
+  expect(await claim(sql, now)).toHaveLength(1);
+  await other.end();
+});
+
+test('a claim waits for no application that cancels what waits for a resting device', async () => {
+  const { sql, url } = db();
+  const id = await user(1, false);
+  const notification = await notify(sql, id);
+  const now = startOfClock();
+  await sql`
+    update public.push_subscriptions set failures = 1, failed_at = ${now}, retry_at = ${plus(now, 60)} where user_id = ${id}`;
+  const application = postgres(url, { max: 1 });
+  await application.begin(async (open) => {
+    await open`update public.push_notifications set status = 'cancelled' where id = ${notification}`;
+    await sql`set lock_timeout = '2s'`;
+    expect(await claim(sql, now)).toEqual([]);
+    await sql`reset lock_timeout`;
+  });
+  await application.end();
+});
+
 test.each<[string, (id: string) => Promise<Date>]>([
   [
     'a lease is lost',

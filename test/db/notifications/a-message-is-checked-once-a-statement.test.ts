@@ -141,3 +141,18 @@ test('where a message is there already, what it is changed into is checked', asy
   );
   expect((await refusalOf(upsert)).code).toBe('url_malformed');
 });
+
+test('what is equal as JSON but longer is looked at, too', async () => {
+  const refusal = await refusalOf(
+    asService(
+      db().sql,
+      (t) => t`
+      insert into public.push_notifications (user_id, title, params, presentation)
+      select ${users[0] as string}, 'Hello', p.params::jsonb, ${t.json(ICON)}::jsonb
+      from (values (1, '{"price": 1}'), (2, ${`{"price": 1.${'0'.repeat(5000)}}`})) as p (n, params)
+      order by p.n`,
+    ),
+  );
+  expect(refusal.code).toBe('notification_too_large');
+  expect(await stored()).toBe(0);
+});

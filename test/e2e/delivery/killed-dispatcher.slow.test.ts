@@ -112,6 +112,7 @@ test.each(KILLS.map((kill, index) => ({ ...kill, index: index + 1 })))(
     // Its leases are over: what happens a minute later.
     await sql`update push.queue set lease_until = clock_timestamp()
       where lease_until is not null and dispatcher_id = any (${dead}::uuid[])`;
+    await sql`select push.forget_starts()`;
     await sql`update push.dispatchers set lease_until = clock_timestamp() where id = any (${dead}::uuid[])`;
 
     expect(await settle(sql, ['sent'])).toEqual({ sent: DELIVERIES + 1 });

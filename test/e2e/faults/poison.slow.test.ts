@@ -42,6 +42,7 @@ async function untilFinished(
           having not exists (select from push.deliveries where state = 'sending')
         ) as ahead
         where lease_until is null`;
+      await sql`select push.forget_starts()`;
       await sql`select push.tick()`;
       const [row] = await sql`
         select d.state, d.failures, d.last_code, d.last_error from push.deliveries as d
@@ -80,6 +81,7 @@ test('one that ends its dispatcher each time is given up, and those beside it ar
       );
       // What happens a minute later: its leases are over.
       await sql`update push.queue set lease_until = clock_timestamp() where lease_until is not null`;
+      await sql`select push.forget_starts()`;
       await sql`update push.dispatchers set lease_until = clock_timestamp()`;
     }
   })();

@@ -113,6 +113,7 @@ test('of two dispatchers one is killed: the other goes on, and only what was und
   expect(underWay.length).toBeGreaterThan(0);
   // Its leases are over: what happens a minute later.
   await sql`update push.queue set lease_until = clock_timestamp() where lease_until is not null`;
+  await sql`select push.forget_starts()`;
   await sql`delete from push.dispatchers`;
   await sql`select push.recover_leases(clock_timestamp())`;
   expect(await ring()).toBe(202);
