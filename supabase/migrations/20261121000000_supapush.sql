@@ -5982,11 +5982,11 @@ begin
   return query
   with judged as materialized (
     select d.notification_id, s.id as subscription_id, s.host, greatest(coalesce((v.verdict).due_at, d.due_at), v_at) as due_at, d.expires_at,
-      d.tag, d.position, d.user_id, d.to_topic, d.to_topic or d.is_summary as is_of_many,
+      d.tag, d.position, d.place, d.user_id, d.to_topic, d.to_topic or d.is_summary as is_of_many,
       (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
-    from unnest(p_due, v_held_by)
+    from unnest(p_due, v_held_by) with ordinality
       as d (
-        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by
+        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by, place
       )
     join public.push_subscriptions as s on s.user_id = d.user_id
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
@@ -6015,12 +6015,14 @@ begin
         else 0
       end,
       j.due_at, j.expires_at, j.tag, j.position, j.code
-    from (select k.*, row_number() over (partition by k.user_id) as of_user from judged as k where k.finished_at is null) as j
+    from (select k.*, row_number() over (partition by k.user_id order by k.place) as of_user from judged as k where k.finished_at is null) as j
     -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
     where not (j.to_topic and exists (
       -- Offset 0 leaves no other plan than a look-up by key for each.
       select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id offset 0
     ))
+    -- In the order in which they were given: of equal moments, the smaller id goes first.
+    order by j.place
     returning 1
   ), ended as (
     insert into push.delivery_log (notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)
@@ -8119,7 +8121,7 @@ begin
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
     -- of what is looked at may have to wait.
-    select h.origin, l.lane, h.paused, h.room, h.probed_users, h.first_lease, picked.id, picked.due_at, picked.created_at,
+    select h.origin, l.lane, k.look, h.paused, h.room, h.probed_users, h.first_lease, picked.id, picked.due_at, picked.created_at,
       s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
       -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
       case
@@ -8131,18 +8133,20 @@ begin
       ), 0) else 0 end as share
     from open_hosts as h
     join push.queue_lanes(p_now, p_lanes) as l on l.host = h.origin
+    -- Fifteen side lanes together are not to cost fifteen times as much.
+    cross join lateral (select case when l.lane > 0 then p_look else greatest(p_look, least(h.room, p_limit)) end) as k (look)
     left join lateral (
       select d.id, d.due_at, d.subscription_id, d.created_at
       from push.queue as d
       where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
         and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
-      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
+      limit case when h.room > 0 then k.look else 0 end
     ) as picked on true
     left join public.push_subscriptions as s on s.id = picked.subscription_id
   ), ranked as (
     select w.*,
-      count(w.id) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as is_full,
+      count(w.id) over (partition by w.origin, w.lane) >= w.look as is_full,
       row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
     from waiting as w
   )
@@ -8219,6 +8223,9 @@ begin
     where case when t.paused then t.of_host <= c_probes and not t.hides else t.of_host <= t.room end
     order by t.of_host, t.due_at, t.id
     limit p_limit
+  ), blocked as (
+    -- Side lanes whose front is one that may not go, whoever waits behind it.
+    select j.origin, j.lane from judged as j where j.lane > 0 group by j.origin, j.lane having not bool_or(j.may_go)
   ), put_off as (
     -- A device that is in its own backoff. What one user has beyond the share, where even the last look could not see past it:
     -- that goes to the user's side lane, once. What else stands in the way waits for as long as it has waited, so that a
@@ -8238,7 +8245,8 @@ begin
       -- Skip locked: an application that cancels it, or deletes its user, must not hold up every claim until it commits.
       select q.id from push.queue as q where q.id = j.id offset 0 for update skip locked
     ) as l
-    where d.id = any (array[l.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
+    where d.id = any (array[l.id]) and not j.may_go
+      and (j.resting_until is not null or (j.is_full and p_last and (j.lane = 0 or (j.origin, j.lane) in (select b.origin, b.lane from blocked as b))))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning j.is_moved
@@ -8429,6 +8437,7 @@ declare
   -- How many deliveries of one push service are looked through for those that may go; more where what may not go hides others.
   c_look constant integer := 200;
   c_deep_look constant integer := 6000;
+  c_side_look constant integer := 40;
   c_side_lanes constant smallint[] := '{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}';
   -- One of eight claims begins with a side lane, each of them in its turn.
   v_turn constant bigint := nextval('push.claim_turns');
@@ -8477,7 +8486,7 @@ begin
       or v_step in ('turn', 'sides') and not push.has_due_in(c_side_lanes, p_now);
     v_round := push.pick_due(
       v_limit - cardinality(v_found),
-      case when v_step = 'deep' then c_deep_look else least(v_limit, c_look) end,
+      case v_step when 'deep' then c_deep_look when 'sides' then c_side_look else least(v_limit, c_look) end,
       case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
       -- A paused push service is probed with what is first, not with what one user has too much of.
       v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,

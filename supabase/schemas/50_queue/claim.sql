@@ -29,6 +29,7 @@ declare
   -- How many deliveries of one push service are looked through for those that may go; more where what may not go hides others.
   c_look constant integer := 200;
   c_deep_look constant integer := 6000;
+  c_side_look constant integer := 40;
   c_side_lanes constant smallint[] := '{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}';
   -- One of eight claims begins with a side lane, each of them in its turn.
   v_turn constant bigint := nextval('push.claim_turns');
@@ -77,7 +78,7 @@ begin
       or v_step in ('turn', 'sides') and not push.has_due_in(c_side_lanes, p_now);
     v_round := push.pick_due(
       v_limit - cardinality(v_found),
-      case when v_step = 'deep' then c_deep_look else least(v_limit, c_look) end,
+      case v_step when 'deep' then c_deep_look when 'sides' then c_side_look else least(v_limit, c_look) end,
       case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
       -- A paused push service is probed with what is first, not with what one user has too much of.
       v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,

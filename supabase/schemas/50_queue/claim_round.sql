@@ -85,7 +85,7 @@ begin
   ), waiting as (
     -- One short range scan per host, so that a backlog of one service never hides the others. Nothing is locked yet: most
     -- of what is looked at may have to wait.
-    select h.origin, l.lane, h.paused, h.room, h.probed_users, h.first_lease, picked.id, picked.due_at, picked.created_at,
+    select h.origin, l.lane, k.look, h.paused, h.room, h.probed_users, h.first_lease, picked.id, picked.due_at, picked.created_at,
       s.user_id, coalesce(s.last_used_at >= s.updated_at, false) as proven,
       -- A failure of the future was before the clock was set back, and one before the service came back was the service's.
       case
@@ -97,18 +97,20 @@ begin
       ), 0) else 0 end as share
     from open_hosts as h
     join push.queue_lanes(p_now, p_lanes) as l on l.host = h.origin
+    -- Fifteen side lanes together are not to cost fifteen times as much.
+    cross join lateral (select case when l.lane > 0 then p_look else greatest(p_look, least(h.room, p_limit)) end) as k (look)
     left join lateral (
       select d.id, d.due_at, d.subscription_id, d.created_at
       from push.queue as d
       where d.host = h.origin and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity'
         and d.due_at >= l.due_from and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
-      limit case when h.room > 0 then greatest(p_look, least(h.room, p_limit)) else 0 end
+      limit case when h.room > 0 then k.look else 0 end
     ) as picked on true
     left join public.push_subscriptions as s on s.id = picked.subscription_id
   ), ranked as (
     select w.*,
-      count(w.id) over (partition by w.origin, w.lane) >= greatest(p_look, least(w.room, p_limit)) as is_full,
+      count(w.id) over (partition by w.origin, w.lane) >= w.look as is_full,
       row_number() over (partition by w.origin, w.user_id, w.resting_until is null order by w.due_at, w.id) as of_user
     from waiting as w
   )
@@ -185,6 +187,9 @@ begin
     where case when t.paused then t.of_host <= c_probes and not t.hides else t.of_host <= t.room end
     order by t.of_host, t.due_at, t.id
     limit p_limit
+  ), blocked as (
+    -- Side lanes whose front is one that may not go, whoever waits behind it.
+    select j.origin, j.lane from judged as j where j.lane > 0 group by j.origin, j.lane having not bool_or(j.may_go)
   ), put_off as (
     -- A device that is in its own backoff. What one user has beyond the share, where even the last look could not see past it:
     -- that goes to the user's side lane, once. What else stands in the way waits for as long as it has waited, so that a
@@ -204,7 +209,8 @@ begin
       -- Skip locked: an application that cancels it, or deletes its user, must not hold up every claim until it commits.
       select q.id from push.queue as q where q.id = j.id offset 0 for update skip locked
     ) as l
-    where d.id = any (array[l.id]) and not j.may_go and (j.resting_until is not null or (j.is_full and p_last))
+    where d.id = any (array[l.id]) and not j.may_go
+      and (j.resting_until is not null or (j.is_full and p_last and (j.lane = 0 or (j.origin, j.lane) in (select b.origin, b.lane from blocked as b))))
       -- With another moment it would look as if it had become due after what is discarded.
       and (p_sifted = '{}' or not push.is_held_back(d.host, d.notification_id, d.due_at, d.created_at))
     returning j.is_moved

@@ -46,11 +46,11 @@ begin
   return query
   with judged as materialized (
     select d.notification_id, s.id as subscription_id, s.host, greatest(coalesce((v.verdict).due_at, d.due_at), v_at) as due_at, d.expires_at,
-      d.tag, d.position, d.user_id, d.to_topic, d.to_topic or d.is_summary as is_of_many,
+      d.tag, d.position, d.place, d.user_id, d.to_topic, d.to_topic or d.is_summary as is_of_many,
       (v.verdict).state, (v.verdict).finished_at, (v.verdict).code
-    from unnest(p_due, v_held_by)
+    from unnest(p_due, v_held_by) with ordinality
       as d (
-        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by
+        notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by, place
       )
     join public.push_subscriptions as s on s.user_id = d.user_id
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
@@ -79,12 +79,14 @@ begin
         else 0
       end,
       j.due_at, j.expires_at, j.tag, j.position, j.code
-    from (select k.*, row_number() over (partition by k.user_id) as of_user from judged as k where k.finished_at is null) as j
+    from (select k.*, row_number() over (partition by k.user_id order by k.place) as of_user from judged as k where k.finished_at is null) as j
     -- A device that moved from one member of a topic to another between two chunks, the first of which still waits.
     where not (j.to_topic and exists (
       -- Offset 0 leaves no other plan than a look-up by key for each.
       select from push.queue as q where q.notification_id = j.notification_id and q.subscription_id = j.subscription_id offset 0
     ))
+    -- In the order in which they were given: of equal moments, the smaller id goes first.
+    order by j.place
     returning 1
   ), ended as (
     insert into push.delivery_log (notification_id, subscription_id, host, state, created_at, due_at, finished_at, last_code)

@@ -106,3 +106,14 @@ test('what a busy dispatcher puts off is due again within half a minute', async 
   const [row] = await sql<{ latest: Date }[]>`select max(due_at) as latest from push.queue`;
   expect(row?.latest.getTime()).toBeLessThanOrEqual(plus(now, 30).getTime());
 });
+
+test('what one statement writes waits in the order in which it was written', async () => {
+  const { sql } = db();
+  const [one, two] = (await users(2, 1, false)) as [string, string];
+  await sql`
+    insert into public.push_notifications (user_id, title)
+    select case when n % 2 = 0 then ${one}::uuid else ${two}::uuid end, n::text from generate_series(1, 50) as n`;
+  const rows = await sql<{ title: string }[]>`
+    select n.title from push.queue as q join public.push_notifications as n on n.id = q.notification_id order by q.due_at, q.id`;
+  expect(rows.map(({ title }) => Number(title))).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
+});
