@@ -100,6 +100,8 @@ begin
       select from push.queue as d
       where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
         and d.due_at <= p_now
+      -- Not as a join, which would read all that is due.
+      offset 0
     )
   loop
     select count(*) into v_hits
