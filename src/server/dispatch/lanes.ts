@@ -20,7 +20,7 @@ export interface Lanes {
 // answer leave two fifths of the places to others.
 const SHARES = 10;
 const FEW = 4;
-// Deliveries of one user that a dispatcher holds at most before it asks for none: see `c_share` of push.claim_some().
+// Deliveries of one user that a dispatcher holds at most before it asks for none: see `c_share` of push.look_at_queue().
 const MOST_OF_A_USER = 25;
 
 /** What is on its way to one push service. */
