@@ -5,9 +5,12 @@ import { parseEnv } from 'node:util';
 /** Where `supapush init` has been: a file of its own, as `secrets set --env-file .env` would upload an app's other secrets as well. */
 export const SECRETS_FILE = 'supabase/functions/.env.supapush';
 
+/** Where the secrets are without `supapush init`, and in a project where they were made before it. */
+export const EARLIER_FILE = '.env';
+
 /** The file that commands use where none is named. */
 export function defaultEnvironmentFile(): string {
-  return existsSync('supabase/functions/push-dispatch/supapush.js') ? SECRETS_FILE : '.env';
+  return existsSync('supabase/functions/push-dispatch/supapush.js') ? SECRETS_FILE : EARLIER_FILE;
 }
 
 /** The non-empty entries of a .env file. */

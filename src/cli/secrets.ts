@@ -6,6 +6,7 @@ import { SupapushError } from '../shared/errors.ts';
 import { type Command, callOf } from './command.ts';
 import {
   defaultEnvironmentFile,
+  EARLIER_FILE,
   parseEnvironmentFile,
   readEnvironmentFile,
   replaceEnvironmentFile,
@@ -20,18 +21,21 @@ Makes the secrets that only push-dispatch may know: a VAPID key pair and the sec
 .env, which git ignores; entries that exist are kept. Then: npx supabase secrets set --env-file .env
 
   --subject   how a push service can reach you: a mailto: or https: URL
-  --file      the file to write (default .env; where init has been, ${SECRETS_FILE})`;
+  --file      the file to write (default .env; where init has been, ${SECRETS_FILE},
+              and a pair that .env has is to be moved there first)`;
 
 async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
     args,
     options: {
       subject: { type: 'string' },
-      file: { type: 'string', default: defaultEnvironmentFile() },
+      file: { type: 'string' },
     },
   });
-  const text = await readEnvironmentFile(values.file);
+  const file = values.file ?? defaultEnvironmentFile();
+  const text = await readEnvironmentFile(file);
   const existing = parseEnvironmentFile(text);
+  if (values.file === undefined) await refuseSecondPair(file, existing);
   const subject = values.subject ?? existing.VAPID_SUBJECT;
   if (!subject) {
     throw new SupapushError(
@@ -41,14 +45,14 @@ async function run(args: string[]): Promise<string> {
   }
   const fault = subjectFault(subject);
   if (fault !== null) {
-    const name = values.subject === undefined ? `VAPID_SUBJECT in ${values.file}` : '--subject';
+    const name = values.subject === undefined ? `VAPID_SUBJECT in ${file}` : '--subject';
     throw new SupapushError('usage', `${name} ${fault}: push services refuse any other contact.`);
   }
   const halfPair = ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'].filter((name) => existing[name]);
   if (halfPair.length === 1) {
     throw new SupapushError(
       'usage',
-      `${values.file} has ${halfPair[0]} without its other half. Restore the pair, or remove both.`,
+      `${file} has ${halfPair[0]} without its other half. Restore the pair, or remove both.`,
     );
   }
   const pair = generateVapidPair();
@@ -60,13 +64,29 @@ async function run(args: string[]): Promise<string> {
   };
   // A key pair that exists is never replaced: every browser that subscribed with it would be lost.
   const added = Object.entries(wanted).filter(([name]) => !existing[name]);
-  if (added.length === 0) return `${values.file} has all of them already; nothing was changed.`;
-  await replaceEnvironmentFile(values.file, setEntries(text, Object.fromEntries(added)));
+  if (added.length === 0) return `${file} has all of them already; nothing was changed.`;
+  await replaceEnvironmentFile(file, setEntries(text, Object.fromEntries(added)));
   return [
-    `Wrote ${added.map(([name]) => name).join(', ')} to ${values.file}.`,
+    `Wrote ${added.map(([name]) => name).join(', ')} to ${file}.`,
     `The public key for your frontend: ${publicKeyOf(existing.VAPID_PUBLIC_KEY || pair.publicKey)}`,
-    `Next: npx supabase secrets set --env-file ${values.file}`,
+    `Next: npx supabase secrets set --env-file ${file}`,
   ].join('\n');
+}
+
+/**
+ * A pair that was made before `supapush init` is in `.env`, where the functions no longer get it from. With another, every browser
+ * that subscribed with the first would be lost. A file that a person names may have a pair of its own.
+ */
+async function refuseSecondPair(file: string, existing: Record<string, string>): Promise<void> {
+  if (file === EARLIER_FILE || existing.VAPID_PUBLIC_KEY || existing.VAPID_PRIVATE_KEY) return;
+  const earlier = parseEnvironmentFile(await readEnvironmentFile(EARLIER_FILE));
+  if (!earlier.VAPID_PUBLIC_KEY || !earlier.VAPID_PRIVATE_KEY) return;
+  const names = Object.keys(earlier).filter((name) => /^VAPID_|^PUSH_BELL_SECRET$/.test(name));
+  throw new SupapushError(
+    'usage',
+    `${EARLIER_FILE} has a VAPID pair, and ${file} has none. Browsers that subscribed with that pair would be lost with another: ` +
+      `move its lines ${names.join(', ')} to ${file}, and call this again. To make another pair all the same, give --file ${file}.`,
+  );
 }
 
 export const command: Command = { usage: USAGE, run };

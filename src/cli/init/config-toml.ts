@@ -47,6 +47,12 @@ export function faultsOf(text: string): string[] {
     : [];
 }
 
+/** Whether `config.toml` names files that declare the schema, from which `supabase db diff` makes migrations. */
+export function declaresSchema(text: string): boolean {
+  const paths = tableOf(tableOf(read(text).db).migrations).schema_paths;
+  return Array.isArray(paths) && paths.length > 0;
+}
+
 function isPatched(before: Table, patched: string, missing: readonly ReleasedFunction[]): boolean {
   const own = Object.fromEntries(missing.map(({ name }) => [name, { verify_jwt: false }]));
   try {

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type Change, planFile } from './change.ts';
 import type { Project } from './find-project.ts';
+import { readOr } from './read-text.ts';
 import { InitRefusal } from './refusal.ts';
 import type { Release } from './release.ts';
+import { DRAFT } from './write-changes.ts';
 
 const BUNDLE = 'supapush.js';
 
@@ -15,7 +17,7 @@ export async function planFunctions(project: Project, release: Release): Promise
     const folder = join(project.root, 'supabase/functions', name);
     const index = await readOr(join(folder, 'index.ts'));
     const served = await readOr(join(folder, BUNDLE));
-    if (existsSync(folder) && served === null && !index?.includes(BUNDLE)) {
+    if (served === null && (await hasFiles(folder)) && !index?.includes(BUNDLE)) {
       throw new InitRefusal(
         'function_taken',
         `${relative(project.repository, folder)} is there, and is not Supapush's. The database calls its functions by name: give yours another, and run init again.`,
@@ -35,12 +37,8 @@ export async function planFunctions(project: Project, release: Release): Promise
   return changes;
 }
 
-/** The text of a file, or null where there is none. */
-export async function readOr(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
+/** Whether there is more in a folder than the drafts that an interrupted run leaves behind. */
+async function hasFiles(folder: string): Promise<boolean> {
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  return names.some((name) => !name.endsWith(DRAFT));
 }

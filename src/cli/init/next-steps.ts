@@ -21,8 +21,15 @@ export function nextSteps(project: Project, release: Release, calledIn: string):
   const folder = relative(calledIn, project.root);
   const names = release.functions.map(({ name }) => name).join(' ');
   return [
-    `${folder === '' ? '' : `cd ${folder} && `}${run} supapush secrets --subject mailto:you@example.com`,
+    `${folder === '' ? '' : `cd ${quoted(folder)} && `}${run} supapush secrets --subject mailto:you@example.com`,
     `npx supabase db push && npx supabase secrets set --env-file ${SECRETS_FILE} && npx supabase functions deploy ${names} --use-api`,
     `${run} supapush connect --database-url 'postgresql://postgres:…'`,
   ];
+}
+
+/** A path as a shell takes it for a word: in single quotes where it has signs that a shell may read in another way. */
+function quoted(path: string): string {
+  // Behind a dash, cd would look for options.
+  const word = path.startsWith('-') ? `./${path}` : path;
+  return /^[A-Za-z0-9_./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,13 +1,18 @@
-import { join, relative, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
 import { SECRETS_FILE } from '../environment-file.ts';
 import { type Change, planPatch, withLines } from './change.ts';
-import { faultsOf, withFunctions } from './config-toml.ts';
+import { declaresSchema, faultsOf, withFunctions } from './config-toml.ts';
 import type { Project } from './find-project.ts';
-import { planFunctions, readOr } from './functions.ts';
+import { planFunctions } from './functions.ts';
 import { planMigration } from './migration.ts';
 import { findWebApp } from './public-folder.ts';
+import { isPatchable, readOr } from './read-text.ts';
+import { InitRefusal } from './refusal.ts';
 import type { Release } from './release.ts';
 import { planWorker } from './worker.ts';
+import { COPY, DRAFT } from './write-changes.ts';
 
 /** What `supapush init` will do to a project. */
 export interface Plan {
@@ -27,15 +32,20 @@ export interface PlanOptions {
 /** Reads the project and says what is to be written; writes nothing. Throws `InitRefusal` where a person has to decide first. */
 export async function planInit(project: Project, release: Release, options: PlanOptions): Promise<Plan> {
   const config = join(project.root, 'supabase/config.toml');
-  const ignored = join(project.root, '.gitignore');
+  if (!(await isPatchable(config))) {
+    throw new InitRefusal(
+      'config_refused',
+      'supabase/config.toml is not in UTF-8, as TOML has to be: save it in UTF-8, and run init again.',
+    );
+  }
   const configText = (await readOr(config)) ?? '';
-  const ignoredText = await readOr(ignored);
   const migration = await planMigration(project, release, options.now);
   const functions = await planFunctions(project, release);
   const given = options.publicFolder === undefined ? undefined : resolve(options.publicFolder);
   const worker = options.worker
     ? await planWorker(project, release, await findWebApp(project, given))
     : { changes: [], left: [] };
+  const ignored = await planIgnored(project);
   const changes = [
     migration,
     ...functions,
@@ -45,7 +55,7 @@ export async function planInit(project: Project, release: Release, options: Plan
       withFunctions(configText, release.functions),
       'these functions check callers themselves: verify_jwt = false',
     ),
-    planIgnored(ignored, ignoredText),
+    ...ignored.changes,
     ...worker.changes,
   ];
   const kept = changes
@@ -54,17 +64,60 @@ export async function planInit(project: Project, release: Release, options: Plan
       ({ path }) =>
         `${relative(project.repository, path)} differs from what ${release.version} brings, and was left as it is.`,
     );
-  return { changes, left: [...worker.left, ...faultsOf(configText), ...kept] };
+  const left = [
+    ...worker.left,
+    ...ignored.left,
+    ...faultsOf(configText),
+    ...declaredSchema(project, configText),
+    ...kept,
+    ...(await draftsOfOtherRuns(project, changes)),
+  ];
+  return { changes, left };
 }
 
-function planIgnored(path: string, text: string | null): Change {
+async function planIgnored(project: Project): Promise<Plan> {
+  const path = join(project.root, '.gitignore');
+  const text = await readOr(path);
   const there = (text ?? '').split(/\r?\n/).map((line) => line.trim());
   const missing = [SECRETS_FILE, '.supapush/'].filter(
     (line) => !there.includes(line) && !there.includes(`/${line}`),
   );
   const why = 'secrets and local state stay out of git';
-  if (missing.length === 0) return planPatch(path, text, text ?? '', why);
+  if (missing.length === 0) return { changes: [planPatch(path, text, text ?? '', why)], left: [] };
+  if (!(await isPatchable(path))) {
+    const name = relative(project.repository, path);
+    return {
+      changes: [],
+      left: [`${name} is not in UTF-8, and was left as it is. Add these lines: ${missing.join(', ')}`],
+    };
+  }
   const lines = ['# Supapush: secrets, and the state of the local stack', ...missing].join('\n');
   const after = withLines(text ?? '', text ? `\n${lines}` : lines);
-  return { path, before: text, after, kind: text === null ? 'create' : 'patch', why };
+  return {
+    changes: [{ path, before: text, after, kind: text === null ? 'create' : 'patch', why }],
+    left: [],
+  };
+}
+
+/** What a person has to know who lets the Supabase CLI make migrations of a declared schema. */
+function declaredSchema({ root }: Project, config: string): string[] {
+  if (!declaresSchema(config) && !existsSync(join(root, 'supabase/schemas'))) return [];
+  return [
+    'Your schema is declared in files, and "supabase db diff" would propose to drop what this migration makes, as it is not in them. ' +
+      'Leave that out of the migrations that it writes: the schema push, and all that is named push_* in public.',
+  ];
+}
+
+/** What a run that was killed has left beside these files, and this one does not write over. */
+async function draftsOfOtherRuns(project: Project, changes: readonly Change[]): Promise<string[]> {
+  const pending = changes.filter(({ kind }) => kind === 'create' || kind === 'patch');
+  const taken = new Set(pending.flatMap(({ path }) => [path + DRAFT, path + COPY]));
+  const folders = [...new Set(changes.map(({ path }) => dirname(path)))].filter((one) => existsSync(one));
+  const found = await Promise.all(
+    folders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name))),
+  );
+  return found
+    .flat()
+    .filter((path) => (path.endsWith(DRAFT) || path.endsWith(COPY)) && !taken.has(path))
+    .map((path) => `${relative(project.repository, path)} is from a run that was interrupted: remove it.`);
 }

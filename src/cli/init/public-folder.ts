@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { SupapushError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/parse-json.ts';
 import { foldersBelow, type Project } from './find-project.ts';
-import { readOr } from './functions.ts';
+import { readOr } from './read-text.ts';
 
 /** An app with a page, and the folder whose files it serves from its root. Paths are absolute. */
 export interface WebApp {

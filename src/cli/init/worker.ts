@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { type Change, planFile, planPatch } from './change.ts';
 import type { Project } from './find-project.ts';
-import { readOr } from './functions.ts';
 import type { WebApp } from './public-folder.ts';
+import { isPatchable, readOr } from './read-text.ts';
 import type { Release } from './release.ts';
+import { LOADED, loadingOf, loadLine, withImport } from './worker-text.ts';
 
 /** Changes, and what is left to a person, in words. */
 export interface WorkerPlan {
@@ -12,11 +14,21 @@ export interface WorkerPlan {
   left: string[];
 }
 
+/** A worker that the app serves from its root, and so of the same scope as ours. */
+interface RootWorker {
+  name: string;
+  path: string;
+  text: string;
+}
+
 const OURS = /^\/\* eslint-disable -- the service worker of supapush/;
 /** Packages that write a service worker of their own when the app is built. */
 const WRITES_WORKER =
   /^(vite-plugin-pwa|@vite-pwa\/.*|@serwist\/.*|.*next-pwa|workbox-.*|@angular\/service-worker)$/;
-const LOADED = 'supapush-sw.js';
+/** What apps call the worker of their root. */
+const ROOT_WORKER = /^(sw|service-?worker)\.js$/i;
+const FIREBASE = 'firebase-messaging-sw.js';
+const INSTALL = "import { installPush } from 'supapush/service-worker'; installPush(self);";
 const GUIDE = 'docs/guides/service-worker.md of the package has the options.';
 
 /** Where the service worker goes: as `sw.js`, or beside a worker that is there, which gets a line that loads it. */
@@ -33,59 +45,143 @@ export async function planWorker(
       ],
     };
   }
-  const place = (name: string) => join(app.publicFolder, name);
-  const alone = async (name: string, why: string) =>
-    planFile(place(name), await readOr(place(name)), release.worker, why);
+  const { changes, left } = await planInApp(project, release, app);
+  const firebase = join(app.publicFolder, FIREBASE);
+  return {
+    changes,
+    left: existsSync(firebase)
+      ? [
+          ...left,
+          `${relative(project.repository, firebase)} is the worker of Firebase, in a scope of its own, and was left as it is. A browser that ` +
+            'subscribes with both shows the messages of both.',
+        ]
+      : left,
+  };
+}
+
+async function planInApp(project: Project, release: Release, app: WebApp): Promise<WorkerPlan> {
+  const shown = (path: string) => relative(project.repository, path);
+  const ours = async (name: string, why: string) => {
+    const path = join(app.publicFolder, name);
+    return planFile(path, await readOr(path), release.worker, why);
+  };
+  const loaded = () => ours(LOADED, 'the service worker, for yours to load');
   const own = ['src/service-worker.js', 'src/service-worker.ts', 'src/service-worker/index.ts']
     .map((name) => join(app.folder, name))
     .find((path) => existsSync(path));
   if (own !== undefined) {
-    return {
-      changes: [],
-      left: [
-        `In ${relative(project.repository, own)}, your service worker, add: import { installPush } from 'supapush/service-worker'; installPush(self);`,
-      ],
-    };
+    return { changes: [], left: [`In ${shown(own)}, your service worker, add: ${INSTALL}`] };
   }
+  const workers = await rootWorkers(app);
   const plugin = app.packages.find((name) => WRITES_WORKER.test(name));
-  if (plugin !== undefined || (await isIgnored(project, app, 'sw.js'))) {
+  if (plugin !== undefined || (await isBuilt(project, app, workers))) {
     return {
-      changes: [await alone(LOADED, 'the service worker, for yours to load')],
+      changes: [await loaded()],
       left: [
         `${plugin ?? 'A build'} writes the service worker of this app. Let it load ours: importScripts('/${LOADED}'). ` +
           'docs/start/frameworks.md of the package says how.',
       ],
     };
   }
-  const worker = await readOr(place('sw.js'));
-  if (worker === null || OURS.test(worker))
-    return { changes: [await alone('sw.js', 'the service worker')], left: [] };
-  if (worker.includes('supapush'))
-    return { changes: [planPatch(place('sw.js'), worker, worker, 'your service worker')], left: [] };
-  if (/^\s*import\b/m.test(worker)) {
+  const theirs = workers.filter(({ text }) => !OURS.test(text));
+  const [worker] = theirs;
+  if (worker === undefined) {
+    const name = workers[0]?.name ?? 'sw.js';
+    return { changes: [await ours(name, 'the service worker')], left: clientOf(name) };
+  }
+  if (workers.length > 1) {
+    const loading = theirs.find(({ text }) => loadingOf(text) === 'classic');
+    if (loading !== undefined) return await planTheirs(loading, loaded, shown);
+    const names = workers.map(({ path }) => shown(path)).join(' and ');
     return {
-      changes: [],
+      changes: [await loaded()],
       left: [
-        `${relative(project.repository, place('sw.js'))} is a module: bundle it with import { installPush } from 'supapush/service-worker'; installPush(self); ${GUIDE}`,
+        `${names} are workers of the same scope, of which a browser keeps the one that was registered last. They were left as they are. ` +
+          `The one that your pages register needs this as its first line: ${loadLine()} Name it to the client, where it is not /sw.js: ` +
+          "createPushClient(supabase, { serviceWorker: '/…' }).",
       ],
     };
   }
-  return {
-    changes: [
-      await alone(LOADED, 'the service worker, for yours to load'),
-      planPatch(place('sw.js'), worker, withImport(worker), `your service worker loads ${LOADED}`),
-    ],
-    left: [],
-  };
+  return await planTheirs(worker, loaded, shown);
 }
 
-/** The worker with a line that loads ours before its own handlers, and after a directive, which has to come first. */
-function withImport(worker: string): string {
-  const end = worker.includes('\r\n') ? '\r\n' : '\n';
-  const line = `importScripts('/${LOADED}'); // Supapush: shows pushes and follows clicks${end}`;
-  const directive =
-    /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\1;?[^\n]*\n/.exec(worker)?.[0] ?? '';
-  return directive + line + worker.slice(directive.length);
+/** The app's own worker gets a line that loads ours, where it has none yet and is written in a way that has a place for it. */
+async function planTheirs(
+  { name, path, text }: RootWorker,
+  loaded: () => Promise<Change>,
+  shown: (path: string) => string,
+): Promise<WorkerPlan> {
+  const named = clientOf(name);
+  const same = planPatch(path, text, text, 'your service worker');
+  switch (loadingOf(text)) {
+    case 'classic':
+      return { changes: [await loaded(), same], left: named };
+    case 'module':
+      return { changes: [same], left: named };
+    case 'module-without':
+      return {
+        changes: [],
+        left: [`${shown(path)} is a module: bundle it with ${INSTALL} ${GUIDE}`, ...named],
+      };
+    case 'unclear':
+      return {
+        changes: [await loaded()],
+        left: [
+          `${shown(path)} names supapush, and has no line that loads ${LOADED}: it was left as it is. Unless Supapush is bundled in it, ` +
+            `add as its first line: ${loadLine()}`,
+          ...named,
+        ],
+      };
+    case 'none':
+      if (!(await isPatchable(path))) {
+        return {
+          changes: [await loaded()],
+          left: [
+            `${shown(path)} is not in UTF-8, and was left as it is. Add as its first line: ${loadLine()}`,
+            ...named,
+          ],
+        };
+      }
+      return {
+        changes: [
+          await loaded(),
+          planPatch(path, text, withImport(text), `your service worker loads ${LOADED}`),
+        ],
+        left: named,
+      };
+  }
+}
+
+/** What the client has to be told, which registers `/sw.js` otherwise. */
+function clientOf(name: string): string[] {
+  return name === 'sw.js'
+    ? []
+    : [
+        `Your service worker is /${name}. Name it to the client: createPushClient(supabase, { serviceWorker: '/${name}' }).`,
+      ];
+}
+
+/** `sw.js` first. */
+async function rootWorkers({ publicFolder }: WebApp): Promise<RootWorker[]> {
+  const names = existsSync(publicFolder) ? await readdir(publicFolder) : [];
+  const found = names.filter((name) => ROOT_WORKER.test(name)).sort();
+  const sorted = [...found.filter((name) => name === 'sw.js'), ...found.filter((name) => name !== 'sw.js')];
+  return await Promise.all(
+    sorted.map(async (name) => {
+      const path = join(publicFolder, name);
+      return { name, path, text: (await readOr(path)) ?? '' };
+    }),
+  );
+}
+
+/** Whether git ignores the worker of the app, also before a build has written it. */
+async function isBuilt(project: Project, app: WebApp, workers: readonly RootWorker[]): Promise<boolean> {
+  const names =
+    workers.length === 0
+      ? ['sw.js', 'service-worker.js', 'serviceworker.js']
+      : workers.map(({ name }) => name);
+  const ignored = await Promise.all(names.map((name) => isIgnored(project, app, name)));
+  return ignored.includes(true);
 }
 
 /** Whether git ignores a file that the app serves, as it does what a build writes; by the plain patterns that apps have. */

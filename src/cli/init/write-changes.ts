@@ -1,5 +1,6 @@
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -70,8 +71,14 @@ export function writeChanges(changes: readonly Change[], disk: Disk = DISK): voi
   }
 }
 
-const draftOf = (path: string) => `${path}.supapush-new`;
-const copyOf = (path: string) => `${path}.supapush-old`;
+/** What a file's new text is called until all of them are written. */
+export const DRAFT = '.supapush-new';
+
+/** What a copy of its old text is called meanwhile. */
+export const COPY = '.supapush-old';
+
+const draftOf = (path: string) => `${path}${DRAFT}`;
+const copyOf = (path: string) => `${path}${COPY}`;
 
 function refuseChanged({ path, before }: Change): void {
   const now = existsSync(path) ? readFileSync(path, 'utf8') : null;
@@ -90,12 +97,31 @@ function stage({ path, before, after }: Change, disk: Disk, undo: Step[]): void 
   }
   const mode = before === null ? 0o666 : statSync(path).mode & 0o777;
   const write = (to: string, text: string) => {
-    // Before the write, which may leave a part of the file when it fails.
+    if (isOfInterruptedRun(to, text)) disk.remove(to);
+    try {
+      disk.write(to, text, mode);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+        throw new InitRefusal(
+          'not_written',
+          `${to} is there, and is not what this run would write there. Move it away, and run init again. Nothing was written.`,
+        );
+      }
+      // A write that fails may leave a part of the file.
+      undo.push(() => removeIfThere(to, disk));
+      throw error;
+    }
     undo.push(() => removeIfThere(to, disk));
-    disk.write(to, text, mode);
   };
   write(draftOf(path), after);
   if (before !== null) write(copyOf(path), before);
+}
+
+/** Whether a file is what a run that was killed has left there: the text, or a part of it. */
+function isOfInterruptedRun(path: string, text: string): boolean {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+  const found = readFileSync(path);
+  return Buffer.from(text).subarray(0, found.length).equals(found);
 }
 
 /** The highest first. */

@@ -111,6 +111,33 @@ describe('npm run secrets', () => {
     expect(await readdir(folder)).toEqual(['other.env']);
   });
 
+  test('makes no second pair where init has been and .env has one: it says what to move', async () => {
+    await secrets('--subject', SUBJECT);
+    const { VAPID_PRIVATE_KEY: key = '' } = await entries();
+    const before = await readFile(file, 'utf8');
+    await mkdir(join(folder, 'supabase/functions/push-dispatch'), { recursive: true });
+    await writeFile(join(folder, 'supabase/functions/push-dispatch/supapush.js'), '');
+    const chosen = 'supabase/functions/.env.supapush';
+
+    const { code, stdout, stderr } = await secrets('--subject', SUBJECT);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`.env has a VAPID pair, and ${chosen} has none.`);
+    expect(stderr).toContain(`move its lines ${NAMES.join(', ')} to ${chosen}`);
+    expect(stderr).not.toContain(key);
+    expect(await readdir(join(folder, 'supabase/functions'))).toEqual(['push-dispatch']);
+    expect(await readFile(file, 'utf8')).toBe(before);
+
+    // Moved, it is the pair.
+    await writeFile(join(folder, chosen), before);
+    expect((await secrets()).stdout).toContain('nothing was changed');
+    // A file that is named may have another.
+    await rm(join(folder, chosen));
+    expect((await secrets('--subject', SUBJECT, '--file', chosen)).code).toBe(0);
+    expect(parseEnvironmentFile(await readFile(join(folder, chosen), 'utf8')).VAPID_PRIVATE_KEY).not.toBe(
+      key,
+    );
+  });
+
   test('writes through a link', async () => {
     await mkdir(join(folder, 'kept'));
     await writeFile(join(folder, 'kept', 'env'), 'OTHER=1\n');

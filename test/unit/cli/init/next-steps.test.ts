@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findProject } from '../../../../src/cli/init/find-project.ts';
@@ -35,4 +37,21 @@ test.each([
   const steps = await stepsOf({ 'supabase/config.toml': CONFIG, [lock]: '' });
   expect(steps[0]?.startsWith(call)).toBe(true);
   expect(steps[2]?.startsWith(call)).toBe(true);
+});
+
+test.each([
+  ['apps/my-data_base.v2', 'cd apps/my-data_base.v2 && '],
+  ['my data', "cd 'my data' && "],
+  ["it's", "cd 'it'\\''s' && "],
+  ['$(touch planted); a', "cd '$(touch planted); a' && "],
+  ['apps/(web)', "cd 'apps/(web)' && "],
+  ['-P', 'cd ./-P && '],
+])('a shell goes into the folder %j, and does nothing else', async (name, start) => {
+  await withLookAlike({ [`${name}/supabase/config.toml`]: CONFIG }, async ({ folder, read }) => {
+    const [first = ''] = nextSteps(await findProject(folder), released(), folder);
+    expect(first.startsWith(start)).toBe(true);
+    const place = execFileSync('sh', ['-c', `${start}pwd -P`], { cwd: folder, encoding: 'utf8' });
+    expect(place).toBe(`${join(realpathSync(folder), name)}\n`);
+    expect(Object.keys(await read())).toEqual([`${name}/supabase/config.toml`]);
+  });
 });

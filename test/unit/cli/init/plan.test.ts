@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findProject } from '../../../../src/cli/init/find-project.ts';
@@ -148,4 +149,65 @@ test('a project is found in the folder, above it and below it', async () => {
     await expect(plan()).rejects.toThrow(/several Supabase projects: apps\/database, apps\/other.*--workdir/);
     await expect(plan({ in: 'apps/web' })).rejects.toThrow(/no supabase\/config\.toml.*npx supabase init/);
   });
+});
+
+test.each([
+  [
+    'schema_paths of config.toml',
+    { 'supabase/config.toml': '[db.migrations]\nschema_paths = ["./tables/*.sql"]\n' },
+  ],
+  ['supabase/schemas', { 'supabase/schemas/deals.sql': 'create table public.deals ();\n' }],
+])('with a schema declared by %s, it says what "supabase db diff" would propose', async (_, files) => {
+  await withLookAlike({ ...APP, ...files }, async ({ plan }) => {
+    expect((await plan()).left).toContainEqual(
+      expect.stringMatching(/"supabase db diff" would propose to drop.*the schema push, and all .* push_\*/),
+    );
+  });
+});
+
+test('without one it says nothing of that, as with the empty list that every config.toml has', async () => {
+  const empty = { ...APP, 'supabase/config.toml': '[db.migrations]\nenabled = true\nschema_paths = []\n' };
+  await withLookAlike(empty, async ({ plan }) => expect((await plan()).left.join()).not.toContain('db diff'));
+  await withLookAlike(APP, async ({ plan }) => expect((await plan()).left.join()).not.toContain('db diff'));
+});
+
+test('files in another encoding than UTF-8 are left as they are, to the byte', async () => {
+  await withLookAlike(APP, async ({ folder, plan, read, write }) => {
+    const latin = Buffer.from('# caf\u00e9\nnode_modules\n', 'latin1');
+    writeFileSync(join(folder, '.gitignore'), latin);
+    const { changes, left } = await plan();
+    writeChanges(changes);
+    expect(readFileSync(join(folder, '.gitignore'))).toEqual(latin);
+    expect(left).toContainEqual(
+      '.gitignore is not in UTF-8, and was left as it is. Add these lines: supabase/functions/.env.supapush, .supapush/',
+    );
+
+    await write('supabase/config.toml', CONFIG);
+    const before = await read();
+    writeFileSync(join(folder, 'supabase/config.toml'), latin);
+    await expect(plan()).rejects.toThrow(/config\.toml is not in UTF-8.*run init again/);
+    expect(readFileSync(join(folder, 'supabase/config.toml'))).toEqual(latin);
+    expect(Object.keys(await read())).toEqual(Object.keys(before));
+  });
+});
+
+test('a folder with nothing but drafts of an interrupted run is one that is not there', async () => {
+  const drafts = {
+    ...APP,
+    'supabase/functions/push-two/index.ts.supapush-new': 'import',
+    'supabase/migrations/20261129110000_supapush_0_1_0.sql.supapush-new': 'create',
+  };
+  await withLookAlike(drafts, async ({ folder, plan, read }) => {
+    const { changes, left } = await plan({ worker: false });
+    expect(kinds({ changes, left }, folder)['supabase/functions/push-two/index.ts']).toBe('create');
+    expect(left).toEqual([
+      'supabase/migrations/20261129110000_supapush_0_1_0.sql.supapush-new is from a run that was interrupted: remove it.',
+    ]);
+    writeChanges(changes);
+    expect(Object.keys(await read()).filter((name) => name.includes('functions/'))).toHaveLength(6);
+  });
+  const more = { ...drafts, 'supabase/functions/push-two/mine.ts': '' };
+  await withLookAlike(more, ({ plan }) =>
+    expect(plan()).rejects.toThrow(/push-two is there, and is not Supapush's/),
+  );
 });

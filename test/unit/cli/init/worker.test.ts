@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeChanges } from '../../../../src/cli/init/write-changes.ts';
 import { CONFIG, released, withLookAlike } from './look-alike.ts';
@@ -77,9 +79,56 @@ test.each([
   });
 });
 
-test('a worker that loads ours already, and one of ours, are left alone', async () => {
-  const loads = { 'package.json': manifest('vite'), 'public/sw.js': "importScripts('/supapush-sw.js');\n" };
-  expect(await written(loads)).toEqual({ files: {}, left: '' });
+test.each([
+  "importScripts('/supapush-sw.js');\n",
+  "self.a = 'https://a.example'; importScripts(\n  '/a.js', // mine\n  \"./supapush-sw.js?v=2\",\n);\n",
+])(
+  'a worker that loads ours already gets no line, but what it loads where that is missing: %j',
+  async (worker) => {
+    const loads = { 'package.json': manifest('vite'), 'public/sw.js': worker };
+    expect(await written(loads)).toEqual({ files: { 'public/supapush-sw.js': WORKER }, left: '' });
+    const whole = await written({ ...loads, 'public/supapush-sw.js': WORKER });
+    expect(whole).toEqual({ files: {}, left: '' });
+  },
+);
+
+test('what a worker loads is kept where it is of another build, and named', async () => {
+  await withLookAlike(
+    app({
+      'package.json': manifest('vite'),
+      'public/sw.js': "importScripts('/supapush-sw.js');\n",
+      'public/supapush-sw.js': '// older\n',
+    }),
+    async ({ plan }) => {
+      const { changes, left } = await plan();
+      expect(changes.find(({ path }) => path.endsWith('supapush-sw.js'))?.kind).toBe('kept');
+      expect(left).toContainEqual(expect.stringContaining('public/supapush-sw.js differs'));
+    },
+  );
+});
+
+test.each([
+  '// for supapush, later\nself;\n',
+  "// importScripts('/supapush-sw.js');\nself;\n",
+  "/* importScripts('/supapush-sw.js'); */\nself;\n",
+])('a comment about ours is no line that loads it: %j', async (worker) => {
+  const { files } = await written({ 'package.json': manifest('vite'), 'public/sw.js': worker });
+  expect(files).toEqual({
+    'public/supapush-sw.js': WORKER,
+    'public/sw.js': `importScripts('/supapush-sw.js'); // Supapush: shows pushes and follows clicks\n${worker}`,
+  });
+});
+
+test('a worker that names supapush in another way is left to a person, and one that imports the package is right', async () => {
+  const bundled = { 'package.json': manifest('vite'), 'public/sw.js': 'self.supapush = 1;\n' };
+  const { files, left } = await written(bundled);
+  expect(files).toEqual({ 'public/supapush-sw.js': WORKER });
+  expect(left).toMatch(/public\/sw\.js names supapush.*importScripts\('\/supapush-sw\.js'\);/);
+  const module = "import { installPush } from 'supapush/service-worker';\ninstallPush(self);\n";
+  expect(await written({ ...bundled, 'public/sw.js': module })).toEqual({ files: {}, left: '' });
+});
+
+test('one of ours is left alone', async () => {
   expect(await written({ 'package.json': manifest('vite'), 'public/sw.js': WORKER })).toEqual({
     files: {},
     left: '',
@@ -123,4 +172,89 @@ test.each([
   expect(files).toEqual({});
   expect(left).toContain(`${path}`);
   expect(left).toContain("import { installPush } from 'supapush/service-worker'; installPush(self);");
+});
+
+test.each(['service-worker.js', 'serviceworker.js', 'serviceWorker.js'])(
+  'a worker by the name of %s loads ours, and gets no second one beside it',
+  async (name) => {
+    const files = { 'package.json': manifest('vite'), [`public/${name}`]: 'self.onfetch = null;\n' };
+    const first = await written(files);
+    expect(first.files).toEqual({
+      'public/supapush-sw.js': WORKER,
+      [`public/${name}`]:
+        "importScripts('/supapush-sw.js'); // Supapush: shows pushes and follows clicks\nself.onfetch = null;\n",
+    });
+    expect(first.left).toContain(`createPushClient(supabase, { serviceWorker: '/${name}' })`);
+    expect((await written({ ...files, ...first.files })).files).toEqual({});
+    // A copy of ours by that name is the worker, too.
+    expect((await written({ ...files, [`public/${name}`]: WORKER })).files).toEqual({});
+  },
+);
+
+test('a module by another name is the app’s to change, and gets no second worker beside it', async () => {
+  const { files, left } = await written({
+    'package.json': manifest('vite'),
+    'public/service-worker.js': "import './a.js';\n",
+  });
+  expect(files).toEqual({});
+  expect(left).toMatch(/public\/service-worker\.js is a module: bundle it with import \{ installPush \}/);
+});
+
+test('of several workers of one scope, none is changed', async () => {
+  const several = {
+    'package.json': manifest('vite'),
+    'public/sw.js': 'self.a = 1;\n',
+    'public/service-worker.js': 'self.b = 1;\n',
+  };
+  const { files, left } = await written(several);
+  expect(files).toEqual({ 'public/supapush-sw.js': WORKER });
+  expect(left).toMatch(
+    /public\/sw\.js and public\/service-worker\.js are workers of the same scope.*importScripts\('\/supapush-sw\.js'\);/,
+  );
+  // One of them loads ours: it is the one that a person chose.
+  const chosen = "importScripts('/supapush-sw.js');\n";
+  expect((await written({ ...several, 'public/service-worker.js': chosen })).left).not.toContain(
+    'same scope',
+  );
+});
+
+test('a worker of that name that git ignores is one that a build writes', async () => {
+  for (const worker of [{}, { 'public/service-worker.js': '// built\n' }]) {
+    const { files, left } = await written({
+      'package.json': manifest('vite'),
+      '.gitignore': 'public/service-worker.js\n',
+      ...worker,
+    });
+    expect(files).toEqual({ 'public/supapush-sw.js': WORKER });
+    expect(left).toMatch(/^A build writes/);
+  }
+});
+
+test('the worker of Firebase has a scope of its own, and is only named', async () => {
+  const { files, left } = await written({
+    'package.json': manifest('vite'),
+    'public/firebase-messaging-sw.js': 'self;\n',
+  });
+  expect(files).toEqual({ 'public/sw.js': WORKER });
+  expect(left).toMatch(/^public\/firebase-messaging-sw\.js is the worker of Firebase.* was left as it is/);
+});
+
+test('a worker in another encoding than UTF-8 is left as it is, to the byte, with the line to add', async () => {
+  await withLookAlike(app({ 'package.json': manifest('vite'), 'public/x': '' }), async ({ folder, plan }) => {
+    const path = join(folder, 'public/sw.js');
+    const latin = Buffer.from("self.name = 'Caf\u00e9';\n", 'latin1');
+    writeFileSync(path, latin);
+    const { changes, left } = await plan();
+    writeChanges(changes);
+    expect(readFileSync(path)).toEqual(latin);
+    expect(readFileSync(join(folder, 'public/supapush-sw.js'), 'utf8')).toBe(WORKER);
+    expect(left).toContainEqual(
+      expect.stringMatching(/public\/sw\.js is not in UTF-8.*importScripts\('\/supapush-sw\.js'\);/),
+    );
+  });
+});
+
+test('a byte order mark stays in front', async () => {
+  const { files } = await written({ 'package.json': manifest('vite'), 'public/sw.js': '\uFEFFself;\n' });
+  expect(files['public/sw.js']).toMatch(/^\uFEFFimportScripts.*\nself;\n$/);
 });

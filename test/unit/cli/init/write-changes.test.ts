@@ -139,3 +139,32 @@ test('permissions and links of files stay', async () => {
     expect(statSync(join(folder, 'kept/ignored')).size).toBeGreaterThan(20);
   });
 });
+
+test('after a run that was killed at any file, the next one writes everything and leaves nothing else behind', async () => {
+  await withLookAlike(APP, async ({ plan, read, write, folder }) => {
+    const { changes } = await plan();
+    for (const [index, { path, before, after }] of changes.entries()) {
+      const name = path.slice(folder.length + 1);
+      await write(`${name}.supapush-new`, index % 2 === 0 ? after : after.slice(0, 5));
+      if (before !== null) await write(`${name}.supapush-old`, before);
+    }
+    writeChanges((await plan()).changes);
+    const files = await read();
+    for (const { path, after } of changes) expect(files[path.slice(folder.length + 1)]).toBe(after);
+    expect(Object.keys(files).filter((name) => /supapush-(new|old)$/.test(name))).toEqual([]);
+  });
+});
+
+test.each(['.gitignore.supapush-new', '.gitignore.supapush-old', 'public/supapush-sw.js.supapush-new'])(
+  '%s that is not ours is left alone and named, and nothing is written',
+  async (name) => {
+    await withLookAlike({ ...APP, [name]: 'mine' }, async ({ folder, plan, read }) => {
+      const before = await read();
+      const { changes } = await plan();
+      expect(() => writeChanges(changes)).toThrow(
+        `${join(folder, name)} is there, and is not what this run would write there. Move it away, and run init again. Nothing was written.`,
+      );
+      expect(await read()).toEqual(before);
+    });
+  },
+);

@@ -1,0 +1,33 @@
+/** What our worker is called beside one of the app's, which loads it. */
+export const LOADED = 'supapush-sw.js';
+
+const COMMENT_OR_TEXT =
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`/g;
+const CALL = /\bimportScripts\s*\(([^)]*)\)/g;
+const OUR_SCRIPT = /(['"`])(?:[^'"`]*\/)?supapush-sw\.js(?:[?#][^'"`]*)?\1/;
+
+/**
+ * How a worker loads ours: by `importScripts`, as a module that imports the package, or not at all. `unclear` where it names supapush
+ * in another way, as one that is bundled with it does. What a comment says does not count.
+ */
+export function loadingOf(worker: string): 'classic' | 'module' | 'module-without' | 'unclear' | 'none' {
+  const code = worker.replaceAll(COMMENT_OR_TEXT, (part) => (part.startsWith('/') ? ' ' : part));
+  if ([...code.matchAll(CALL)].some(([, scripts = '']) => OUR_SCRIPT.test(scripts))) return 'classic';
+  if (/(['"])supapush\/service-worker\1/.test(code)) return 'module';
+  if (/^\s*import\b/m.test(code)) return 'module-without';
+  return /\bsupapush\b/i.test(code) ? 'unclear' : 'none';
+}
+
+/** The line that loads ours. */
+export function loadLine(): string {
+  return `importScripts('/${LOADED}');`;
+}
+
+/** The worker with a line that loads ours before its own handlers, and after a directive, which has to come first. */
+export function withImport(worker: string): string {
+  const end = worker.includes('\r\n') ? '\r\n' : '\n';
+  const line = `${loadLine()} // Supapush: shows pushes and follows clicks${end}`;
+  const start =
+    /^\uFEFF?(?:(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\1;?[^\n]*\n)?/.exec(worker)?.[0] ?? '';
+  return start + line + worker.slice(start.length);
+}
