@@ -81,7 +81,9 @@ async function refuseSecondPair(file: string, existing: Record<string, string>):
   if (file === EARLIER_FILE || existing.VAPID_PUBLIC_KEY || existing.VAPID_PRIVATE_KEY) return;
   const earlier = parseEnvironmentFile(await readEnvironmentFile(EARLIER_FILE));
   if (!earlier.VAPID_PUBLIC_KEY || !earlier.VAPID_PRIVATE_KEY) return;
-  const names = Object.keys(earlier).filter((name) => /^VAPID_|^PUSH_BELL_SECRET$/.test(name));
+  const names = Object.keys(earlier)
+    .filter((name) => /^VAPID_|^PUSH_BELL_SECRET$/.test(name))
+    .sort();
   throw new SupapushError(
     'usage',
     `${EARLIER_FILE} has a VAPID pair, and ${file} has none. Browsers that subscribed with that pair would be lost with another: ` +

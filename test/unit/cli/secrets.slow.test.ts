@@ -122,7 +122,7 @@ describe('npm run secrets', () => {
     const { code, stdout, stderr } = await secrets('--subject', SUBJECT);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(`.env has a VAPID pair, and ${chosen} has none.`);
-    expect(stderr).toContain(`move its lines ${NAMES.join(', ')} to ${chosen}`);
+    expect(stderr).toContain(`move its lines ${[...NAMES].sort().join(', ')} to ${chosen}`);
     expect(stderr).not.toContain(key);
     expect(await readdir(join(folder, 'supabase/functions'))).toEqual(['push-dispatch']);
     expect(await readFile(file, 'utf8')).toBe(before);
