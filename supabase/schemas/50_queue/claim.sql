@@ -30,7 +30,7 @@ declare
   c_look constant integer := 200;
   c_deep_look constant integer := 6000;
   c_side_look constant integer := 40;
-  c_side_lanes constant smallint[] := '{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}';
+  c_side_lanes constant smallint[] := '{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'::smallint[];
   -- One of eight claims begins with a side lane, each of them in its turn.
   v_turn constant bigint := nextval('push.claim_turns');
   v_step text;

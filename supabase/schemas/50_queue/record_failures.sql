@@ -203,7 +203,7 @@ begin
     (select coalesce(jsonb_object_agg(c.new_state, c.n), '{}') from counts as c),
     (select count(*) from decided),
     (select count(*) from deleted),
-    '{}',
+    '{}'::uuid[],
     array(
       select row(
         k.host, 0, '{}',
