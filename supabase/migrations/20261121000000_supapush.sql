@@ -5964,7 +5964,7 @@ as $$
 #variable_conflict use_column
 declare
   -- What one user may have in lane 0: of one statement, and waiting for one device. See lanes.sql.
-  c_of_statement constant integer := 60;
+  c_of_statement constant integer := 100;
   c_of_device constant integer := 30;
   -- First digests and limits: what holds each message back, in the order given.
   v_held_by constant text[] := push.apply_limits(p_due, p_now);

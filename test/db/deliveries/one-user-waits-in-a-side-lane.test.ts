@@ -14,10 +14,10 @@ async function lanesOf(userId: string): Promise<{ main: number; side: number }> 
   return row as { main: number; side: number };
 }
 
-test('beyond sixty in one statement', async () => {
+test('beyond a hundred in one statement', async () => {
   const one = await user(1, false);
   await flood([one], 200);
-  expect(await lanesOf(one)).toEqual({ main: 60, side: 140 });
+  expect(await lanesOf(one)).toEqual({ main: 100, side: 100 });
 });
 
 test('beyond thirty that wait for one device, however they were written', async () => {
@@ -64,7 +64,7 @@ test('while lane 0 is full, an eighth of the claims begin with a side lane', asy
   await flood([one], 1000);
   const now = startOfClock();
   // What this user has in lane 0 goes first.
-  for (let taken = 60; taken > 0; ) {
+  for (let taken = 100; taken > 0; ) {
     const claimed = await claim(sql, now, { limit: Math.min(taken, 20) });
     await report(claimed, now, () => SENT);
     taken = (await lanesOf(one)).main;
