@@ -2857,6 +2857,38 @@ grant select on public.push_notifications to authenticated;
 grant update (read_at) on public.push_notifications to authenticated;
 grant select, insert, update, delete on public.push_notifications to service_role;
 
+create function push.notification_of(p_message push.message, p_user_id uuid default null, p_audience_topic text default null)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_said public.push_notifications;
+begin
+  v_said.user_id := p_user_id;
+  v_said.audience_topic := p_audience_topic;
+  -- Empty is for the template to say. JSON's null stays what it is, and is refused.
+  v_said.title := coalesce(p_message.title, '');
+  v_said.body := p_message.body;
+  v_said.url := p_message.url;
+  v_said.params := coalesce(p_message.params, '{}');
+  v_said.category := p_message.category;
+  v_said.urgency := coalesce(p_message.urgency, '');
+  v_said.ttl := p_message.ttl;
+  v_said.collapse_key := p_message.collapse_key;
+  v_said.tag := p_message.tag;
+  v_said.template := p_message.template;
+  v_said.presentation := p_message.presentation;
+  v_said.digest_key := p_message.digest_key;
+  v_said.send_at := p_message.send_at;
+  v_said.expires_at := p_message.expires_at;
+  v_said.idempotency_key := p_message.idempotency_key;
+  return v_said;
+end;
+$$;
+comment on function push.notification_of(push.message, uuid, text) is 'A notification that says this, to this user or topic; not stored yet.';
+
 -- schemas/40_notifications/rendering.sql ----------------------------------------------------------------------
 
 -- From a template to the notification.
@@ -3283,7 +3315,6 @@ set enable_sort = off
 as $$
 declare
   v_said record;
-  v_message public.push_notifications;
 begin
   for v_said in
     -- Most say nothing that has to be looked at more closely. Of the others each message is checked once, however many users
@@ -3306,24 +3337,13 @@ begin
       and octet_length(coalesce(n.url, '')) <= 2048
     ) is not true
   loop
-    v_message.user_id := case when v_said.is_to_user then '00000000-0000-0000-0000-000000000000'::uuid end;
-    v_message.audience_topic := v_said.audience_topic;
-    v_message.title := v_said.title;
-    v_message.body := v_said.body;
-    v_message.url := v_said.url;
-    v_message.params := v_said.params::jsonb;
-    v_message.category := v_said.category;
-    v_message.urgency := v_said.urgency;
-    v_message.ttl := v_said.ttl;
-    v_message.collapse_key := v_said.collapse_key;
-    v_message.tag := v_said.tag;
-    v_message.send_at := v_said.send_at;
-    v_message.expires_at := v_said.expires_at;
-    v_message.idempotency_key := v_said.idempotency_key;
-    v_message.template := v_said.template;
-    v_message.presentation := v_said.presentation::jsonb;
-    v_message.digest_key := v_said.digest_key;
-    perform push.refuse_notification(v_message);
+    perform push.refuse_notification(push.notification_of(
+      row(
+        v_said.title, v_said.body, v_said.url, v_said.params, v_said.category, v_said.urgency, v_said.ttl, v_said.collapse_key, v_said.tag,
+        v_said.template, v_said.presentation, v_said.digest_key, v_said.send_at, v_said.expires_at, v_said.idempotency_key
+      )::push.message,
+      case when v_said.is_to_user then '00000000-0000-0000-0000-000000000000'::uuid end, v_said.audience_topic
+    ));
   end loop;
   return null;
 end;
@@ -3562,38 +3582,6 @@ end;
 $$;
 comment on function push.says_the_same(public.push_notifications, push.message) is
   'Whether a call with a repeated idempotency key means the message that the first one made.';
-
-create function push.notification_of(p_message push.message, p_user_id uuid default null, p_audience_topic text default null)
-returns public.push_notifications
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_said public.push_notifications;
-begin
-  v_said.user_id := p_user_id;
-  v_said.audience_topic := p_audience_topic;
-  -- Empty is for the template to say. JSON's null stays what it is, and is refused.
-  v_said.title := coalesce(p_message.title, '');
-  v_said.body := p_message.body;
-  v_said.url := p_message.url;
-  v_said.params := coalesce(p_message.params, '{}');
-  v_said.category := p_message.category;
-  v_said.urgency := coalesce(p_message.urgency, '');
-  v_said.ttl := p_message.ttl;
-  v_said.collapse_key := p_message.collapse_key;
-  v_said.tag := p_message.tag;
-  v_said.template := p_message.template;
-  v_said.presentation := p_message.presentation;
-  v_said.digest_key := p_message.digest_key;
-  v_said.send_at := p_message.send_at;
-  v_said.expires_at := p_message.expires_at;
-  v_said.idempotency_key := p_message.idempotency_key;
-  return v_said;
-end;
-$$;
-comment on function push.notification_of(push.message, uuid, text) is 'A notification that says this, to this user or topic; not stored yet.';
 
 create function push.insert_notifications(p_notifications public.push_notifications[])
 returns bigint
@@ -5763,7 +5751,7 @@ comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
 
 -- Lanes, and where a claim begins to read them.
 --
--- Lane 0 is for all. What one user has beyond a few dozen waits in one of fifteen side lanes, which claims serve in turn with
+-- Lane 0 is for all. What one user has beyond a hundred of a statement, or thirty for a device, waits in one of fifteen side lanes, which claims serve in turn with
 -- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
 -- the same to claim as a few.
 --
@@ -5784,7 +5772,7 @@ create table push.claim_starts (
   constraint claim_starts_pkey primary key (host, lane)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time.';
+  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has a row of its own, without a host.';
 comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
 comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
@@ -5805,10 +5793,7 @@ create policy start_resets_nobody on push.start_resets for all to public using (
 
 create sequence push.claim_turns;
 
-create function push.queue_lanes(
-  p_now timestamptz,
-  p_lanes smallint[] default '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'
-)
+create function push.queue_lanes(p_now timestamptz, p_lanes smallint[] default null)
 returns table (host text, lane smallint, due_from timestamptz)
 -- In plpgsql, which plans once a session.
 language plpgsql
@@ -5825,7 +5810,7 @@ begin
   return query
   select h.origin, n.lane, coalesce(s.due_from, '-infinity')
   from push.hosts as h
-  cross join unnest(p_lanes) as n (lane)
+  cross join unnest(coalesce(p_lanes, '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'::smallint[])) as n (lane)
   left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
     -- A start of the future is from before the clock was set back.
     and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now)
@@ -5833,7 +5818,7 @@ begin
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
-  'These lanes of each push service, and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
+  'These lanes of each push service (null: all that wait), and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
 
 create function push.side_lane(p_user_id uuid)
 returns smallint
@@ -5897,30 +5882,34 @@ declare
   v_xid constant xid8 := pg_current_xact_id();
 begin
   with read as (
-    select r.host, r.lane, s.is_whole, s.is_reached,
-      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack else least(coalesce(r.oldest, p_now), now()) end as due_from
+    select r.host, r.lane, t.due_from, s.is_whole, s.is_foreign, s.is_foreign or s.is_reached as is_next
     from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
+    cross join lateral (
+      select case
+        when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
+        else least(coalesce(r.oldest, p_now), now())
+      end
+    ) as t (due_from)
     cross join lateral (
       select c.due_from, c.next_from,
         c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+        -- Of another server, whose transactions are not ours: a dump was restored.
+        coalesce(c.next_xid > v_xid, false) as is_foreign,
         c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
       from push.claim_starts as c where c.host = r.host and c.lane = r.lane
     ) as s
-    where s.is_whole or s.next_from is null or case
-      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack not between s.due_from and s.due_from + c_step
-      else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
-    end
+    where s.is_whole or s.next_from is null
+      or t.due_from not between s.due_from and case when r.lane < 0 then s.due_from else s.next_from end + c_step
   )
   update push.claim_starts as s
   set due_from = case
         -- Leases are made by claims alone, and each ends about as much later as it was made: nothing has to be waited for.
         when r.lane < 0 then r.due_from
-        -- Of another server, whose transactions are not ours: a dump was restored.
-        when s.next_xid > v_xid then '-infinity'
-        else least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
+        when r.is_foreign then '-infinity'
+        else least(case when r.is_next then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
       end,
-      next_from = case when r.is_reached or s.next_xid > v_xid then r.due_from else s.next_from end,
-      next_xid = case when r.is_reached or s.next_xid > v_xid then v_xid else s.next_xid end,
+      next_from = case when r.is_next then r.due_from else s.next_from end,
+      next_xid = case when r.is_next then v_xid else s.next_xid end,
       read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
   from read as r
   where s.host = r.host and s.lane = r.lane;
@@ -6421,7 +6410,7 @@ comment on function push.advance_pauses(integer, timestamptz) is
 
 -- Whether anything is due, and who is at work on it.
 
-create function push.has_due_in(p_lanes smallint[], p_now timestamptz)
+create function push.has_due_in(p_lanes smallint[], p_now timestamptz, p_more_than integer default 0)
 returns boolean
 language plpgsql
 stable
@@ -6441,13 +6430,15 @@ begin
       where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
         and d.due_at <= p_now and d.expires_at > p_now
       order by d.due_at, d.id
-      limit 1
-    ) as first
+      limit p_more_than + 1
+    ) as w
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+    offset p_more_than
   );
 end;
 $$;
-comment on function push.has_due_in(smallint[], timestamptz) is 'Whether anything that may be handed out is due in these lanes.';
+comment on function push.has_due_in(smallint[], timestamptz, integer) is
+  'Whether more than so many deliveries that may be handed out are due in these lanes (null: in all). Looks no further.';
 
 create function push.has_due(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -6456,7 +6447,7 @@ stable
 set search_path = ''
 as $$
   -- Within a second: what comes then would ring no bell.
-  select push.has_due_in('{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}', p_now + interval '1 second');
+  select push.has_due_in(null, p_now + interval '1 second');
 $$;
 comment on function push.has_due(timestamptz) is 'Whether a dispatcher would find anything to do, now or within a second.';
 
@@ -6828,16 +6819,10 @@ create function push.call_for_backlog(p_now timestamptz default clock_timestamp(
 returns void
 language plpgsql
 set search_path = ''
--- See push_claim.
-set enable_sort = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
 as $$
 declare
   v_settings push.settings;
   v_live integer;
-  v_waiting integer;
 begin
   select s.* into v_settings from push.settings as s;
   -- Those that were called and have not come yet count, so only the first transaction that notices calls one.
@@ -6845,22 +6830,7 @@ begin
   if v_live >= v_settings.max_dispatchers then
     return;
   end if;
-  -- Counted only as far as it matters, along the index by which it is claimed.
-  select count(*) into v_waiting
-  from (
-    select from push.queue_lanes(p_now) as l
-    join push.hosts as h on h.origin = l.host
-    cross join lateral (
-      select from push.queue as d
-      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
-        and d.due_at <= p_now and d.expires_at > p_now
-      order by d.due_at, d.id
-      limit v_settings.backlog_per_dispatcher * v_live + 1
-    ) as w
-    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
-    limit v_settings.backlog_per_dispatcher * v_live + 1
-  ) as due;
-  if v_waiting > v_settings.backlog_per_dispatcher * v_live then
+  if push.has_due_in(null, p_now, v_settings.backlog_per_dispatcher * v_live) then
     perform push.ring(p_now);
   end if;
 end;
@@ -8666,7 +8636,6 @@ comment on type push.failure is
 create function push.judge_failures(p_outcomes jsonb, p_waves text[], p_now timestamptz)
 returns setof push.failure
 language plpgsql
-volatile
 set search_path = ''
 -- See push.record_sent().
 set enable_hashjoin = off
@@ -8690,7 +8659,7 @@ begin
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+    select d.id, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at, d.is_superseded,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.
@@ -15821,7 +15790,7 @@ declare
   v_reminded integer;
   v_released integer;
   v_summarised integer;
-  v_fanned_out boolean := false;
+  v_fanned_out boolean;
   v_rung boolean;
 begin
   perform push.end_dispatchers(p_now);
@@ -15833,10 +15802,8 @@ begin
   v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
   perform push.advance_pauses(p_now => p_now);
-  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
-  if not push.has_due_in('{0}', p_now + interval '1 second') then
-    v_fanned_out := push.fan_out(p_now => p_now);
-  end if;
+  -- As dispatchers do: one chunk, and only while nothing else waits, since sending comes first.
+  v_fanned_out := public.push_fan_out(p_now => p_now);
   v_rung := push.ring_for_work(p_now);
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,

@@ -94,7 +94,6 @@ set enable_sort = off
 as $$
 declare
   v_said record;
-  v_message public.push_notifications;
 begin
   for v_said in
     -- Most say nothing that has to be looked at more closely. Of the others each message is checked once, however many users
@@ -117,24 +116,13 @@ begin
       and octet_length(coalesce(n.url, '')) <= 2048
     ) is not true
   loop
-    v_message.user_id := case when v_said.is_to_user then '00000000-0000-0000-0000-000000000000'::uuid end;
-    v_message.audience_topic := v_said.audience_topic;
-    v_message.title := v_said.title;
-    v_message.body := v_said.body;
-    v_message.url := v_said.url;
-    v_message.params := v_said.params::jsonb;
-    v_message.category := v_said.category;
-    v_message.urgency := v_said.urgency;
-    v_message.ttl := v_said.ttl;
-    v_message.collapse_key := v_said.collapse_key;
-    v_message.tag := v_said.tag;
-    v_message.send_at := v_said.send_at;
-    v_message.expires_at := v_said.expires_at;
-    v_message.idempotency_key := v_said.idempotency_key;
-    v_message.template := v_said.template;
-    v_message.presentation := v_said.presentation::jsonb;
-    v_message.digest_key := v_said.digest_key;
-    perform push.refuse_notification(v_message);
+    perform push.refuse_notification(push.notification_of(
+      row(
+        v_said.title, v_said.body, v_said.url, v_said.params, v_said.category, v_said.urgency, v_said.ttl, v_said.collapse_key, v_said.tag,
+        v_said.template, v_said.presentation, v_said.digest_key, v_said.send_at, v_said.expires_at, v_said.idempotency_key
+      )::push.message,
+      case when v_said.is_to_user then '00000000-0000-0000-0000-000000000000'::uuid end, v_said.audience_topic
+    ));
   end loop;
   return null;
 end;

@@ -135,3 +135,35 @@ grant select on public.push_notifications to authenticated;
 -- Reading is all a user may change about a message.
 grant update (read_at) on public.push_notifications to authenticated;
 grant select, insert, update, delete on public.push_notifications to service_role;
+
+create function push.notification_of(p_message push.message, p_user_id uuid default null, p_audience_topic text default null)
+returns public.push_notifications
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_said public.push_notifications;
+begin
+  v_said.user_id := p_user_id;
+  v_said.audience_topic := p_audience_topic;
+  -- Empty is for the template to say. JSON's null stays what it is, and is refused.
+  v_said.title := coalesce(p_message.title, '');
+  v_said.body := p_message.body;
+  v_said.url := p_message.url;
+  v_said.params := coalesce(p_message.params, '{}');
+  v_said.category := p_message.category;
+  v_said.urgency := coalesce(p_message.urgency, '');
+  v_said.ttl := p_message.ttl;
+  v_said.collapse_key := p_message.collapse_key;
+  v_said.tag := p_message.tag;
+  v_said.template := p_message.template;
+  v_said.presentation := p_message.presentation;
+  v_said.digest_key := p_message.digest_key;
+  v_said.send_at := p_message.send_at;
+  v_said.expires_at := p_message.expires_at;
+  v_said.idempotency_key := p_message.idempotency_key;
+  return v_said;
+end;
+$$;
+comment on function push.notification_of(push.message, uuid, text) is 'A notification that says this, to this user or topic; not stored yet.';

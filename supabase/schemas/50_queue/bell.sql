@@ -103,16 +103,10 @@ create function push.call_for_backlog(p_now timestamptz default clock_timestamp(
 returns void
 language plpgsql
 set search_path = ''
--- See push_claim.
-set enable_sort = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
 as $$
 declare
   v_settings push.settings;
   v_live integer;
-  v_waiting integer;
 begin
   select s.* into v_settings from push.settings as s;
   -- Those that were called and have not come yet count, so only the first transaction that notices calls one.
@@ -120,22 +114,7 @@ begin
   if v_live >= v_settings.max_dispatchers then
     return;
   end if;
-  -- Counted only as far as it matters, along the index by which it is claimed.
-  select count(*) into v_waiting
-  from (
-    select from push.queue_lanes(p_now) as l
-    join push.hosts as h on h.origin = l.host
-    cross join lateral (
-      select from push.queue as d
-      where d.host = l.host and d.lane = l.lane and d.lease_until is null and d.due_at >= '-infinity' and d.due_at >= l.due_from
-        and d.due_at <= p_now and d.expires_at > p_now
-      order by d.due_at, d.id
-      limit v_settings.backlog_per_dispatcher * v_live + 1
-    ) as w
-    where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
-    limit v_settings.backlog_per_dispatcher * v_live + 1
-  ) as due;
-  if v_waiting > v_settings.backlog_per_dispatcher * v_live then
+  if push.has_due_in(null, p_now, v_settings.backlog_per_dispatcher * v_live) then
     perform push.ring(p_now);
   end if;
 end;

@@ -1,6 +1,6 @@
 -- Lanes, and where a claim begins to read them.
 --
--- Lane 0 is for all. What one user has beyond a few dozen waits in one of fifteen side lanes, which claims serve in turn with
+-- Lane 0 is for all. What one user has beyond a hundred of a statement, or thirty for a device, waits in one of fifteen side lanes, which claims serve in turn with
 -- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
 -- the same to claim as a few.
 --
@@ -21,7 +21,7 @@ create table push.claim_starts (
   constraint claim_starts_pkey primary key (host, lane)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims alone, which are one at a time.';
+  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has a row of its own, without a host.';
 comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
 comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
@@ -42,10 +42,7 @@ create policy start_resets_nobody on push.start_resets for all to public using (
 
 create sequence push.claim_turns;
 
-create function push.queue_lanes(
-  p_now timestamptz,
-  p_lanes smallint[] default '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'
-)
+create function push.queue_lanes(p_now timestamptz, p_lanes smallint[] default null)
 returns table (host text, lane smallint, due_from timestamptz)
 -- In plpgsql, which plans once a session.
 language plpgsql
@@ -62,7 +59,7 @@ begin
   return query
   select h.origin, n.lane, coalesce(s.due_from, '-infinity')
   from push.hosts as h
-  cross join unnest(p_lanes) as n (lane)
+  cross join unnest(coalesce(p_lanes, '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'::smallint[])) as n (lane)
   left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
     -- A start of the future is from before the clock was set back.
     and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now)
@@ -70,7 +67,7 @@ begin
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
-  'These lanes of each push service, and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
+  'These lanes of each push service (null: all that wait), and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
 
 create function push.side_lane(p_user_id uuid)
 returns smallint
@@ -134,30 +131,34 @@ declare
   v_xid constant xid8 := pg_current_xact_id();
 begin
   with read as (
-    select r.host, r.lane, s.is_whole, s.is_reached,
-      case when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack else least(coalesce(r.oldest, p_now), now()) end as due_from
+    select r.host, r.lane, t.due_from, s.is_whole, s.is_foreign, s.is_foreign or s.is_reached as is_next
     from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
+    cross join lateral (
+      select case
+        when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
+        else least(coalesce(r.oldest, p_now), now())
+      end
+    ) as t (due_from)
     cross join lateral (
       select c.due_from, c.next_from,
         c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+        -- Of another server, whose transactions are not ours: a dump was restored.
+        coalesce(c.next_xid > v_xid, false) as is_foreign,
         c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
       from push.claim_starts as c where c.host = r.host and c.lane = r.lane
     ) as s
-    where s.is_whole or s.next_from is null or case
-      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack not between s.due_from and s.due_from + c_step
-      else least(coalesce(r.oldest, p_now), now()) not between s.due_from and s.next_from + c_step
-    end
+    where s.is_whole or s.next_from is null
+      or t.due_from not between s.due_from and case when r.lane < 0 then s.due_from else s.next_from end + c_step
   )
   update push.claim_starts as s
   set due_from = case
         -- Leases are made by claims alone, and each ends about as much later as it was made: nothing has to be waited for.
         when r.lane < 0 then r.due_from
-        -- Of another server, whose transactions are not ours: a dump was restored.
-        when s.next_xid > v_xid then '-infinity'
-        else least(case when r.is_reached then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
+        when r.is_foreign then '-infinity'
+        else least(case when r.is_next then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
       end,
-      next_from = case when r.is_reached or s.next_xid > v_xid then r.due_from else s.next_from end,
-      next_xid = case when r.is_reached or s.next_xid > v_xid then v_xid else s.next_xid end,
+      next_from = case when r.is_next then r.due_from else s.next_from end,
+      next_xid = case when r.is_next then v_xid else s.next_xid end,
       read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
   from read as r
   where s.host = r.host and s.lane = r.lane;

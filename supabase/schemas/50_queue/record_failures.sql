@@ -12,7 +12,6 @@ comment on type push.failure is
 create function push.judge_failures(p_outcomes jsonb, p_waves text[], p_now timestamptz)
 returns setof push.failure
 language plpgsql
-volatile
 set search_path = ''
 -- See push.record_sent().
 set enable_hashjoin = off
@@ -36,7 +35,7 @@ begin
   ), matched as (
     -- Only the running claim may report, and of a claim whose lease ran out only how it ended, so that what was sent is
     -- not sent again, even if it waits for the end of quiet hours by now. That it failed is known already.
-    select d.id, d.claims, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
+    select d.id, r.outcome, r.status, r.code, r.message, r.retry_after, d.host, d.expires_at, d.failures, d.unanswered,
       d.subscription_id, d.claimed_at, d.is_superseded,
       -- What the answer says of the push service, unless it is only about one device. A delivery that our side could not
       -- make a request of says nothing of the service.

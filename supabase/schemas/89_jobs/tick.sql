@@ -11,7 +11,7 @@ declare
   v_reminded integer;
   v_released integer;
   v_summarised integer;
-  v_fanned_out boolean := false;
+  v_fanned_out boolean;
   v_rung boolean;
 begin
   perform push.end_dispatchers(p_now);
@@ -23,10 +23,8 @@ begin
   v_released := push.enqueue_due_notifications(10000, p_now);
   v_summarised := push.close_digests(1000, p_now);
   perform push.advance_pauses(p_now => p_now);
-  -- One chunk, and only while nothing else waits: dispatchers do this too, and sending comes first.
-  if not push.has_due_in('{0}', p_now + interval '1 second') then
-    v_fanned_out := push.fan_out(p_now => p_now);
-  end if;
+  -- As dispatchers do: one chunk, and only while nothing else waits, since sending comes first.
+  v_fanned_out := public.push_fan_out(p_now => p_now);
   v_rung := push.ring_for_work(p_now);
   return jsonb_build_object(
     'recovered', v_recovered, 'expired', v_expired, 'reminded', v_reminded, 'released', v_released,
