@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile, realpath, rename, writeFile } from 'node:fs/promises';
+import { realpath, rename, writeFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
+import { readOr } from './init/read-text.ts';
+import { BUNDLE_NAME } from './init/release.ts';
 
 /** Where `supapush init` has been: a file of its own, as `secrets set --env-file .env` would upload an app's other secrets as well. */
 export const SECRETS_FILE = 'supabase/functions/.env.supapush';
@@ -10,7 +12,7 @@ export const EARLIER_FILE = '.env';
 
 /** The file that commands use where none is named. */
 export function defaultEnvironmentFile(): string {
-  return existsSync('supabase/functions/push-dispatch/supapush.js') ? SECRETS_FILE : EARLIER_FILE;
+  return existsSync(`supabase/functions/push-dispatch/${BUNDLE_NAME}`) ? SECRETS_FILE : EARLIER_FILE;
 }
 
 /** The non-empty entries of a .env file. */
@@ -22,12 +24,7 @@ export function parseEnvironmentFile(text: string): Record<string, string> {
 
 /** The text of a .env file; nothing when there is none. One that is there and cannot be read is an error. */
 export async function readEnvironmentFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    throw error;
-  }
+  return (await readOr(path)) ?? '';
 }
 
 /** The text with these entries: in place of their old or empty lines, or at the end. */

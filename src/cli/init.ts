@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import type { Change } from './init/change.ts';
+import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { type Plan, planInit } from './init/plan.ts';
@@ -74,8 +74,6 @@ async function run(args: string[]): Promise<string> {
     ...next.map((line, index) => `  ${index + 1}. ${line}`),
   ].join('\n');
 }
-
-const isPending = ({ kind }: Change) => kind === 'create' || kind === 'patch';
 
 function describe(project: Project, release: Release, { changes }: Plan, calledIn: string): string {
   const lines = changes.map(

@@ -1,9 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build, type Rolldown } from 'vite';
-
-/** What an Edge Function's folder of an app has of ours: its bundle under this name. */
-export const BUNDLE_NAME = 'supapush.js';
+import { BUNDLE_NAME } from '../../src/cli/init/release.ts';
 
 /** One Edge Function as one module that imports nothing, and the entrypoint that serves it. */
 interface BuiltFunction {

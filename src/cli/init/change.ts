@@ -10,8 +10,13 @@ export interface Change {
   why: string;
 }
 
+/** Whether there is something to write. */
+export function isPending({ kind }: Change): boolean {
+  return kind === 'create' || kind === 'patch';
+}
+
 /** Whether two texts say the same, whatever their line ends. */
-export function sameText(one: string, other: string): boolean {
+function sameText(one: string, other: string): boolean {
   return one.replaceAll('\r\n', '\n').trimEnd() === other.replaceAll('\r\n', '\n').trimEnd();
 }
 
@@ -26,9 +31,14 @@ export function planPatch(path: string, before: string | null, after: string, wh
   return { path, before, after, kind: before === after ? 'unchanged' : 'patch', why };
 }
 
+/** How the lines of a text end. */
+export function lineEndOf(text: string): '\n' | '\r\n' {
+  return text.includes('\r\n') ? '\r\n' : '\n';
+}
+
 /** The text with lines at its end, in its own line ends. */
 export function withLines(text: string, lines: string): string {
-  const end = text.includes('\r\n') ? '\r\n' : '\n';
+  const end = lineEndOf(text);
   const base = text === '' || text.endsWith('\n') ? text : text + end;
   return base + lines.replaceAll('\n', end) + end;
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
+import { withLines } from './change.ts';
 import { InitRefusal } from './refusal.ts';
 import type { ReleasedFunction } from './release.ts';
 
@@ -25,9 +26,8 @@ export function withFunctions(text: string, functions: readonly ReleasedFunction
     }
   }
   if (missing.length === 0) return text;
-  const end = text.includes('\r\n') ? '\r\n' : '\n';
-  const sections = missing.map(({ section }) => `${end}${section.replaceAll('\n', end)}${end}`).join('');
-  const patched = (text === '' || text.endsWith('\n') ? text : text + end) + sections;
+  const sections = missing.map(({ section }) => `\n${section}`).join('\n');
+  const patched = withLines(text, sections);
   if (!isPatched(before, patched, missing)) {
     throw new InitRefusal(
       'config_refused',

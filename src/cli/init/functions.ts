@@ -5,10 +5,8 @@ import { type Change, planFile } from './change.ts';
 import type { Project } from './find-project.ts';
 import { readOr } from './read-text.ts';
 import { InitRefusal } from './refusal.ts';
-import type { Release } from './release.ts';
+import { BUNDLE_NAME, type Release } from './release.ts';
 import { DRAFT } from './write-changes.ts';
-
-const BUNDLE = 'supapush.js';
 
 /** A folder for each Edge Function. Throws `function_taken` where the app has a function of that name. */
 export async function planFunctions(project: Project, release: Release): Promise<Change[]> {
@@ -16,8 +14,8 @@ export async function planFunctions(project: Project, release: Release): Promise
   for (const { name, bundle, entrypoint } of release.functions) {
     const folder = join(project.root, 'supabase/functions', name);
     const index = await readOr(join(folder, 'index.ts'));
-    const served = await readOr(join(folder, BUNDLE));
-    if (served === null && (await hasFiles(folder)) && !index?.includes(BUNDLE)) {
+    const served = await readOr(join(folder, BUNDLE_NAME));
+    if (served === null && (await hasFiles(folder)) && !index?.includes(BUNDLE_NAME)) {
       throw new InitRefusal(
         'function_taken',
         `${relative(project.repository, folder)} is there, and is not Supapush's. The database calls its functions by name: give yours another, and run init again.`,
@@ -25,7 +23,7 @@ export async function planFunctions(project: Project, release: Release): Promise
     }
     changes.push(
       planFile(join(folder, 'index.ts'), index, entrypoint, `serves ${name}; yours to change`),
-      planFile(join(folder, BUNDLE), served, bundle, `${name} with all that it imports`),
+      planFile(join(folder, BUNDLE_NAME), served, bundle, `${name} with all that it imports`),
       planFile(
         join(folder, 'deno.json'),
         await readOr(join(folder, 'deno.json')),

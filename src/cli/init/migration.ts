@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { Change } from './change.ts';
-import { sameText } from './change.ts';
+import { type Change, planFile } from './change.ts';
 import type { Project } from './find-project.ts';
 import { InitRefusal } from './refusal.ts';
 import type { Release } from './release.ts';
@@ -25,14 +24,11 @@ export async function planMigration(project: Project, release: Release, now: Dat
     ? (await readdir(folder)).filter((name) => MIGRATION_NAME.test(name)).sort()
     : [];
   const name = `supapush_${release.version.replaceAll(/\W/g, '_')}`;
-  const why = `the schema: one migration, after ${files.at(-1) ?? 'none of yours'}`;
   const ours = files.filter((file) => OURS.test(file));
   const there = ours.find((file) => file.endsWith(`_${name}.sql`));
   if (there !== undefined) {
     const path = join(folder, there);
-    const before = await readFile(path, 'utf8');
-    const kind = sameText(before, release.migration) ? 'unchanged' : 'kept';
-    return { path, before, after: before, kind, why: 'the schema' };
+    return planFile(path, await readFile(path, 'utf8'), release.migration, 'the schema');
   }
   if (ours.length > 0) {
     throw new InitRefusal(
@@ -44,13 +40,8 @@ export async function planMigration(project: Project, release: Release, now: Dat
     files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
   );
   refuseTaken(project, folder, migrations, release);
-  return {
-    path: join(folder, `${stampAfter(files, now)}_${name}.sql`),
-    before: null,
-    after: release.migration,
-    kind: 'create',
-    why,
-  };
+  const why = `the schema: one migration, after ${files.at(-1) ?? 'none of yours'}`;
+  return planFile(join(folder, `${stampAfter(files, now)}_${name}.sql`), null, release.migration, why);
 }
 
 function refuseTaken(
@@ -88,7 +79,7 @@ export function stampAfter(files: readonly string[], now: Date): string {
   const newest = files.reduce((max, file) => (file > max ? file : max), '');
   const stamp = MIGRATION_NAME.exec(newest)?.[1] ?? '0';
   const candidates = [
-    now.toISOString().replaceAll(/\D/g, '').slice(0, 14),
+    stampOf(now),
     secondAfter(stamp),
     (BigInt(stamp) + 1n).toString().padStart(stamp.length, '0'),
   ];
@@ -107,7 +98,9 @@ function secondAfter(stamp: string): string | undefined {
     /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(stamp) ?? [];
   if (second === undefined) return undefined;
   const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(time)
-    ? undefined
-    : new Date(time + 1000).toISOString().replaceAll(/\D/g, '').slice(0, 14);
+  return Number.isNaN(time) ? undefined : stampOf(new Date(time + 1000));
+}
+
+function stampOf(time: Date): string {
+  return time.toISOString().replaceAll(/\D/g, '').slice(0, 14);
 }

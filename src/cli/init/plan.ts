@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { SECRETS_FILE } from '../environment-file.ts';
-import { type Change, planPatch, withLines } from './change.ts';
+import { type Change, isPending, planPatch, withLines } from './change.ts';
 import { declaresSchema, faultsOf, withFunctions } from './config-toml.ts';
 import type { Project } from './find-project.ts';
 import { planFunctions } from './functions.ts';
@@ -110,8 +110,7 @@ function declaredSchema({ root }: Project, config: string): string[] {
 
 /** What a run that was killed has left beside these files, and this one does not write over. */
 async function draftsOfOtherRuns(project: Project, changes: readonly Change[]): Promise<string[]> {
-  const pending = changes.filter(({ kind }) => kind === 'create' || kind === 'patch');
-  const taken = new Set(pending.flatMap(({ path }) => [path + DRAFT, path + COPY]));
+  const taken = new Set(changes.filter(isPending).flatMap(({ path }) => [path + DRAFT, path + COPY]));
   const folders = [...new Set(changes.map(({ path }) => dirname(path)))].filter((one) => existsSync(one));
   const found = await Promise.all(
     folders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name))),

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InitRefusal } from './refusal.ts';
 
+/** What the bundle of an Edge Function is called in its folder of an app. */
+export const BUNDLE_NAME = 'supapush.js';
+
 /** An Edge Function as an app gets it. */
 export interface ReleasedFunction {
   name: string;
-  /** What it serves, as one module: `supapush.js`. */
+  /** What it serves, as one module: `BUNDLE_NAME`. */
   bundle: string;
   /** What serves it: `index.ts`. */
   entrypoint: string;

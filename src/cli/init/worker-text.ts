@@ -1,3 +1,5 @@
+import { lineEndOf } from './change.ts';
+
 /** What our worker is called beside one of the app's, which loads it. */
 export const LOADED = 'supapush-sw.js';
 
@@ -25,8 +27,7 @@ export function loadLine(): string {
 
 /** The worker with a line that loads ours before its own handlers, and after a directive, which has to come first. */
 export function withImport(worker: string): string {
-  const end = worker.includes('\r\n') ? '\r\n' : '\n';
-  const line = `${loadLine()} // Supapush: shows pushes and follows clicks${end}`;
+  const line = `${loadLine()} // Supapush: shows pushes and follows clicks${lineEndOf(worker)}`;
   const start =
     /^\uFEFF?(?:(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\1;?[^\n]*\n)?/.exec(worker)?.[0] ?? '';
   return start + line + worker.slice(start.length);

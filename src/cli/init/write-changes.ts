@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Change } from './change.ts';
+import { type Change, isPending } from './change.ts';
 import { InitRefusal } from './refusal.ts';
 
 /** What is done to a folder, one step a call. */
@@ -41,12 +41,10 @@ type Step = () => void;
  * Throws `file_changed` where a file is no longer what the changes were made for, and `not_written` with what went wrong.
  */
 export function writeChanges(changes: readonly Change[], disk: Disk = DISK): void {
-  const real = changes
-    .filter(({ kind }) => kind === 'create' || kind === 'patch')
-    .map((change) => ({
-      ...change,
-      path: existsSync(change.path) ? realpathSync(change.path) : change.path,
-    }));
+  const real = changes.filter(isPending).map((change) => ({
+    ...change,
+    path: existsSync(change.path) ? realpathSync(change.path) : change.path,
+  }));
   const undo: Step[] = [];
   const ignore = () => undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ignore);
