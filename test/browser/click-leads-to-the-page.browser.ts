@@ -38,8 +38,8 @@ test('a page that is open at the URL gets the focus, and is told', async () => {
     data: { deal: 7 },
     focused,
   });
-  expect(await there.evaluate('heard.at(-1)')).toEqual(heard(true));
-  expect(await worker.page.evaluate('heard.at(-1)')).toEqual(heard(false));
+  expect(await worker.told('clicked', there)).toEqual(heard(true));
+  expect(await worker.told('clicked')).toEqual(heard(false));
   expect(await worker.shown()).toEqual([]);
 });
 
@@ -135,7 +135,7 @@ test('an app that navigates itself has its page focused, and is told where to', 
   await worker.deliver(message('/deals/7'));
   await worker.click();
   expect(await worker.moves()).toEqual(['focus /']);
-  expect(await worker.page.evaluate('heard.at(-1)')).toMatchObject({
+  expect(await worker.told('clicked')).toMatchObject({
     event: 'clicked',
     url: `${worker.app.origin}/deals/7`,
     focused: true,

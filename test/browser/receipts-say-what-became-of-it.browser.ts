@@ -79,15 +79,17 @@ test.each(['unreachable', 408, 429, 500, 503] as const)(
     worker.app.answer = 200;
     worker.app.posted.length = 0;
     await worker.deliver(message('2.b'));
+    const sent = () =>
+      (worker.app.posted as { receipts: { receipt: string; event: string }[] }[])
+        .flatMap((body) => body.receipts)
+        .map(({ receipt, event }) => `${receipt} ${event}`);
     // The browser's own background sync may come first, with the two of them.
+    await eventually(sent, (list) => list.length >= 3);
     await eventually(
       () => waiting(worker),
       (list) => list.length === 0,
     );
-    const sent = (worker.app.posted as { receipts: { receipt: string; event: string }[] }[])
-      .flatMap((body) => body.receipts)
-      .map(({ receipt, event }) => `${receipt} ${event}`);
-    expect(sent).toEqual(['1.a displayed', '1.a clicked', '2.b displayed']);
+    expect(sent()).toEqual(['1.a displayed', '1.a clicked', '2.b displayed']);
   },
 );
 
@@ -237,6 +239,7 @@ test('an app that counts itself keeps its badge', async () => {
     app_badge: 7,
     notification: { title: 'Seven', data: { supapush: { receipt: '1.a' } } },
   });
+  await worker.posted(1);
   await worker.click();
   await worker.posted(2);
   expect(await worker.run('badges')).toEqual([]);

@@ -41,10 +41,11 @@ describe('in Chromium', () => {
 
   test('a newer message takes the place of the older one, and one of another tag takes none', async () => {
     const worker = await install();
-    await worker.deliver(update(1));
-    await worker.deliver(update(2));
-    await worker.deliver(payload({ title: 'Other', tag: 'deal:8', position: 1 }, '3.mac'));
-    await worker.posted(3);
+    const other = payload({ title: 'Other', tag: 'deal:8', position: 1 }, '3.mac');
+    for (const [before, message] of [update(1), update(2), other].entries()) {
+      await worker.deliver(message);
+      await worker.posted(before + 1);
+    }
     expect((await worker.shown()).map(({ title }) => title).sort()).toEqual(['Other', 'Update 2']);
   });
 

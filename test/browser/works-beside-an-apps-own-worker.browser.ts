@@ -76,9 +76,10 @@ test('what others have shown is left to their handlers, ours is kept from them',
   await worker.run(`registration.getNotifications().then((list) => list.map((n) => n.close()).length)`);
 
   await worker.deliver(OURS);
+  await worker.posted(1);
   await worker.click();
   expect(await worker.run<string[]>('seen')).toHaveLength(3);
-  expect(worker.app.posted).toHaveLength(2);
+  expect(await worker.posted(2)).toHaveLength(2);
 });
 
 test('as a worker of its own it controls the page that installed it, imported it does not', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { WorkerMessage } from '../../../src/device/shared/protocol.ts';
 import type { PushSettings } from '../../../src/device/shared/push-store.ts';
 import { buildServiceWorker } from '../../../tools/build/build-package.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -44,8 +45,13 @@ export interface PushWorker {
   run<T>(expression: string): Promise<T>;
   /** Runs an expression with the store, in the page. */
   store<T>(expression: string): Promise<T>;
-  /** What was posted to `push-events`, once it is as many requests. */
+  /**
+   * What was posted to `push-events`, once it is as many requests. A message is told to pages before its receipt is sent: wait for
+   * this before the next event, or the receipts of both may share a request.
+   */
   posted(count: number): Promise<unknown[]>;
+  /** The last that a page was told of an event, once it was told: the one that installed the worker unless given. */
+  told(event: WorkerMessage['event'], page?: Page): Promise<unknown>;
 }
 
 export interface WorkerSetup {
@@ -151,6 +157,12 @@ export function usePushWorker(): (setup?: WorkerSetup) => Promise<PushWorker> {
         eventually(
           () => app.posted,
           (list) => list.length === count,
+          15_000,
+        ),
+      told: (event, on = page) =>
+        eventually(
+          () => on.evaluate(`heard.findLast((told) => told.event === '${event}')`),
+          (told) => told !== undefined,
           15_000,
         ),
     };
