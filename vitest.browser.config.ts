@@ -1,4 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { prepareRun } from './test/support/run-environment.ts';
+
+prepareRun();
 
 export default defineConfig({
   test: {

@@ -1,4 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { prepareRun } from './test/support/run-environment.ts';
+
+prepareRun();
 
 const SLOW = 'test/**/*.slow.test.{ts,tsx}';
 
