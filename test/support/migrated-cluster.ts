@@ -16,12 +16,12 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { copyCluster } from '../../tools/local/postgres/copy-cluster.ts';
 import { applyMigrations } from '../../tools/local/postgres/migrations.ts';
-import { startPostgres } from '../../tools/local/postgres/postgres-server.ts';
+import { type PostgresServer, startPostgres } from '../../tools/local/postgres/postgres-server.ts';
 import { prepareSupabase } from '../../tools/local/postgres/supabase-roles.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The folder of a stopped cluster whose databases are as `migratedCluster` says. */
+    /** The folder of a stopped cluster for stacks, as `migratedClusters` says. */
     cluster: string;
   }
 }
@@ -39,47 +39,72 @@ const INGREDIENTS = [
 export const MIGRATED = 'template_migrated';
 export const EMPTY = 'template_empty';
 
-/**
- * The folder of a stopped cluster with three databases: `postgres`, prepared and migrated, a copy of it to clone, and one
- * that is only prepared. Made once per state of the migrations, and kept beside the packages.
- */
-export async function migratedCluster(): Promise<string> {
+/** Folders of stopped clusters. */
+export interface MigratedClusters {
+  /** Its one database `postgres` is prepared and migrated: what a stack starts from. */
+  stack: string;
+  /** Has a copy of that database to clone besides, and one that is only prepared. */
+  templates: string;
+}
+
+/** Made once per state of the migrations, and kept beside the packages. */
+export async function migratedClusters(): Promise<MigratedClusters> {
   mkdirSync(CACHE, { recursive: true });
-  const name = `cluster-${fingerprint()}`;
+  const name = `clusters-${fingerprint()}`;
   const place = join(CACHE, name);
-  const kept = readdirSync(CACHE).filter((entry) => entry.startsWith('cluster-'));
-  if (kept.includes(name)) return place;
+  const clusters = { stack: join(place, 'stack'), templates: join(place, 'templates') };
+  const kept = readdirSync(CACHE).filter((entry) => entry.startsWith('cluster'));
+  if (kept.includes(name)) return clusters;
   const made = mkdtempSync(join(tmpdir(), 'supapush-cluster-'));
   const beside = mkdtempSync(join(CACHE, 'making-'));
   try {
-    await makeCluster(made);
-    copyCluster(made, beside);
+    await makeClusters(made, (kind) => copyCluster(made, join(beside, kind)));
     // Another run may have been faster.
     if (!existsSync(place)) renameSync(beside, place);
   } finally {
     for (const folder of [made, beside, ...kept.map((entry) => join(CACHE, entry))])
       rmSync(folder, { recursive: true, force: true });
   }
-  return place;
+  return clusters;
 }
 
-async function makeCluster(directory: string): Promise<void> {
+/** Makes one after the other in the same folder; `keep` is told when one is as it should be. */
+async function makeClusters(directory: string, keep: (kind: keyof MigratedClusters) => void): Promise<void> {
   chmodSync(directory, 0o711);
-  const server = await startPostgres({ directory });
-  try {
+  const running = async (work: (server: PostgresServer) => Promise<void>): Promise<void> => {
+    const server = await startPostgres({ directory });
+    try {
+      await work(server);
+    } finally {
+      await server.stop();
+    }
+  };
+  const template1 = (server: PostgresServer) => server.url({ role: 'supabase_admin', database: 'template1' });
+  await running(async (server) => {
     await prepareSupabase(server);
-    await clone(server.url({ role: 'supabase_admin', database: 'template1' }), EMPTY);
+    await clone(template1(server), EMPTY);
     await applyMigrations({ url: server.url(), directory: join(PROJECT, 'supabase', 'migrations') });
-    await clone(server.url({ role: 'supabase_admin', database: 'template1' }), MIGRATED);
-  } finally {
-    await server.stop();
-  }
+    await clone(template1(server), MIGRATED);
+  });
+  keep('templates');
+  // Every start of a stack copies it, so it has no file too many.
+  await running((server) => drop(template1(server), [EMPTY, MIGRATED]));
+  keep('stack');
 }
 
 async function clone(url: string, name: string): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
     await sql`create database ${sql(name)} template postgres owner postgres`;
+  } finally {
+    await sql.end();
+  }
+}
+
+async function drop(url: string, names: string[]): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    for (const name of names) await sql`drop database ${sql(name)}`;
   } finally {
     await sql.end();
   }
@@ -102,5 +127,5 @@ function fingerprint(): string {
 
 /** For a run that starts stacks, and no server of its own. */
 export async function setup(project: TestProject): Promise<void> {
-  project.provide('cluster', await migratedCluster());
+  project.provide('cluster', (await migratedClusters()).stack);
 }

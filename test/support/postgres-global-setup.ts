@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { copyCluster } from '../../tools/local/postgres/copy-cluster.ts';
 import { type PostgresServer, startPostgres } from '../../tools/local/postgres/postgres-server.ts';
-import { EMPTY, MIGRATED, migratedCluster } from './migrated-cluster.ts';
+import { EMPTY, MIGRATED, migratedClusters } from './migrated-cluster.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,16 +18,16 @@ let directory: string | undefined;
 
 /** Starts one server for the whole run, with a database that has every migration applied and one that has none. */
 export async function setup(project: TestProject): Promise<void> {
-  const cluster = await migratedCluster();
+  const clusters = await migratedClusters();
   directory = await mkdtemp(join(tmpdir(), 'supapush-test-'));
   try {
-    copyCluster(cluster, directory);
+    copyCluster(clusters.templates, directory);
     server = await startPostgres({ directory });
   } catch (error) {
     await teardown();
     throw error;
   }
-  project.provide('cluster', cluster);
+  project.provide('cluster', clusters.stack);
   project.provide('postgres', {
     url: server.url(),
     superuserUrl: server.url({ role: 'supabase_admin' }),

@@ -1,5 +1,6 @@
-import { readFileSync, statfsSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/supapush/compiled', import.meta.url));
@@ -16,7 +17,13 @@ const ROOM = 6 * 2 ** 30;
  */
 export function prepareRun(): void {
   process.env.NODE_COMPILE_CACHE ??= CACHE;
-  if (process.env.TMPDIR === undefined && isRoomy(MEMORY)) process.env.TMPDIR = MEMORY;
+  if (process.env.TMPDIR !== undefined || !isRoomy(MEMORY)) return;
+  const folder = mkdtempSync(join(MEMORY, 'supapush-run-'));
+  // Under root, Postgres runs as another user and must pass through.
+  chmodSync(folder, 0o711);
+  process.env.TMPDIR = folder;
+  // Memory is not to be lost to what failing tests and other programs leave.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 }
 
 /** Whether a folder is a file system in memory with room for the tests, from which programs may be started. */

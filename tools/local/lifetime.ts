@@ -70,12 +70,13 @@ export function startLifetime(log: (line: string) => void = () => undefined): Li
 }
 
 function startReaper(): ChildProcess {
+  const { NODE_COMPILE_CACHE: compiled } = process.env;
   const reaper = spawn(process.execPath, [fileURLToPath(new URL('./reaper.ts', import.meta.url))], {
     stdio: ['pipe', 'ignore', 'ignore'],
-    // A session of its own: a signal to the stack's process group must not reach what cleans up after it. And
-    // none of the environment: preloads and debuggers of this process are not for that one.
+    // A session of its own: a signal to the stack's process group must not reach what cleans up after it. And of the
+    // environment only where Node keeps what it compiled: preloads and debuggers of this process are not for that one.
     detached: true,
-    env: {},
+    env: compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled },
   });
   // If the reaper is killed as well, nothing is cleaned up; that must not end the stack with EPIPE.
   reaper.stdin?.on('error', () => undefined);

@@ -16,6 +16,6 @@ export function copyCluster(from: string, to: string): void {
   const account = serverAccount();
   if (!account) return;
   chownSync(data, account.uid, account.gid);
-  for (const file of readdirSync(data, { recursive: true, encoding: 'utf8' }))
-    chownSync(join(data, file), account.uid, account.gid);
+  for (const { parentPath, name } of readdirSync(data, { recursive: true, withFileTypes: true }))
+    chownSync(join(parentPath, name), account.uid, account.gid);
 }

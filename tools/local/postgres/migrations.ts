@@ -28,8 +28,8 @@ export async function applyMigrations(options: { url: string; directory: string 
       alter table supabase_migrations.schema_migrations add column if not exists name text;
     `)
       .simple();
-    const rows = await sql<Applied[]>`select version, statements from supabase_migrations.schema_migrations`;
-    const applied = new Map(rows.map(({ version, statements }) => [version, statements]));
+    const rows = await sql<{ version: string }[]>`select version from supabase_migrations.schema_migrations`;
+    const applied = new Set(rows.map(({ version }) => version));
     const pending = files.filter((file) => !applied.has(versionOf(file)));
     for (const file of pending) {
       const [, version = '', name = ''] = MIGRATION_NAME.exec(file) ?? [];
@@ -42,18 +42,13 @@ export async function applyMigrations(options: { url: string; directory: string 
         `;
       });
       await applying.catch(async (error) => {
-        throw await withChangedFiles(error, options.directory, files, applied);
+        throw await withChangedFiles(error, options.directory, files, applied, sql);
       });
     }
     return pending;
   } finally {
     await sql.end();
   }
-}
-
-interface Applied {
-  version: string;
-  statements: string[] | null;
 }
 
 const versionOf = (file: string): string => MIGRATION_NAME.exec(file)?.[1] ?? '';
@@ -63,17 +58,21 @@ async function withChangedFiles(
   error: unknown,
   directory: string,
   files: string[],
-  applied: Map<string, Applied['statements']>,
+  applied: Set<string>,
+  sql: postgres.Sql,
 ): Promise<unknown> {
   if (!(error instanceof LocalStackError)) return error;
   const changed: string[] = [];
   for (const file of files) {
-    const before = applied.get(versionOf(file));
+    // A megabyte of statements, which a start that goes well need not read.
+    const [before] = await sql<{ statements: string }[]>`
+      select array_to_string(statements, ';') as statements
+      from supabase_migrations.schema_migrations where version = ${versionOf(file)} and statements is not null`;
     if (!before) continue;
     const now = splitStatements(await readFile(join(directory, file), 'utf8')).map(({ text }) => text);
-    if (now.join(';') !== before.join(';')) changed.push(file);
+    if (now.join(';') !== before.statements) changed.push(file);
   }
-  const gone = [...applied.keys()].filter((version) => !files.some((file) => versionOf(file) === version));
+  const gone = [...applied].filter((version) => !files.some((file) => versionOf(file) === version));
   if (changed.length + gone.length === 0) return error;
   const more = [
     ...(changed.length > 0 ? [`\n  Changed since they were applied here: ${changed.join(', ')}`] : []),

@@ -15,6 +15,14 @@ export interface Account {
  */
 export function serverAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
+  found ??= findAccount();
+  return found;
+}
+
+/** Found once: it takes a process for each number. */
+let found: Account | undefined;
+
+function findAccount(): Account {
   for (const name of ['postgres', 'nobody']) {
     const uid = numericId('-u', name);
     const gid = numericId('-g', name);
