@@ -120,6 +120,7 @@ const SURROUNDINGS = [
   'APPDATA',
   'LANG',
   'DENO_DIR',
+  'NODE_COMPILE_CACHE',
 ];
 // Behind a company's proxy, packages arrive only with these. They come in either case.
 const NETWORK =

@@ -27,7 +27,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const node = (command: string, ...rest: string[]) =>
   run(process.execPath, [SUPAPUSH, command, ...rest, '--file', file], {
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
   });
 const entries = async () => parseEnvironmentFile(await readFile(file, 'utf8'));
 const publicKey = async () => (await entries()).VAPID_PUBLIC_KEY as string;

@@ -3,13 +3,16 @@ import { fileURLToPath } from 'node:url';
 
 const SUPAPUSH = fileURLToPath(new URL('../../../src/cli/supapush.ts', import.meta.url));
 
+/** For Node alone: where it finds programs, and what it compiled before. */
+const FOR_NODE = { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE };
+
 export interface CliResult {
   code: number;
   stdout: string;
   stderr: string;
 }
 
-/** Runs one of the commands as a process, in `cwd` and with no environment but the one given. */
+/** Runs one of the commands as a process, in `cwd` and with nothing of our environment that it looks at but the one given. */
 export function runCli(
   command: string,
   args: string[],
@@ -19,7 +22,7 @@ export function runCli(
     const child = execFile(
       process.execPath,
       [SUPAPUSH, command, ...args],
-      { cwd, env: { PATH: process.env.PATH, ...env } },
+      { cwd, env: { ...FOR_NODE, ...env } },
       (_, stdout, stderr) =>
         child.exitCode === null
           ? reject(new Error(`${command} was ended by ${child.signalCode}`))
