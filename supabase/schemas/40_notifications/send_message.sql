@@ -114,15 +114,16 @@ begin
     from auth.users as u
     where u.id = any (p_user_ids)
   ), messages as materialized (
+    -- With nothing left open, so that no trigger has to look for it in each row.
     select l.wanted, m.* from (select distinct r.wanted from recipients as r) as l
-    cross join lateral push.fill_from_template(v_said, l.wanted) as m
+    cross join lateral push.complete_notification(push.fill_from_template(v_said, l.wanted)) as m
   )
   -- With a list of its own, and not by push.insert_notifications(): ten thousand times the same text would be held in one array.
   insert into public.push_notifications (
     user_id, title, body, url, params, category, urgency, ttl, collapse_key, tag, send_at, expires_at, idempotency_key, template, locale,
     presentation, digest_key
   )
-  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.collapse_key, m.tag, coalesce(m.send_at, now()),
+  select r.id, m.title, m.body, m.url, m.params, m.category, m.urgency, m.ttl, m.collapse_key, m.tag, m.send_at,
     m.expires_at, m.idempotency_key, m.template, m.locale, m.presentation, m.digest_key
   from recipients as r
   join messages as m on m.wanted = r.wanted

@@ -18,7 +18,9 @@ create function push.enqueue(p_due push.due_message[], p_now timestamptz)
 returns table (state text, deliveries bigint)
 language plpgsql
 set search_path = ''
--- By key, however many devices there are: see push_claim.
+-- By key, however many devices there are: see push_claim. And planned once: planning took two thirds of the time of a single message,
+-- because the plan for it alone seems cheaper each time.
+set plan_cache_mode = force_generic_plan
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
@@ -53,14 +55,17 @@ begin
         notification_id, user_id, to_topic, is_summary, category, urgency, digest_key, due_at, expires_at, tag, position, held_by, place
       )
     join public.push_subscriptions as s on s.user_id = d.user_id
+    -- As push.judged_devices, which would look the device up once more.
+    left join public.push_preferences as p on p.user_id = s.user_id
+    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+    left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
     cross join lateral (
       select case
         -- The log says why nothing came.
         when d.held_by is not null then row('suppressed', null, p_now, d.held_by)::push.verdict
-        else (
-          select push.judge(w, d.category, d.urgency, d.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
-        )
+        when num_nonnulls(p.user_id, o.user_id, u.id) > 0 then
+          push.judge(row(s.id, p, o, u.banned_until, u.deleted_at)::push.judged_devices, d.category, d.urgency, d.expires_at, p_now)
       end offset 0
     ) as v (verdict)
     where d.held_by is distinct from 'digest'
@@ -122,7 +127,9 @@ begin
   -- limit, nor be told by a digest.
   select array_agg(row(
     n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
-    coalesce(n.tag, n.collapse_key), push.next_position(coalesce(n.tag, n.collapse_key))
+    coalesce(n.tag, n.collapse_key),
+    -- Most have no tag: the call costs more than the rest of the row.
+    case when coalesce(n.tag, n.collapse_key) is not null then push.next_position(coalesce(n.tag, n.collapse_key)) end
   )::push.due_message)
   into v_due
   from push_new_notifications as n

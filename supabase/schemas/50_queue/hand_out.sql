@@ -44,14 +44,17 @@ begin
     from locked as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
+    -- As push.judged_devices, which would look the device up once more.
+    left join public.push_preferences as p on p.user_id = s.user_id
+    left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
+    left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
     cross join lateral (
       select case
         when s.id is null then row('cancelled', null, p_now, 'subscription_deleted')::push.verdict
         when n.status = 'cancelled' then row('cancelled', null, p_now, 'notification_cancelled')::push.verdict
         when c.tag is not null and push.is_superseded(s.id, c.tag, c.position, p_now) then row('cancelled', null, p_now, 'superseded')::push.verdict
-        else (
-          select push.judge(w, n.category, n.urgency, n.expires_at, p_now) from push.judged_devices as w where w.subscription_id = s.id
-        )
+        when num_nonnulls(p.user_id, o.user_id, u.id) > 0 then
+          push.judge(row(s.id, p, o, u.banned_until, u.deleted_at)::push.judged_devices, n.category, n.urgency, n.expires_at, p_now)
       end offset 0
     ) as v (verdict)
     where not (

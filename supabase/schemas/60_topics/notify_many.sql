@@ -12,17 +12,13 @@ begin
   -- By the clock of this call, not of each chunk.
   p_message.send_at := coalesce(p_message.send_at, now());
   -- As the notifications will be stored. Params that are longer are refused below.
-  p_message.params := coalesce(p_message.params, '{}');
-  if octet_length(p_message.params::text) <= 3993 then
-    p_message.params := push.exact_numbers(p_message.params);
-  end if;
+  p_message.params := push.exact_params(p_message.params);
   -- What is wrong with it, in whatever locale, is refused here, and not when the caller has gone. As for a topic: which locales
   -- its users have is only known when they are notified.
   v_said := push.notification_of(p_message);
   v_said.audience_topic := '';
   v_said := push.fill_from_template(v_said, '');
-  v_said.urgency := coalesce(nullif(v_said.urgency, ''), 'normal');
-  perform push.refuse_notification(v_said);
+  perform push.refuse_notification(push.complete_notification(v_said));
   if p_message.digest_key is not null then
     perform push.check_digest_key(p_message.digest_key);
   end if;
