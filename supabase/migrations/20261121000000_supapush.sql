@@ -5261,6 +5261,8 @@ comment on column push.queue.lease_until is
 -- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
 -- equation can be turned around, so that the whole queue is compared with the few ids that are given.
 create index queue_due_idx on push.queue (host, lane, due_at, id) where lease_until is null and due_at >= '-infinity';
+-- See push.queue_lanes().
+create index queue_side_idx on push.queue (host, due_at) where lane > 0 and lease_until is null;
 create index queue_sending_idx on push.queue (host, lease_until) where lease_until >= '-infinity';
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at >= '-infinity';
 create index queue_device_idx on push.queue (subscription_id)
@@ -5795,19 +5797,23 @@ comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
 -- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
 -- latest: so a start counts when all transactions of its time have ended.
 --
--- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends.
+-- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends. Its side
+-- lanes have one start together, as lane 1, and an index of their own, which is empty unless one user has too much.
 
 create table push.claim_starts (
   host text not null,
   lane smallint not null,
-  due_from timestamptz not null default '-infinity',
+  -- The newest counts. Rows are added and never changed: an old snapshot keeps the old ones, and each reader would walk them.
+  id bigint not null generated always as identity,
+  due_from timestamptz not null,
   next_from timestamptz,
   next_xid xid8,
-  read_whole_at timestamptz not null default '-infinity',
-  constraint claim_starts_pkey primary key (host, lane)
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+  read_whole_at timestamptz not null,
+  constraint claim_starts_pkey primary key (host, lane, id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has a row of its own, without a host.';
+  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has rows of its own, without a host.';
+comment on column push.claim_starts.lane is '0; 1 for all side lanes; -1 for the leases of what is under way.';
 comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
 comment on column push.claim_starts.read_whole_at is 'When the lane was last read from its beginning. A minute later that is done again.';
@@ -5845,15 +5851,36 @@ begin
   return query
   select h.origin, n.lane, coalesce(s.due_from, '-infinity')
   from push.hosts as h
-  cross join unnest(coalesce(p_lanes, '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'::smallint[])) as n (lane)
-  left join push.claim_starts as s on s.host = h.origin and s.lane = n.lane
-    -- A start of the future is from before the clock was set back.
-    and s.read_whole_at > p_now - interval '1 minute' and s.read_whole_at <= p_now and (s.lane < 0 or s.due_from <= p_now)
-    and not exists (select from push.start_resets);
+  cross join (
+    select least(w.lane, 1::smallint) as kind, array_agg(w.lane) as lanes
+    from unnest(coalesce(p_lanes, '{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}'::smallint[])) as w (lane)
+    group by 1
+  ) as k
+  left join lateral (
+    select c.due_from, c.read_whole_at from push.claim_starts as c
+    where c.host = h.origin and c.lane = k.kind
+    order by c.id desc
+    limit 1
+  ) as c on true
+  cross join lateral (
+    select case
+      -- A start of the future is from before the clock was set back.
+      when c.read_whole_at > p_now - interval '1 minute' and c.read_whole_at <= p_now and (k.kind < 0 or c.due_from <= p_now)
+        and not exists (select from push.start_resets)
+        then c.due_from
+    end
+  ) as s (due_from)
+  cross join unnest(k.lanes) as n (lane)
+  -- Most push services have nothing in their side lanes, and fifteen looks at each would cost more than the rest of a claim.
+  where k.kind < 1 or s.due_from is null or exists (
+    select from push.queue as d
+    where d.host = h.origin and d.lane > 0 and d.lease_until is null and d.due_at >= s.due_from and d.due_at <= p_now
+  );
 end;
 $$;
 comment on function push.queue_lanes(timestamptz, smallint[]) is
-  'These lanes of each push service (null: all that wait), and the moment from which on something may wait there: push.queue is read by host, lane and due_at.';
+  'These lanes of each push service (null: all that wait), and the moment from which on something may wait there: push.queue is read by host, '
+  'lane and due_at. Without its side lanes when nothing is due in them.';
 
 create function push.side_lane(p_user_id uuid)
 returns smallint
@@ -5891,6 +5918,16 @@ end;
 $$;
 comment on function push.apply_resets() is 'Forgets the starts of all lanes if that was asked for. Called by claims alone, one at a time.';
 
+create function push.drop_old_starts()
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from push.claim_starts as s
+  where s.id < (select n.id from push.claim_starts as n where n.host = s.host and n.lane = s.lane order by n.id desc limit 1);
+$$;
+comment on function push.drop_old_starts() is 'Deletes starts after which newer ones were noted.';
+
 create function push.note_starts(
   p_hosts text[],
   p_lanes smallint[],
@@ -5909,48 +5946,47 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 declare
-  -- Written this often at most: under an old snapshot its own old versions stay, too.
-  c_step constant interval := interval '500 milliseconds';
+  -- What was worked off since a start is walked by each reader. Where nothing waits there is little of it.
+  c_step constant interval := interval '100 milliseconds';
+  c_idle_step constant interval := interval '500 milliseconds';
   -- A claim takes its time before it waits for the one before it.
   c_slack constant interval := interval '5 seconds';
   -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
   v_xid constant xid8 := pg_current_xact_id();
 begin
-  with read as (
-    select r.host, r.lane, t.due_from, s.is_whole, s.is_foreign, s.is_foreign or s.is_reached as is_next
-    from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
-    cross join lateral (
-      select case
+  insert into push.claim_starts (host, lane, due_from, next_from, next_xid, read_whole_at)
+  select r.host, r.lane,
+    case
+      -- Leases are made by claims alone, and each ends about as much later as it was made: nothing has to be waited for.
+      when r.lane < 0 then t.due_from
+      when c.id is null or s.is_foreign then '-infinity'
+      else least(case when s.is_next then coalesce(c.next_from, '-infinity') else c.due_from end, t.due_from)
+    end,
+    case when s.is_next then t.due_from else c.next_from end,
+    case when s.is_next then v_xid else c.next_xid end,
+    case when s.is_whole then p_now else c.read_whole_at end
+  from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
+  cross join lateral (
+    select
+      case
         when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
         else least(coalesce(r.oldest, p_now), now())
-      end
-    ) as t (due_from)
-    cross join lateral (
-      select c.due_from, c.next_from,
-        c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
-        -- Of another server, whose transactions are not ours: a dump was restored.
-        coalesce(c.next_xid > v_xid, false) as is_foreign,
-        c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_reached
-      from push.claim_starts as c where c.host = r.host and c.lane = r.lane
-    ) as s
-    where s.is_whole or s.next_from is null
-      or t.due_from not between s.due_from and case when r.lane < 0 then s.due_from else s.next_from end + c_step
-  )
-  update push.claim_starts as s
-  set due_from = case
-        -- Leases are made by claims alone, and each ends about as much later as it was made: nothing has to be waited for.
-        when r.lane < 0 then r.due_from
-        when r.is_foreign then '-infinity'
-        else least(case when r.is_next then coalesce(s.next_from, '-infinity') else s.due_from end, r.due_from)
       end,
-      next_from = case when r.is_next then r.due_from else s.next_from end,
-      next_xid = case when r.is_next then v_xid else s.next_xid end,
-      read_whole_at = case when r.is_whole then p_now else s.read_whole_at end
-  from read as r
-  where s.host = r.host and s.lane = r.lane;
-  insert into push.claim_starts (host, lane)
-  select r.host, r.lane from unnest(p_hosts, p_lanes) as r (host, lane)
-  where not exists (select from push.claim_starts as c where c.host = r.host and c.lane = r.lane);
+      case when r.oldest is null then c_idle_step else c_step end
+  ) as t (due_from, step)
+  left join lateral (
+    select w.* from push.claim_starts as w where w.host = r.host and w.lane = r.lane order by w.id desc limit 1
+  ) as c on true
+  cross join lateral (
+    select f.is_whole, f.is_foreign, f.is_foreign or c.next_xid is null or c.next_xid <= pg_snapshot_xmin(p_snapshot) as is_next
+    from (
+      select c.id is null or c.read_whole_at <= p_now - interval '1 minute' or c.read_whole_at > p_now as is_whole,
+        -- Of another server, whose transactions are not ours: a dump was restored.
+        coalesce(c.next_xid > v_xid, false) as is_foreign
+    ) as f
+  ) as s
+  where s.is_whole or c.next_from is null
+    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + t.step;
 end;
 $$;
 comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
@@ -6679,8 +6715,8 @@ begin
     );
   else
     -- Once a minute all that is under way, also at push services that have no row any more.
-    insert into push.claim_starts as c (host, lane, read_whole_at) values ('', -1, p_now)
-    on conflict (host, lane) do update set read_whole_at = excluded.read_whole_at;
+    insert into push.claim_starts (host, lane, due_from, read_whole_at) values ('', -1, '-infinity', p_now);
+    perform push.drop_old_starts();
     v_lost := array(
       select d.id from push.queue as d where d.lease_until >= '-infinity' and d.lease_until <= p_now for update skip locked
     );
@@ -8279,7 +8315,10 @@ begin
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
   into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
-    select j.origin as host, j.lane, min(j.due_at) as oldest from judged as j where j.room > 0 group by j.origin, j.lane
+    select j.origin as host, least(j.lane, 1::smallint) as lane, min(j.due_at) as oldest from judged as j
+    -- The start of side lanes is that of all of them.
+    where j.room > 0 and (j.lane = 0 or cardinality(p_lanes) > 1)
+    group by 1, 2
     union all
     select j.origin, -1::smallint, min(j.first_lease) from judged as j group by j.origin
   ) as r;
@@ -8501,7 +8540,7 @@ begin
   v_sifted := push.sifted_categories();
   foreach v_step in array case when v_turn % 8 = 0 then array['turn', 'main', 'deep', 'sides'] else array['main', 'deep', 'sides'] end loop
     continue when v_step = 'deep' and not v_round.hides
-      or v_step in ('turn', 'sides') and not push.has_due_in(c_side_lanes, p_now);
+      or v_step in ('turn', 'sides') and not exists (select from push.queue_lanes(p_now, c_side_lanes));
     v_round := push.pick_due(
       v_limit - cardinality(v_found),
       case v_step when 'deep' then c_deep_look when 'sides' then c_side_look else least(v_limit, c_look) end,

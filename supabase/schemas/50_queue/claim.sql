@@ -75,7 +75,7 @@ begin
   v_sifted := push.sifted_categories();
   foreach v_step in array case when v_turn % 8 = 0 then array['turn', 'main', 'deep', 'sides'] else array['main', 'deep', 'sides'] end loop
     continue when v_step = 'deep' and not v_round.hides
-      or v_step in ('turn', 'sides') and not push.has_due_in(c_side_lanes, p_now);
+      or v_step in ('turn', 'sides') and not exists (select from push.queue_lanes(p_now, c_side_lanes));
     v_round := push.pick_due(
       v_limit - cardinality(v_found),
       case v_step when 'deep' then c_deep_look when 'sides' then c_side_look else least(v_limit, c_look) end,

@@ -228,7 +228,10 @@ begin
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
   into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
-    select j.origin as host, j.lane, min(j.due_at) as oldest from judged as j where j.room > 0 group by j.origin, j.lane
+    select j.origin as host, least(j.lane, 1::smallint) as lane, min(j.due_at) as oldest from judged as j
+    -- The start of side lanes is that of all of them.
+    where j.room > 0 and (j.lane = 0 or cardinality(p_lanes) > 1)
+    group by 1, 2
     union all
     select j.origin, -1::smallint, min(j.first_lease) from judged as j group by j.origin
   ) as r;

@@ -118,8 +118,8 @@ begin
     );
   else
     -- Once a minute all that is under way, also at push services that have no row any more.
-    insert into push.claim_starts as c (host, lane, read_whole_at) values ('', -1, p_now)
-    on conflict (host, lane) do update set read_whole_at = excluded.read_whole_at;
+    insert into push.claim_starts (host, lane, due_from, read_whole_at) values ('', -1, '-infinity', p_now);
+    perform push.drop_old_starts();
     v_lost := array(
       select d.id from push.queue as d where d.lease_until >= '-infinity' and d.lease_until <= p_now for update skip locked
     );

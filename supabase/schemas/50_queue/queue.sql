@@ -95,6 +95,8 @@ comment on column push.queue.lease_until is
 -- one, it walked all of it to find the rows of one device. For the same reason rows are joined by `id = any (array[…])`: an
 -- equation can be turned around, so that the whole queue is compared with the few ids that are given.
 create index queue_due_idx on push.queue (host, lane, due_at, id) where lease_until is null and due_at >= '-infinity';
+-- See push.queue_lanes().
+create index queue_side_idx on push.queue (host, due_at) where lane > 0 and lease_until is null;
 create index queue_sending_idx on push.queue (host, lease_until) where lease_until >= '-infinity';
 create index queue_expiring_idx on push.queue (expires_at) where lease_until is null and expires_at >= '-infinity';
 create index queue_device_idx on push.queue (subscription_id)

@@ -17,6 +17,7 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.moment_of_writing': [],
   'push.look_at_queue': [],
   'push.next_position': [],
+  'push.drop_old_starts': [],
   'push.note_starts': [],
   'push.open_hosts': [],
   'push.pick_due': [],

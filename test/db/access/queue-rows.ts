@@ -38,7 +38,12 @@ export const QUEUE_ROWS: Record<string, RowOf> = {
   'push.claim_starts': {
     key: 'host',
     change: `due_from = now()`,
-    row: () => ({ host: 'https://fcm.googleapis.com', lane: 0 }),
+    row: () => ({
+      host: 'https://fcm.googleapis.com',
+      lane: 0,
+      due_from: new Date(),
+      read_whole_at: new Date(),
+    }),
   },
   'push.delivery_log': ended,
   ...Object.fromEntries(Array.from({ length: 8 }, (_, part) => [`push.delivery_log_${part}`, ended])),

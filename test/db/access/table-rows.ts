@@ -239,7 +239,7 @@ let topicMessages: string[];
 export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
   await sql`insert into push.start_resets default values`;
-  await sql`insert into push.claim_starts (host, lane) values ('https://fcm.googleapis.com', 0)`;
+  await sql`insert into push.claim_starts (host, lane, due_from, read_whole_at) values ('https://fcm.googleapis.com', 0, now(), now())`;
   await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
   await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
   const sent = await sql<

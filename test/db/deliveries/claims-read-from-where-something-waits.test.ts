@@ -12,8 +12,7 @@ const MINUTE = '1 minute';
 /** Has claims begin now, as they do when all that was due earlier has been handed out. */
 const startNow = () => db().sql`
   insert into push.claim_starts (host, lane, due_from, read_whole_at)
-  select h.origin, 0, now(), now() from push.hosts as h
-  on conflict (host, lane) do update set due_from = excluded.due_from, read_whole_at = excluded.read_whole_at`;
+  select h.origin, 0, now(), now() from push.hosts as h`;
 
 /** Entries that `work` reads in the index by which the queue is claimed, dead ones with them. */
 async function entriesRead(work: (sql: postgres.Sql) => Promise<unknown>): Promise<number> {
@@ -56,8 +55,7 @@ test('what was handed out since the last vacuum is not read again, under an old 
       expect(await entriesRead(look), `${name} from the beginning`).toBeGreaterThanOrEqual(30);
       await sql`
         insert into push.claim_starts (host, lane, due_from, read_whole_at)
-        select h.origin, 0, ${plus(now, 0.5)}, ${plus(now, 0.5)} from push.hosts as h
-        on conflict (host, lane) do update set due_from = excluded.due_from, read_whole_at = excluded.read_whole_at`;
+        select h.origin, 0, ${plus(now, 0.5)}, ${plus(now, 0.5)} from push.hosts as h`;
       expect(await entriesRead(look), `${name} from its start`).toBe(0);
     }
   });
@@ -73,7 +71,7 @@ test('a start waits for every transaction that was open when it was noted', asyn
   const startedAgo = async () => {
     const [row] = await sql<{ ago: number | null }[]>`
       select case when due_from > '-infinity' then round(extract(epoch from now() - due_from))::int end as ago
-      from push.claim_starts where host = ${FCM} and lane = 0`;
+      from push.claim_starts where host = ${FCM} and lane = 0 order by id desc limit 1`;
     return row?.ago;
   };
   const writer = postgres(url, { max: 1 });
@@ -95,7 +93,7 @@ test('a start waits for every transaction that was open when it was noted', asyn
       ([ago]) => ago !== null && ago !== undefined && ago >= expected && ago < expected + 10,
     );
   };
-  await noted(30, 50);
+  await noted(30, 60);
   await noted(10, 30);
   await writer.end();
 });
