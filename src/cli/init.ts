@@ -1,5 +1,4 @@
-import { isAbsolute, relative, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
@@ -8,6 +7,7 @@ import { findProject, type Project } from './init/find-project.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { type Plan, planInit } from './init/plan.ts';
 import { type Release, readRelease } from './init/release.ts';
+import { isWanted, showChanges } from './init/show-changes.ts';
 import { writeChanges } from './init/write-changes.ts';
 
 const USAGE = `Usage: npx supapush init [options]
@@ -51,7 +51,8 @@ async function run(args: string[]): Promise<string> {
   const pending = plan.changes.filter(isPending);
   let written = false;
   if (pending.length > 0 && !dry) {
-    if (!yes && !(await isWanted(describe(project, release, plan, calledIn)))) return 'Nothing was written.';
+    if (!yes && !(await isWanted(`${describe(project, release, plan, calledIn)}\n\nWrite this?`)))
+      return 'Nothing was written.';
     writeChanges(plan.changes);
     written = true;
   }
@@ -76,10 +77,7 @@ async function run(args: string[]): Promise<string> {
 }
 
 function describe(project: Project, release: Release, { changes }: Plan, calledIn: string): string {
-  const lines = changes.map(
-    ({ path, kind, why }) => `  ${kind.padEnd(10)}${shownPath(path, calledIn)}\n            ${why}`,
-  );
-  return [`Supapush ${release.version} in ${project.root}`, '', ...lines].join('\n');
+  return [`Supapush ${release.version} in ${project.root}`, '', ...showChanges(changes, calledIn)].join('\n');
 }
 
 function report(
@@ -96,27 +94,6 @@ function report(
     left,
     next,
   };
-}
-
-function shownPath(path: string, calledIn: string): string {
-  const shown = relative(calledIn, path);
-  return isAbsolute(shown) ? path : shown;
-}
-
-async function isWanted(description: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new SupapushError(
-      'usage',
-      'There is no terminal to ask at. Give --yes to write, or --dry-run to see what would be written.',
-    );
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    const answer = await terminal.question(`${description}\n\nWrite this? (y/N) `);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    terminal.close();
-  }
 }
 
 export const command: Command = { usage: USAGE, run };

@@ -22,12 +22,16 @@ const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Co
     does: 'shows, rotates and retires the VAPID key pairs',
     load: () => import('./vapid.ts'),
   },
+  uninstall: {
+    does: 'takes Supapush out of the project, and says first what goes',
+    load: () => import('./uninstall.ts'),
+  },
 };
 
 const USAGE = `Usage: supapush <command> [options]
 
 ${Object.entries(COMMANDS)
-  .map(([name, { does }]) => `  ${name.padEnd(10)}${does}`)
+  .map(([name, { does }]) => `  ${name.padEnd(11)}${does}`)
   .join('\n')}
 
   supapush <command> --help    the options of a command

@@ -4,19 +4,20 @@ export interface Change {
   path: string;
   /** Null where there is none. */
   before: string | null;
+  /** Empty where it is removed. */
   after: string;
   /** `kept`: it is there and differs from what this release brings, so it is left as it is. */
-  kind: 'create' | 'patch' | 'unchanged' | 'kept';
+  kind: 'create' | 'patch' | 'remove' | 'unchanged' | 'kept';
   why: string;
 }
 
-/** Whether there is something to write. */
+/** Whether there is something to write, or to remove. */
 export function isPending({ kind }: Change): boolean {
-  return kind === 'create' || kind === 'patch';
+  return kind === 'create' || kind === 'patch' || kind === 'remove';
 }
 
 /** Whether two texts say the same, whatever their line ends. */
-function sameText(one: string, other: string): boolean {
+export function sameText(one: string, other: string): boolean {
   return one.replaceAll('\r\n', '\n').trimEnd() === other.replaceAll('\r\n', '\n').trimEnd();
 }
 
@@ -29,6 +30,13 @@ export function planFile(path: string, before: string | null, wanted: string, wh
 /** A file of the app's that gets lines of ours. */
 export function planPatch(path: string, before: string | null, after: string, why: string): Change {
   return { path, before, after, kind: before === after ? 'unchanged' : 'patch', why };
+}
+
+/** A file of ours that goes, unless a person changed it. */
+export function planRemoval(path: string, before: string, ours: string, why: string): Change {
+  return sameText(before, ours)
+    ? { path, before, after: '', kind: 'remove', why }
+    : { path, before, after: before, kind: 'kept', why: 'it was changed: it is yours' };
 }
 
 /** How the lines of a text end. */

@@ -5,14 +5,27 @@ import { type Change, planFile } from './change.ts';
 import type { Project } from './find-project.ts';
 import { readOr } from './read-text.ts';
 import { InitRefusal } from './refusal.ts';
-import { BUNDLE_NAME, type Release } from './release.ts';
+import { BUNDLE_NAME, type Release, type ReleasedFunction } from './release.ts';
 import { DRAFT } from './write-changes.ts';
+
+/** What the folder of an Edge Function has. */
+export function filesOf({
+  name,
+  bundle,
+  entrypoint,
+}: Pick<ReleasedFunction, 'name' | 'bundle' | 'entrypoint'>): { name: string; text: string; why: string }[] {
+  return [
+    { name: 'index.ts', text: entrypoint, why: `serves ${name}; yours to change` },
+    { name: BUNDLE_NAME, text: bundle, why: `${name} with all that it imports` },
+    { name: 'deno.json', text: '{\n  "imports": {}\n}\n', why: 'nothing to fetch from a registry' },
+  ];
+}
 
 /** A folder for each Edge Function. Throws `function_taken` where the app has a function of that name. */
 export async function planFunctions(project: Project, release: Release): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const { name, bundle, entrypoint } of release.functions) {
-    const folder = join(project.root, 'supabase/functions', name);
+  for (const one of release.functions) {
+    const folder = join(project.root, 'supabase/functions', one.name);
     const index = await readOr(join(folder, 'index.ts'));
     const served = await readOr(join(folder, BUNDLE_NAME));
     if (served === null && (await hasFiles(folder)) && !index?.includes(BUNDLE_NAME)) {
@@ -21,16 +34,10 @@ export async function planFunctions(project: Project, release: Release): Promise
         `${relative(project.repository, folder)} is there, and is not Supapush's. The database calls its functions by name: give yours another, and run init again.`,
       );
     }
-    changes.push(
-      planFile(join(folder, 'index.ts'), index, entrypoint, `serves ${name}; yours to change`),
-      planFile(join(folder, BUNDLE_NAME), served, bundle, `${name} with all that it imports`),
-      planFile(
-        join(folder, 'deno.json'),
-        await readOr(join(folder, 'deno.json')),
-        '{\n  "imports": {}\n}\n',
-        'nothing to fetch from a registry',
-      ),
-    );
+    for (const { name: file, text, why } of filesOf(one)) {
+      const path = join(folder, file);
+      changes.push(planFile(path, await readOr(path), text, why));
+    }
   }
   return changes;
 }

@@ -10,6 +10,22 @@ import { keyOf, objectsAfter } from './sql-objects.ts';
 // The names that `supabase migration up` takes for migrations.
 const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
 const OURS = /_supapush_\d+_\d+_\d+\w*\.sql$/;
+const UNINSTALL = /_supapush_uninstall\.sql$/;
+
+/** The migrations of a project by their names, in their order, and those of Supapush that no later one takes back. */
+export async function readMigrations({ root }: Project): Promise<{ files: string[]; ours: string[] }> {
+  const folder = join(root, 'supabase/migrations');
+  const files = existsSync(folder)
+    ? (await readdir(folder)).filter((name) => MIGRATION_NAME.test(name)).sort()
+    : [];
+  const from = files.findLastIndex((file) => UNINSTALL.test(file)) + 1;
+  return { files, ours: files.slice(from).filter((file) => OURS.test(file)) };
+}
+
+/** What the migration of a release is called behind its stamp. */
+export function migrationName({ version }: Pick<Release, 'version'>): string {
+  return `supapush_${version.replaceAll(/\W/g, '_')}`;
+}
 
 /**
  * The migration of this release, stamped after the newest of the app, as `supabase db push` wants it; the one that is there already
@@ -20,11 +36,8 @@ const OURS = /_supapush_\d+_\d+_\d+\w*\.sql$/;
  */
 export async function planMigration(project: Project, release: Release, now: Date): Promise<Change> {
   const folder = join(project.root, 'supabase/migrations');
-  const files = existsSync(folder)
-    ? (await readdir(folder)).filter((name) => MIGRATION_NAME.test(name)).sort()
-    : [];
-  const name = `supapush_${release.version.replaceAll(/\W/g, '_')}`;
-  const ours = files.filter((file) => OURS.test(file));
+  const { files, ours } = await readMigrations(project);
+  const name = migrationName(release);
   const there = ours.find((file) => file.endsWith(`_${name}.sql`));
   if (there !== undefined) {
     const path = join(folder, there);
@@ -37,7 +50,10 @@ export async function planMigration(project: Project, release: Release, now: Dat
     );
   }
   const migrations = await Promise.all(
-    files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
+    // What earlier ones of ours made, an uninstall has taken back.
+    files
+      .filter((file) => !OURS.test(file))
+      .map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
   );
   refuseTaken(project, folder, migrations, release);
   const why = `the schema: one migration, after ${files.at(-1) ?? 'none of yours'}`;

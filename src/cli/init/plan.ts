@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { SECRETS_FILE } from '../environment-file.ts';
 import { type Change, isPending, planPatch, withLines } from './change.ts';
 import { declaresSchema, faultsOf, withFunctions } from './config-toml.ts';
 import type { Project } from './find-project.ts';
 import { planFunctions } from './functions.ts';
+import { IGNORED } from './ignored.ts';
 import { planMigration } from './migration.ts';
 import { findWebApp } from './public-folder.ts';
 import { isPatchable, readOr } from './read-text.ts';
@@ -79,9 +79,7 @@ async function planIgnored(project: Project): Promise<Plan> {
   const path = join(project.root, '.gitignore');
   const text = await readOr(path);
   const there = (text ?? '').split(/\r?\n/).map((line) => line.trim());
-  const missing = [SECRETS_FILE, '.supapush/'].filter(
-    (line) => !there.includes(line) && !there.includes(`/${line}`),
-  );
+  const missing = IGNORED.lines.filter((line) => !there.includes(line) && !there.includes(`/${line}`));
   const why = 'secrets and local state stay out of git';
   if (missing.length === 0) return { changes: [planPatch(path, text, text ?? '', why)], left: [] };
   if (!(await isPatchable(path))) {
@@ -91,7 +89,7 @@ async function planIgnored(project: Project): Promise<Plan> {
       left: [`${name} is not in UTF-8, and was left as it is. Add these lines: ${missing.join(', ')}`],
     };
   }
-  const lines = ['# Supapush: secrets, and the state of the local stack', ...missing].join('\n');
+  const lines = [IGNORED.comment, ...missing].join('\n');
   const after = withLines(text ?? '', text ? `\n${lines}` : lines);
   return {
     changes: [{ path, before: text, after, kind: text === null ? 'create' : 'patch', why }],

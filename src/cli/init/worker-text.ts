@@ -25,9 +25,22 @@ export function loadLine(): string {
   return `importScripts('/${LOADED}');`;
 }
 
+const SAID = '// Supapush: shows pushes and follows clicks';
+
+/** The worker without the line that loads ours; undefined where that is not as `withImport` writes it. */
+export function withoutImport(worker: string): string | undefined {
+  const lines = worker.split(/(?<=\n)/);
+  const index = lines.findIndex(
+    (line) => line.trim() === `${loadLine()} ${SAID}` || line.trim() === loadLine(),
+  );
+  if (index < 0) return undefined;
+  const mark = index === 0 && worker.startsWith('\uFEFF') ? '\uFEFF' : '';
+  return mark + lines.filter((_, place) => place !== index).join('');
+}
+
 /** The worker with a line that loads ours before its own handlers, and after a directive, which has to come first. */
 export function withImport(worker: string): string {
-  const line = `${loadLine()} // Supapush: shows pushes and follows clicks${lineEndOf(worker)}`;
+  const line = `${loadLine()} ${SAID}${lineEndOf(worker)}`;
   const start =
     /^\uFEFF?(?:(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*(['"])use strict\1;?[^\n]*\n)?/.exec(worker)?.[0] ?? '';
   return start + line + worker.slice(start.length);

@@ -26,10 +26,15 @@ const OURS = /^\/\* eslint-disable -- the service worker of supapush/;
 const WRITES_WORKER =
   /^(vite-plugin-pwa|@vite-pwa\/.*|@serwist\/.*|.*next-pwa|workbox-.*|@angular\/service-worker)$/;
 /** What apps call the worker of their root. */
-const ROOT_WORKER = /^(sw|service-?worker)\.js$/i;
+export const ROOT_WORKER = /^(sw|service-?worker)\.js$/i;
 const FIREBASE = 'firebase-messaging-sw.js';
 const INSTALL = "import { installPush } from 'supapush/service-worker'; installPush(self);";
 const GUIDE = 'docs/guides/service-worker.md of the package has the options.';
+
+/** Whether a worker is the one that the package brings, also that of another release, or changed by a person. */
+export function isOurWorker(text: string): boolean {
+  return OURS.test(text);
+}
 
 /** Where the service worker goes: as `sw.js`, or beside a worker that is there, which gets a line that loads it. */
 export async function planWorker(
@@ -83,7 +88,7 @@ async function planInApp(project: Project, release: Release, app: WebApp): Promi
       ],
     };
   }
-  const theirs = workers.filter(({ text }) => !OURS.test(text));
+  const theirs = workers.filter(({ text }) => !isOurWorker(text));
   const [worker] = theirs;
   if (worker === undefined) {
     const name = workers[0]?.name ?? 'sw.js';

@@ -2,6 +2,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -35,28 +36,35 @@ const DISK: Disk = {
 type Step = () => void;
 
 /**
- * Writes all of the changes or none: first everything under other names, then by renaming. When a step fails, those before it are
- * taken back. It does not give way to the event loop, so that Ctrl-C meanwhile waits for the end.
+ * Writes all of the changes or none: first everything under other names, then by renaming; files are removed last, and the folders
+ * that are empty then. When a step fails, those before it are taken back. It does not give way to the event loop, so that Ctrl-C meanwhile waits for the end.
  *
  * Throws `file_changed` where a file is no longer what the changes were made for, and `not_written` with what went wrong.
  */
 export function writeChanges(changes: readonly Change[], disk: Disk = DISK): void {
-  const real = changes.filter(isPending).map((change) => ({
-    ...change,
-    path: existsSync(change.path) ? realpathSync(change.path) : change.path,
-  }));
+  const real = changes.filter(isPending).map((change) => {
+    const there = existsSync(change.path);
+    return {
+      ...change,
+      // What a link leads to is written, but it is the link that is removed.
+      path: there && change.kind !== 'remove' ? realpathSync(change.path) : change.path,
+      mode: there ? statSync(change.path).mode & 0o777 : 0o666,
+    };
+  });
   const undo: Step[] = [];
   const ignore = () => undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ignore);
   try {
     for (const change of real) refuseChanged(change);
     for (const change of real) stage(change, disk, undo);
-    for (const { path, before } of real) {
+    for (const { path, before, kind, mode } of real) {
       // A file that was there is replaced in one step: it never is not there.
-      disk.rename(draftOf(path), path);
-      undo.push(() => (before === null ? disk.remove(path) : restore(path, before, disk)));
+      if (kind === 'remove') disk.remove(path);
+      else disk.rename(draftOf(path), path);
+      undo.push(() => (before === null ? disk.remove(path) : restore(path, before, mode, disk)));
     }
     for (const { path, before } of real) if (before !== null) disk.remove(copyOf(path));
+    for (const { path, kind } of real) if (kind === 'remove') removeEmptyFolders(dirname(path), disk, undo);
   } catch (cause) {
     const left = takeBack(undo);
     if (cause instanceof InitRefusal && left.length === 0) throw cause;
@@ -83,17 +91,17 @@ function refuseChanged({ path, before }: Change): void {
   if (now !== before)
     throw new InitRefusal(
       'file_changed',
-      `${path} was changed meanwhile. Nothing was written: run init again.`,
+      `${path} was changed meanwhile. Nothing was written: run this again.`,
     );
 }
 
 /** The new text beside its place, and a copy of the old, so that taking it back needs no room on the disk. */
-function stage({ path, before, after }: Change, disk: Disk, undo: Step[]): void {
+function stage(change: Change & { mode: number }, disk: Disk, undo: Step[]): void {
+  const { path, before, after, kind, mode } = change;
   for (const folder of missingFolders(dirname(path))) {
     disk.makeFolder(folder);
     undo.push(() => disk.removeFolder(folder));
   }
-  const mode = before === null ? 0o666 : statSync(path).mode & 0o777;
   const write = (to: string, text: string) => {
     if (isOfInterruptedRun(to, text)) disk.remove(to);
     try {
@@ -102,7 +110,7 @@ function stage({ path, before, after }: Change, disk: Disk, undo: Step[]): void 
       if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
         throw new InitRefusal(
           'not_written',
-          `${to} is there, and is not what this run would write there. Move it away, and run init again. Nothing was written.`,
+          `${to} is there, and is not what this run would write there. Move it away, and run this again. Nothing was written.`,
         );
       }
       // A write that fails may leave a part of the file.
@@ -111,7 +119,7 @@ function stage({ path, before, after }: Change, disk: Disk, undo: Step[]): void 
     }
     undo.push(() => removeIfThere(to, disk));
   };
-  write(draftOf(path), after);
+  if (kind !== 'remove') write(draftOf(path), after);
   if (before !== null) write(copyOf(path), before);
 }
 
@@ -127,8 +135,16 @@ function missingFolders(folder: string): string[] {
   return existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder];
 }
 
-function restore(path: string, before: string, disk: Disk): void {
-  if (!existsSync(copyOf(path))) disk.write(copyOf(path), before, statSync(path).mode & 0o777);
+/** From the folder upwards. */
+function removeEmptyFolders(folder: string, disk: Disk, undo: Step[]): void {
+  if (!existsSync(folder) || readdirSync(folder).length > 0) return;
+  disk.removeFolder(folder);
+  undo.push(() => disk.makeFolder(folder));
+  removeEmptyFolders(dirname(folder), disk, undo);
+}
+
+function restore(path: string, before: string, mode: number, disk: Disk): void {
+  if (!existsSync(copyOf(path))) disk.write(copyOf(path), before, mode);
   disk.rename(copyOf(path), path);
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyFunctions } from '../../../tools/deploy/verify-deploy.ts';
 import { applyMigrations } from '../../../tools/local/postgres/migrations.ts';
 import { packProject, runIn } from '../../support/packed-package.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { createTestDatabase, createUser, type TestDatabase } from '../../support/postgres.ts';
+import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 import { textsOf } from '../../unit/cli/init/look-alike.ts';
 import { PROJECT } from '../deploy/planted-project.ts';
 
@@ -171,4 +172,56 @@ test('secrets go into a file of their own, where the next commands look', async 
   const made = await supapush('secrets', '--subject', 'mailto:push@example.com');
   expect(made.stdout).toContain('Next: npx supabase secrets set --env-file supabase/functions/.env.supapush');
   expect((await supapush('vapid')).stdout).toMatch(/^newest {2}\S{87}\n$/);
+});
+
+test('uninstall counts and exports what goes, and leaves the app as it was, but for the migrations and the secrets', async () => {
+  await writeFile(join(app, 'src/server/index.ts'), APP['src/server/index.ts'] ?? '');
+  const user = await createUser(database.sql);
+  const device = createSubscription();
+  await subscribe(database.sql, user.id, device);
+  const url = ['--database-url', database.url];
+  const dry = await supapush('uninstall', '--dry-run', ...url);
+  expect(dry.stdout).toMatch(/^The migration deletes \d+ rows:$/m);
+  expect(dry.stdout).toMatch(/^ +1 {2}public\.push_subscriptions$/m);
+  expect((await supapush('uninstall', '--yes', '--export', 'devices.jsonl')).code).toBe(2);
+
+  const { code, stdout } = await supapush(
+    'uninstall',
+    '--yes',
+    '--json',
+    '--export',
+    'devices.jsonl',
+    ...url,
+  );
+  expect(code).toBe(0);
+  const report = JSON.parse(stdout) as { written: boolean; exported: number; left: string[]; next: string[] };
+  expect(report).toMatchObject({ written: true, exported: 1 });
+  expect(report.left).toHaveLength(1);
+  expect(report.left[0]).toContain('.env.supapush was left');
+  const exported = join(app, 'devices.jsonl');
+  expect(JSON.parse(await readFile(exported, 'utf8'))).toMatchObject({
+    table: 'push_subscriptions',
+    user_id: user.id,
+    subscription: { endpoint: device.endpoint, keys: { p256dh: device.p256dh, auth: device.auth } },
+  });
+  expect((await stat(exported)).mode & 0o777).toBe(0o600);
+  expect((await supapush('uninstall', '--yes', '--export', 'devices.jsonl', ...url)).stderr).toContain(
+    'devices.jsonl is there',
+  );
+  await rm(exported);
+
+  const [uninstalled, ...others] = await applied();
+  expect([uninstalled, others]).toEqual([expect.stringMatching(/^\d+_supapush_uninstall\.sql$/), []]);
+  const [row] = await database.sql`
+    select to_regnamespace('push') is null as gone, (select count(*)::int from public.orders) as orders`;
+  expect(row).toEqual({ gone: true, orders: 1 });
+
+  const { 'supabase/functions/.env.supapush': _, ...left } = await textsOf(app);
+  const own = Object.entries(left).filter(([path]) => !/_supapush_\w+\.sql$/.test(path));
+  // The last line of config.toml had no end, and the lines of .gitignore stay beside the secrets.
+  const expected = { ...APP, 'supabase/config.toml': `${APP['supabase/config.toml']}\n` };
+  expect(Object.fromEntries(own)).toEqual({
+    ...expected,
+    '.gitignore': expect.stringContaining(APP['.gitignore'] ?? ''),
+  });
 });

@@ -162,7 +162,7 @@ test.each(['.gitignore.supapush-new', '.gitignore.supapush-old', 'public/supapus
       const before = await read();
       const { changes } = await plan();
       expect(() => writeChanges(changes)).toThrow(
-        `${join(folder, name)} is there, and is not what this run would write there. Move it away, and run init again. Nothing was written.`,
+        `${join(folder, name)} is there, and is not what this run would write there. Move it away, and run this again. Nothing was written.`,
       );
       expect(await read()).toEqual(before);
     });

@@ -1,0 +1,152 @@
+import { relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SupapushError } from '../shared/errors.ts';
+import type { Command } from './command.ts';
+import { databaseUrlOf } from './database-url.ts';
+import { isPending } from './init/change.ts';
+import { findProject, type Project } from './init/find-project.ts';
+import type { Plan } from './init/plan.ts';
+import { type Release, readRelease } from './init/release.ts';
+import { isWanted, showChanges } from './init/show-changes.ts';
+import { writeChanges } from './init/write-changes.ts';
+import { planUninstall } from './uninstall/plan.ts';
+import { countRows, exportRows, type TableRows, withSnapshot } from './uninstall/rows.ts';
+
+const USAGE = `Usage: npx supapush uninstall [options]
+
+Takes Supapush out of the Supabase project of this folder: writes a migration that drops its tables, functions, jobs, secrets of the
+Vault, and the triggers on your tables, and removes its files and its lines. It says first what goes. What you changed is kept and
+named, and no row of your tables is lost. The extensions pg_net, pg_cron and supabase_vault stay.
+
+  --database-url <url>  the database of which to count the rows that go, and to export; default: SUPABASE_DB_URL
+  --export <file>       write devices, preferences, topic members and alerts there first, an object of JSON a line
+  --yes                 write without asking
+  --dry-run             say what would be done, and do nothing
+  --json                print one object of JSON instead of text; with --yes or --dry-run
+  --workdir <folder>    where the project is, if not in this folder, above or below it
+
+Exit codes: 0 done or nothing to do, 1 nothing was done, 2 called wrongly.`;
+
+async function run(args: string[]): Promise<string> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      'database-url': { type: 'string' },
+      export: { type: 'string' },
+      yes: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      workdir: { type: 'string' },
+    },
+  });
+  const { yes, json, 'dry-run': dry, export: file } = values;
+  if (json && !yes && !dry)
+    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+  const given = values['database-url'] ?? process.env.SUPABASE_DB_URL;
+  if (file !== undefined && !given)
+    throw new SupapushError(
+      'usage',
+      '--export reads the database: give --database-url, or set SUPABASE_DB_URL.',
+    );
+  if (file !== undefined && dry)
+    throw new SupapushError(
+      'usage',
+      '--export writes a file, and --dry-run writes nothing: give one of them.',
+    );
+  const calledIn = resolve('.');
+  const release = await readRelease();
+  const project = await findProject(values.workdir ?? calledIn);
+  const plan = await planUninstall(project, release, new Date());
+  const databaseUrl = given ? databaseUrlOf(given) : undefined;
+  const counted = await count(databaseUrl, release, file === undefined);
+  const question = [
+    `Supapush ${release.version} in ${project.root}`,
+    '',
+    ...showChanges(plan.changes, calledIn),
+    '',
+    ...showRows(counted),
+  ].join('\n');
+
+  const pending = plan.changes.filter(isPending);
+  let exported: number | undefined;
+  let written = false;
+  if (!dry && (pending.length > 0 || file !== undefined)) {
+    if (!yes && !(await isWanted(`${question}\n\nDo this?`))) return 'Nothing was done.';
+    if (databaseUrl !== undefined && file !== undefined)
+      exported = await withSnapshot(databaseUrl, (sql) => exportRows(sql, file));
+    writeChanges(plan.changes);
+    written = pending.length > 0;
+  }
+  const next = written || dry ? nextSteps(project, plan, release, calledIn) : [];
+  if (json) {
+    const changes = plan.changes.map(({ path, kind, why }) => ({
+      path: relative(project.root, path),
+      kind,
+      why,
+    }));
+    const rows = counted.rows ?? null;
+    return JSON.stringify({
+      project: project.root,
+      written,
+      rows,
+      exported: exported ?? null,
+      changes,
+      left: plan.left,
+      next,
+    });
+  }
+  return [
+    ...(yes || dry ? [question, ''] : []),
+    ...(exported === undefined
+      ? []
+      : [`${file} has ${exported} rows. It holds keys of your users' devices: keep it secret.`]),
+    pending.length === 0 ? 'There is nothing to remove.' : written ? 'Done.' : 'Nothing was done: --dry-run.',
+    ...(plan.left.length === 0 ? [] : ['', 'Left to you:', ...plan.left.map((line) => `  - ${line}`)]),
+    ...(next.length === 0 ? [] : ['', 'Next:', ...next.map((line, index) => `  ${index + 1}. ${line}`)]),
+  ].join('\n');
+}
+
+interface Counted {
+  rows?: TableRows[];
+  /** Why they could not be counted. */
+  reason?: string;
+}
+
+/** @param lenient whether a database that cannot be reached is only said */
+async function count(databaseUrl: string | undefined, release: Release, lenient: boolean): Promise<Counted> {
+  if (databaseUrl === undefined)
+    return { reason: 'give --database-url to see how many, and --export to keep them' };
+  try {
+    return { rows: await withSnapshot(databaseUrl, (sql) => countRows(sql, release)) };
+  } catch (error) {
+    if (!lenient) throw error;
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function showRows({ rows, reason }: Counted): string[] {
+  if (rows === undefined)
+    return [`The migration deletes all rows of Supapush, which were not counted: ${reason}.`];
+  const total = rows.reduce((sum, { rows: own }) => sum + own, 0);
+  return [
+    `The migration deletes ${total} rows:`,
+    ...rows.map(({ table, rows: own }) => `  ${String(own).padStart(10)}  ${table}`),
+    'To keep what your users have set: --export <file>',
+  ];
+}
+
+/** The commands that take it out of the hosted project. */
+function nextSteps(project: Project, plan: Plan, release: Release, calledIn: string): string[] {
+  const folder = relative(calledIn, project.root);
+  const migration = plan.changes.some(({ kind }) => kind === 'create');
+  const functions = release.functions.map(({ name }) => `npx supabase functions delete ${name}`).join(' && ');
+  return [
+    ...(folder === '' ? [] : [`cd ${folder}`]),
+    ...(migration ? ['npx supabase db push'] : []),
+    functions,
+    'npx supabase secrets unset VAPID_SUBJECT VAPID_PUBLIC_KEY VAPID_PRIVATE_KEY PUSH_BELL_SECRET',
+    'Take what imports supapush out of your sources, and then: npm uninstall supapush',
+  ];
+}
+
+export const command: Command = { usage: USAGE, run };

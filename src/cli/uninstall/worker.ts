@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { type Change, planPatch, planRemoval } from '../init/change.ts';
+import { foldersBelow, type Project } from '../init/find-project.ts';
+import { isPatchable, readOr } from '../init/read-text.ts';
+import type { Release } from '../init/release.ts';
+import type { WorkerPlan } from '../init/worker.ts';
+import { isOurWorker, ROOT_WORKER } from '../init/worker.ts';
+import { LOADED, loadingOf, withoutImport } from '../init/worker-text.ts';
+
+/** Takes the service worker out of every folder that init may have put it in, and the line that loads it out of the app's own. */
+export async function planWorkers(project: Project, release: Release): Promise<WorkerPlan> {
+  const folders = [project.repository, ...(await foldersBelow(project.repository, 4))];
+  const changes: Change[] = [];
+  const left: string[] = [];
+  let loads = false;
+  for (const folder of folders) {
+    for (const name of existsSync(folder) ? await readdir(folder) : []) {
+      if (name !== LOADED && !ROOT_WORKER.test(name)) continue;
+      const path = join(folder, name);
+      const text = (await readOr(path)) ?? '';
+      const shown = relative(project.repository, path);
+      if (isOurWorker(text)) {
+        changes.push(planRemoval(path, text, release.worker, 'the service worker'));
+        continue;
+      }
+      const loading = loadingOf(text);
+      const without = withoutImport(text);
+      if (without !== undefined && (await isPatchable(path))) {
+        loads = true;
+        changes.push(planPatch(path, text, without, `your service worker no longer loads ${LOADED}`));
+      } else if (loading !== 'none' && loading !== 'module-without') {
+        left.push(`${shown}, your service worker, names Supapush in its own way: take that out of it.`);
+      }
+    }
+  }
+  const removed = changes.find(({ kind, path }) => kind === 'remove' && path.endsWith(LOADED));
+  if (removed !== undefined && !loads) {
+    left.push(
+      `/${LOADED} is gone: a service worker that a build writes and that loads it would no longer be installed. Take it out of the build's ` +
+        'settings, where it stands as importScripts.',
+    );
+  }
+  return { changes, left };
+}
