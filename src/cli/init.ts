@@ -22,6 +22,7 @@ replaced, and a second run changes nothing.
   --workdir <folder>  where the project is, if not in this folder, above or below it
   --public <folder>   the folder that your app serves from its root, for the service worker
   --no-worker         leave the service worker out
+  --take-over <table> copy the push subscriptions of a table of yours; one called push_subscriptions gets another name first
 
 Exit codes: 0 done or nothing to do, 1 nothing could be written, 2 called wrongly.`;
 
@@ -34,6 +35,7 @@ async function run(args: string[]): Promise<string> {
       json: { type: 'boolean', default: false },
       workdir: { type: 'string' },
       public: { type: 'string' },
+      'take-over': { type: 'string' },
       'no-worker': { type: 'boolean', default: false },
     },
   });
@@ -47,6 +49,7 @@ async function run(args: string[]): Promise<string> {
     now: new Date(),
     publicFolder: values.public,
     worker: !values['no-worker'],
+    takeOver: values['take-over'],
   });
   const pending = plan.changes.filter(isPending);
   let written = false;

@@ -6,6 +6,14 @@ import type { Project } from './find-project.ts';
 import { InitRefusal } from './refusal.ts';
 import type { Release } from './release.ts';
 import { keyOf, objectsAfter } from './sql-objects.ts';
+import {
+  findTakeOver,
+  isTakeOverOf,
+  subscriptionTables,
+  type TakeOver,
+  takeOverNotes,
+  withTakeOver,
+} from './take-over.ts';
 
 // The names that `supabase migration up` takes for migrations.
 const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
@@ -31,17 +39,26 @@ export function migrationName({ version }: Pick<Release, 'version'>): string {
  * The migration of this release, stamped after the newest of the app, as `supabase db push` wants it; the one that is there already
  * is found by its name.
  *
- * Throws `other_release` where there is one of another release, and `objects_taken` where the app's own migrations make what ours
- * makes.
+ * Throws `other_release` where there is one of another release, `objects_taken` where the app's own migrations make what ours
+ * makes, and `take_over_refused` where the table whose rows it is to take over is none.
+ *
+ * @param takeOver the table of the app with push subscriptions whose rows it copies
  */
-export async function planMigration(project: Project, release: Release, now: Date): Promise<Change> {
+export async function planMigration(
+  project: Project,
+  release: Release,
+  now: Date,
+  takeOver?: string,
+): Promise<{ change: Change; left: string[] }> {
   const folder = join(project.root, 'supabase/migrations');
   const { files, ours } = await readMigrations(project);
   const name = migrationName(release);
   const there = ours.find((file) => file.endsWith(`_${name}.sql`));
   if (there !== undefined) {
     const path = join(folder, there);
-    return planFile(path, await readFile(path, 'utf8'), release.migration, 'the schema');
+    const text = await readFile(path, 'utf8');
+    const wanted = isTakeOverOf(text, release.migration) ? text : release.migration;
+    return { change: planFile(path, text, wanted, 'the schema'), left: [] };
   }
   if (ours.length > 0) {
     throw new InitRefusal(
@@ -50,14 +67,30 @@ export async function planMigration(project: Project, release: Release, now: Dat
     );
   }
   const migrations = await Promise.all(
-    // What earlier ones of ours made, an uninstall has taken back.
-    files
-      .filter((file) => !OURS.test(file))
-      .map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
+    files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
   );
-  refuseTaken(project, folder, migrations, release);
+  const found = takeOver === undefined ? undefined : findTakeOver(migrations, takeOver);
+  refuseTaken(project, folder, migrations, release, found);
   const why = `the schema: one migration, after ${files.at(-1) ?? 'none of yours'}`;
-  return planFile(join(folder, `${stampAfter(files, now)}_${name}.sql`), null, release.migration, why);
+  const path = join(folder, `${stampAfter(files, now)}_${name}.sql`);
+  const text = found === undefined ? release.migration : withTakeOver(release.migration, found);
+  return {
+    change: planFile(
+      path,
+      null,
+      text,
+      found === undefined ? why : `${why}; it takes over the rows of ${found.table}`,
+    ),
+    left: found === undefined ? offers(migrations) : takeOverNotes(found, migrations),
+  };
+}
+
+function offers(migrations: { file: string; sql: string }[]): string[] {
+  return subscriptionTables(migrations).map(
+    (table) =>
+      `${table} looks like push subscriptions of yours. To take its rows over, run init with --take-over ${table} instead; where this migration ` +
+      'was written already, remove it first.',
+  );
 }
 
 function refuseTaken(
@@ -65,10 +98,15 @@ function refuseTaken(
   folder: string,
   migrations: { file: string; sql: string }[],
   { migration }: Release,
+  takeOver: TakeOver | undefined,
 ): void {
   const wanted = objectsAfter([{ file: '', sql: migration }]);
   const there = objectsAfter(migrations);
-  const taken = [...wanted.values()].filter((one) => there.has(keyOf(one)));
+  const taken = [...wanted.values()].filter((one) => {
+    const { file } = there.get(keyOf(one)) ?? {};
+    // What earlier ones of ours made, an uninstall has taken back.
+    return file !== undefined && !OURS.test(file) && one.name !== takeOver?.table;
+  });
   const [first] = taken;
   if (first === undefined) return;
   const list = taken.map((one) => {
@@ -76,6 +114,7 @@ function refuseTaken(
     return `  ${word} ${name}, made by ${relative(project.repository, join(folder, file))}`;
   });
   const [, own = first.name] = first.name.split('.');
+  const known = subscriptionTables(migrations).find((table) => taken.some(({ name }) => name === table));
   throw new InitRefusal(
     'objects_taken',
     [
@@ -83,6 +122,11 @@ function refuseTaken(
       ...list,
       `Nothing was written. Give each another name in a migration of your own, such as "alter ${first.word} ${first.name} rename to old_${own};", ` +
         'and change what uses it. Its rows stay. If these came with a copy of the migrations of Supapush, the schema is there already: keep to that way.',
+      ...(known === undefined
+        ? []
+        : [
+            `Or let the migration give ${known} another name and copy its rows, as devices that stay reachable: npx supapush init --take-over ${known}`,
+          ]),
     ].join('\n'),
   );
 }

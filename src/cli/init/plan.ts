@@ -27,6 +27,8 @@ export interface PlanOptions {
   publicFolder: string | undefined;
   /** Without it the service worker is left out. */
   worker: boolean;
+  /** A table of the app with push subscriptions whose rows the migration copies. */
+  takeOver?: string | undefined;
 }
 
 /** Reads the project and says what is to be written; writes nothing. Throws `InitRefusal` where a person has to decide first. */
@@ -39,7 +41,7 @@ export async function planInit(project: Project, release: Release, options: Plan
     );
   }
   const configText = (await readOr(config)) ?? '';
-  const migration = await planMigration(project, release, options.now);
+  const migration = await planMigration(project, release, options.now, options.takeOver);
   const functions = await planFunctions(project, release);
   const given = options.publicFolder === undefined ? undefined : resolve(options.publicFolder);
   const worker = options.worker
@@ -47,7 +49,7 @@ export async function planInit(project: Project, release: Release, options: Plan
     : { changes: [], left: [] };
   const ignored = await planIgnored(project);
   const changes = [
-    migration,
+    migration.change,
     ...functions,
     planPatch(
       config,
@@ -65,6 +67,7 @@ export async function planInit(project: Project, release: Release, options: Plan
         `${relative(project.repository, path)} differs from what ${release.version} brings, and was left as it is.`,
     );
   const left = [
+    ...migration.left,
     ...worker.left,
     ...ignored.left,
     ...faultsOf(configText),

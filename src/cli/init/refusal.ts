@@ -5,6 +5,7 @@ export type RefusalCode =
   | 'other_release'
   | 'no_later_stamp'
   | 'objects_taken'
+  | 'take_over_refused'
   | 'function_taken'
   | 'config_refused'
   | 'file_changed'

@@ -76,3 +76,70 @@ function withoutText(sql: string): string {
     return /\bdo\s*$/i.test(before) ? withoutText(body) : ' ';
   });
 }
+
+/** The columns that a table has after migrations have made it and added to it, in the spelling of the catalog. */
+export function tableColumns(migrations: readonly { sql: string }[], table: string): string[] {
+  const columns = new Set<string>();
+  for (const { sql } of migrations) {
+    const code = withoutText(sql);
+    for (const { groups = {}, index, 0: found } of code.matchAll(STATEMENT)) {
+      if (groups.created === undefined || objectOf(groups.created, groups.name ?? '').name !== table)
+        continue;
+      for (const item of itemsOf(code.slice(index + found.length))) {
+        const [name = ''] = new RegExp(`^${IDENTIFIER}`, 'i').exec(item) ?? [];
+        if (name !== '' && !/^(constraint|primary|unique|foreign|check|exclude|like)$/i.test(name))
+          columns.add(unquoted(name));
+      }
+    }
+    for (const { groups = {} } of code.matchAll(ALTERED)) {
+      if (objectOf('table', groups.table ?? '').name !== table) continue;
+      for (const { groups: added = {} } of (groups.actions ?? '').matchAll(ADDED))
+        columns.add(unquoted(added.column ?? ''));
+      for (const { groups: renamed = {} } of (groups.actions ?? '').matchAll(RENAMED)) {
+        columns.delete(unquoted(renamed.from ?? ''));
+        columns.add(unquoted(renamed.to ?? ''));
+      }
+    }
+  }
+  return [...columns];
+}
+
+const ALTERED = new RegExp(
+  `\\balter\\s+table\\s+(?:if\\s+exists\\s+)?(?:only\\s+)?(?<table>${NAME})(?<actions>[^;]*)`,
+  'gi',
+);
+const ADDED = new RegExp(`\\badd\\s+column\\s+(?:if\\s+not\\s+exists\\s+)?(?<column>${IDENTIFIER})`, 'gi');
+const RENAMED = new RegExp(
+  `\\brename\\s+column\\s+(?<from>${IDENTIFIER})\\s+to\\s+(?<to>${IDENTIFIER})`,
+  'gi',
+);
+
+/** What stands between the first bracket of a text and its end, divided at the commas. */
+function itemsOf(text: string): string[] {
+  if (!/^\s*\(/.test(text)) return [];
+  const items: string[] = [''];
+  let depth = 0;
+  for (const sign of text.trimStart()) {
+    if (sign === ')') depth -= 1;
+    if (depth === 0 && sign === ')') break;
+    if (depth === 1 && sign === ',') items.push('');
+    else if (depth > 0) items.push(`${items.pop() ?? ''}${sign}`);
+    if (sign === '(') depth += 1;
+  }
+  return items.map((item) => item.trim());
+}
+
+/** The functions whose bodies name a word, as they are named where they are made. */
+export function functionsNaming(migrations: readonly { sql: string }[], word: string): string[] {
+  const made = new RegExp(
+    `\\bcreate\\s+(?:or\\s+replace\\s+)?(?:function|procedure)\\s+(?<name>${NAME})[^;$']*?\\bas\\s+(?:\\$(?<tag>\\w*)\\$(?<body>[\\s\\S]*?)\\$\\k<tag>\\$|'(?<text>(?:[^']|'')*)')`,
+    'gi',
+  );
+  const named = new RegExp(`\\b${word}\\b`, 'i');
+  const found = migrations.flatMap(({ sql }) =>
+    [...sql.matchAll(made)]
+      .filter(({ groups = {} }) => named.test(groups.body ?? groups.text ?? ''))
+      .map(({ groups = {} }) => objectOf('function', groups.name ?? '').name),
+  );
+  return [...new Set(found)];
+}

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { functionsNaming, tableColumns } from '../../../../src/cli/init/sql-objects.ts';
+import { writeChanges } from '../../../../src/cli/init/write-changes.ts';
+import { CONFIG, released, withLookAlike } from './look-alike.ts';
+
+const TABLE =
+  'create table push_subscriptions (id uuid primary key, user_id uuid references auth.users(id), subscription jsonb not null, unique (user_id));\n';
+const APP = { 'supabase/config.toml': CONFIG, 'supabase/migrations/20260101000000_app.sql': TABLE };
+const release = released({
+  migration:
+    'create schema push;\ncreate table public.push_subscriptions ();\ncreate table public.push_quotes ();\n',
+});
+const MIGRATION = 'supabase/migrations/20261129120000_supapush_0_1_0.sql';
+
+test('without a word the app’s table stops init, which says how to take its rows over', async () => {
+  await withLookAlike(APP, async ({ plan }) => {
+    await expect(plan({ release })).rejects.toThrow(
+      /public\.push_subscriptions, made by [\s\S]*npx supapush init --take-over public\.push_subscriptions$/,
+    );
+  });
+});
+
+test('one migration renames it, makes the schema and copies the rows; a second run changes nothing', async () => {
+  await withLookAlike(APP, async ({ plan, read }) => {
+    const first = await plan({ release, takeOver: 'push_subscriptions' });
+    writeChanges(first.changes);
+    expect(first.left.join('\n')).toMatch(
+      /VAPID key pair that they were made with: npx supapush secrets --vapid-from/,
+    );
+    const written = await read();
+    const places = [
+      'rename to "push_subscriptions_before_supapush"',
+      'create schema push',
+      'insert into public.push_subscriptions',
+    ];
+    const found = places.map((place) => written[MIGRATION]?.indexOf(place) ?? -1);
+    expect(found).toEqual([...found].sort((a, b) => a - b));
+    expect(found).not.toContain(-1);
+    const again = await plan({ release });
+    expect(new Set(again.changes.map(({ kind }) => kind))).toEqual(new Set(['unchanged']));
+    expect(again.left.join('\n')).not.toContain('differs');
+  });
+});
+
+test('another thing of ours that the app makes still stops it', async () => {
+  await withLookAlike(
+    {
+      ...APP,
+      'supabase/migrations/2.sql': '',
+      'supabase/migrations/3_a.sql': 'create table push_quotes ();',
+    },
+    async ({ plan }) => {
+      await expect(plan({ release, takeOver: 'push_subscriptions' })).rejects.toMatchObject({
+        code: 'objects_taken',
+      });
+    },
+  );
+});
+
+test('a table of another name is offered, and is taken over without a new name', async () => {
+  const other = {
+    ...APP,
+    'supabase/migrations/20260101000000_app.sql': TABLE.replace('push_sub', 'user_push_sub'),
+  };
+  await withLookAlike(other, async ({ plan }) => {
+    expect((await plan({ release })).left).toContainEqual(
+      expect.stringContaining('init with --take-over public.user_push_subscriptions'),
+    );
+    const { changes } = await plan({ release, takeOver: 'user_push_subscriptions' });
+    expect(changes[0]?.after).toContain('from "public"."user_push_subscriptions" as o');
+    expect(changes[0]?.after).not.toContain('rename to');
+  });
+});
+
+test.each([
+  ['news', 'your migrations make no table public.news'],
+  ['deals', 'the columns of public.deals (id, price) are not those of push subscriptions'],
+])('--take-over %s is refused', async (takeOver, reason) => {
+  const files = {
+    ...APP,
+    'supabase/migrations/20260102000000_b.sql': 'create table deals (id int, price numeric(10, 2));',
+  };
+  await withLookAlike(files, async ({ plan, read }) => {
+    await expect(plan({ release, takeOver })).rejects.toThrow(reason);
+    expect(await read()).toEqual(files);
+  });
+});
+
+test('columns are read as later migrations leave them', () => {
+  const migrations = [
+    'create table if not exists public.subs (id int, "User Id" uuid, amount numeric(10, 2) check (amount > 0), constraint one unique (id));',
+    "alter table subs add column endpoint text default ',', add column if not exists p256dh text;",
+    'alter table public.subs rename column p256dh to "keyP"; alter table others add column auth text;',
+  ].map((sql) => ({ sql }));
+  expect(tableColumns(migrations, 'public.subs')).toEqual(['id', 'User Id', 'amount', 'endpoint', 'keyP']);
+});
+
+test('functions are found by what their bodies name', () => {
+  const sql = `
+    create function one() returns void language sql as $$ delete from push_subscriptions $$;
+    create or replace function app.two(a text default 'x') returns int as $body$ begin return 1; end $body$ language plpgsql;
+    create function three() returns void language sql as 'select * from public.push_subscriptions';`;
+  expect(functionsNaming([{ sql }], 'push_subscriptions')).toEqual(['public.one', 'public.three']);
+});
