@@ -13,7 +13,7 @@ import {
   SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
-import { generateVapidPair } from './vapid-pair.ts';
+import { generateVapidPair, readVapidPair } from './vapid-pair.ts';
 
 const USAGE = `Usage: ${callOf('secrets', '--subject mailto:you@example.com [--file .env]')}
 
@@ -22,7 +22,10 @@ Makes the secrets that only push-dispatch may know: a VAPID key pair and the sec
 
   --subject   how a push service can reach you: a mailto: or https: URL
   --file      the file to write (default .env; where init has been, ${SECRETS_FILE},
-              and a pair that .env has is to be moved there first)`;
+              and a pair that .env has is to be moved there first)
+  --vapid-from <file>
+              keep the pair that your devices were made with, instead of a new one: a file of lines whose names end in
+              VAPID_PUBLIC_KEY and VAPID_PRIVATE_KEY, or what web-push generate-vapid-keys --json printed; "env" takes it from the environment`;
 
 async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
@@ -30,12 +33,13 @@ async function run(args: string[]): Promise<string> {
     options: {
       subject: { type: 'string' },
       file: { type: 'string' },
+      'vapid-from': { type: 'string' },
     },
   });
   const file = values.file ?? defaultEnvironmentFile();
   const text = await readEnvironmentFile(file);
   const existing = parseEnvironmentFile(text);
-  if (values.file === undefined) await refuseSecondPair(file, existing);
+  if (values.file === undefined && values['vapid-from'] === undefined) await refuseSecondPair(file, existing);
   const subject = values.subject ?? existing.VAPID_SUBJECT;
   if (!subject) {
     throw new SupapushError(
@@ -55,7 +59,19 @@ async function run(args: string[]): Promise<string> {
       `${file} has ${halfPair[0]} without its other half. Restore the pair, or remove both.`,
     );
   }
-  const pair = generateVapidPair();
+  const given = values['vapid-from'] === undefined ? undefined : await readVapidPair(values['vapid-from']);
+  if (
+    given !== undefined &&
+    existing.VAPID_PUBLIC_KEY &&
+    publicKeyOf(existing.VAPID_PUBLIC_KEY) !== given.publicKey
+  ) {
+    throw new SupapushError(
+      'usage',
+      `${file} has another VAPID pair already, and devices may have been made with it. Where none were, remove VAPID_PUBLIC_KEY and ` +
+        'VAPID_PRIVATE_KEY from it, and call this again.',
+    );
+  }
+  const pair = given ?? generateVapidPair();
   const wanted: Record<string, string> = {
     VAPID_SUBJECT: subject,
     VAPID_PUBLIC_KEY: pair.publicKey,
@@ -68,7 +84,7 @@ async function run(args: string[]): Promise<string> {
   await replaceEnvironmentFile(file, setEntries(text, Object.fromEntries(added)));
   return [
     `Wrote ${added.map(([name]) => name).join(', ')} to ${file}.`,
-    `The public key for your frontend: ${publicKeyOf(existing.VAPID_PUBLIC_KEY || pair.publicKey)}`,
+    `The public key, which clients read from the database: ${publicKeyOf(existing.VAPID_PUBLIC_KEY || pair.publicKey)}`,
     `Next: npx supabase secrets set --env-file ${file}`,
   ].join('\n');
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseEnvironmentFile } from '../../../src/cli/environment-file.ts';
+import { generateVapidPair } from '../../../src/cli/vapid-pair.ts';
 import { importVapidKeys } from '../../../src/server/channels/webpush/vapid-keys.ts';
 import { runCli } from './run-cli.ts';
 
@@ -82,9 +83,26 @@ describe('npm run secrets', () => {
     await writeFile(file, 'VAPID_PUBLIC_KEY=one\nVAPID_PRIVATE_KEY="two"\n');
     const { code, stdout } = await secrets('--subject', SUBJECT);
     expect(code).toBe(0);
-    expect(stdout).toContain('The public key for your frontend: one');
+    expect(stdout).toContain('The public key, which clients read from the database: one');
     expect(await entries()).toMatchObject({ VAPID_PUBLIC_KEY: 'one', VAPID_PRIVATE_KEY: 'two' });
     expect(await readFile(file, 'utf8')).toContain('VAPID_PUBLIC_KEY=one\nVAPID_PRIVATE_KEY="two"\n');
+  });
+
+  test('--vapid-from keeps the pair of another file or of the environment, and refuses it beside another', async () => {
+    const { publicKey, privateKey } = generateVapidPair();
+    const given = { MY_VAPID_PUBLIC_KEY: publicKey, MY_VAPID_PRIVATE_KEY: privateKey };
+    const args = ['--subject', SUBJECT, '--vapid-from', 'env'];
+    const { code, stdout } = await runCli('secrets', args, { cwd: folder, env: given });
+    expect(code).toBe(0);
+    expect(stdout).not.toContain(privateKey);
+    const made = await entries();
+    expect(made).toMatchObject({ VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey });
+    const other = join(folder, 'other');
+    await writeFile(other, JSON.stringify(generateVapidPair()));
+    const refused = await secrets('--subject', SUBJECT, '--vapid-from', other);
+    expect([refused.code, refused.stdout]).toEqual([2, '']);
+    expect(refused.stderr).toContain('has another VAPID pair already');
+    expect(await entries()).toEqual(made);
   });
 
   test.each(['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'])(
