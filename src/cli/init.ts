@@ -23,6 +23,7 @@ replaced, and a second run changes nothing.
   --public <folder>   the folder that your app serves from its root, for the service worker
   --no-worker         leave the service worker out
   --take-over <table> copy the push subscriptions of a table of yours; one called push_subscriptions gets another name first
+  --agents            add a short section to AGENTS.md, so that coding assistants wire pushes right; one of before is replaced
 
 Exit codes: 0 done or nothing to do, 1 nothing could be written, 2 called wrongly.`;
 
@@ -36,6 +37,7 @@ async function run(args: string[]): Promise<string> {
       workdir: { type: 'string' },
       public: { type: 'string' },
       'take-over': { type: 'string' },
+      agents: { type: 'boolean', default: false },
       'no-worker': { type: 'boolean', default: false },
     },
   });
@@ -50,6 +52,7 @@ async function run(args: string[]): Promise<string> {
     publicFolder: values.public,
     worker: !values['no-worker'],
     takeOver: values['take-over'],
+    agents: values.agents,
   });
   const pending = plan.changes.filter(isPending);
   let written = false;

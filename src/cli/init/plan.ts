@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { planAgents } from './agents-section.ts';
 import { type Change, isPending, planPatch, withLines } from './change.ts';
 import { declaresSchema, faultsOf, withFunctions } from './config-toml.ts';
 import type { Project } from './find-project.ts';
@@ -11,6 +12,7 @@ import { findWebApp } from './public-folder.ts';
 import { isPatchable, readOr } from './read-text.ts';
 import { InitRefusal } from './refusal.ts';
 import type { Release } from './release.ts';
+import { faultsOfCli } from './supabase-cli.ts';
 import { planWorker } from './worker.ts';
 import { COPY, DRAFT } from './write-changes.ts';
 
@@ -29,6 +31,8 @@ export interface PlanOptions {
   worker: boolean;
   /** A table of the app with push subscriptions whose rows the migration copies. */
   takeOver?: string | undefined;
+  /** With a section of AGENTS.md. */
+  agents?: boolean;
 }
 
 /** Reads the project and says what is to be written; writes nothing. Throws `InitRefusal` where a person has to decide first. */
@@ -48,6 +52,7 @@ export async function planInit(project: Project, release: Release, options: Plan
     ? await planWorker(project, release, await findWebApp(project, given))
     : { changes: [], left: [] };
   const ignored = await planIgnored(project);
+  const agents = options.agents ? await planAgents(project, release) : { changes: [], left: [] };
   const changes = [
     migration.change,
     ...functions,
@@ -59,6 +64,7 @@ export async function planInit(project: Project, release: Release, options: Plan
     ),
     ...ignored.changes,
     ...worker.changes,
+    ...agents.changes,
   ];
   const kept = changes
     .filter(({ kind }) => kind === 'kept')
@@ -69,6 +75,8 @@ export async function planInit(project: Project, release: Release, options: Plan
   const left = [
     ...migration.left,
     ...worker.left,
+    ...agents.left,
+    ...(await faultsOfCli(project)),
     ...ignored.left,
     ...faultsOf(configText),
     ...declaredSchema(project, configText),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { SECRETS_FILE } from '../environment-file.ts';
+import { planWithoutAgents } from '../init/agents-section.ts';
 import { type Change, planFile, planPatch, planRemoval } from '../init/change.ts';
 import type { Project } from '../init/find-project.ts';
 import { filesOf } from '../init/functions.ts';
@@ -27,19 +28,21 @@ export async function planUninstall(project: Project, release: Release, now: Dat
   const config = await planConfig(project, functions.gone);
   const worker = await planWorkers(project, release);
   const ignored = await planIgnored(project);
+  const agents = await planWithoutAgents(project);
   const changes = [
     ...migration,
     ...functions.changes,
     ...config.changes,
     ...ignored.changes,
     ...worker.changes,
+    ...agents.changes,
   ];
   const kept = changes
     .filter(({ kind }) => kind === 'kept')
     .map(({ path }) => `${shown(path)} was changed, or is of another release, and was left as it is.`);
   return {
     changes: changes.filter(({ kind }) => kind !== 'unchanged'),
-    left: [...functions.left, ...config.left, ...ignored.left, ...worker.left, ...kept],
+    left: [...functions.left, ...config.left, ...ignored.left, ...worker.left, ...agents.left, ...kept],
   };
 }
 

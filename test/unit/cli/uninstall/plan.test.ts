@@ -55,6 +55,21 @@ test.each([
   });
 });
 
+test('a section of AGENTS.md goes as well, unless a person changed it', async () => {
+  for (const own of [undefined, '# Mine\n']) {
+    const files = own === undefined ? APP : { ...APP, 'AGENTS.md': own };
+    await withLookAlike(files, async (app) => {
+      writeChanges((await app.plan({ agents: true })).changes);
+      const text = (await app.read())['AGENTS.md'] ?? '';
+      await app.write('AGENTS.md', text.replace('Ask for permission', 'Never ask for permission'));
+      expect((await planned(app)).left).toContainEqual(expect.stringContaining('AGENTS.md has a section'));
+      await app.write('AGENTS.md', text);
+      writeChanges((await planned(app)).changes);
+      expect(await ownFiles(app)).toEqual(files);
+    });
+  }
+});
+
 test('after it, init installs again, with a migration of its own after that', async () => {
   await withLookAlike(APP, async (app) => {
     await install(app);
