@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
 import { databaseUrlOf } from './database-url.ts';
+import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
 import type { Plan } from './init/plan.ts';
@@ -42,7 +43,8 @@ async function run(args: string[]): Promise<string> {
   const { yes, json, 'dry-run': dry, export: file } = values;
   if (json && !yes && !dry)
     throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
-  const given = values['database-url'] ?? process.env.SUPABASE_DB_URL;
+  const entries = parseEnvironmentFile(await readEnvironmentFile(defaultEnvironmentFile()));
+  const given = values['database-url'] ?? (process.env.SUPABASE_DB_URL || entries.SUPABASE_DB_URL);
   if (file !== undefined && !given)
     throw new SupapushError(
       'usage',
