@@ -6,6 +6,7 @@ import { databaseUrlOf } from './database-url.ts';
 import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
+import { quoted } from './init/next-steps.ts';
 import type { Plan } from './init/plan.ts';
 import { type Release, readRelease } from './init/release.ts';
 import { isWanted, showChanges } from './init/show-changes.ts';
@@ -143,7 +144,7 @@ function nextSteps(project: Project, plan: Plan, release: Release, calledIn: str
   const migration = plan.changes.some(({ kind }) => kind === 'create');
   const functions = release.functions.map(({ name }) => `npx supabase functions delete ${name}`).join(' && ');
   return [
-    ...(folder === '' ? [] : [`cd ${folder}`]),
+    ...(folder === '' ? [] : [`cd ${quoted(folder)}`]),
     ...(migration ? ['npx supabase db push'] : []),
     functions,
     'npx supabase secrets unset VAPID_SUBJECT VAPID_PUBLIC_KEY VAPID_PRIVATE_KEY PUSH_BELL_SECRET',

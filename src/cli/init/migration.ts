@@ -20,14 +20,23 @@ const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
 const OURS = /_supapush_\d+_\d+_\d+\w*\.sql$/;
 const UNINSTALL = /_supapush_uninstall\.sql$/;
 
-/** The migrations of a project by their names, in their order, and those of Supapush that no later one takes back. */
-export async function readMigrations({ root }: Project): Promise<{ files: string[]; ours: string[] }> {
+/**
+ * The migrations of a project by their names, in their order; those of Supapush that no later one takes back; and whether there
+ * was ever one.
+ */
+export async function readMigrations({
+  root,
+}: Project): Promise<{ files: string[]; ours: string[]; ever: boolean }> {
   const folder = join(root, 'supabase/migrations');
   const files = existsSync(folder)
     ? (await readdir(folder)).filter((name) => MIGRATION_NAME.test(name)).sort()
     : [];
   const from = files.findLastIndex((file) => UNINSTALL.test(file)) + 1;
-  return { files, ours: files.slice(from).filter((file) => OURS.test(file)) };
+  return {
+    files,
+    ours: files.slice(from).filter((file) => OURS.test(file)),
+    ever: files.some((file) => OURS.test(file)),
+  };
 }
 
 /** What the migration of a release is called behind its stamp. */

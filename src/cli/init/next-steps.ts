@@ -28,7 +28,7 @@ export function nextSteps(project: Project, release: Release, calledIn: string):
 }
 
 /** A path as a shell takes it for a word: in single quotes where it has signs that a shell may read in another way. */
-function quoted(path: string): string {
+export function quoted(path: string): string {
   // Behind a dash, cd would look for options.
   const word = path.startsWith('-') ? `./${path}` : path;
   return /^[A-Za-z0-9_./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -11,7 +11,7 @@ import { migrationName, readMigrations, stampAfter } from '../init/migration.ts'
 import type { Plan } from '../init/plan.ts';
 import { isPatchable, readOr } from '../init/read-text.ts';
 import { InitRefusal } from '../init/refusal.ts';
-import type { Release, ReleasedFunction } from '../init/release.ts';
+import { BUNDLE_NAME, type Release, type ReleasedFunction } from '../init/release.ts';
 import { withoutFunctions } from './config-toml.ts';
 import { uninstallSql } from './uninstall-sql.ts';
 import { planWorkers } from './worker.ts';
@@ -23,6 +23,7 @@ import { planWorkers } from './worker.ts';
  */
 export async function planUninstall(project: Project, release: Release, now: Date): Promise<Plan> {
   const shown = (path: string) => relative(project.repository, path);
+  if (!(await wasInstalled(project, release))) return { changes: [], left: [] };
   const migration = await planMigration(project, release, now);
   const functions = await planFunctions(project, release, shown);
   const config = await planConfig(project, functions.gone);
@@ -44,6 +45,15 @@ export async function planUninstall(project: Project, release: Release, now: Dat
     changes: changes.filter(({ kind }) => kind !== 'unchanged'),
     left: [...functions.left, ...config.left, ...ignored.left, ...worker.left, ...agents.left, ...kept],
   };
+}
+
+/** Whether init has been here: lines of `.gitignore` alone may be a person's, as in a clone of Supapush. */
+async function wasInstalled(project: Project, release: Release): Promise<boolean> {
+  const { ever } = await readMigrations(project);
+  const bundles = release.functions.map(({ name }) =>
+    join(project.root, 'supabase/functions', name, BUNDLE_NAME),
+  );
+  return ever || bundles.some((path) => existsSync(path));
 }
 
 async function planMigration(project: Project, release: Release, now: Date): Promise<Change[]> {

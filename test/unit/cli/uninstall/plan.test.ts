@@ -134,6 +134,13 @@ test('a build that loads the worker is to be told', async () => {
   });
 });
 
+test('where init has not been, nothing is touched', async () => {
+  const files = { ...APP, '.gitignore': '.supapush/\n' };
+  await withLookAlike(files, async (app) => {
+    expect(await planned(app)).toEqual({ changes: [], left: [] });
+  });
+});
+
 test('another release is not removed by this one', async () => {
   await withLookAlike(APP, async (app) => {
     await install(app);
