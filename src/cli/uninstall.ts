@@ -68,6 +68,7 @@ async function run(args: string[]): Promise<string> {
     ...showChanges(plan.changes, calledIn),
     '',
     ...showRows(counted),
+    'The extensions pg_net, pg_cron and supabase_vault stay, as others may use them.',
   ].join('\n');
 
   const pending = plan.changes.filter(isPending);

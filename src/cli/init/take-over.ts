@@ -76,10 +76,13 @@ function isKnown(columns: readonly string[]): boolean {
 
 /** What a person has to know of it. */
 export function takeOverNotes({ table, renamed }: TakeOver, migrations: Migrations): string[] {
+  const [schema = 'public', own = table] = table.split('.');
+  const kept = `${schema}.${renamed ?? own}`;
   const copied =
-    `The migration copies the rows of ${table} into ${OURS}, where they are valid, and "supabase db push" says how many. They can be reached ` +
-    'only with the VAPID key pair that they were made with: npx supapush secrets --vapid-from <file>. With another pair, these users have ' +
-    'to subscribe again.';
+    `The migration copies the rows of ${table} into ${OURS}, where they are valid. The others stay, and are found afterwards by: ` +
+    `select * from ${kept} as o where not exists (select from ${OURS} as s where strpos(o::text, s.endpoint) > 0). ` +
+    'Devices can be reached only with the VAPID key pair that they were made with: npx supapush secrets --vapid-from <file>. With another ' +
+    'pair, these users have to subscribe again.';
   if (renamed === undefined) return [copied];
   const functions = functionsNaming(migrations, table.split('.')[1] ?? table);
   return [

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { beforeEach, expect, test } from 'vitest';
-import { findTakeOver, withTakeOver } from '../../../src/cli/init/take-over.ts';
+import { findTakeOver, takeOverNotes, withTakeOver } from '../../../src/cli/init/take-over.ts';
 import { createUser } from '../../support/postgres.ts';
 import { createSubscription, type SubscriptionInput } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -116,6 +116,8 @@ test.each(SHAPES)(
     const [kept] = await sql<
       { rows: number }[]
     >`select count(*)::int as rows from public.user_push_subscriptions`;
+    const [note = ''] = takeOverNotes({ table: 'public.user_push_subscriptions' }, []);
+    const left = await sql.unsafe(/select \* from .* > 0\)/.exec(note)?.[0] ?? '');
     await sql`drop table public.user_push_subscriptions`;
     expect([...devices]).toEqual(
       [one, two]
@@ -123,6 +125,7 @@ test.each(SHAPES)(
         .sort((a, b) => (a.endpoint < b.endpoint ? -1 : 1)),
     );
     expect(kept?.rows).toBe(5);
+    expect(left).toHaveLength(3);
     expect(said).toContainEqual(
       'Supapush took over 2 of 5 rows of "public"."user_push_subscriptions", which are 2 devices.',
     );
