@@ -150,6 +150,7 @@ function nextSteps(project: Project, plan: Plan, release: Release, calledIn: str
     functions,
     'npx supabase secrets unset VAPID_SUBJECT VAPID_PUBLIC_KEY VAPID_PRIVATE_KEY PUSH_BELL_SECRET',
     'Take what imports supapush out of your sources, and then: npm uninstall supapush',
+    'Browsers keep a service worker whose file is gone: docs/start/uninstall.md of the package says how your pages remove it.',
   ];
 }
 
