@@ -5946,9 +5946,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 declare
-  -- What was worked off since a start is walked by each reader. Where nothing waits there is little of it.
+  -- What was worked off since a start is walked by each reader.
   c_step constant interval := interval '100 milliseconds';
-  c_idle_step constant interval := interval '500 milliseconds';
   -- A claim takes its time before it waits for the one before it.
   c_slack constant interval := interval '5 seconds';
   -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
@@ -5967,13 +5966,11 @@ begin
     case when s.is_whole then p_now else c.read_whole_at end
   from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
   cross join lateral (
-    select
-      case
-        when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
-        else least(coalesce(r.oldest, p_now), now())
-      end,
-      case when r.oldest is null then c_idle_step else c_step end
-  ) as t (due_from, step)
+    select case
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
+      else least(coalesce(r.oldest, p_now), now())
+    end
+  ) as t (due_from)
   left join lateral (
     select w.* from push.claim_starts as w where w.host = r.host and w.lane = r.lane order by w.id desc limit 1
   ) as c on true
@@ -5986,7 +5983,8 @@ begin
     ) as f
   ) as s
   where s.is_whole or c.next_from is null
-    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + t.step;
+    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + c_step
+    or r.lane >= 0 and s.is_next and c.next_from > c.due_from + c_step;
 end;
 $$;
 comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
@@ -8382,7 +8380,7 @@ begin
     from locked as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
-    -- As push.judged_devices, which would look the device up once more.
+    -- As push.judged_devices, which would look the device up again.
     left join public.push_preferences as p on p.user_id = s.user_id
     left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
     left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
@@ -8411,8 +8409,7 @@ begin
     where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
     returning d.claims, d.expires_at, k.*
   ), handed as (
-    select k.*, g.presentation as shown,
-      coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
+    select k.*, g.presentation as shown, coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as k
     cross join lateral (
       select case when k.own is null then k.presentation else nullif(k.own -> 'presentation', 'null') end as presentation
@@ -8438,9 +8435,8 @@ begin
             coalesce(c.ttl, p_settings.default_ttl),
             ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))
           )::integer as ttl,
-          case when c.wants_unread
-            then coalesce(c.shown, '{}') || jsonb_build_object('app_badge', (select u.number from unread as u where u.user_id = c.user_id))
-            else c.shown
+          case when not c.wants_unread then c.shown
+            else coalesce(c.shown, '{}') || jsonb_build_object('app_badge', (select u.number from unread as u where u.user_id = c.user_id))
           end as presentation,
           p_settings.app_url
         from handed as c

@@ -44,7 +44,7 @@ begin
     from locked as c
     left join public.push_subscriptions as s on s.id = c.subscription_id
     join public.push_notifications as n on n.id = c.notification_id
-    -- As push.judged_devices, which would look the device up once more.
+    -- As push.judged_devices, which would look the device up again.
     left join public.push_preferences as p on p.user_id = s.user_id
     left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
     left join auth.users as u on u.id = s.user_id and (u.banned_until is not null or u.deleted_at is not null)
@@ -73,8 +73,7 @@ begin
     where d.id = any (array[k.id]) and (k.state is null or k.state = 'queued')
     returning d.claims, d.expires_at, k.*
   ), handed as (
-    select k.*, g.presentation as shown,
-      coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
+    select k.*, g.presentation as shown, coalesce(g.presentation -> 'app_badge' = '"unread"', p_settings.unread_badge) as wants_unread
     from claimed as k
     cross join lateral (
       select case when k.own is null then k.presentation else nullif(k.own -> 'presentation', 'null') end as presentation
@@ -100,9 +99,8 @@ begin
             coalesce(c.ttl, p_settings.default_ttl),
             ceil(extract(epoch from least(c.expires_at, p_now + interval '28 days') - p_now))
           )::integer as ttl,
-          case when c.wants_unread
-            then coalesce(c.shown, '{}') || jsonb_build_object('app_badge', (select u.number from unread as u where u.user_id = c.user_id))
-            else c.shown
+          case when not c.wants_unread then c.shown
+            else coalesce(c.shown, '{}') || jsonb_build_object('app_badge', (select u.number from unread as u where u.user_id = c.user_id))
           end as presentation,
           p_settings.app_url
         from handed as c

@@ -158,9 +158,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 as $$
 declare
-  -- What was worked off since a start is walked by each reader. Where nothing waits there is little of it.
+  -- What was worked off since a start is walked by each reader.
   c_step constant interval := interval '100 milliseconds';
-  c_idle_step constant interval := interval '500 milliseconds';
   -- A claim takes its time before it waits for the one before it.
   c_slack constant interval := interval '5 seconds';
   -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
@@ -179,13 +178,11 @@ begin
     case when s.is_whole then p_now else c.read_whole_at end
   from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
   cross join lateral (
-    select
-      case
-        when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
-        else least(coalesce(r.oldest, p_now), now())
-      end,
-      case when r.oldest is null then c_idle_step else c_step end
-  ) as t (due_from, step)
+    select case
+      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
+      else least(coalesce(r.oldest, p_now), now())
+    end
+  ) as t (due_from)
   left join lateral (
     select w.* from push.claim_starts as w where w.host = r.host and w.lane = r.lane order by w.id desc limit 1
   ) as c on true
@@ -198,7 +195,8 @@ begin
     ) as f
   ) as s
   where s.is_whole or c.next_from is null
-    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + t.step;
+    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + c_step
+    or r.lane >= 0 and s.is_next and c.next_from > c.due_from + c_step;
 end;
 $$;
 comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
