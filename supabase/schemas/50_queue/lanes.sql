@@ -160,8 +160,6 @@ as $$
 declare
   -- What was worked off since a start is walked by each reader.
   c_step constant interval := interval '100 milliseconds';
-  -- A claim takes its time before it waits for the one before it.
-  c_slack constant interval := interval '5 seconds';
   -- Who makes something due before this transaction began has a smaller xid than this one gets now, at the latest.
   v_xid constant xid8 := pg_current_xact_id();
 begin
@@ -179,7 +177,8 @@ begin
   from unnest(p_hosts, p_lanes, p_oldest) as r (host, lane, oldest)
   cross join lateral (
     select case
-      when r.lane < 0 then coalesce(r.oldest, p_now + p_lease) - c_slack
+      -- With those that this claim makes: it may have waited for one that took its time later.
+      when r.lane < 0 then least(coalesce(r.oldest, p_now + p_lease), p_now + p_lease)
       else least(coalesce(r.oldest, p_now), now())
     end
   ) as t (due_from)

@@ -200,3 +200,20 @@ test.each<[string, (id: string) => Promise<Date>]>([
   const now = await again(id);
   expect(await claim(sql, now)).toHaveLength(1);
 });
+
+test('leases of a claim that waited for one with a later clock are found when they are over', async () => {
+  const { sql } = db();
+  await sql`update push.settings set delivery_lease = '10 seconds'`;
+  const id = await user(1, false);
+  const now = startOfClock();
+  // Reads all that is under way, and for a minute only from where leases end.
+  await sql`select push.recover_leases(${now})`;
+  expect(await claim(sql, now)).toEqual([]);
+  for (const clock of [plus(now, 5), now]) {
+    await notify(sql, id);
+    expect(await claim(sql, clock)).toHaveLength(1);
+  }
+  const [row] = await sql<[{ recovered: number }]>`select push.recover_leases(${plus(now, 11)}) as recovered`;
+  expect(row.recovered).toBe(1);
+  await sql`update push.settings set delivery_lease = default`;
+});
