@@ -1,8 +1,8 @@
-import { isAbsolute, relative, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
+import { changeLines, isWanted } from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
 import { nextSteps } from './init/next-steps.ts';
@@ -14,7 +14,7 @@ const USAGE = `Usage: npx supapush init [options]
 
 Puts Supapush into the Supabase project of this folder: one migration after your newest, four Edge Functions, their settings in
 config.toml, lines for .gitignore, and the service worker. It says first what it will write. What is there already is never
-replaced, and a second run changes nothing.
+replaced, and a second run changes nothing. A project of an earlier release is for supapush upgrade.
 
   --yes               write without asking
   --dry-run           say what would be written, and write nothing
@@ -76,10 +76,7 @@ async function run(args: string[]): Promise<string> {
 }
 
 function describe(project: Project, release: Release, { changes }: Plan, calledIn: string): string {
-  const lines = changes.map(
-    ({ path, kind, why }) => `  ${kind.padEnd(10)}${shownPath(path, calledIn)}\n            ${why}`,
-  );
-  return [`Supapush ${release.version} in ${project.root}`, '', ...lines].join('\n');
+  return [`Supapush ${release.version} in ${project.root}`, '', ...changeLines(changes, calledIn)].join('\n');
 }
 
 function report(
@@ -96,27 +93,6 @@ function report(
     left,
     next,
   };
-}
-
-function shownPath(path: string, calledIn: string): string {
-  const shown = relative(calledIn, path);
-  return isAbsolute(shown) ? path : shown;
-}
-
-async function isWanted(description: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new SupapushError(
-      'usage',
-      'There is no terminal to ask at. Give --yes to write, or --dry-run to see what would be written.',
-    );
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    const answer = await terminal.question(`${description}\n\nWrite this? (y/N) `);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    terminal.close();
-  }
 }
 
 export const command: Command = { usage: USAGE, run };

@@ -6,7 +6,7 @@ import type { Project } from './find-project.ts';
 import type { WebApp } from './public-folder.ts';
 import { isPatchable, readOr } from './read-text.ts';
 import type { Release } from './release.ts';
-import { LOADED, loadingOf, loadLine, withImport } from './worker-text.ts';
+import { isOurWorker, LOADED, loadingOf, loadLine, withImport } from './worker-text.ts';
 
 /** Changes, and what is left to a person, in words. */
 export interface WorkerPlan {
@@ -21,7 +21,6 @@ interface RootWorker {
   text: string;
 }
 
-const OURS = /^\/\* eslint-disable -- the service worker of supapush/;
 /** Packages that write a service worker of their own when the app is built. */
 const WRITES_WORKER =
   /^(vite-plugin-pwa|@vite-pwa\/.*|@serwist\/.*|.*next-pwa|workbox-.*|@angular\/service-worker)$/;
@@ -83,7 +82,7 @@ async function planInApp(project: Project, release: Release, app: WebApp): Promi
       ],
     };
   }
-  const theirs = workers.filter(({ text }) => !OURS.test(text));
+  const theirs = workers.filter(({ text }) => !isOurWorker(text));
   const [worker] = theirs;
   if (worker === undefined) {
     const name = workers[0]?.name ?? 'sw.js';
