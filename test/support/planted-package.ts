@@ -26,7 +26,7 @@ export async function makeNext(folder: string): Promise<void> {
     .map((name) => `functions/${name}`);
   for (const name of [...files, 'sw.js']) {
     const path = join(folder, 'dist', name);
-    const text = (await readFile(path, 'utf8')).replace(/\n\/\/ supapush \S+ [0-9a-f]{64}\n$/, '\n');
+    const text = (await readFile(path, 'utf8')).replace(/\n\/\/ supapush \S+ [\w-]{8}\n$/, '\n');
     await writeFile(path, sealed(`${text}// of 0.2.0\n`, '0.2.0'));
   }
 }
@@ -45,6 +45,6 @@ export async function plantPackage(folder: string): Promise<void> {
   }
   await writeFile(
     join(folder, 'dist/sw.js'),
-    sealed('/* eslint-disable -- the service worker of supapush, as it was built */\n', VERSION),
+    sealed('/* eslint-disable -- the service worker of supapush */\n', VERSION),
   );
 }

@@ -60,8 +60,7 @@ export async function buildServiceWorker(project: string, outDir: string): Promi
       // It lies among an app's own files, where linters and the compiler would read it.
       rolldownOptions: {
         output: {
-          postBanner:
-            '/* eslint-disable -- the service worker of supapush, as it was built */\n// @ts-nocheck\n',
+          postBanner: '/* eslint-disable -- the service worker of supapush */\n// @ts-nocheck\n',
         },
       },
       lib: {

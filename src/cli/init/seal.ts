@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 // The last line of a file of ours in an app: the release that it is of, and a hash of all above. So a later release can tell
 // whether a person has changed it, without knowing what each earlier release wrote.
 
-const SEAL = /\n\/\/ supapush (\S+) ([0-9a-f]{64})\s*$/;
+const SEAL = /\n\/\/ supapush (\S+) ([\w-]{8})\s*$/;
 
 /** The text with the line by which a later release knows it. */
 export function sealed(text: string, version: string): string {
@@ -21,7 +21,7 @@ export function withoutSeal(text: string): string {
   return text.replace(SEAL, '\n');
 }
 
-/** The same whatever the line ends are, as git changes those. */
+/** The same whatever the line ends are, as git changes those. Short, because browsers load that of the worker: it only has to tell changes. */
 function hashOf(text: string): string {
-  return createHash('sha256').update(text.replaceAll('\r\n', '\n').trimEnd()).digest('hex');
+  return createHash('sha256').update(text.replaceAll('\r\n', '\n').trimEnd()).digest('base64url').slice(0, 8);
 }

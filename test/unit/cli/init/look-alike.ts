@@ -22,7 +22,7 @@ export function released(changes: Partial<Release> = {}): Release {
       },
     ],
     functions: [functionOf('one'), functionOf('two')],
-    worker: '/* eslint-disable -- the service worker of supapush, as it was built */\nself;\n',
+    worker: '/* eslint-disable -- the service worker of supapush */\nself;\n',
     ...changes,
   };
 }

@@ -14,7 +14,7 @@ const APP = {
 };
 const LATER = new Date('2027-01-01T00:00:00Z');
 
-const OWN_WORKER = '/* eslint-disable -- the service worker of supapush, as it was built */\n';
+const OWN_WORKER = '/* eslint-disable -- the service worker of supapush */\n';
 const INDEX = 'supabase/functions/push-one/index.ts';
 const BUNDLE = 'supabase/functions/push-one/supapush.js';
 
