@@ -20,9 +20,9 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-/** Messages for as many users, some of which wait for their time. */
-async function tell(count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1) {
+/** A message for each of as many users. */
+async function tell(count: number, from = 0): Promise<void> {
+  for (let index = from; index < from + count; index += 1) {
     const { id } = await createUser(sql);
     await subscribe(sql, id);
     await notify(sql, id, { title: `Message ${index}` });
@@ -30,7 +30,7 @@ async function tell(count: number): Promise<void> {
 }
 
 /** A dispatcher, and what it sent; the first message is held until `go` is called. */
-function dispatcherOf(client: Parameters<typeof createDeliveryQueue>[0], sent: string[]) {
+function dispatcherOf(client: Parameters<typeof createDeliveryQueue>[0], sent: string[], most = 1000) {
   const begun = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const send = async ({ content }: ClaimedDelivery) => {
@@ -45,6 +45,8 @@ function dispatcherOf(client: Parameters<typeof createDeliveryQueue>[0], sent: s
     channels: { webpush: { send }, fcm: { send } },
     claimLimit: 4,
     lingerMs: 0,
+    // What it takes, and then it ends: so that one of two leaves some to the other.
+    budget: { deliveries: most, milliseconds: 60_000 },
   });
   return { begun: begun.promise, go: gate.resolve, done };
 }
@@ -63,9 +65,10 @@ test('database first: a dispatcher of the release before goes on, and reports wh
   const old = dispatcherOf(clientOf(sql), sent);
   await old.begun;
   await migrate(sql);
+  await tell(5, 10);
   old.go();
-  expect(await old.done).toMatchObject({ claimed: 10, outcomes: { sent: 10 } });
-  await expectAllSentOnce(sent, 10);
+  expect(await old.done).toMatchObject({ claimed: 15, outcomes: { sent: 15 } });
+  await expectAllSentOnce(sent, 15);
 });
 
 test('functions first: a dispatcher of the next release speaks the protocol that the database knows', async () => {
@@ -76,20 +79,27 @@ test('functions first: a dispatcher of the next release speaks the protocol that
   await next.begun;
   expect(spoken[2]).toBe(0);
   await migrate(sql);
+  await tell(5, 10);
   next.go();
   await next.done;
-  await expectAllSentOnce(sent, 10);
+  await expectAllSentOnce(sent, 15);
   expect(spoken[2]).toBeGreaterThan(0);
 });
 
 test('both at once while the migration is applied: nothing is lost, and nothing is sent twice', async () => {
-  await tell(30);
+  await tell(20);
   const sent: string[] = [];
-  const dispatchers = [dispatcherOf(clientOf(sql), sent), dispatcherOf(nextClientOf(sql).client, sent)];
-  await Promise.all(dispatchers.map(({ begun }) => begun));
+  const old = dispatcherOf(clientOf(sql), sent, 10);
+  const next = dispatcherOf(nextClientOf(sql).client, sent, 10);
+  await Promise.all([old.begun, next.begun]);
   const migrated = migrate(sql);
-  for (const { go } of dispatchers) go();
-  await Promise.all([migrated, ...dispatchers.map(({ done }) => done)]);
+  old.go();
+  next.go();
+  await tell(10, 20);
+  await Promise.all([migrated, old.done, next.done]);
+  const rest = dispatcherOf(clientOf(sql), sent);
+  rest.go();
+  await rest.done;
   await expectAllSentOnce(sent, 30);
 });
 
