@@ -2,19 +2,19 @@ import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
+import { changeLines, isWanted } from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { type Plan, planInit } from './init/plan.ts';
 import { type Release, readRelease } from './init/release.ts';
-import { isWanted, showChanges } from './init/show-changes.ts';
 import { writeChanges } from './init/write-changes.ts';
 
 const USAGE = `Usage: npx supapush init [options]
 
 Puts Supapush into the Supabase project of this folder: one migration after your newest, four Edge Functions, their settings in
 config.toml, lines for .gitignore, and the service worker. It says first what it will write. What is there already is never
-replaced, and a second run changes nothing.
+replaced, and a second run changes nothing. A project of an earlier release is for supapush upgrade.
 
   --yes               write without asking
   --dry-run           say what would be written, and write nothing
@@ -83,7 +83,7 @@ async function run(args: string[]): Promise<string> {
 }
 
 function describe(project: Project, release: Release, { changes }: Plan, calledIn: string): string {
-  return [`Supapush ${release.version} in ${project.root}`, '', ...showChanges(changes, calledIn)].join('\n');
+  return [`Supapush ${release.version} in ${project.root}`, '', ...changeLines(changes, calledIn)].join('\n');
 }
 
 function report(

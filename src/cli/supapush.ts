@@ -10,6 +10,10 @@ const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Co
     does: 'puts Supapush into the Supabase project of this folder',
     load: () => import('./init.ts'),
   },
+  upgrade: {
+    does: 'brings the project of this folder to the release of this package',
+    load: () => import('./upgrade.ts'),
+  },
   secrets: {
     does: 'makes the secrets of the Edge Functions, and keeps those that exist',
     load: () => import('./secrets.ts'),

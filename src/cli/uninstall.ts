@@ -2,6 +2,7 @@ import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
+import { changeLines, isWanted } from './confirm.ts';
 import { databaseUrlOf } from './database-url.ts';
 import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { isPending } from './init/change.ts';
@@ -9,7 +10,6 @@ import { findProject, type Project } from './init/find-project.ts';
 import { quoted } from './init/next-steps.ts';
 import type { Plan } from './init/plan.ts';
 import { type Release, readRelease } from './init/release.ts';
-import { isWanted, showChanges } from './init/show-changes.ts';
 import { writeChanges } from './init/write-changes.ts';
 import { planUninstall } from './uninstall/plan.ts';
 import { countRows, exportRows, type TableRows, withSnapshot } from './uninstall/rows.ts';
@@ -65,7 +65,7 @@ async function run(args: string[]): Promise<string> {
   const question = [
     `Supapush ${release.version} in ${project.root}`,
     '',
-    ...showChanges(plan.changes, calledIn),
+    ...changeLines(plan.changes, calledIn),
     '',
     ...showRows(counted),
     'The extensions pg_net, pg_cron and supabase_vault stay, as others may use them.',

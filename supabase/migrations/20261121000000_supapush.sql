@@ -133,6 +133,111 @@ $$;
 comment on function push.has_usable_host(text) is
   'Whether a URL names a host without empty parts (https://a..b) and without userinfo, and no port but 1 to 65535.';
 
+-- schemas/00_base/version.sql ---------------------------------------------------------------------------------
+
+-- Which release this schema is of, and of which release the functions are that call it.
+--
+-- Database and functions are deployed one after the other, so for a time they are of two releases. What keeps them working
+-- then is in docs/design/database.md, "Releases".
+
+create function push.version()
+returns text
+language sql
+-- Not immutable: it changes with a release, in sessions that are open.
+stable
+set search_path = ''
+as $$ select '0.1.0'::text; $$;
+comment on function push.version() is 'The release of Supapush that this schema is of, such as 0.1.0. For the database owner.';
+
+create table push.functions (
+  name text not null,
+  version text not null,
+  seen_at timestamptz not null,
+  constraint functions_pkey primary key (name),
+  constraint functions_name check (name ~ '^push-[a-z]{1,20}$')
+);
+comment on table push.functions is
+  'Of which release each Edge Function was when it last called the database; one of an unknown release is not in it. For the database owner.';
+comment on column push.functions.name is 'The Edge Function: push-dispatch.';
+comment on column push.functions.version is 'The release that it was built for.';
+comment on column push.functions.seen_at is 'When it last called, to the minute.';
+
+alter table push.functions enable row level security;
+create policy functions_nobody on push.functions for all to public using (false);
+
+create function push.note_function(p_now timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- Only the service role may call what calls this, so the header is a function's own.
+  v_caller constant text[] := regexp_match(
+    nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-supapush-function',
+    '^(push-[a-z]{1,20})/(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[0-9A-Za-z.-]{1,40})?)$'
+  );
+begin
+  if v_caller is null or current_setting('transaction_read_only')::boolean or exists (
+    select from push.functions as f
+    where f.name = v_caller[1] and f.version = v_caller[2] and f.seen_at between p_now - interval '1 minute' and p_now + interval '1 minute'
+  -- Many calls at once: one of them writes, the others have better things to do than to wait.
+  ) or not pg_try_advisory_xact_lock(hashtextextended('supapush.function.' || v_caller[1], 0)) then
+    return;
+  end if;
+  insert into push.functions (name, version, seen_at) values (v_caller[1], v_caller[2], p_now)
+  on conflict (name) do update set version = excluded.version, seen_at = excluded.seen_at;
+end;
+$$;
+comment on function push.note_function(timestamptz) is
+  'Notes the release of the Edge Function that calls, by its header x-supapush-function: push-dispatch/0.1.0. Without it nothing is noted.';
+
+create function push.is_earlier(p_version text, p_other text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select string_to_array(split_part(p_version, '-', 1), '.')::integer[] < string_to_array(split_part(p_other, '-', 1), '.')::integer[];
+$$;
+comment on function push.is_earlier(text, text) is 'Whether a release is an earlier one than another: 0.2.0 is before 0.10.0.';
+
+create function push.version_health(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_older text;
+  v_newer text;
+  v_reasons jsonb := '[]';
+begin
+  -- One that has not called for an hour may have been deployed anew since.
+  select string_agg(format('%s %s', f.name, f.version), ', ' order by f.name) filter (where push.is_earlier(f.version, push.version())),
+    string_agg(format('%s %s', f.name, f.version), ', ' order by f.name) filter (where not push.is_earlier(f.version, push.version()))
+  into v_older, v_newer
+  from push.functions as f
+  where f.version <> push.version() and f.seen_at > p_now - interval '1 hour';
+  if v_older is not null then
+    v_reasons := v_reasons || jsonb_build_object('code', 'functions_outdated', 'message', format(
+      'The database is of release %s, and these functions are older: %s. Deploy them: npx supabase functions deploy', push.version(), v_older));
+  end if;
+  if v_newer is not null then
+    v_reasons := v_reasons || jsonb_build_object('code', 'database_outdated', 'message', format(
+      'The database is of release %s, and these functions are newer: %s. Run: npx supabase db push', push.version(), v_newer));
+  end if;
+  return jsonb_build_object(
+    'version', push.version(),
+    'functions', coalesce((
+      select jsonb_agg(jsonb_build_object('name', f.name, 'version', f.version, 'seen_at', f.seen_at) order by f.name) from push.functions as f
+    ), '[]'),
+    'reasons', v_reasons
+  );
+end;
+$$;
+comment on function push.version_health(timestamptz) is
+  'The release of the database, that of each function when it last called, and what to deploy where those of the last hour differ.';
+
 -- schemas/00_base/settings.sql --------------------------------------------------------------------------------
 
 -- Settings: one row, which an operator updates. Each capability adds its own columns beside its functions.
@@ -7598,6 +7703,7 @@ declare
   v_database text;
   v_found text;
 begin
+  perform push.note_function(p_now);
   select j.* into v_project from push.project as j;
   if not found then
     return;
@@ -7630,7 +7736,7 @@ begin
 end;
 $$;
 comment on function push.recognise_project(text, timestamptz) is
-  'Looks, at each claim, whether this is the project that was noted. Another one is held for a minute; then it is asked again.';
+  'Looks, at each claim, whether this is the project that was noted, and of which release its function is. Another project is held for a minute; then it is asked again.';
 
 create function push.adopt(p_discard_older_than interval default null, p_now timestamptz default clock_timestamp())
 returns text
@@ -10172,6 +10278,7 @@ declare
   v_events text[];
   v_clicked bigint[];
 begin
+  perform push.note_function(p_now);
   with known as (
     select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at
@@ -12246,34 +12353,30 @@ end;
 $$;
 comment on function push.drop_reminder_triggers(text) is 'Removes the triggers of a reminder with their functions.';
 
-create function push.create_reminder_triggers(p_reminder push.reminders)
-returns void
+create function push.reminder_body(p_reminder push.reminders, p_event text)
+returns text
 language plpgsql
 set search_path = ''
 as $$
 declare
   c_new constant text := push.reminder_rows(p_reminder, 'push_new_rows');
   c_old constant text := push.reminder_rows(p_reminder, 'push_old_rows');
-  v_event text;
   v_work text;
-  v_rescue text;
-  v_function text;
+  v_rescue text := format('perform push.note_reminder_error(%L, null, sqlstate, sqlerrm, v_detail);', p_reminder.name);
 begin
-  foreach v_event in array '{insert,update,delete,truncate}'::text[] loop
-    v_rescue := format('perform push.note_reminder_error(%L, null, sqlstate, sqlerrm, v_detail);', p_reminder.name);
-    if v_event = 'insert' then
-      v_work := push.reminder_insert(p_reminder, c_new, 'pg_catalog.clock_timestamp()') || ';';
-    elsif v_event = 'update' then
-      v_work := format(E'if exists (%s except %s) then\n    %s;\n    %s;\n  end if;', c_new, c_old,
-        push.reminder_delete(p_reminder, format('%s except %s', c_old, c_new)),
-        push.reminder_insert(p_reminder, format('%s except %s', c_new, c_old), 'pg_catalog.clock_timestamp()'));
-    elsif v_event = 'delete' then
-      v_work := push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || ';';
-    else
-      v_work := format('delete from push.reminder_moments as m where m.reminder = %L and m.state = ''waiting'';', p_reminder.name);
-    end if;
-    if v_event in ('insert', 'update') then
-      v_rescue := format(
+  if p_event = 'insert' then
+    v_work := push.reminder_insert(p_reminder, c_new, 'pg_catalog.clock_timestamp()') || ';';
+  elsif p_event = 'update' then
+    v_work := format(E'if exists (%s except %s) then\n    %s;\n    %s;\n  end if;', c_new, c_old,
+      push.reminder_delete(p_reminder, format('%s except %s', c_old, c_new)),
+      push.reminder_insert(p_reminder, format('%s except %s', c_new, c_old), 'pg_catalog.clock_timestamp()'));
+  elsif p_event = 'delete' then
+    v_work := push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || ';';
+  else
+    v_work := format('delete from push.reminder_moments as m where m.reminder = %L and m.state = ''waiting'';', p_reminder.name);
+  end if;
+  if p_event in ('insert', 'update') then
+    v_rescue := format(
 $body$declare
       v_reminder push.reminders;
       v_part record;
@@ -12293,15 +12396,11 @@ $body$declare
         get stacked diagnostics v_detail = pg_exception_detail;
         %s
     end;$body$,
-        p_reminder.name,
-        case when v_event = 'update' then push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || E';\n      ' else '' end,
-        v_rescue);
-    end if;
-
-    v_function := 'reminder_' || p_reminder.name || '_' || v_event;
-    -- Each look-up by the index: a session keeps its plan, which may be from before there were any moments.
-    execute format('create function push.%I() returns trigger language plpgsql security definer set search_path = %L '
-      'set timezone = %L set enable_seqscan = off set enable_bitmapscan = off set jit = off as %L', v_function, '', 'UTC', format(
+      p_reminder.name,
+      case when p_event = 'update' then push.reminder_delete(p_reminder, 'select old.* from push_old_rows as old') || E';\n      ' else '' end,
+      v_rescue);
+  end if;
+  return format(
 $body$
 -- Generated by push.remind(); change the reminder, not this function.
 #variable_conflict use_column
@@ -12320,9 +12419,51 @@ exception
     %s
     return null;
 end;
-$body$, v_work, v_rescue));
+$body$, v_work, v_rescue);
+end;
+$$;
+comment on function push.reminder_body(push.reminders, text) is 'The text of the trigger function of a reminder for one event.';
+
+create function push.compile_reminder(p_reminder push.reminders)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_event text;
+  v_function text;
+  v_body text;
+begin
+  foreach v_event in array '{insert,update,delete,truncate}'::text[] loop
+    v_function := 'reminder_' || p_reminder.name || '_' || v_event;
+    v_body := push.reminder_body(p_reminder, v_event);
+    continue when exists (
+      select from pg_catalog.pg_proc as p
+      where p.pronamespace = 'push'::regnamespace and p.proname = v_function and p.prosrc = v_body
+    );
+    -- Each look-up by the index: a session keeps its plan, which may be from before there were any moments.
+    execute format('create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L '
+      'set timezone = %L set enable_seqscan = off set enable_bitmapscan = off set jit = off as %L', v_function, '', 'UTC', v_body);
     execute format('comment on function push.%I() is %L', v_function, 'Reminder ' || p_reminder.name || ' on ' || v_event || '.');
     execute format('revoke all on function push.%I() from public', v_function);
+  end loop;
+end;
+$$;
+comment on function push.compile_reminder(push.reminders) is
+  'Makes a reminder''s trigger functions, or makes them anew where another release or a changed table asks for others.';
+
+create function push.create_reminder_triggers(p_reminder push.reminders)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_event text;
+  v_function text;
+begin
+  perform push.compile_reminder(p_reminder);
+  foreach v_event in array '{insert,update,delete,truncate}'::text[] loop
+    v_function := 'reminder_' || p_reminder.name || '_' || v_event;
     execute format('create trigger %I after %s on %s %s for each statement execute function push.%I()',
       'push_' || v_function, v_event, p_reminder.watched,
       case v_event
@@ -12742,6 +12883,7 @@ begin
         raise exception using errcode = 'undefined_object',
           message = format('its triggers on %s are missing or disabled', v_reminder.watched);
       end if;
+      perform push.compile_reminder(v_reminder);
       perform push.resolve_alarm('reminder_broken', v_reminder.name, p_now);
     exception
       when syntax_error_or_access_rule_violation then
@@ -12758,7 +12900,8 @@ begin
 end;
 $$;
 comment on function push.check_reminders(timestamptz) is
-  'Looks whether each reminder still fits its table, and raises or resolves its alarm; returns how many do not.';
+  'Looks whether each reminder still fits its table, makes its trigger functions anew where they should be others, and raises or resolves its '
+  'alarm; returns how many do not.';
 
 create function push.clean_reminders(p_limit integer, p_keep interval, p_now timestamptz)
 returns bigint
@@ -15539,6 +15682,7 @@ declare
   v_source push.quote_sources;
   v_watched text[];
 begin
+  perform push.note_function(p_now);
   -- One at a time: who comes second would find that the first took everything.
   if not pg_try_advisory_xact_lock(hashtextextended('supapush.quote_plan', 0)) then
     return '[]'::jsonb;
@@ -16886,10 +17030,13 @@ declare
   v_reminders constant jsonb := push.reminder_health(p_now);
   v_pauses constant jsonb := push.pause_health(p_now);
   v_jobs constant jsonb := push.job_health(p_now);
+  v_versions jsonb;
   v_bell constant record := push.read_bell();
   v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
   v_reasons jsonb;
 begin
+  perform push.note_function(p_now);
+  v_versions := push.version_health(p_now);
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
@@ -16907,13 +17054,13 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
   end if;
-  v_reasons := v_reasons || (v_jobs -> 'reasons');
+  v_reasons := v_reasons || (v_jobs -> 'reasons') || (v_versions -> 'reasons');
   -- Before the first message finds it out.
   if v_bell.fault is not null and not jsonb_path_exists(v_reasons, '$[*] ? (@.code == $code)', jsonb_build_object('code', v_bell.fault)) then
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
   end if;
 
-  return (v_backlog || v_success) || jsonb_build_object(
+  return (v_backlog || v_success || v_versions) || jsonb_build_object(
     'healthy', v_reasons = '[]',
     'reasons', v_reasons,
     'rule_errors', push.rule_error_counts(p_now),
@@ -16928,10 +17075,82 @@ begin
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, the releases of database and functions, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;
+
+-- schemas/90_operations/upgrade.sql ---------------------------------------------------------------------------
+
+-- What the migration of a later release begins and ends with: "Releases" in docs/design/database.md.
+
+create function push.begin_upgrade(p_from text, p_tables regclass[] default '{}'::regclass[], p_patience interval default '30 seconds')
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_until constant timestamptz := clock_timestamp() + p_patience;
+  v_table regclass;
+  v_users text;
+begin
+  if push.version() <> p_from then
+    perform push.refuse(409, 'upgrade_out_of_order',
+      format('This migration leads on from release %s, and the database is of %s.', p_from, push.version()),
+      'Apply the migrations of Supapush in the order of their names, and each of them once.');
+  end if;
+  -- Until the end of the transaction. Shorter than deadlock_timeout: in a deadlock it is this one that ends, and not a write of the app.
+  perform set_config('lock_timeout', '500ms', true);
+  loop
+    begin
+      foreach v_table in array p_tables loop
+        execute format('lock table %s in access exclusive mode', v_table);
+      end loop;
+      return;
+    exception when lock_not_available then
+      -- All locks are given back here, so that writes which queued behind this one go on: a transaction that stays open delays
+      -- the upgrade, and never the app.
+      if clock_timestamp() >= v_until then
+        select string_agg(distinct format('pid %s, since %s', l.pid, coalesce(a.xact_start::text, 'unknown')), '; ') into v_users
+        from pg_catalog.pg_locks as l
+        left join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+        where l.locktype = 'relation' and l.relation = any (p_tables::oid[]) and l.granted and l.pid <> pg_backend_pid()
+          and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database());
+        perform push.refuse(409, 'upgrade_waits',
+          format('Transactions that stay open use the tables of Supapush, and nothing was changed: %s.', coalesce(v_users, 'none any more')),
+          'Apply the migration again when they have ended, or end them: select pg_terminate_backend(<pid>)');
+      end if;
+      perform pg_sleep(0.2);
+    end;
+  end loop;
+end;
+$$;
+comment on function push.begin_upgrade(text, regclass[], interval) is
+  'Begins the migration of a later release: refuses to follow another release than p_from, locks the tables that change, and waits '
+  'for none longer than half a second at a time, so that no write of the app queues behind it for longer. For the database owner.
+
+p_from: The release that the migration leads on from.
+p_tables: The tables of Supapush that it changes.
+p_patience: How long it tries again while transactions that stay open use these tables.';
+
+create function push.recompile(p_now timestamptz default clock_timestamp())
+returns text[]
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform push.check_rules(p_now);
+  perform push.check_reminders(p_now);
+  return array(
+    select replace(a.code, '_broken', ' ') || a.subject from push.alarms as a
+    where a.code in ('rule_broken', 'reminder_broken') and a.resolved_at is null
+    order by a.code, a.subject
+  );
+end;
+$$;
+comment on function push.recompile(timestamptz) is
+  'Makes the trigger functions of all rules and reminders anew, as a later release ends with; returns those that keep what they had, each with an '
+  'alarm, because they no longer compile. What watches a table that is being changed follows within minutes. For the database owner.';
 
 -- schemas/90_operations/access.sql ----------------------------------------------------------------------------
 

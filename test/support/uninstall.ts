@@ -21,7 +21,11 @@ export async function uninstall(url: string, { lockTimeout = '0' } = {}): Promis
     onnotice: ({ message }) => notices.push(message ?? ''),
   });
   try {
-    await sql.unsafe(uninstallSql({ version: '0.1.0', migration: await schemaMigration() })).simple();
+    await sql
+      .unsafe(
+        uninstallSql({ version: '0.1.0', migrations: [{ version: '0.1.0', sql: await schemaMigration() }] }),
+      )
+      .simple();
     return notices;
   } finally {
     await sql.end();

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build, type Rolldown } from 'vite';
 import { BUNDLE_NAME } from '../../src/cli/init/release.ts';
+import { sealed } from '../../src/cli/init/seal.ts';
 
 /** One Edge Function as one module that imports nothing, and the entrypoint that serves it. */
 interface BuiltFunction {
@@ -30,9 +31,9 @@ export async function buildFunctions(project: string, outDir: string): Promise<v
     for (const one of built.packages) packages.add(one);
     const folder = join(outDir, name);
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'index.js'), `${banner(name, version)}\n${built.code}`);
+    await writeFile(join(folder, 'index.js'), sealed(`${banner(name, version)}\n${built.code}`, version));
     const entrypoint = await readFile(join(source, name, 'index.ts'), 'utf8');
-    await writeFile(join(folder, 'serve.ts'), entrypointOf(name, entrypoint));
+    await writeFile(join(folder, 'serve.ts'), sealed(entrypointOf(name, entrypoint), version));
   }
   const licenses = await Promise.all([...packages].sort().map(licenseOf));
   await writeFile(join(outDir, 'LICENSES.txt'), licenses.join(`\n${'-'.repeat(80)}\n\n`));

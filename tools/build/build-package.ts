@@ -1,7 +1,8 @@
-import { chmod, copyFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'vite';
+import { sealed } from '../../src/cli/init/seal.ts';
 import { basicEnvironment, ProgramError, runProgram } from '../quality/run-program.ts';
 import { buildFunctions } from './build-functions.ts';
 
@@ -26,6 +27,11 @@ export async function buildPackage(project: string): Promise<void> {
   await chmod(join(outDir, 'cli/supapush.js'), 0o755);
   await copyFile(join(project, 'src/device/react/supapush.css'), join(outDir, 'device/react/supapush.css'));
   await buildServiceWorker(project, outDir);
+  const worker = join(outDir, 'sw.js');
+  const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  await writeFile(worker, sealed(await readFile(worker, 'utf8'), version));
   await buildFunctions(project, join(outDir, 'functions'));
 }
 
@@ -54,8 +60,7 @@ export async function buildServiceWorker(project: string, outDir: string): Promi
       // It lies among an app's own files, where linters and the compiler would read it.
       rolldownOptions: {
         output: {
-          postBanner:
-            '/* eslint-disable -- the service worker of supapush, as it was built */\n// @ts-nocheck\n',
+          postBanner: '/* eslint-disable -- the service worker of supapush */\n// @ts-nocheck\n',
         },
       },
       lib: {

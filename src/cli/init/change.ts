@@ -1,3 +1,5 @@
+import { withoutSeal } from './seal.ts';
+
 /** What becomes of one file. */
 export interface Change {
   /** Absolute. */
@@ -6,25 +8,32 @@ export interface Change {
   before: string | null;
   /** Empty where it is removed. */
   after: string;
-  /** `kept`: it is there and differs from what this release brings, so it is left as it is. */
-  kind: 'create' | 'patch' | 'remove' | 'unchanged' | 'kept';
+  /**
+   * `kept`: it is there and differs from what this release brings, so it is left as it is. `replace`: it is ours, of an earlier
+   * release.
+   */
+  kind: 'create' | 'patch' | 'replace' | 'remove' | 'unchanged' | 'kept';
+  /** Of what is kept: what this release brings in its place. */
+  offered?: string;
   why: string;
 }
 
 /** Whether there is something to write, or to remove. */
 export function isPending({ kind }: Change): boolean {
-  return kind === 'create' || kind === 'patch' || kind === 'remove';
+  return kind === 'create' || kind === 'patch' || kind === 'replace' || kind === 'remove';
 }
 
-/** Whether two texts say the same, whatever their line ends. */
+/** Whether two texts say the same, whatever their line ends and the release that says it. */
 export function sameText(one: string, other: string): boolean {
-  return one.replaceAll('\r\n', '\n').trimEnd() === other.replaceAll('\r\n', '\n').trimEnd();
+  const said = (text: string) => withoutSeal(text).replaceAll('\r\n', '\n').trimEnd();
+  return said(one) === said(other);
 }
 
 /** A file of ours: made where there is none, never replaced. */
 export function planFile(path: string, before: string | null, wanted: string, why: string): Change {
   if (before === null) return { path, before, after: wanted, kind: 'create', why };
-  return { path, before, after: before, kind: sameText(before, wanted) ? 'unchanged' : 'kept', why };
+  if (sameText(before, wanted)) return { path, before, after: before, kind: 'unchanged', why };
+  return { path, before, after: before, kind: 'kept', offered: wanted, why };
 }
 
 /** A file of the app's that gets lines of ours. */

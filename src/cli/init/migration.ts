@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { type Change, planFile } from './change.ts';
 import type { Project } from './find-project.ts';
 import { InitRefusal } from './refusal.ts';
-import type { Release } from './release.ts';
+import type { Release, ReleasedMigration } from './release.ts';
 import { keyOf, objectsAfter } from './sql-objects.ts';
 import {
   findTakeOver,
@@ -44,54 +44,128 @@ export function migrationName({ version }: Pick<Release, 'version'>): string {
   return `supapush_${version.replaceAll(/\W/g, '_')}`;
 }
 
+interface Found {
+  /** All migrations of the project, by name, in their order. */
+  files: string[];
+  /** For each release that the project has, its change; it is there already. */
+  there: Map<string, Change>;
+}
+
+/** Migrations to be written, and what a person has to know of them. */
+export interface MigrationsPlan {
+  changes: Change[];
+  left: string[];
+}
+
 /**
- * The migration of this release, stamped after the newest of the app, as `supabase db push` wants it; the one that is there already
- * is found by its name.
+ * The migrations of this package, one of each release, stamped after the newest of the app, as `supabase db push` wants them; those
+ * that are there already are found by their names.
  *
- * Throws `other_release` where there is one of another release, `objects_taken` where the app's own migrations make what ours
- * makes, and `take_over_refused` where the table whose rows it is to take over is none.
+ * Throws `other_release` where there are those of another release, `objects_taken` where the app's own migrations make what ours
+ * make, and `take_over_refused` where the table whose rows they are to take over is none.
  *
- * @param takeOver the table of the app with push subscriptions whose rows it copies
+ * @param takeOver the table of the app with push subscriptions whose rows are copied
  */
-export async function planMigration(
+export async function planMigrations(
   project: Project,
   release: Release,
   now: Date,
   takeOver?: string,
-): Promise<{ change: Change; left: string[] }> {
-  const folder = join(project.root, 'supabase/migrations');
-  const { files, ours } = await readMigrations(project);
-  const name = migrationName(release);
-  const there = ours.find((file) => file.endsWith(`_${name}.sql`));
-  if (there !== undefined) {
-    const path = join(folder, there);
-    const text = await readFile(path, 'utf8');
-    const wanted = isTakeOverOf(text, release.migration) ? text : release.migration;
-    return { change: planFile(path, text, wanted, 'the schema'), left: [] };
-  }
-  if (ours.length > 0) {
+): Promise<MigrationsPlan> {
+  const found = await findReleases(project, release);
+  const { there } = found;
+  const newest = release.migrations.at(-1)?.version ?? '';
+  if (there.size > 0 && !there.has(newest)) {
+    const [installed] = [...there.keys()].slice(-1);
     throw new InitRefusal(
       'other_release',
-      `This project has ${ours.join(', ')}, and this package is ${release.version}. Install the package of that version: init does not upgrade.`,
+      `This project has Supapush ${installed}, and this package is ${release.version}. Run: npx supapush upgrade`,
     );
   }
+  if (there.size > 0) return { changes: [...there.values()], left: [] };
+  return await addMigrations(project, release.migrations, found, now, takeOver);
+}
+
+/**
+ * The migrations that a project of an earlier release is missing, after the newest that it has, and those that it has.
+ *
+ * Throws `not_installed` where it has none, and what `planMigrations` throws.
+ */
+export async function planLaterMigrations(
+  project: Project,
+  release: Release,
+  now: Date,
+): Promise<{ from: string; changes: Change[] }> {
+  const found = await findReleases(project, release);
+  const from = [...found.there.keys()].at(-1);
+  if (from === undefined) {
+    throw new InitRefusal(
+      'not_installed',
+      'This project has no migration of Supapush, so there is nothing to upgrade. Run: npx supapush init',
+    );
+  }
+  const place = release.migrations.findIndex(({ version }) => version === from);
+  const missing = release.migrations.slice(place + 1);
+  const later = missing.length === 0 ? [] : (await addMigrations(project, missing, found, now)).changes;
+  return { from, changes: [...found.there.values(), ...later] };
+}
+
+async function findReleases(project: Project, release: Release): Promise<Found> {
+  const { files, ours } = await readMigrations(project);
+  const unknown = new Set(ours);
+  const there = new Map<string, Change>();
+  for (const { version, sql } of release.migrations) {
+    const file = ours.find((one) => one.endsWith(`_${migrationName({ version })}.sql`));
+    if (file === undefined) continue;
+    unknown.delete(file);
+    const path = join(project.root, 'supabase/migrations', file);
+    const text = await readFile(path, 'utf8');
+    const { offered: _, ...change } = planFile(
+      path,
+      text,
+      isTakeOverOf(text, sql) ? text : sql,
+      'the schema',
+    );
+    there.set(version, change);
+  }
+  if (unknown.size > 0) {
+    throw new InitRefusal(
+      'other_release',
+      `This project has ${[...unknown].join(', ')}, and this package, ${release.version}, does not know that release. Install the newest: npm install supapush@latest`,
+    );
+  }
+  return { files, there };
+}
+
+async function addMigrations(
+  project: Project,
+  missing: readonly ReleasedMigration[],
+  { files }: Found,
+  now: Date,
+  takeOver?: string,
+): Promise<MigrationsPlan> {
+  const folder = join(project.root, 'supabase/migrations');
   const migrations = await Promise.all(
     files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
   );
   const found = takeOver === undefined ? undefined : findTakeOver(migrations, takeOver);
-  refuseTaken(project, folder, migrations, release, found);
-  const why = `the schema: one migration, after ${files.at(-1) ?? 'none of yours'}`;
-  const path = join(folder, `${stampAfter(files, now)}_${name}.sql`);
-  const text = found === undefined ? release.migration : withTakeOver(release.migration, found);
-  return {
-    change: planFile(
-      path,
-      null,
-      text,
-      found === undefined ? why : `${why}; it takes over the rows of ${found.table}`,
-    ),
-    left: found === undefined ? offers(migrations) : takeOverNotes(found, migrations),
-  };
+  refuseTaken(project, folder, migrations, missing, found);
+  const names = [...files];
+  const changes = missing.map(({ version, sql }, place) => {
+    const why = `the schema of ${version}: one migration, after ${names.at(-1) ?? 'none of yours'}`;
+    const name = `${stampAfter(names, now)}_${migrationName({ version })}.sql`;
+    names.push(name);
+    // Rows are copied once the first release has made the table.
+    return found !== undefined && place === 0
+      ? planFile(
+          join(folder, name),
+          null,
+          withTakeOver(sql, found),
+          `${why}; it takes over the rows of ${found.table}`,
+        )
+      : planFile(join(folder, name), null, sql, why);
+  });
+  return { changes, left: found === undefined ? offers(migrations) : takeOverNotes(found, migrations) };
 }
 
 function offers(migrations: { file: string; sql: string }[]): string[] {
@@ -106,10 +180,10 @@ function refuseTaken(
   project: Project,
   folder: string,
   migrations: { file: string; sql: string }[],
-  { migration }: Release,
+  released: readonly ReleasedMigration[],
   takeOver: TakeOver | undefined,
 ): void {
-  const wanted = objectsAfter([{ file: '', sql: migration }]);
+  const wanted = objectsAfter(released.map(({ sql }) => ({ file: '', sql })));
   const there = objectsAfter(migrations);
   const taken = [...wanted.values()].filter((one) => {
     const { file } = there.get(keyOf(one)) ?? {};

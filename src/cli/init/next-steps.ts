@@ -18,13 +18,25 @@ export function nextSteps(project: Project, release: Release, calledIn: string):
     ([file]) => existsSync(join(project.repository, file)) || existsSync(join(project.root, file)),
   );
   const run = lock?.[1] ?? 'npx';
-  const folder = relative(calledIn, project.root);
-  const names = release.functions.map(({ name }) => name).join(' ');
   return [
-    `${folder === '' ? '' : `cd ${quoted(folder)} && `}${run} supapush secrets --subject mailto:you@example.com`,
-    `npx supabase db push && npx supabase secrets set --env-file ${SECRETS_FILE} && npx supabase functions deploy ${names} --use-api`,
+    `${goTo(project, calledIn)}${run} supapush secrets --subject mailto:you@example.com`,
+    `npx supabase db push && npx supabase secrets set --env-file ${SECRETS_FILE} && ${deploy(release)}`,
     `${run} supapush connect --database-url 'postgresql://postgres:…'`,
   ];
+}
+
+/** The commands that bring another release to the hosted project: the database first, whose schema serves the functions of both. */
+export function deploySteps(project: Project, release: Release, calledIn: string): string[] {
+  return [`${goTo(project, calledIn)}npx supabase db push`, deploy(release)];
+}
+
+function goTo(project: Project, calledIn: string): string {
+  const folder = relative(calledIn, project.root);
+  return folder === '' ? '' : `cd ${quoted(folder)} && `;
+}
+
+function deploy({ functions }: Release): string {
+  return `npx supabase functions deploy ${functions.map(({ name }) => name).join(' ')} --use-api`;
 }
 
 /** A path as a shell takes it for a word: in single quotes where it has signs that a shell may read in another way. */

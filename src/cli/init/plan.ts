@@ -7,13 +7,13 @@ import { declaresSchema, faultsOf, withFunctions } from './config-toml.ts';
 import type { Project } from './find-project.ts';
 import { planFunctions } from './functions.ts';
 import { IGNORED } from './ignored.ts';
-import { planMigration } from './migration.ts';
+import { planMigrations } from './migration.ts';
 import { findWebApp } from './public-folder.ts';
 import { isPatchable, readOr } from './read-text.ts';
 import { InitRefusal } from './refusal.ts';
 import type { Release } from './release.ts';
 import { faultsOfCli } from './supabase-cli.ts';
-import { planWorker } from './worker.ts';
+import { planWorker, type WorkerPlan } from './worker.ts';
 import { COPY, DRAFT } from './write-changes.ts';
 
 /** What `supapush init` will do to a project. */
@@ -37,53 +37,77 @@ export interface PlanOptions {
 
 /** Reads the project and says what is to be written; writes nothing. Throws `InitRefusal` where a person has to decide first. */
 export async function planInit(project: Project, release: Release, options: PlanOptions): Promise<Plan> {
-  const config = join(project.root, 'supabase/config.toml');
+  const config = await readConfig(project);
+  const migrations = await planMigrations(project, release, options.now, options.takeOver);
+  const functions = await planFunctions(project, release);
+  const given = options.publicFolder === undefined ? undefined : resolve(options.publicFolder);
+  const worker = options.worker
+    ? await planWorker(project, release, await findWebApp(project, given))
+    : { changes: [], left: [] };
+  const agents = options.agents ? await planAgents(project, release) : { changes: [], left: [] };
+  const ours = [...migrations.changes, ...functions];
+  const joined = await joinPlans(project, release, config, ours, worker);
+  const changes = [...joined.changes, ...agents.changes];
+  const left = [...migrations.left, ...joined.left, ...agents.left, ...(await faultsOfCli(project))];
+  return { changes, left: [...left, ...keptFiles(project, release, changes)] };
+}
+
+/** The text of `config.toml`. Throws `config_refused` where it could not be written again as it is. */
+export async function readConfig(project: Project): Promise<string> {
+  const config = configPath(project);
   if (!(await isPatchable(config))) {
     throw new InitRefusal(
       'config_refused',
       'supabase/config.toml is not in UTF-8, as TOML has to be: save it in UTF-8, and run init again.',
     );
   }
-  const configText = (await readOr(config)) ?? '';
-  const migration = await planMigration(project, release, options.now, options.takeOver);
-  const functions = await planFunctions(project, release);
-  const given = options.publicFolder === undefined ? undefined : resolve(options.publicFolder);
-  const worker = options.worker
-    ? await planWorker(project, release, await findWebApp(project, given))
-    : { changes: [], left: [] };
+  return (await readOr(config)) ?? '';
+}
+
+const configPath = ({ root }: Project) => join(root, 'supabase/config.toml');
+
+/** The plan for the files of Supapush, the service worker, and those of the app that get lines of ours. */
+export async function joinPlans(
+  project: Project,
+  release: Release,
+  config: string,
+  ours: readonly Change[],
+  worker: WorkerPlan,
+): Promise<Plan> {
   const ignored = await planIgnored(project);
-  const agents = options.agents ? await planAgents(project, release) : { changes: [], left: [] };
   const changes = [
-    migration.change,
-    ...functions,
+    ...ours,
     planPatch(
+      configPath(project),
       config,
-      configText,
-      withFunctions(configText, release.functions),
+      withFunctions(config, release.functions),
       'these functions check callers themselves: verify_jwt = false',
     ),
     ...ignored.changes,
     ...worker.changes,
-    ...agents.changes,
   ];
-  const kept = changes
-    .filter(({ kind }) => kind === 'kept')
-    .map(
-      ({ path }) =>
-        `${relative(project.repository, path)} differs from what ${release.version} brings, and was left as it is.`,
-    );
   const left = [
-    ...migration.left,
     ...worker.left,
-    ...agents.left,
-    ...(await faultsOfCli(project)),
     ...ignored.left,
-    ...faultsOf(configText),
-    ...declaredSchema(project, configText),
-    ...kept,
+    ...faultsOf(config),
+    ...declaredSchema(project, config),
     ...(await draftsOfOtherRuns(project, changes)),
   ];
   return { changes, left };
+}
+
+/** What is left as it is, in words. */
+export function keptFiles(
+  { repository }: Project,
+  { version }: Release,
+  changes: readonly Change[],
+): string[] {
+  return changes
+    .filter(({ kind }) => kind === 'kept')
+    .map(
+      ({ path }) =>
+        `${relative(repository, path)} differs from what ${version} brings, and was left as it is.`,
+    );
 }
 
 async function planIgnored(project: Project): Promise<Plan> {

@@ -1,8 +1,9 @@
-/** Why `supapush init` writes nothing into a project as it is. */
+/** Why `supapush init` or `upgrade` writes nothing into a project as it is. */
 export type RefusalCode =
   | 'project_not_found'
   | 'package_incomplete'
   | 'other_release'
+  | 'not_installed'
   | 'no_later_stamp'
   | 'objects_taken'
   | 'take_over_refused'

@@ -20,6 +20,11 @@ export function loadingOf(worker: string): 'classic' | 'module' | 'module-withou
   return /\bsupapush\b/i.test(code) ? 'unclear' : 'none';
 }
 
+/** Whether a file is the ready service worker of a release, as it was built or changed since. */
+export function isOurWorker(text: string): boolean {
+  return /^\uFEFF?\/\* eslint-disable -- the service worker of supapush/.test(text);
+}
+
 /** The line that loads ours. */
 export function loadLine(): string {
   return `importScripts('/${LOADED}');`;

@@ -6,7 +6,7 @@ import type { Project } from './find-project.ts';
 import type { WebApp } from './public-folder.ts';
 import { isPatchable, readOr } from './read-text.ts';
 import type { Release } from './release.ts';
-import { LOADED, loadingOf, loadLine, withImport } from './worker-text.ts';
+import { isOurWorker, LOADED, loadingOf, loadLine, withImport } from './worker-text.ts';
 
 /** Changes, and what is left to a person, in words. */
 export interface WorkerPlan {
@@ -21,7 +21,6 @@ interface RootWorker {
   text: string;
 }
 
-const OURS = /^\/\* eslint-disable -- the service worker of supapush/;
 /** Packages that write a service worker of their own when the app is built. */
 const WRITES_WORKER =
   /^(vite-plugin-pwa|@vite-pwa\/.*|@serwist\/.*|.*next-pwa|workbox-.*|@angular\/service-worker)$/;
@@ -30,11 +29,6 @@ export const ROOT_WORKER = /^(sw|service-?worker)\.js$/i;
 const FIREBASE = 'firebase-messaging-sw.js';
 const INSTALL = "import { installPush } from 'supapush/service-worker'; installPush(self);";
 const GUIDE = 'docs/guides/service-worker.md of the package has the options.';
-
-/** Whether a worker is the one that the package brings, also that of another release, or changed by a person. */
-export function isOurWorker(text: string): boolean {
-  return OURS.test(text);
-}
 
 /** Where the service worker goes: as `sw.js`, or beside a worker that is there, which gets a line that loads it. */
 export async function planWorker(

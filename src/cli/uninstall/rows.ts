@@ -1,6 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import type postgres from 'postgres';
 import { SupapushError } from '../../shared/errors.ts';
+import type { Release } from '../init/release.ts';
 import { publicObjectsOf } from './uninstall-sql.ts';
 
 /** A table of Supapush with rows that would go. */
@@ -51,9 +52,9 @@ export async function withSnapshot<T>(
 /** How many rows each table has that would go; those without any are left out. */
 export async function countRows(
   sql: postgres.TransactionSql,
-  release: { migration: string },
+  { migrations }: Pick<Release, 'migrations'>,
 ): Promise<TableRows[]> {
-  const { relations } = publicObjectsOf(release.migration);
+  const { relations } = publicObjectsOf(migrations);
   const tables = await sql<{ count: string }[]>`
     select format('select %L as "table", count(*)::text as rows from %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname) as count
     from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

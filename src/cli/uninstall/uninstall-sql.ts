@@ -1,3 +1,4 @@
+import type { Release, ReleasedMigration } from '../init/release.ts';
 import { objectsAfter } from '../init/sql-objects.ts';
 
 /** What of a release is in `public`, beside what is the app's; all else is in the schema `push`. */
@@ -12,13 +13,14 @@ interface PublicObjects {
 const COMMENT = /^comment on function (public\.\w+\([^)]*\))\s+is\b/gm;
 
 /** Read from the migrations themselves, so that an object that is new in a release cannot be forgotten. */
-export function publicObjectsOf(migration: string): PublicObjects {
-  const made = [...objectsAfter([{ file: '', sql: migration }]).values()];
+export function publicObjectsOf(migrations: readonly ReleasedMigration[]): PublicObjects {
+  const made = [...objectsAfter(migrations.map(({ sql }) => ({ file: '', sql }))).values()];
+  const comments = migrations.flatMap(({ sql }) => [...sql.matchAll(COMMENT)]);
   return {
     relations: made
       .filter(({ kind, name }) => kind === 'relation' && name.startsWith('public.'))
       .map(({ name }) => name.slice('public.'.length)),
-    functions: [...migration.matchAll(COMMENT)].map(([, signature = '']) => signature.replace(/\s+/g, ' ')),
+    functions: [...new Set(comments.map(([, signature = '']) => signature.replace(/\s+/g, ' ')))],
   };
 }
 
@@ -28,8 +30,8 @@ export function publicObjectsOf(migration: string): PublicObjects {
  * One `do` block, so that all of it happens or nothing, also in an editor that runs statement by statement. What of the app would
  * break, stops it: `cascade` takes only what is Supapush's.
  */
-export function uninstallSql({ version, migration }: { version: string; migration: string }): string {
-  const { relations, functions } = publicObjectsOf(migration);
+export function uninstallSql({ version, migrations }: Pick<Release, 'version' | 'migrations'>): string {
+  const { relations, functions } = publicObjectsOf(migrations);
   const list = (names: string[]) => `array[${names.map((name) => `\n    '${name}'`).join(',')}\n  ]::text[]`;
   return `${HEAD.replace('$VERSION', version)}${SQL.replace('$RELATIONS', () => list(relations)).replace(
     '$FUNCTIONS',

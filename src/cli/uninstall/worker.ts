@@ -6,8 +6,8 @@ import { foldersBelow, type Project } from '../init/find-project.ts';
 import { isPatchable, readOr } from '../init/read-text.ts';
 import type { Release } from '../init/release.ts';
 import type { WorkerPlan } from '../init/worker.ts';
-import { isOurWorker, ROOT_WORKER } from '../init/worker.ts';
-import { LOADED, loadingOf, withoutImport } from '../init/worker-text.ts';
+import { ROOT_WORKER } from '../init/worker.ts';
+import { isOurWorker, LOADED, loadingOf, withoutImport } from '../init/worker-text.ts';
 
 /** Takes the service worker out of every folder that init may have put it in, and the line that loads it out of the app's own. */
 export async function planWorkers(project: Project, release: Release): Promise<WorkerPlan> {

@@ -137,6 +137,10 @@ export const healthReport = z.strictObject({
       last_run: z.record(z.string(), z.unknown()).nullable(),
     }),
   ),
+  version: z.string().describe('The release of the database: `push.version()`.'),
+  functions: z
+    .array(z.strictObject({ name: z.string(), version: z.string(), seen_at: moment }))
+    .describe('Of which release each function was when it last called the database.'),
   dispatchers: count.describe('At work, or called.'),
   last_tick_at: moment.nullable(),
 });

@@ -75,7 +75,7 @@ async function readConfiguration(platform: Platform): Promise<Configuration> {
   const receipts = await createReceiptTokens(vapid, supabaseUrl);
   const clock = createServerClock();
   const fcm = await buildFcm(fcmServiceAccount, receipts, clock.now);
-  const client = createServiceClient(supabaseUrl, secretKey, clock);
+  const client = createServiceClient(supabaseUrl, secretKey, 'push-dispatch', clock);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
     bellSecret,

@@ -90,7 +90,7 @@ async function readConfiguration(values: Platform['environment']): Promise<Confi
   try {
     const { supabaseUrl, secretKey, vapid } = readEnvironment(values);
     await importAllVapidKeys(vapid);
-    const events = createDeviceEvents(createServiceClient(supabaseUrl, secretKey));
+    const events = createDeviceEvents(createServiceClient(supabaseUrl, secretKey, 'push-events'));
     return {
       publicKey: vapid[0].publicKey,
       tokens: await createReceiptTokens(vapid, supabaseUrl),

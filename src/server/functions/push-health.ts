@@ -102,7 +102,7 @@ async function fullAnswer(
     };
     return Response.json(body, { status: 503, headers: CORS });
   }
-  const client = createServiceClient(environment.supabaseUrl, environment.secretKey);
+  const client = createServiceClient(environment.supabaseUrl, environment.secretKey, 'push-health');
   const health = await readHealth(client).catch((error: unknown) => {
     // The database is there, and says nothing until an operator lets it.
     if (!(error instanceof SupapushError) || error.code !== 'schema_not_exposed') throw error;

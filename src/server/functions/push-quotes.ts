@@ -34,7 +34,7 @@ export function createPushQuotes(platform: QuotesPlatform): (request: Request) =
       return Response.json(body);
     }
     await requireBell(request, bellSecret);
-    const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey));
+    const plan = createQuotePlan(createServiceClient(supabaseUrl, secretKey, 'push-quotes'));
     const started = performance.now();
     const work = fetchQuotes(plan, { environment, resolve }).then(
       (summary) => {

@@ -107,6 +107,7 @@ declare
   v_events text[];
   v_clicked bigint[];
 begin
+  perform push.note_function(p_now);
   with known as (
     select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at

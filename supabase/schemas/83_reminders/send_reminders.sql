@@ -176,6 +176,7 @@ begin
         raise exception using errcode = 'undefined_object',
           message = format('its triggers on %s are missing or disabled', v_reminder.watched);
       end if;
+      perform push.compile_reminder(v_reminder);
       perform push.resolve_alarm('reminder_broken', v_reminder.name, p_now);
     exception
       when syntax_error_or_access_rule_violation then
@@ -192,7 +193,8 @@ begin
 end;
 $$;
 comment on function push.check_reminders(timestamptz) is
-  'Looks whether each reminder still fits its table, and raises or resolves its alarm; returns how many do not.';
+  'Looks whether each reminder still fits its table, makes its trigger functions anew where they should be others, and raises or resolves its '
+  'alarm; returns how many do not.';
 
 create function push.clean_reminders(p_limit integer, p_keep interval, p_now timestamptz)
 returns bigint

@@ -211,6 +211,7 @@ declare
   v_source push.quote_sources;
   v_watched text[];
 begin
+  perform push.note_function(p_now);
   -- One at a time: who comes second would find that the first took everything.
   if not pg_try_advisory_xact_lock(hashtextextended('supapush.quote_plan', 0)) then
     return '[]'::jsonb;

@@ -164,10 +164,13 @@ declare
   v_reminders constant jsonb := push.reminder_health(p_now);
   v_pauses constant jsonb := push.pause_health(p_now);
   v_jobs constant jsonb := push.job_health(p_now);
+  v_versions jsonb;
   v_bell constant record := push.read_bell();
   v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
   v_reasons jsonb;
 begin
+  perform push.note_function(p_now);
+  v_versions := push.version_health(p_now);
   select coalesce(jsonb_agg(jsonb_build_object('code', a.value ->> 'code', 'message', a.value ->> 'message')), '[]')
   into v_reasons
   from jsonb_array_elements(v_alarms) as a (value);
@@ -185,13 +188,13 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
   end if;
-  v_reasons := v_reasons || (v_jobs -> 'reasons');
+  v_reasons := v_reasons || (v_jobs -> 'reasons') || (v_versions -> 'reasons');
   -- Before the first message finds it out.
   if v_bell.fault is not null and not jsonb_path_exists(v_reasons, '$[*] ? (@.code == $code)', jsonb_build_object('code', v_bell.fault)) then
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
   end if;
 
-  return (v_backlog || v_success) || jsonb_build_object(
+  return (v_backlog || v_success || v_versions) || jsonb_build_object(
     'healthy', v_reasons = '[]',
     'reasons', v_reasons,
     'rule_errors', push.rule_error_counts(p_now),
@@ -206,7 +209,7 @@ begin
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, the releases of database and functions, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

@@ -93,6 +93,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.lists': NO_ROLE,
   'push.delivery_counts': NO_ROLE,
   'push.alarms': NO_ROLE,
+  'push.functions': NO_ROLE,
   'push.hosts': NO_ROLE,
   'push.deliveries': NO_ROLE,
   'push.queue': NO_ROLE,

@@ -112,6 +112,11 @@ export const ROWS: Record<string, RowOf> = {
     change: `message = ''`,
     row: () => ({ code: 'a', subject: '', message: '', raised_at: new Date(), last_seen_at: new Date() }),
   },
+  'push.functions': {
+    key: 'name',
+    change: `version = ''`,
+    row: () => ({ name: 'push-evil', version: '9.9.9', seen_at: new Date() }),
+  },
   'push.hosts': { key: 'origin', change: 'pauses = 1', row: () => ({ origin: 'https://evil.example' }) },
   'push.dispatchers': {
     key: 'id',
@@ -278,6 +283,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   // One that is over, so that it holds nothing up.
   await sql`
     insert into push.pauses (reason, paused_at, resumed_at, cleared_at) values ('wrong prices', now(), now(), now())`;
+  await sql`insert into push.functions (name, version, seen_at) values ('push-dispatch', push.version(), now())`;
   await sql`
     insert into push.project (url, connected_url, noted_at) values ('https://a.example', 'https://a.example', now())`;
 }

@@ -47,7 +47,7 @@ test('the client says so, and where to add it', async () => {
 });
 
 test('the functions say so', async () => {
-  const server = createServiceClient(stack.url, stack.secretKey);
+  const server = createServiceClient(stack.url, stack.secretKey, 'push-dispatch');
   const queue = createDeliveryQueue(server, stack.url);
   await expect(queue.claim(crypto.randomUUID(), 1, { hosts: [], users: [] })).rejects.toMatchObject(CODE);
   await expect(createQuotePlan(server).due()).rejects.toMatchObject(CODE);

@@ -8,6 +8,7 @@ import { verifyFunctions } from '../../../tools/deploy/verify-deploy.ts';
 import { applyMigrations } from '../../../tools/local/postgres/migrations.ts';
 import { runSupabase, withoutTls } from '../../../tools/quality/supabase-cli.ts';
 import { packProject, runIn } from '../../support/packed-package.ts';
+import { makeNext } from '../../support/planted-package.ts';
 import { createTestDatabase, createUser, type TestDatabase } from '../../support/postgres.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 import { textsOf } from '../../unit/cli/init/look-alike.ts';
@@ -173,6 +174,59 @@ test('secrets go into a file of their own, where the next commands look', async 
   const made = await supapush('secrets', '--subject', 'mailto:push@example.com');
   expect(made.stdout).toContain('Next: npx supabase secrets set --env-file supabase/functions/.env.supapush');
   expect((await supapush('vapid')).stdout).toMatch(/^newest {2}\S{87}\n$/);
+});
+
+test('a package of a later release upgrades it: shown first, written once, what was changed is kept', async () => {
+  const same = await supapush('upgrade');
+  expect([same.code, same.stdout]).toEqual([
+    0,
+    expect.stringContaining('This project is of 0.1.0: nothing was changed.'),
+  ]);
+  await makeNext(join(home, 'installed/node_modules/supapush'));
+  const index = 'supabase/functions/push-events/index.ts';
+  const changed = `${await readFile(join(app, index), 'utf8')}console.log('mine');\n`;
+  await writeFile(join(app, index), changed);
+  const before = await textsOf(app);
+
+  expect((await supapush('init', '--yes')).stderr).toContain('Run: npx supapush upgrade');
+  const asked = await supapush('upgrade');
+  expect([asked.code, asked.stderr.split('\n')[0]]).toEqual([
+    2,
+    expect.stringMatching(/no terminal to ask at/),
+  ]);
+  expect((await supapush('upgrade', '--json')).code).toBe(2);
+  const dry = await supapush('upgrade', '--dry-run');
+  expect(dry.code).toBe(0);
+  for (const line of [
+    /^Supapush 0\.1\.0 → 0\.2\.0, in /m,
+    /^ {2}create {4}supabase\/migrations\/21000101000001_supapush_0_2_0\.sql$/m,
+    /^ {2}replace {3}supabase\/functions\/push-events\/supapush\.js$/m,
+    /^ {2}replace {3}public\/sw\.js$/m,
+    /^ {2}kept {6}supabase\/functions\/push-events\/index\.ts$/m,
+    /^- console\.log\('mine'\);$/m,
+    /^\+ \/\/ of 0\.2\.0$/m,
+    /^- Deliveries have an origin\.$/m,
+    /^ {2}1\. npx supabase db push$/m,
+    /^ {2}2\. npx supabase functions deploy push-dispatch push-events push-health push-quotes --use-api$/m,
+  ])
+    expect(dry.stdout).toMatch(line);
+  expect(await textsOf(app)).toEqual(before);
+
+  const { stdout } = await supapush('upgrade', '--yes', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    from: '0.1.0',
+    version: '0.2.0',
+    written: true,
+    next: { length: 2 },
+  });
+  const written = await textsOf(app);
+  expect(written[index]).toBe(changed);
+  expect(await applied()).toEqual(['21000101000001_supapush_0_2_0.sql']);
+  expect((await supapush('upgrade', '--yes')).stdout).toContain(
+    'This project is of 0.2.0: nothing was changed.',
+  );
+  expect(await textsOf(app)).toEqual(written);
+  await writeFile(join(app, index), changed.replace("console.log('mine');\n", ''));
 });
 
 test('uninstall counts and exports what goes, and leaves the app as it was, but for the migrations and the secrets', async () => {

@@ -2,6 +2,7 @@ import { createClient } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
 import { healthReport, publicHealth } from '../../../src/server/functions/answers.ts';
 import { createPushHealth } from '../../../src/server/functions/push-health.ts';
+import { VERSION } from '../../../src/shared/version.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useStack } from '../../support/stack.ts';
 
@@ -41,7 +42,9 @@ test('the secret key opens the whole report, once the tick has run', async () =>
     waiting: 0,
     alarms: [],
     last_tick_at: expect.any(String),
+    version: VERSION,
   });
+  expect(report.functions).toContainEqual(expect.objectContaining({ name: 'push-health', version: VERSION }));
 });
 
 test('both answers are what docs/reference/openapi.json says of them, and nothing else', async () => {

@@ -3,6 +3,8 @@ const NOW = '2026-12-01T09:00:00.123456+00:00';
 /** What `public.push_health()` says, with one of everything in it. */
 export const FULL_REPORT = {
   healthy: true,
+  version: '0.2.0',
+  functions: [{ name: 'push-dispatch', version: '0.1.0', seen_at: NOW }],
   reasons: [],
   waiting: 2,
   oldest_waiting_seconds: 0.4,

@@ -15,10 +15,14 @@ export function released(changes: Partial<Release> = {}): Release {
   });
   return {
     version: '0.1.0',
-    migration:
-      'create schema push;\ncreate table public.push_quotes ();\ncreate function public.push_tell() returns void;\n',
+    migrations: [
+      {
+        version: '0.1.0',
+        sql: 'create schema push;\ncreate table public.push_quotes ();\ncreate function public.push_tell() returns void;\n',
+      },
+    ],
     functions: [functionOf('one'), functionOf('two')],
-    worker: '/* eslint-disable -- the service worker of supapush, as it was built */\nself;\n',
+    worker: '/* eslint-disable -- the service worker of supapush */\nself;\n',
     ...changes,
   };
 }

@@ -112,11 +112,31 @@ test('a function of the app with one of our names stops it', async () => {
   );
 });
 
-test('another release is not written over', async () => {
-  await withLookAlike(APP, async ({ plan }) => {
+test('a project of an earlier release is for upgrade, and one of a later release for a later package', async () => {
+  const next = released({
+    version: '0.2.0',
+    migrations: [...released().migrations, { version: '0.2.0', sql: 'create table push.more ();\n' }],
+  });
+  await withLookAlike(APP, async ({ plan, read }) => {
     writeChanges((await plan()).changes);
-    await expect(plan({ release: released({ version: '0.2.0' }) })).rejects.toThrow(
-      /20261129120000_supapush_0_1_0\.sql, and this package is 0\.2\.0.*init does not upgrade/,
+    const written = await read();
+    await expect(plan({ release: next })).rejects.toThrow(
+      'This project has Supapush 0.1.0, and this package is 0.2.0. Run: npx supapush upgrade',
+    );
+    expect(await read()).toEqual(written);
+  });
+  await withLookAlike(APP, async ({ plan, folder }) => {
+    const { changes } = await plan({ release: next });
+    expect(Object.keys(kinds({ changes, left: [] }, folder)).slice(0, 2)).toEqual([
+      'supabase/migrations/20261129120000_supapush_0_1_0.sql',
+      'supabase/migrations/20261129120001_supapush_0_2_0.sql',
+    ]);
+    writeChanges(changes);
+    expect(new Set((await plan({ release: next })).changes.map(({ kind }) => kind))).toEqual(
+      new Set(['unchanged']),
+    );
+    await expect(plan()).rejects.toThrow(
+      /20261129120001_supapush_0_2_0\.sql, and this package, 0\.1\.0, does not know that release.*npm install supapush@latest/,
     );
   });
 });

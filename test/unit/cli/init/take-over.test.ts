@@ -7,8 +7,12 @@ const TABLE =
   'create table push_subscriptions (id uuid primary key, user_id uuid references auth.users(id), subscription jsonb not null, unique (user_id));\n';
 const APP = { 'supabase/config.toml': CONFIG, 'supabase/migrations/20260101000000_app.sql': TABLE };
 const release = released({
-  migration:
-    'create schema push;\ncreate table public.push_subscriptions ();\ncreate table public.push_quotes ();\n',
+  migrations: [
+    {
+      version: '0.1.0',
+      sql: 'create schema push;\ncreate table public.push_subscriptions ();\ncreate table public.push_quotes ();\n',
+    },
+  ],
 });
 const MIGRATION = 'supabase/migrations/20261129120000_supapush_0_1_0.sql';
 

@@ -1,21 +1,21 @@
 import { isAbsolute, relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { SupapushError } from '../../shared/errors.ts';
-import type { Change } from './change.ts';
+import { SupapushError } from '../shared/errors.ts';
+import type { Change } from './init/change.ts';
 
-/** The changes as a person reads them: what becomes of which file, and why. */
-export function showChanges(changes: readonly Change[], calledIn: string): string[] {
+/** One line for each change with why it is made, paths as seen from where the command was called. */
+export function changeLines(changes: readonly Change[], calledIn: string): string[] {
   return changes.map(
     ({ path, kind, why }) => `  ${kind.padEnd(10)}${shownPath(path, calledIn)}\n            ${why}`,
   );
 }
 
-function shownPath(path: string, calledIn: string): string {
+export function shownPath(path: string, calledIn: string): string {
   const shown = relative(calledIn, path);
   return isAbsolute(shown) ? path : shown;
 }
 
-/** Asks at the terminal. Throws `usage` where there is none. */
+/** Asks at the terminal, yes or no. Throws `usage` where there is none. */
 export async function isWanted(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new SupapushError(

@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SupapushError } from '../shared/errors.ts';
+import type { Command } from './command.ts';
+import { changeLines, isWanted, shownPath } from './confirm.ts';
+import { type Change, isPending } from './init/change.ts';
+import { findProject, type Project } from './init/find-project.ts';
+import { deploySteps } from './init/next-steps.ts';
+import { packagePath, type Release, readRelease } from './init/release.ts';
+import { writeChanges } from './init/write-changes.ts';
+import { changesBetween } from './upgrade/changelog.ts';
+import { diffOf } from './upgrade/diff.ts';
+import { planUpgrade, type UpgradePlan } from './upgrade/plan-upgrade.ts';
+
+const USAGE = `Usage: npx supapush upgrade [options]
+
+Brings the Supabase project of this folder to the release of this package: a migration for each later release, after your newest,
+the bundles of the Edge Functions, and the service worker. It says first what it will write, and what the changelog says. What you
+changed is kept, and shown as a diff; a second run changes nothing.
+
+  --yes               write without asking
+  --dry-run           say what would be written, and write nothing
+  --json              print one object of JSON instead of text; with --yes or --dry-run
+  --workdir <folder>  where the project is, if not in this folder, above or below it
+
+Exit codes: 0 done or nothing to do, 1 nothing could be written, 2 called wrongly.`;
+
+async function run(args: string[]): Promise<string> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      yes: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      workdir: { type: 'string' },
+    },
+  });
+  const { yes, json, 'dry-run': dry } = values;
+  if (json && !yes && !dry)
+    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+  const calledIn = resolve('.');
+  const release = await readRelease();
+  const project = await findProject(values.workdir ?? calledIn);
+  const plan = await planUpgrade(project, release, new Date());
+  const changelog = changesBetween(
+    await readFile(packagePath('CHANGELOG.md'), 'utf8'),
+    plan.from,
+    release.version,
+  );
+  const isThere = !plan.changes.some(isPending);
+  const description = describe({ project, release, plan, changelog }, calledIn);
+  let written = false;
+  if (!isThere && !dry) {
+    if (!yes && !(await isWanted(`${description}\n\nWrite this?`))) return 'Nothing was written.';
+    writeChanges(plan.changes);
+    written = true;
+  }
+  const next = isThere ? [] : deploySteps(project, release, calledIn);
+  if (json) return JSON.stringify(report({ project, release, plan, changelog }, { written, next }));
+  const outcome = isThere
+    ? `This project is of ${release.version}: nothing was changed.`
+    : written
+      ? 'Written.'
+      : 'Nothing was written: --dry-run.';
+  return [
+    ...(yes || dry || isThere ? [description, ''] : []),
+    outcome,
+    ...(plan.left.length === 0 ? [] : ['', 'Left to you:', ...plan.left.map((line) => `  - ${line}`)]),
+    ...(isThere ? [] : ['', 'Next, in this order:', ...next.map((line, index) => `  ${index + 1}. ${line}`)]),
+  ].join('\n');
+}
+
+interface Upgrade {
+  project: Project;
+  release: Release;
+  plan: UpgradePlan;
+  changelog: string;
+}
+
+function describe({ project, release, plan, changelog }: Upgrade, calledIn: string): string {
+  const { from, changes } = plan;
+  const title =
+    from === release.version
+      ? `Supapush ${from}`
+      : `Supapush ${from} → ${release.version}, in ${project.root}`;
+  const diffs = changes.flatMap((change) => {
+    const diff = diffOfKept(change);
+    const path = shownPath(change.path, calledIn);
+    return diff === undefined ? [] : ['', `${path}, yours (-) and that of ${release.version} (+):`, diff];
+  });
+  return [
+    title,
+    '',
+    ...changeLines(
+      changes.filter(({ kind }) => kind !== 'unchanged'),
+      calledIn,
+    ),
+    ...diffs,
+    ...(changelog === '' ? [] : ['', changelog]),
+  ]
+    .join('\n')
+    .trimEnd();
+}
+
+function report(
+  { project, release, plan, changelog }: Upgrade,
+  { written, next }: { written: boolean; next: string[] },
+) {
+  return {
+    from: plan.from,
+    version: release.version,
+    project: project.root,
+    written,
+    changes: plan.changes.map((change) => ({
+      path: relative(project.root, change.path),
+      kind: change.kind,
+      why: change.why,
+      diff: diffOfKept(change),
+    })),
+    left: plan.left,
+    changelog,
+    next,
+  };
+}
+
+function diffOfKept({ kind, before, offered }: Change): string | undefined {
+  return kind === 'kept' && before !== null && offered !== undefined ? diffOf(before, offered) : undefined;
+}
+
+export const command: Command = { usage: USAGE, run };
