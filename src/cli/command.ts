@@ -1,8 +1,18 @@
+/** What a command prints, and its exit code. */
+export interface Outcome {
+  text: string;
+  /** 0: all is well, 1: what was asked for is not so. */
+  exitCode: 0 | 1;
+}
+
 /** One of the commands of `supapush`. */
 export interface Command {
   usage: string;
-  /** Gets what follows the command's name; resolves to what is printed. Throws `usage` where it was called wrongly. */
-  run(args: string[]): Promise<string>;
+  /**
+   * Gets what follows the command's name; resolves to what is printed, with exit code 0 unless it says another. Throws `usage`
+   * where it was called wrongly.
+   */
+  run(args: string[]): Promise<string | Outcome>;
 }
 
 /**

@@ -1,15 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
 import { SupapushError } from '../shared/errors.ts';
 import { type Command, callOf } from './command.ts';
-import { databaseUrlOf } from './database-url.ts';
-import {
-  defaultEnvironmentFile,
-  parseEnvironmentFile,
-  readEnvironmentFile,
-  SECRETS_FILE,
-} from './environment-file.ts';
+import { defaultEnvironmentFile, SECRETS_FILE } from './environment-file.ts';
+import { linkedProjectUrl, readSettings, requiredDatabaseUrl, withDatabase } from './open-database.ts';
 
 const USAGE = `Usage: ${callOf('connect', '--database-url postgresql://… [--project-url https://<ref>.supabase.co]')}
 
@@ -36,9 +30,7 @@ async function run(args: string[]): Promise<string> {
       'discard-older-than': { type: 'string' },
     },
   });
-  const file = parseEnvironmentFile(await readEnvironmentFile(values.file));
-  const setting = (name: string) => process.env[name] || file[name];
-
+  const setting = await readSettings(values.file);
   const bellSecret = setting('PUSH_BELL_SECRET');
   if (!bellSecret)
     throw new SupapushError(
@@ -47,17 +39,15 @@ async function run(args: string[]): Promise<string> {
     );
   const vapidKey = setting('VAPID_PUBLIC_KEY');
   const vapidPublicKey = vapidKey ? publicKeyOf(vapidKey) : null;
-  const given = values['database-url'] ?? setting('SUPABASE_DB_URL');
-  if (!given) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
-  const databaseUrl = databaseUrlOf(given);
+  const databaseUrl = requiredDatabaseUrl(values['database-url'], setting);
   const discardOlderThan = values['discard-older-than'] ?? null;
   if (discardOlderThan !== null && !values.adopt)
     throw new SupapushError('usage', '--discard-older-than goes with --adopt.');
   const projectUrl = values['project-url'] ?? (await linkedProjectUrl());
+  if (projectUrl === undefined)
+    throw new SupapushError('usage', 'No linked project. Run npx supabase link, or give --project-url.');
 
-  const { default: postgres } = await import('postgres');
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
-  try {
+  await withDatabase(databaseUrl, async (sql) => {
     const held = await sql.begin(async (transaction) => {
       await transaction`select push.connect(
         p_project_url => ${projectUrl}, p_bell_secret => ${bellSecret}, p_vapid_public_key => ${vapidPublicKey})`;
@@ -74,26 +64,8 @@ async function run(args: string[]): Promise<string> {
           'If it is this project now, run the same again with --adopt.',
       );
     }
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === '3F000' || code === '42883') {
-      throw new Error('This database does not have Supapush yet. Run: npx supabase db push', {
-        cause: error,
-      });
-    }
-    throw error;
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+  });
   return `The database rings ${projectUrl}/functions/v1/push-dispatch from now on.`;
 }
 
 export const command: Command = { usage: USAGE, run };
-
-async function linkedProjectUrl(): Promise<string> {
-  const reference = (await readFile('supabase/.temp/project-ref', 'utf8').catch(() => '')).trim();
-  if (!/^[a-z]{20}$/.test(reference)) {
-    throw new SupapushError('usage', 'No linked project. Run npx supabase link, or give --project-url.');
-  }
-  return `https://${reference}.supabase.co`;
-}

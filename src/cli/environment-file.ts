@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { realpath, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { readOr } from './init/read-text.ts';
 import { BUNDLE_NAME } from './init/release.ts';
@@ -10,9 +11,11 @@ export const SECRETS_FILE = 'supabase/functions/.env.supapush';
 /** Where the secrets are without `supapush init`, and in a project where they were made before it. */
 export const EARLIER_FILE = '.env';
 
-/** The file that commands use where none is named. */
-export function defaultEnvironmentFile(): string {
-  return existsSync(`supabase/functions/push-dispatch/${BUNDLE_NAME}`) ? SECRETS_FILE : EARLIER_FILE;
+/** The file that commands use where none is named, as seen from the folder with `supabase/` in it. */
+export function defaultEnvironmentFile(folder = '.'): string {
+  return existsSync(join(folder, 'supabase/functions/push-dispatch', BUNDLE_NAME))
+    ? SECRETS_FILE
+    : EARLIER_FILE;
 }
 
 /** The non-empty entries of a .env file. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFile } from 'node:fs/promises';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
+import { packageVersion } from './package-version.ts';
 import { runCommand } from './run-command.ts';
 
 /** What a command does, and where it is. A command is loaded when it is called: `--help` has to answer at once. */
@@ -25,6 +25,22 @@ const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Co
   vapid: {
     does: 'shows, rotates and retires the VAPID key pairs',
     load: () => import('./vapid.ts'),
+  },
+  doctor: {
+    does: 'looks at folder, database, functions and app, and says what is wrong',
+    load: () => import('./doctor.ts'),
+  },
+  status: {
+    does: 'shows the queue, push services, jobs and alarms',
+    load: () => import('./status.ts'),
+  },
+  send: {
+    does: 'sends a user or a device a message, and says what became of it',
+    load: () => import('./send.ts'),
+  },
+  inspect: {
+    does: 'shows the bytes that devices would get, and what would hold them back',
+    load: () => import('./inspect.ts'),
   },
   uninstall: {
     does: 'takes Supapush out of the project, and says first what goes',
@@ -56,12 +72,6 @@ if (known === undefined) {
 
 async function answer(asked: string): Promise<string> {
   if (['--help', '-h', 'help'].includes(asked)) return USAGE;
-  if (['--version', '-v'].includes(asked)) return await version();
+  if (['--version', '-v'].includes(asked)) return await packageVersion();
   throw new SupapushError('usage', asked === '' ? 'Say which command.' : `There is no command ${asked}.`);
-}
-
-/** The package's own, which lies beside `src` as beside `dist`. */
-async function version(): Promise<string> {
-  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -4,7 +4,6 @@ import { privateKeyOf, publicKeyOf } from '../server/channels/webpush/vapid-key-
 import { SupapushError } from '../shared/errors.ts';
 import { parseJson } from '../shared/parse-json.ts';
 import { type Command, callOf } from './command.ts';
-import { databaseUrlOf } from './database-url.ts';
 import {
   defaultEnvironmentFile,
   parseEnvironmentFile,
@@ -13,6 +12,7 @@ import {
   SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
+import { knownDatabaseUrl, withDatabase } from './open-database.ts';
 import { generateVapidPair } from './vapid-pair.ts';
 
 const USAGE = `Usage: ${callOf('vapid', '[rotate | retire] [--file .env] [--database-url postgresql://…]')}
@@ -72,8 +72,8 @@ async function run(args: string[]): Promise<string> {
     ].join('\n');
   }
 
-  const databaseUrl = values['database-url'] ?? process.env.SUPABASE_DB_URL ?? entries.SUPABASE_DB_URL;
-  const usage = databaseUrl === undefined ? undefined : await readUsage(databaseUrlOf(databaseUrl));
+  const databaseUrl = knownDatabaseUrl(values['database-url'], (name) => process.env[name] || entries[name]);
+  const usage = databaseUrl === undefined ? undefined : await readUsage(databaseUrl);
   if (action === 'retire') {
     if (usage === undefined)
       throw new SupapushError('usage', 'Give --database-url: only the database knows what is needed.');
@@ -109,15 +109,11 @@ function readPairs(entries: Record<string, string>, file: string): [Pair, ...Pai
   return [pair.parse({ publicKey, privateKey }), ...previous.data];
 }
 
-async function readUsage(databaseUrl: string): Promise<Map<string | null, number>> {
-  const { default: postgres } = await import('postgres');
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
-  try {
+function readUsage(databaseUrl: string): Promise<Map<string | null, number>> {
+  return withDatabase(databaseUrl, async (sql) => {
     const rows = await sql<
       { vapid_key: string | null; subscriptions: string }[]
     >`select * from push.vapid_key_usage()`;
     return new Map(rows.map((row) => [row.vapid_key, Number(row.subscriptions)]));
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+  });
 }

@@ -25,6 +25,14 @@ export function isOurWorker(text: string): boolean {
   return /^\uFEFF?\/\* eslint-disable -- the service worker of supapush/.test(text);
 }
 
+/** The scripts that a worker loads by `importScripts`, as they are written there. What a comment says does not count. */
+export function loadedScripts(worker: string): string[] {
+  const code = worker.replaceAll(COMMENT_OR_TEXT, (part) => (part.startsWith('/') ? ' ' : part));
+  return [...code.matchAll(CALL)].flatMap(([, scripts = '']) =>
+    [...scripts.matchAll(/(['"`])([^'"`]+)\1/g)].map(([, , script = '']) => script),
+  );
+}
+
 /** The line that loads ours. */
 export function loadLine(): string {
   return `importScripts('/${LOADED}');`;

@@ -124,6 +124,12 @@ const claimedTarget = z
   });
 
 const claimedRow = claimedMessage.and(claimedTarget);
+
+/** A delivery as `push.hand_out()` gives it. Throws `ZodError` where it is none. */
+export function readClaimedRow(row: unknown): ClaimedDelivery {
+  return toDelivery(claimedRow.parse(row));
+}
+
 // What push_claim answers. The function asks for the protocol that it knows, so that a newer database can go on speaking it.
 const PROTOCOL = 1;
 const claimAnswer = z.object({

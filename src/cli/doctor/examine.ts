@@ -1,0 +1,175 @@
+import { join } from 'node:path';
+import type postgres from 'postgres';
+import { defaultEnvironmentFile } from '../environment-file.ts';
+import { findProject } from '../init/find-project.ts';
+import { readRelease } from '../init/release.ts';
+import {
+  knownDatabaseUrl,
+  linkedProjectUrl,
+  readSettings,
+  type Settings,
+  withDatabase,
+} from '../open-database.ts';
+import { packageVersion } from '../package-version.ts';
+import { reasonOf } from '../run-command.ts';
+import { APP_CHECKS } from './app.ts';
+import {
+  type Finding,
+  onlyFinding,
+  type PartName,
+  type PartReport,
+  runChecks,
+  skippedPart,
+} from './check.ts';
+import { DATABASE_CHECKS, schemaFindings } from './database.ts';
+import { FOLDER_CHECKS, isClone } from './folder.ts';
+import type { FunctionFacts } from './function-facts.ts';
+import { FUNCTION_CHECKS } from './functions.ts';
+import { type Report, withoutSecrets } from './report.ts';
+import { SECRET_CHECKS } from './secrets.ts';
+
+/** What doctor is asked to look at. */
+export interface DoctorOptions {
+  /** Where the project is, below or above; absolute. */
+  folder: string;
+  databaseUrl: string | undefined;
+  projectUrl: string | undefined;
+  appUrl: string | undefined;
+  /** The path of the service worker below `appUrl`. */
+  worker: string;
+  publishableKey: string | undefined;
+  /** Where the secrets stand, as seen from the project's folder. */
+  file: string | undefined;
+  parts: readonly PartName[];
+  ignored: string[];
+  fix: boolean;
+  publicFolder: string | undefined;
+  hasWorker: boolean;
+  /** Milliseconds that an answer may take; ten seconds unless given. */
+  patience?: number;
+  now?: () => number;
+}
+
+/** Looks at each part in turn. Throws `InitRefusal` or `usage` where it is not clear what to look at. */
+export async function examine(options: DoctorOptions): Promise<Report> {
+  const { patience = 10_000, parts } = options;
+  const project = await findProject(options.folder);
+  const clone = await isClone(project);
+  const release = clone ? null : await readRelease();
+  const file = options.file ?? defaultEnvironmentFile(project.root);
+  const setting = await readSettings(join(project.root, file));
+  const databaseUrl = knownDatabaseUrl(options.databaseUrl, setting);
+  const projectUrl = options.projectUrl ?? (await linkedProjectUrl(project.root));
+  const version = release?.version ?? (await packageVersion());
+  const publishableKey =
+    options.publishableKey ?? setting('SUPABASE_PUBLISHABLE_KEY') ?? setting('SUPABASE_ANON_KEY');
+  const reports: PartReport[] = [];
+
+  if (parts.includes('folder')) {
+    const { publicFolder, hasWorker: worker } = options;
+    const checks = release === null ? FOLDER_CHECKS.slice(0, 1) : FOLDER_CHECKS;
+    const files = await runChecks('folder', checks, { project, release, publicFolder, worker });
+    const secrets = await runChecks('folder', SECRET_CHECKS, { project, file, setting });
+    reports.push({ ...files, checks: [...files.checks, ...secrets.checks] });
+  }
+
+  const subject = { version, file, setting, projectUrl, publishableKey, patience };
+  const asked = (part: PartName) => parts.includes(part);
+  if (asked('database') || asked('functions')) {
+    const examineBoth = async (sql: postgres.Sql | undefined, fault: Finding | undefined) => {
+      if (asked('database')) {
+        reports.push(
+          sql === undefined
+            ? onlyFinding('database', 'the connection', fault ?? NO_DATABASE)
+            : await runChecks(
+                'database',
+                DATABASE_CHECKS,
+                { ...subject, sql, now: options.now ?? Date.now },
+                options.fix,
+              ),
+        );
+      }
+      if (asked('functions')) reports.push(await examineFunctions(subject, sql));
+    };
+    if (databaseUrl === undefined) await examineBoth(undefined, undefined);
+    else {
+      await withDatabase(databaseUrl, async (sql) => {
+        const fault = await databaseFault(sql);
+        await examineBoth(fault === undefined ? sql : undefined, fault);
+      });
+    }
+  }
+
+  if (asked('app')) {
+    const { appUrl, worker } = options;
+    const released = release?.worker ?? null;
+    reports.push(
+      appUrl === undefined
+        ? skippedPart('app', 'give --app-url')
+        : await runChecks('app', APP_CHECKS, { appUrl, worker, released, patience }),
+    );
+  }
+  const report = { version, project: project.root, parts: reports, ignored: options.ignored };
+  return withoutSecrets(report, secretsOf(setting, databaseUrl));
+}
+
+const NO_DATABASE: Finding = {
+  code: 'database_unknown',
+  message: 'It was not said which database is meant.',
+  cure: 'Give --database-url, or set SUPABASE_DB_URL; or look at less: --only folder',
+};
+
+/** Why nothing can be seen in a database; undefined where something can. */
+async function databaseFault(sql: postgres.Sql): Promise<Finding | undefined> {
+  try {
+    return (await schemaFindings(sql))[0];
+  } catch (error) {
+    return {
+      code: 'database_unreachable',
+      message: `The database does not answer from here: ${reasonOf(error)}`,
+      cure: 'Check the connection string (Dashboard → Connect) and your network.',
+    };
+  }
+}
+
+async function examineFunctions(
+  {
+    projectUrl,
+    version,
+    file,
+    publishableKey,
+    patience,
+  }: Omit<FunctionFacts, 'projectUrl' | 'vapidKey' | 'sql'> & {
+    projectUrl: string | undefined;
+  },
+  sql: postgres.Sql | undefined,
+): Promise<PartReport> {
+  const [known] =
+    sql === undefined
+      ? []
+      : await sql<{ url: string | null; key: string | null }[]>`
+          select (select b.url from push.read_bell() as b) as url, s.vapid_public_key as key from push.settings as s`;
+  const url = projectUrl ?? known?.url ?? undefined;
+  if (url === undefined) {
+    return onlyFinding('functions', 'the project', {
+      code: 'project_unknown',
+      message: 'It was not said which project is meant.',
+      cure: 'npx supabase link, or give --project-url',
+    });
+  }
+  const facts = { projectUrl: url, version, file, publishableKey, patience, vapidKey: known?.key, sql };
+  return await runChecks('functions', FUNCTION_CHECKS, facts);
+}
+
+/** What must not be printed. */
+function secretsOf(setting: Settings, databaseUrl: string | undefined): string[] {
+  const { password } = databaseUrl === undefined ? { password: '' } : new URL(databaseUrl);
+  const older = [...(setting('VAPID_PREVIOUS_KEYS') ?? '').matchAll(/"privateKey"\s*:\s*"([^"]*)"/g)];
+  return [
+    setting('VAPID_PRIVATE_KEY'),
+    setting('PUSH_BELL_SECRET'),
+    ...older.map(([, key]) => key),
+    password,
+    decodeURIComponent(password),
+  ].filter((secret) => secret !== undefined);
+}

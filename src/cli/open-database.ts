@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type postgres from 'postgres';
+import { SupapushError } from '../shared/errors.ts';
+import { databaseUrlOf } from './database-url.ts';
+import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
+
+/** Reads a setting: from the environment, or else from the file of the project's secrets. Empty is not set. */
+export type Settings = (name: string) => string | undefined;
+
+/** The settings of a project. */
+export async function readSettings(file: string): Promise<Settings> {
+  const entries = parseEnvironmentFile(await readEnvironmentFile(file));
+  return (name) => process.env[name] || entries[name];
+}
+
+/** The connection string that was given, or that of `SUPABASE_DB_URL`; undefined where there is none. Throws `usage`. */
+export function knownDatabaseUrl(given: string | undefined, setting: Settings): string | undefined {
+  const url = given ?? setting('SUPABASE_DB_URL');
+  return url === undefined || url === '' ? undefined : databaseUrlOf(url);
+}
+
+/** As `knownDatabaseUrl()`; throws `usage` where there is none. */
+export function requiredDatabaseUrl(given: string | undefined, setting: Settings): string {
+  const url = knownDatabaseUrl(given, setting);
+  if (url === undefined) throw new SupapushError('usage', 'Give --database-url, or set SUPABASE_DB_URL.');
+  return url;
+}
+
+/** Runs `work` with one connection, which is closed after it. What the database lacks of Supapush is said in words. */
+export async function withDatabase<T>(
+  databaseUrl: string,
+  work: (sql: postgres.Sql) => Promise<T>,
+): Promise<T> {
+  const { default: connect } = await import('postgres');
+  const sql = connect(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
+  try {
+    return await work(sql);
+  } catch (error) {
+    throw inWords(error);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+function inWords(error: unknown): unknown {
+  const { code, hint } = { ...(error as { code?: string; hint?: string }) };
+  if (code === '3F000') {
+    return new Error('This database does not have Supapush yet. Run: npx supabase db push', { cause: error });
+  }
+  // A function, a table or a column that it lacks.
+  if (code === '42883' || code === '42P01' || code === '42703') {
+    return new Error(
+      `This database does not have the Supapush of this version (${messageOf(error)}). Run: npx supabase db push`,
+      { cause: error },
+    );
+  }
+  // What push.refuse() raised.
+  if (code?.startsWith('PT') && error instanceof Error)
+    return new Error(`${error.message} ${hint ?? ''}`.trimEnd(), { cause: error });
+  return error;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The address of the project that `supabase link` chose; undefined where it has not. */
+export async function linkedProjectUrl(folder = '.'): Promise<string | undefined> {
+  const path = join(folder, 'supabase/.temp/project-ref');
+  const reference = (await readFile(path, 'utf8').catch(() => '')).trim();
+  return /^[a-z]{20}$/.test(reference) ? `https://${reference}.supabase.co` : undefined;
+}
