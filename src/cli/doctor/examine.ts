@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type postgres from 'postgres';
 import { defaultEnvironmentFile } from '../environment-file.ts';
 import { findProject } from '../init/find-project.ts';
@@ -38,7 +38,7 @@ export interface DoctorOptions {
   /** The path of the service worker below `appUrl`. */
   worker: string;
   publishableKey: string | undefined;
-  /** Where the secrets stand, as seen from the project's folder. */
+  /** Where the secrets stand. */
   file: string | undefined;
   parts: readonly PartName[];
   ignored: string[];
@@ -56,7 +56,10 @@ export async function examine(options: DoctorOptions): Promise<Report> {
   const project = await findProject(options.folder);
   const clone = await isClone(project);
   const release = clone ? null : await readRelease();
-  const file = options.file ?? defaultEnvironmentFile(project.root);
+  const file =
+    options.file === undefined
+      ? defaultEnvironmentFile(project.root)
+      : relative(project.root, resolve(options.file));
   const setting = await readSettings(join(project.root, file));
   const databaseUrl = knownDatabaseUrl(options.databaseUrl, setting);
   const projectUrl = options.projectUrl ?? (await linkedProjectUrl(project.root));

@@ -100,6 +100,7 @@ interface NetAnswer {
   status_code: number | null;
   timed_out: boolean | null;
   error_msg: string | null;
+  is_refused: boolean;
 }
 
 /** Asks each function as the database does, and push-dispatch whether it takes the Vault's secret. The secret does not come here. */
@@ -142,10 +143,9 @@ async function findingsFromDatabase({ sql, patience }: FunctionFacts): Promise<F
 }
 
 function netFindings(name: string, answer: NetAnswer | undefined): Finding[] {
-  const status = answer?.status_code ?? null;
   if (name === 'the bell') {
-    // 503 and no answer are told of the function itself.
-    return status === 401
+    // All else is told of the function itself.
+    return answer?.is_refused === true
       ? [
           {
             code: 'bell_refused',
@@ -155,7 +155,7 @@ function netFindings(name: string, answer: NetAnswer | undefined): Finding[] {
         ]
       : [];
   }
-  if (status !== null) return [];
+  if (answer !== undefined && answer.status_code !== null) return [];
   const reason = answer?.error_msg ?? (answer?.timed_out === true ? 'it took too long' : 'no answer yet');
   return [
     {
@@ -174,7 +174,8 @@ async function answersOf(
   const until = performance.now() + patience;
   for (;;) {
     const rows = await sql<NetAnswer[]>`
-      select id, status_code, timed_out, error_msg from net._http_response where id = any (${ids as string[]}::bigint[])`;
+      select id, status_code, timed_out, error_msg, coalesce(content like '%bell_refused%', false) as is_refused
+      from net._http_response where id = any (${ids as string[]}::bigint[])`;
     if (rows.length === ids.length || performance.now() > until)
       return new Map(rows.map((row) => [row.id, row]));
     await delay(100);
