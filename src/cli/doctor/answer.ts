@@ -5,7 +5,6 @@ import { reasonOf } from '../run-command.ts';
 const bodyOf = z.looseObject({
   function: z.string().optional(),
   status: z.string().optional(),
-  version: z.string().optional(),
   vapid_public_key: z.string().optional(),
   code: z.string().optional(),
   message: z.string().optional(),
@@ -16,6 +15,8 @@ export interface Answer {
   status: number;
   text: string;
   type: string;
+  /** The release that a function says it is of. */
+  version: string | null;
   /** Where it was redirected to. */
   redirectedTo: string | undefined;
   /** Empty where the text is no JSON object. */
@@ -35,6 +36,7 @@ export async function ask(
       status: response.status,
       text,
       type: response.headers.get('content-type') ?? 'no content type',
+      version: response.headers.get('x-supapush-version'),
       redirectedTo: response.redirected ? response.url : undefined,
       body: bodyOf.safeParse(parseJson(text)).data ?? {},
     };

@@ -1,4 +1,5 @@
-import { loadedScripts } from '../init/worker-text.ts';
+import { sameText } from '../init/change.ts';
+import { isOurWorker, loadedScripts } from '../init/worker-text.ts';
 import { ask } from './answer.ts';
 import type { Check, Finding } from './check.ts';
 
@@ -21,7 +22,6 @@ export const APP_CHECKS: Check<AppFacts>[] = [
 
 /** In every build of the handler, however small it was made. */
 const HANDLER = 'supapush.worker';
-const READY = '/* eslint-disable -- the service worker of supapush';
 
 function addressFindings({ appUrl }: AppFacts): Finding[] {
   const { protocol, hostname } = new URL(appUrl);
@@ -60,7 +60,7 @@ async function workerFindings({ appUrl, worker, released, patience }: AppFacts):
 
 function releaseFindings(address: string, text: string, released: string | null): Finding[] {
   // One that is bundled with the app's own cannot be compared.
-  if (released === null || !text.startsWith(READY) || same(text, released)) return [];
+  if (released === null || !isOurWorker(text) || sameText(text, released)) return [];
   return [
     {
       code: 'worker_of_other_release',
@@ -68,11 +68,6 @@ function releaseFindings(address: string, text: string, released: string | null)
       cure: 'npx supapush upgrade, and deploy the app',
     },
   ];
-}
-
-function same(one: string, other: string): boolean {
-  const plain = (text: string) => text.replaceAll('\r\n', '\n').trimEnd();
-  return plain(one) === plain(other);
 }
 
 /** The text of a script that a browser would run; otherwise what is wrong with it. */

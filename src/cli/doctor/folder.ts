@@ -3,7 +3,7 @@ import { parse } from 'smol-toml';
 import type { Change } from '../init/change.ts';
 import type { Project } from '../init/find-project.ts';
 import { planFunctions } from '../init/functions.ts';
-import { planMigration } from '../init/migration.ts';
+import { planMigrations } from '../init/migration.ts';
 import { findWebApp } from '../init/public-folder.ts';
 import { readOr } from '../init/read-text.ts';
 import { InitRefusal } from '../init/refusal.ts';
@@ -94,7 +94,7 @@ export function fewRows(rows: number, cure: string): Finding[] {
 
 async function migrationFindings({ project, release }: FolderFacts): Promise<Finding[]> {
   if (release === null) return [];
-  const changes = await orRefusal(async () => [await planMigration(project, release, new Date())]);
+  const changes = await orRefusal(() => planMigrations(project, release, new Date()));
   if (!Array.isArray(changes)) return [changes];
   return findingsOf(changes, {
     create: () => ({

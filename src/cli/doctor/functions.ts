@@ -35,7 +35,7 @@ async function findingsFromHere(name: string, facts: FunctionFacts): Promise<Fin
 }
 
 /** What is wrong with what a function answers to GET, whoever asks. */
-function answerFindings(name: string, { status, body }: Answer, facts: FunctionFacts): Finding[] {
+function answerFindings(name: string, { status, body, version }: Answer, facts: FunctionFacts): Finding[] {
   if (status === 404)
     return [{ code: 'function_not_deployed', message: `${name} is not deployed.`, cure: deployOf(name) }];
   // The platform's own refusal: ours have codes in small letters.
@@ -76,10 +76,10 @@ function answerFindings(name: string, { status, body }: Answer, facts: FunctionF
     ];
   }
   const findings: Finding[] = [];
-  if (body.version !== undefined && body.version !== facts.version) {
+  if (version !== null && version !== facts.version) {
     findings.push({
       code: 'function_of_other_release',
-      message: `${name} is Supapush ${body.version}, and this package is ${facts.version}.`,
+      message: `${name} is Supapush ${version}, and this package is ${facts.version}.`,
       cure: deployOf(name),
     });
   }

@@ -1,11 +1,12 @@
 import { errorResponse, SupapushError } from '../../shared/errors.ts';
+import { VERSION } from '../../shared/version.ts';
 import type { Platform } from './platform.ts';
 import { createSummedLog } from './summed-log.ts';
 
 /**
  * Makes a function's handler of what answers its requests: what that throws is answered as `{ message, code }`. What is the
  * project's fault (5xx) is logged, summed up, with its code and cause alone: an attacker can send requests, and nothing of
- * what a request contains gets into a log.
+ * what a request contains gets into a log. Every answer says in `x-supapush-version` of which release the function is.
  */
 export function answerRequests(
   { name, log, headers }: { name: string; log: Platform['log']; headers?: HeadersInit },
@@ -14,15 +15,15 @@ export function answerRequests(
   const summed = createSummedLog(log);
   return async (request) => {
     summed.flush();
-    try {
-      return await answer(request);
-    } catch (error) {
-      const response = errorResponse(error, headers);
-      if (response.status >= 500) {
+    const response = await answer(request).catch((error: unknown) => {
+      const refusal = errorResponse(error, headers);
+      if (refusal.status >= 500) {
         summed.note({ level: 'error', event: 'request_failed', function: name, ...reason(error) });
       }
-      return response;
-    }
+      return refusal;
+    });
+    response.headers.set('x-supapush-version', VERSION);
+    return response;
   };
 }
 

@@ -6,7 +6,10 @@ import { type Answers, serveAnswers } from '../../../support/http-answers.ts';
 
 const KEY = 'BElGDp-the-public-key';
 const healthy = (): Answers => ({
-  '/functions/v1/push-dispatch': { body: { function: 'push-dispatch', status: 'ok' } },
+  '/functions/v1/push-dispatch': {
+    body: { function: 'push-dispatch', status: 'ok' },
+    headers: { 'x-supapush-version': '0.1.0' },
+  },
   '/functions/v1/push-events': { body: { function: 'push-events', status: 'ok', vapid_public_key: KEY } },
   '/functions/v1/push-health': {
     body: { function: 'push-health', status: 'ok', configured: true, vapid_public_key: KEY },
@@ -46,6 +49,17 @@ test.each<[string, Answers, string, RegExp]>([
     },
     'vapid_key_differs',
     /push-events has another VAPID key/,
+  ],
+  [
+    'of another release',
+    {
+      '/functions/v1/push-quotes': {
+        body: { function: 'push-quotes', status: 'ok' },
+        headers: { 'x-supapush-version': '0.0.9' },
+      },
+    },
+    'function_of_other_release',
+    /push-quotes is Supapush 0\.0\.9, and this package is 0\.1\.0/,
   ],
   [
     'that demands a token',
