@@ -6930,12 +6930,12 @@ begin
   if url is null or secret is null then
     fault := 'bell_not_connected';
     message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
-      || 'push-quotes. Run: npm run connect';
+      || 'push-quotes. Run: npx supapush connect';
   end if;
 exception when others then
   fault := 'vault_unreadable';
   message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
-    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npx supapush connect', sqlerrm);
 end;
 $$;
 comment on function push.read_bell() is
@@ -6964,7 +6964,7 @@ begin
   return true;
 exception when others then
   -- A call may fail; the work on whose way it is made may not. The next tick calls again.
-  perform push.raise_alarm('bell_failed', '', format('Calling %s failed: %s. Run: npm run connect', p_function, sqlerrm), p_now);
+  perform push.raise_alarm('bell_failed', '', format('Calling %s failed: %s. Run: npx supapush connect', p_function, sqlerrm), p_now);
   return false;
 end;
 $$;
@@ -7663,7 +7663,7 @@ as $$
   select push.raise_alarm('copied_project', '', format(
     'Nothing is sent: this database belongs to project %s, but it is now %s. If it is a copy, leave it as it is, or delete '
       || 'push_subscriptions first, because its devices belong to real people. If it is the project now, run: '
-      || 'npm run connect -- --project-url <its URL> --adopt', (p_project).url, p_found), p_now);
+      || 'npx supapush connect --project-url <its URL> --adopt', (p_project).url, p_found), p_now);
 $$;
 comment on function push.raise_copied(push.project, text, timestamptz) is 'Raises the alarm of a copy; names both projects and the cure.';
 
@@ -7752,14 +7752,14 @@ begin
   end if;
   select j.* into v_project from push.project as j for update;
   if not found then
-    perform push.refuse(409, 'not_connected', 'This database was never connected to a project.', 'Run: npm run connect');
+    perform push.refuse(409, 'not_connected', 'This database was never connected to a project.', 'Run: npx supapush connect');
   end if;
   -- Otherwise the next claim would find the same again.
   if v_project.found ~ '^https?://' and v_project.connected_url = v_project.url
     and v_project.url ~ '^https://[a-z]{20}\.supabase\.co$' then
     perform push.refuse(409, 'bell_rings_original',
       format('This project is %s, but it still calls %s.', v_project.found, v_project.connected_url),
-      format('Run: npm run connect -- --project-url %s --adopt', v_project.found));
+      format('Run: npx supapush connect --project-url %s --adopt', v_project.found));
   end if;
   update push.project as j
   set url = v_project.connected_url, function_url = null, database = push.database_identity(), noted_at = p_now,
@@ -16105,7 +16105,7 @@ declare
   v_reasons jsonb;
 begin
   select coalesce(jsonb_agg(jsonb_build_object('code', 'job_missing', 'message', case
-    when c.jobid is null then format('The pg_cron job %s is missing: %s. Run: npm run connect', w.name, w.purpose)
+    when c.jobid is null then format('The pg_cron job %s is missing: %s. Run: npx supapush connect', w.name, w.purpose)
     else format('The pg_cron job %s is switched off: %s. Run: select cron.alter_job(%s, active => true)', w.name, w.purpose, c.jobid)
   end) order by w.name), '[]')
   into v_reasons
@@ -16130,7 +16130,7 @@ exception when undefined_table or invalid_schema_name then
   -- pg_cron itself is missing.
   return jsonb_build_object('last_tick_at', null, 'reasons', (
     select jsonb_agg(jsonb_build_object('code', 'job_missing', 'message',
-      format('The pg_cron job %s is missing: %s. Run: npm run connect', w.name, w.purpose)) order by w.name)
+      format('The pg_cron job %s is missing: %s. Run: npx supapush connect', w.name, w.purpose)) order by w.name)
     from push.jobs() as w
     where w.wanted
   ));
@@ -16778,7 +16778,7 @@ begin
     or exists (select from public.push_notifications) or exists (select from public.push_preferences)
     or exists (select from public.push_topic_members) or exists (select from public.push_alerts) then
     perform push.refuse(409, 'database_in_use', 'This database is in use: it has devices, messages or users'' settings, or is connected to a project.',
-      'Restore into a new database: supabase db push, then this, then the data, then npm run connect.');
+      'Restore into a new database: supabase db push, then this, then the data, then npx supapush connect.');
   end if;
   select array_agg(c.oid::regclass::text) into v_tables
   from pg_catalog.pg_class as c

@@ -45,7 +45,7 @@ export const CLIENT_ERRORS = {
     'The id of the user is no uuid.',
     'It is the id in auth.users: have your provider put that into the claim sub.',
   ],
-  not_configured: ['The project has no VAPID key yet.', 'Run "npm run connect" for the project.'],
+  not_configured: ['The project has no VAPID key yet.', 'Run "npx supapush connect" for the project.'],
   not_installed: [
     'A part of Supapush is missing in the database.',
     'Apply its migrations: supabase db push.',

@@ -16,6 +16,6 @@ export async function requireBell(request: Request, bellSecret: string): Promise
   if (await isSameSecret(request.headers.get('x-push-bell') ?? '', bellSecret)) return;
   throw new SupapushError(
     'bell_refused',
-    'The x-push-bell header must carry the secret that the Vault and the function share. Run: npm run connect',
+    'The x-push-bell header must carry the secret that the Vault and the function share. Run: npx supapush connect',
   );
 }

@@ -33,12 +33,12 @@ begin
   if url is null or secret is null then
     fault := 'bell_not_connected';
     message := 'Nothing is delivered and no quotes are fetched: the Vault has no entries that say how to call push-dispatch and '
-      || 'push-quotes. Run: npm run connect';
+      || 'push-quotes. Run: npx supapush connect';
   end if;
 exception when others then
   fault := 'vault_unreadable';
   message := format('Nothing is delivered and no quotes are fetched: the entries of the Vault that say how to call push-dispatch and '
-    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npm run connect', sqlerrm);
+    || 'push-quotes cannot be read (%s). A restored project cannot decrypt those of the original. Run: npx supapush connect', sqlerrm);
 end;
 $$;
 comment on function push.read_bell() is
@@ -67,7 +67,7 @@ begin
   return true;
 exception when others then
   -- A call may fail; the work on whose way it is made may not. The next tick calls again.
-  perform push.raise_alarm('bell_failed', '', format('Calling %s failed: %s. Run: npm run connect', p_function, sqlerrm), p_now);
+  perform push.raise_alarm('bell_failed', '', format('Calling %s failed: %s. Run: npx supapush connect', p_function, sqlerrm), p_now);
   return false;
 end;
 $$;

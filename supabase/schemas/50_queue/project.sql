@@ -62,7 +62,7 @@ as $$
   select push.raise_alarm('copied_project', '', format(
     'Nothing is sent: this database belongs to project %s, but it is now %s. If it is a copy, leave it as it is, or delete '
       || 'push_subscriptions first, because its devices belong to real people. If it is the project now, run: '
-      || 'npm run connect -- --project-url <its URL> --adopt', (p_project).url, p_found), p_now);
+      || 'npx supapush connect --project-url <its URL> --adopt', (p_project).url, p_found), p_now);
 $$;
 comment on function push.raise_copied(push.project, text, timestamptz) is 'Raises the alarm of a copy; names both projects and the cure.';
 
@@ -151,14 +151,14 @@ begin
   end if;
   select j.* into v_project from push.project as j for update;
   if not found then
-    perform push.refuse(409, 'not_connected', 'This database was never connected to a project.', 'Run: npm run connect');
+    perform push.refuse(409, 'not_connected', 'This database was never connected to a project.', 'Run: npx supapush connect');
   end if;
   -- Otherwise the next claim would find the same again.
   if v_project.found ~ '^https?://' and v_project.connected_url = v_project.url
     and v_project.url ~ '^https://[a-z]{20}\.supabase\.co$' then
     perform push.refuse(409, 'bell_rings_original',
       format('This project is %s, but it still calls %s.', v_project.found, v_project.connected_url),
-      format('Run: npm run connect -- --project-url %s --adopt', v_project.found));
+      format('Run: npx supapush connect --project-url %s --adopt', v_project.found));
   end if;
   update push.project as j
   set url = v_project.connected_url, function_url = null, database = push.database_identity(), noted_at = p_now,

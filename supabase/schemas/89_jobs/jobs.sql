@@ -67,7 +67,7 @@ declare
   v_reasons jsonb;
 begin
   select coalesce(jsonb_agg(jsonb_build_object('code', 'job_missing', 'message', case
-    when c.jobid is null then format('The pg_cron job %s is missing: %s. Run: npm run connect', w.name, w.purpose)
+    when c.jobid is null then format('The pg_cron job %s is missing: %s. Run: npx supapush connect', w.name, w.purpose)
     else format('The pg_cron job %s is switched off: %s. Run: select cron.alter_job(%s, active => true)', w.name, w.purpose, c.jobid)
   end) order by w.name), '[]')
   into v_reasons
@@ -92,7 +92,7 @@ exception when undefined_table or invalid_schema_name then
   -- pg_cron itself is missing.
   return jsonb_build_object('last_tick_at', null, 'reasons', (
     select jsonb_agg(jsonb_build_object('code', 'job_missing', 'message',
-      format('The pg_cron job %s is missing: %s. Run: npm run connect', w.name, w.purpose)) order by w.name)
+      format('The pg_cron job %s is missing: %s. Run: npx supapush connect', w.name, w.purpose)) order by w.name)
     from push.jobs() as w
     where w.wanted
   ));

@@ -14,7 +14,7 @@ begin
     or exists (select from public.push_notifications) or exists (select from public.push_preferences)
     or exists (select from public.push_topic_members) or exists (select from public.push_alerts) then
     perform push.refuse(409, 'database_in_use', 'This database is in use: it has devices, messages or users'' settings, or is connected to a project.',
-      'Restore into a new database: supabase db push, then this, then the data, then npm run connect.');
+      'Restore into a new database: supabase db push, then this, then the data, then npx supapush connect.');
   end if;
   select array_agg(c.oid::regclass::text) into v_tables
   from pg_catalog.pg_class as c

@@ -29,7 +29,7 @@ async function lockVault(names = ['push_project_url', 'push_bell_secret']): Prom
 async function expectTheCure(): Promise<void> {
   expect(await openAlarms(db().sql)).toEqual(['vault_unreadable']);
   const [alarm] = await db().sql`select message from push.alarms where code = 'vault_unreadable'`;
-  expect(alarm?.message).toMatch(/Run: npm run connect/);
+  expect(alarm?.message).toMatch(/Run: npx supapush connect/);
   expect(alarm?.message).not.toContain(BELL_SECRET);
 }
 
@@ -92,7 +92,7 @@ test.each([
     const reasons = row?.health.reasons as { code: string; message: string }[];
     return reasons.filter((reason) => reason.code !== 'tick_missing');
   };
-  expect(await found()).toEqual([{ code, message: expect.stringMatching(/Run: npm run connect$/) }]);
+  expect(await found()).toEqual([{ code, message: expect.stringMatching(/Run: npx supapush connect$/) }]);
   await notify(sql, user);
   expect((await found()).map((reason) => reason.code)).toEqual([code]);
 });

@@ -38,7 +38,7 @@ test('connecting brings back those that a restore has lost; health names each un
   const missing = await complaints();
   for (const [index, name] of Object.keys(JOBS).entries()) {
     expect(missing[index]).toContain(`The pg_cron job ${name} is missing:`);
-    expect(missing[index]).toMatch(/Run: npm run connect$/);
+    expect(missing[index]).toMatch(/Run: npx supapush connect$/);
   }
   expect(missing).toHaveLength(3);
   await connectBell(db().sql);

@@ -30,14 +30,14 @@ const NEWEST: PairNames = {
   publicKey: 'VAPID_PUBLIC_KEY',
   privateKey: 'VAPID_PRIVATE_KEY',
   remedy:
-    'Restore it from where it was made, in any base64, PEM or DER. Only if no device uses it, make a pair with: npm run secrets',
+    'Restore it from where it was made, in any base64, PEM or DER. Only if no device uses it, make a pair with: npx supapush secrets',
 };
 
 /** The names of the older pair at this place in its list. */
 const olderPair = (index: number): PairNames => ({
   publicKey: `VAPID_PREVIOUS_KEYS[${index}].publicKey`,
   privateKey: `VAPID_PREVIOUS_KEYS[${index}].privateKey`,
-  remedy: 'Restore the pair, or remove it if no subscription needs it: npm run vapid',
+  remedy: 'Restore the pair, or remove it if no subscription needs it: npx supapush vapid',
 });
 
 /** Imports the project's key pairs, newest first; throws `vapid_keys_invalid` at the first that cannot be used. */
