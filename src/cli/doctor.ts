@@ -50,8 +50,8 @@ async function run(args: string[]): Promise<Outcome> {
   const report = await examine({
     folder: resolve(values.workdir ?? '.'),
     databaseUrl: values['database-url'],
-    projectUrl: originOf('--project-url', values['project-url']),
-    appUrl: originOf('--app-url', values['app-url']),
+    projectUrl: urlOf('--project-url', values['project-url']),
+    appUrl: urlOf('--app-url', values['app-url']),
     worker: values.worker,
     publishableKey: values['publishable-key'],
     file: values.file,
@@ -73,8 +73,8 @@ function partOf(given: string): PartName {
   return part;
 }
 
-/** Of the project only the origin counts; an app may be served below a path. */
-function originOf(option: string, given: string | undefined): string | undefined {
+/** As it was given, without a slash at its end. */
+function urlOf(option: string, given: string | undefined): string | undefined {
   if (given === undefined) return undefined;
   if (!/^https?:\/\//.test(given) || !URL.canParse(given))
     throw new SupapushError('usage', `${option} must be a URL such as https://example.com.`);

@@ -107,11 +107,11 @@ function asText(health: Health, jobs: readonly Job[], now: Date): string {
     '',
     'Push services',
     ...columns(
-      hosts.map(({ origin, circuit, last_success_at, last_error_at, last_error }) => [
-        `  ${origin}`,
-        CIRCUITS[circuit],
-        `accepted ${since(last_success_at)}`,
-        last_error_at === null ? '' : `error ${since(last_error_at)}: ${last_error ?? ''}`,
+      hosts.map((host) => [
+        `  ${host.origin}`,
+        CIRCUITS[host.circuit],
+        `accepted ${since(host.last_success_at)}`,
+        host.last_error_at === null ? '' : `error ${since(host.last_error_at)}: ${host.last_error ?? ''}`,
       ]),
       (cell, _, column) => (column === 1 && cell !== CIRCUITS.closed ? styled('yellow', cell) : cell),
     ),

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import { packageVersion } from './package-version.ts';
 import { runCommand } from './run-command.ts';
 
 /** What a command does, and where it is. A command is loaded when it is called: `--help` has to answer at once. */
@@ -72,6 +71,9 @@ if (known === undefined) {
 
 async function answer(asked: string): Promise<string> {
   if (['--help', '-h', 'help'].includes(asked)) return USAGE;
-  if (['--version', '-v'].includes(asked)) return await packageVersion();
+  if (['--version', '-v'].includes(asked)) {
+    const { packageVersion } = await import('./package-version.ts');
+    return await packageVersion();
+  }
   throw new SupapushError('usage', asked === '' ? 'Say which command.' : `There is no command ${asked}.`);
 }

@@ -139,6 +139,15 @@ test('it is written once, keeps what is the app’s, and a second run changes no
   expect(await textsOf(app)).toEqual(written);
 });
 
+test('doctor finds what init leaves to do, and nothing else, by the files of the package', async () => {
+  const { code, stdout } = await supapush('doctor', '--only', 'folder', '--json');
+  expect(code).toBe(1);
+  const { version, findings } = JSON.parse(stdout) as { version: string; findings: { code: string }[] };
+  expect([version, findings.map((finding) => finding.code)]).toEqual(['0.1.0', ['secrets_missing']]);
+  const wrongly = await supapush('doctor', '--only', 'moon');
+  expect([wrongly.code, wrongly.stdout]).toEqual([2, '']);
+});
+
 test('the migration applies after the app’s own, and the app’s data stay', async () => {
   expect(await applied()).toEqual([OURS]);
   expect(await applied()).toEqual([]);
