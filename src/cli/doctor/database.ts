@@ -34,19 +34,10 @@ export const DATABASE_CHECKS: Check<DatabaseFacts>[] = [
   { name: 'the clock', look: clockFindings },
 ];
 
-/** The release of the schema; null before there was a `push.version()`. */
-export async function schemaVersion(sql: postgres.Sql): Promise<string | null> {
-  const [known] = await sql<
-    { there: boolean }[]
-  >`select to_regprocedure('push.version()') is not null as there`;
-  if (known?.there !== true) return null;
-  const [row] = await sql<{ version: string }[]>`select push.version() as version`;
-  return row?.version ?? null;
-}
-
 async function versionFindings({ sql, version }: DatabaseFacts): Promise<Finding[]> {
-  const found = await schemaVersion(sql);
-  if (found === null || found === version) return [];
+  const [row] = await sql<{ found: string }[]>`select push.version() as found`;
+  const found = row?.found ?? version;
+  if (found === version) return [];
   return [
     {
       code: 'schema_of_other_release',
