@@ -94,7 +94,7 @@ export function fewRows(rows: number, cure: string): Finding[] {
 
 async function migrationFindings({ project, release }: FolderFacts): Promise<Finding[]> {
   if (release === null) return [];
-  const changes = await orRefusal(() => planMigrations(project, release, new Date()));
+  const changes = await orRefusal(async () => (await planMigrations(project, release, new Date())).changes);
   if (!Array.isArray(changes)) return [changes];
   return findingsOf(changes, {
     create: () => ({
