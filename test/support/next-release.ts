@@ -35,6 +35,7 @@ begin
   );
 end;
 $$;
+comment on function public.push_claim${CLAIM.replace(')', ', text)')} is 'Hands out deliveries. Service role only.';
 revoke all on function public.push_claim${CLAIM.replace(')', ', text)')} from public, anon, authenticated;
 grant execute on function public.push_claim${CLAIM.replace(')', ', text)')} to service_role;
 
