@@ -210,7 +210,7 @@ as $$
 declare
   v_older text;
   v_newer text;
-  v_reasons jsonb := '[]';
+  v_reasons jsonb := '[]'::jsonb;
 begin
   -- One that has not called for an hour may have been deployed anew since.
   select string_agg(format('%s %s', f.name, f.version), ', ' order by f.name) filter (where push.is_earlier(f.version, push.version())),
@@ -3399,7 +3399,7 @@ for each row when (
   new.title is null or new.urgency is null or new.urgency = '' or new.inbox is null or new.send_at is null or new.expires_at is null
   or new.params is null or new.params <> '{}' or new.localized is not null or new.digest_key is not null
   or new.template is not null and new.locale is null
-  or new.user_id is null or new.audience_topic is not null or new.status <> 'queued' or new.send_at > now()
+  or new.user_id is null or new.audience_topic is not null or new.status is distinct from 'queued' or new.send_at > now()
   or octet_length(new.idempotency_key) > 200
 )
 execute function push.prepare_notification();
@@ -3411,16 +3411,22 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_complete constant public.push_notifications := push.complete_notification(new);
 begin
-  new.params := push.exact_params(new.params);
+  -- Times may be left open again. All else that is null here was set to null, and is refused.
+  new.send_at := v_complete.send_at;
+  new.expires_at := v_complete.expires_at;
+  if new.params is not null then
+    new.params := push.exact_params(new.params);
+  end if;
   if (new.title, new.body, new.url, new.localized) is distinct from (old.title, old.body, old.url, old.localized) then
     -- A new text of a topic's message is for members of all languages.
     new.localized := null;
   end if;
-  if new.digest_key is distinct from old.digest_key then
+  if new.digest_key is not null and new.digest_key is distinct from old.digest_key then
     perform push.check_digest_key(new.digest_key, new.audience_topic);
   end if;
-  new := push.complete_notification(new);
   perform push.refuse_notification(new);
   return new;
 end;
@@ -6017,7 +6023,9 @@ as $$
 begin
   delete from push.start_resets as r where r.id > 0;
   if found then
-    delete from push.claim_starts as s where s.host <> '';
+    -- Added like any other: the tick may be deleting those that are there, and no claim is to wait for the end of the tick.
+    insert into push.claim_starts (host, lane, due_from, read_whole_at)
+    select h.origin, l.lane, '-infinity', '-infinity' from push.hosts as h cross join unnest('{-1, 0, 1}'::smallint[]) as l (lane);
   end if;
 end;
 $$;
@@ -6087,8 +6095,9 @@ begin
     ) as f
   ) as s
   where s.is_whole or c.next_from is null
-    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + c_step
-    or r.lane >= 0 and s.is_next and c.next_from > c.due_from + c_step;
+    or r.lane < 0 and t.due_from not between c.due_from and c.due_from + c_step
+    -- Nothing is noted while an open transaction keeps the last note from counting.
+    or r.lane >= 0 and (t.due_from < c.due_from or s.is_next and greatest(t.due_from, c.next_from) > c.due_from + c_step);
 end;
 $$;
 comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is
@@ -6123,6 +6132,8 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- Else a small table that grows is compared with each row.
+set enable_material = off
 set jit = off
 as $$
 #variable_conflict use_column
@@ -6157,7 +6168,8 @@ begin
     left join public.push_preferences as p on p.user_id = s.user_id
     left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
     -- Of a topic's members not before they are handed out: among a million users, each row of another page is a fifth of all this.
-    left join auth.users as u on u.id = case when not d.to_topic then s.user_id end and (u.banned_until is not null or u.deleted_at is not null)
+    left join auth.users as u on u.id = case when not d.to_topic or num_nonnulls(p.user_id, o.user_id) > 0 then s.user_id end
+      and (u.banned_until is not null or u.deleted_at is not null)
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
     cross join lateral (
       select case
@@ -7201,6 +7213,10 @@ begin
           else d.due_at
         end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
+    if found and exists (select from push.pauses as p where p.cleared_at is null) then
+      -- They keep their moment, and came to another push service.
+      perform push.forget_starts();
+    end if;
   end if;
   return null;
 end;
@@ -8420,7 +8436,7 @@ begin
   from (
     select j.origin as host, least(j.lane, 1::smallint) as lane, min(j.due_at) as oldest from judged as j
     -- The start of side lanes is that of all of them.
-    where j.room > 0 and (j.lane = 0 or cardinality(p_lanes) > 1)
+    where p_limit > 0 and j.room > 0 and (j.lane = 0 or cardinality(p_lanes) > 1)
     group by 1, 2
     union all
     select j.origin, -1::smallint, min(j.first_lease) from judged as j group by j.origin
@@ -8456,6 +8472,7 @@ set enable_mergejoin = off
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+set enable_material = off
 set jit = off
 as $$
 declare
@@ -8474,9 +8491,8 @@ begin
     ) as l
     where l.lease_until is null
   ), looked_up as materialized (
-    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
-    -- it was queued, or its user may want something else now.
+    -- What is not to be sent any more ends here: its device is gone, its message was taken back, it has become night since it was
+    -- queued, or its user wants something else now. All are looked up once, with what is to be sent.
     select c.id, c.tag, c.position, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag as app_tag, n.ttl, n.presentation,

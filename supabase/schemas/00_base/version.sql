@@ -73,7 +73,7 @@ as $$
 declare
   v_older text;
   v_newer text;
-  v_reasons jsonb := '[]';
+  v_reasons jsonb := '[]'::jsonb;
 begin
   -- One that has not called for an hour may have been deployed anew since.
   select string_agg(format('%s %s', f.name, f.version), ', ' order by f.name) filter (where push.is_earlier(f.version, push.version())),

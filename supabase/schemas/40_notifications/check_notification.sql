@@ -83,7 +83,7 @@ for each row when (
   new.title is null or new.urgency is null or new.urgency = '' or new.inbox is null or new.send_at is null or new.expires_at is null
   or new.params is null or new.params <> '{}' or new.localized is not null or new.digest_key is not null
   or new.template is not null and new.locale is null
-  or new.user_id is null or new.audience_topic is not null or new.status <> 'queued' or new.send_at > now()
+  or new.user_id is null or new.audience_topic is not null or new.status is distinct from 'queued' or new.send_at > now()
   or octet_length(new.idempotency_key) > 200
 )
 execute function push.prepare_notification();
@@ -95,16 +95,22 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_complete constant public.push_notifications := push.complete_notification(new);
 begin
-  new.params := push.exact_params(new.params);
+  -- Times may be left open again. All else that is null here was set to null, and is refused.
+  new.send_at := v_complete.send_at;
+  new.expires_at := v_complete.expires_at;
+  if new.params is not null then
+    new.params := push.exact_params(new.params);
+  end if;
   if (new.title, new.body, new.url, new.localized) is distinct from (old.title, old.body, old.url, old.localized) then
     -- A new text of a topic's message is for members of all languages.
     new.localized := null;
   end if;
-  if new.digest_key is distinct from old.digest_key then
+  if new.digest_key is not null and new.digest_key is distinct from old.digest_key then
     perform push.check_digest_key(new.digest_key, new.audience_topic);
   end if;
-  new := push.complete_notification(new);
   perform push.refuse_notification(new);
   return new;
 end;

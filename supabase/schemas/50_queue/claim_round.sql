@@ -230,7 +230,7 @@ begin
   from (
     select j.origin as host, least(j.lane, 1::smallint) as lane, min(j.due_at) as oldest from judged as j
     -- The start of side lanes is that of all of them.
-    where j.room > 0 and (j.lane = 0 or cardinality(p_lanes) > 1)
+    where p_limit > 0 and j.room > 0 and (j.lane = 0 or cardinality(p_lanes) > 1)
     group by 1, 2
     union all
     select j.origin, -1::smallint, min(j.first_lease) from judged as j group by j.origin

@@ -99,6 +99,10 @@ begin
           else d.due_at
         end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
+    if found and exists (select from push.pauses as p where p.cleared_at is null) then
+      -- They keep their moment, and came to another push service.
+      perform push.forget_starts();
+    end if;
   end if;
   return null;
 end;

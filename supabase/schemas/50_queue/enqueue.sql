@@ -25,6 +25,8 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- Else a small table that grows is compared with each row.
+set enable_material = off
 set jit = off
 as $$
 #variable_conflict use_column
@@ -59,7 +61,8 @@ begin
     left join public.push_preferences as p on p.user_id = s.user_id
     left join public.push_device_preferences as o on o.subscription_id = s.id and o.user_id = s.user_id
     -- Of a topic's members not before they are handed out: among a million users, each row of another page is a fifth of all this.
-    left join auth.users as u on u.id = case when not d.to_topic then s.user_id end and (u.banned_until is not null or u.deleted_at is not null)
+    left join auth.users as u on u.id = case when not d.to_topic or num_nonnulls(p.user_id, o.user_id) > 0 then s.user_id end
+      and (u.banned_until is not null or u.deleted_at is not null)
     -- Then preferences. Offset 0 keeps this from being worked out once for each field of a verdict.
     cross join lateral (
       select case

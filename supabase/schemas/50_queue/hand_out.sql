@@ -15,6 +15,7 @@ set enable_mergejoin = off
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+set enable_material = off
 set jit = off
 as $$
 declare
@@ -33,9 +34,8 @@ begin
     ) as l
     where l.lease_until is null
   ), looked_up as materialized (
-    -- A delivery whose device is gone, or whose notification was taken back, ends here and is never sent. Both are
-    -- looked up once, here, with all that is to be sent. Preferences are judged again, because it may have become night since
-    -- it was queued, or its user may want something else now.
+    -- What is not to be sent any more ends here: its device is gone, its message was taken back, it has become night since it was
+    -- queued, or its user wants something else now. All are looked up once, with what is to be sent.
     select c.id, c.tag, c.position, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
       s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag as app_tag, n.ttl, n.presentation,

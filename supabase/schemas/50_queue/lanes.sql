@@ -124,7 +124,9 @@ as $$
 begin
   delete from push.start_resets as r where r.id > 0;
   if found then
-    delete from push.claim_starts as s where s.host <> '';
+    -- Added like any other: the tick may be deleting those that are there, and no claim is to wait for the end of the tick.
+    insert into push.claim_starts (host, lane, due_from, read_whole_at)
+    select h.origin, l.lane, '-infinity', '-infinity' from push.hosts as h cross join unnest('{-1, 0, 1}'::smallint[]) as l (lane);
   end if;
 end;
 $$;
@@ -194,8 +196,9 @@ begin
     ) as f
   ) as s
   where s.is_whole or c.next_from is null
-    or t.due_from not between c.due_from and case when r.lane < 0 then c.due_from else c.next_from end + c_step
-    or r.lane >= 0 and s.is_next and c.next_from > c.due_from + c_step;
+    or r.lane < 0 and t.due_from not between c.due_from and c.due_from + c_step
+    -- Nothing is noted while an open transaction keeps the last note from counting.
+    or r.lane >= 0 and (t.due_from < c.due_from or s.is_next and greatest(t.due_from, c.next_from) > c.due_from + c_step);
 end;
 $$;
 comment on function push.note_starts(text[], smallint[], timestamptz[], pg_snapshot, interval, timestamptz) is

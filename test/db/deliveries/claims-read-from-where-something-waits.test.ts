@@ -217,3 +217,44 @@ test('leases of a claim that waited for one with a later clock are found when th
   expect(row.recovered).toBe(1);
   await sql`update push.settings set delivery_lease = default`;
 });
+
+test('a claim waits for no tick that deletes old starts', async () => {
+  const { sql, url } = db();
+  await startNow();
+  await startNow();
+  const id = await user(1, false);
+  await notify(sql, id);
+  const tick = postgres(url, { max: 1 });
+  await tick.begin(async (open) => {
+    await open`select push.drop_old_starts()`;
+    await sql`select push.forget_starts()`;
+    await sql`set lock_timeout = '2s'`;
+    expect(await claim(sql, startOfClock())).toHaveLength(1);
+    await sql`reset lock_timeout`;
+  });
+  await tick.end();
+});
+
+test('while a transaction that writes is open, nothing is noted over and over', async () => {
+  const { sql, url } = db();
+  const writer = postgres(url, { max: 1 });
+  await writer.begin(async (open) => {
+    await open`select pg_current_xact_id()`;
+    for (const secondsAgo of [60, 50, 40]) {
+      await sql`
+        select push.note_starts(array[${FCM}], '{0}', array[now() - make_interval(secs => ${secondsAgo})],
+          pg_current_snapshot(), ${MINUTE}, now())`;
+    }
+    expect(await sql`select from push.claim_starts where host = ${FCM} and lane = 0`).toHaveLength(1);
+  });
+  await writer.end();
+});
+
+test('a claim of nothing has read nothing', async () => {
+  const { sql } = db();
+  const id = await user(1, false);
+  await notify(sql, id);
+  const now = startOfClock();
+  for (const seconds of [0, 1, 2]) expect(await claim(sql, plus(now, seconds), { limit: 0 })).toEqual([]);
+  expect(await claim(sql, plus(now, 3))).toHaveLength(1);
+});

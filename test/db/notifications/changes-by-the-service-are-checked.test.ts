@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { defineDigest } from '../../support/digests.ts';
 import { asService } from '../../support/postgres.ts';
 import {
   claim,
@@ -22,6 +23,8 @@ test.each<[string, Record<string, unknown>, string]>([
   ['data that is too large', { params: { x: 'x'.repeat(4000) } }, 'notification_too_large'],
   ['an unknown urgency', { urgency: 'urgent' }, 'urgency_unknown'],
   ['an end before the beginning', { expires_at: new Date(0) }, 'expires_before_sent'],
+  ['params that are set to null', { params: null }, 'params_malformed'],
+  ['an urgency that is empty', { urgency: '' }, 'urgency_unknown'],
 ])('%s is refused at update as at insert', async (_what, values, code) => {
   const { sql } = db();
   const { notificationId } = await queueOne(sql);
@@ -30,6 +33,22 @@ test.each<[string, Record<string, unknown>, string]>([
     (t) => t`update public.push_notifications set ${t(values as never)} where id = ${notificationId}`,
   );
   expect(await refusalOf(update)).toMatchObject({ sqlstate: expect.stringMatching(/^PT4/), code });
+});
+
+test('a digest key can be taken off, and times left open', async () => {
+  const { sql } = db();
+  const { userId } = await queueOne(sql);
+  await defineDigest(sql, 'deals');
+  const [{ id }] = await sql<[{ id: string }]>`
+    insert into public.push_notifications (user_id, title, digest_key, send_at)
+    values (${userId}, 'Won', 'deals:42', now() + interval '1 hour') returning id`;
+  const [row] = await asService(
+    sql,
+    (t) => t`
+      update public.push_notifications set digest_key = null, expires_at = null where id = ${id}
+      returning digest_key, expires_at > send_at as ends`,
+  );
+  expect(row).toEqual({ digest_key: null, ends: true });
 });
 
 test('what is cancelled is taken back from the devices that still wait for it', async () => {

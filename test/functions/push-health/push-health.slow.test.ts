@@ -53,7 +53,8 @@ test('both answers are what docs/reference/openapi.json says of them, and nothin
 });
 
 test('a wrong secret key is refused, not answered like a stranger', async () => {
-  const answer = await ask({ apikey: `${stack().secretKey.slice(0, -1)}x` });
+  const right = stack().secretKey;
+  const answer = await ask({ apikey: right.slice(0, -1) + (right.endsWith('x') ? 'y' : 'x') });
   expect(answer.status).toBe(401);
   expect(await answer.json()).toMatchObject({ code: 'secret_key_refused' });
 });
