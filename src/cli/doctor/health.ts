@@ -16,6 +16,7 @@ const RUNS =
 const TOLD = new Set([
   'job_missing',
   'tick_missing',
+  'job_failing',
   'bell_not_connected',
   'vault_unreadable',
   'copied_project',

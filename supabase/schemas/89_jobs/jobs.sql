@@ -87,6 +87,25 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'tick_missing',
       'message', 'The pg_cron job supapush-tick has not run for two minutes: messages may be delayed or stuck.');
   end if;
+  -- A run that fails takes back all that it did, the alarm that it would raise with it.
+  v_reasons := v_reasons || coalesce((
+    select jsonb_agg(jsonb_build_object('code', 'job_failing', 'message', format(
+      'The last three runs of the pg_cron job %s failed: %s. Until one does not, %s.', w.name, left(f.said, 300), w.purpose
+    )) order by w.name)
+    from push.jobs() as w
+    join cron.job as c on c.jobname = w.name and c.active
+    cross join lateral (
+      select count(*) filter (where n.status = 'failed') as failures, (array_agg(n.return_message order by n.runid desc))[1] as said
+      from (
+        select r.runid, r.status, r.return_message
+        from (select d.* from cron.job_run_details as d order by d.runid desc limit 500) as r
+        where r.jobid = c.jobid and r.status in ('succeeded', 'failed')
+        order by r.runid desc
+        limit 3
+      ) as n
+    ) as f
+    where f.failures = 3
+  ), '[]');
   return jsonb_build_object('last_tick_at', v_last_tick, 'reasons', v_reasons);
 exception when undefined_table or invalid_schema_name then
   -- pg_cron itself is missing.

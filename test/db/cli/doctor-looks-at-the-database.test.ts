@@ -128,6 +128,16 @@ test.each<[string, () => unknown, string, RegExp]>([
     /job_run_details/,
   ],
   [
+    'a job that fails',
+    () => database.sql`
+      insert into cron.job_run_details (jobid, runid, status, return_message, start_time, end_time)
+      select j.jobid, r.last + n, 'failed', 'ERROR: x', now(), now()
+      from cron.job as j, generate_series(1, 3) as n, (select coalesce(max(runid), 0) as last from cron.job_run_details) as r
+      where j.jobname = 'supapush-clean'`,
+    'job_failing',
+    /job_run_details/,
+  ],
+  [
     'schemas of the Data API without public',
     () =>
       asSuperuser(

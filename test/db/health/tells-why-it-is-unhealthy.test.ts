@@ -159,6 +159,30 @@ test('a tick that does not run is a reason', async () => {
   expect(codes(await health(startOfClock()))).toEqual(['tick_missing']);
 });
 
+test('a job of which three runs in a row fail is a reason, until one does not', async () => {
+  const { sql } = db();
+  const now = startOfClock();
+  const run = (status: string) => sql`
+    insert into cron.job_run_details (jobid, runid, status, return_message, start_time, end_time)
+    select jobid, (select max(runid) + 1 from cron.job_run_details), ${status}, 'ERROR: out of shared memory', ${now}, ${now}
+    from cron.job where jobname = 'supapush-clean'`;
+  await run('succeeded');
+  for (const expected of [[], [], ['job_failing']]) {
+    await run('failed');
+    await run('running');
+    expect(codes(await health(now))).toEqual(expected);
+  }
+  expect((await health(now)).reasons).toMatchObject([
+    {
+      message: expect.stringMatching(
+        /supapush-clean failed: ERROR: out of shared memory\. Until one does not, old rows/,
+      ),
+    },
+  ]);
+  await run('succeeded');
+  expect(codes(await health(now))).toEqual([]);
+});
+
 test('messages that did not outlast quiet hours are no failures', async () => {
   const { sql } = db();
   const { userId } = await createUserWhoPrefers(sql, { ...NIGHTS_IN_VIENNA, quiet_until: '21:59' });
