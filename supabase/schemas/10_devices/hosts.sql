@@ -57,8 +57,8 @@ comment on column push.hosts.paused_at is 'Since when only probes are handed out
 comment on column push.hosts.probe_at is 'While paused: when the next probes may be handed out.';
 comment on column push.hosts.probed_users is 'While paused: the last hundred users that were probes.';
 comment on column push.hosts.resumed_at is 'When the last pause ended. What failed before says nothing of a device.';
-comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles with each success until it is gone.';
-comment on column push.hosts.slowed_at is 'When slowed_to was last halved.';
+comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles every two seconds while messages are accepted, until it is gone.';
+comment on column push.hosts.slowed_at is 'When slowed_to was last halved or doubled.';
 comment on column push.hosts.evidence is
   'What speaks against the service since it last accepted a message: refused (our key or account), throttled or unreachable.';
 comment on column push.hosts.evidence_since is 'When the first of these answers came.';
@@ -66,7 +66,7 @@ comment on column push.hosts.evidence_count is 'How many such answers there were
 comment on column push.hosts.evidence_users is 'The users whose devices got them, two of them at most.';
 comment on column push.hosts.known_users is 'Up to ten users for whom the service has accepted a message.';
 comment on column push.hosts.gone_since is 'Since when gone_count counts: ten minutes at most.';
-comment on column push.hosts.gone_count is 'Devices that worked in the last week and that the service calls dead.';
+comment on column push.hosts.gone_count is 'Devices that worked in the last week and that the service calls dead; of one user two at most in a batch of reports.';
 
 -- Nothing in an FCM token says where it is to be sent.
 create unique index hosts_one_fcm on push.hosts (channel) where channel = 'fcm';

@@ -76,7 +76,8 @@ $$;
 comment on function push.prepare_notification() is
   'Sets what a new notification leaves open, in the words of its template if it has one; push.check_new_notifications() then looks at it.';
 
--- What leaves nothing open is stored as it is, such as each of those to a list of users: the call costs more than the rest.
+-- What leaves nothing open is stored as it is, such as those to a list of users, but for those with params: the call costs more than
+-- the rest.
 create trigger push_notifications_prepare
 before insert on public.push_notifications
 for each row when (

@@ -2,9 +2,9 @@
 --
 --   closed ──several users refused, throttled or not answered, no acceptance in between──► paused ──acceptance──► closed
 --
--- A pause never depends on one user, and it is no full stop: every half second the deliveries of a few users pass as
--- probes, each user once before any comes again. The first one that the service accepts closes the circuit. So a user
--- whose own devices fail can neither open a circuit that others wait behind, nor use up its probes.
+-- A pause depends on one user only where there is no other, and it is no full stop: every half second a delivery of each of
+-- three users passes as a probe, and users who were not probed lately come first. The first probe that the service accepts closes
+-- the circuit. So a user whose own devices fail can neither open a circuit that others wait behind, nor use up its probes.
 
 create function push.host_succeeded(p_origin text, p_users uuid[], p_now timestamptz)
 returns void
@@ -49,7 +49,7 @@ begin
 end;
 $$;
 comment on function push.host_succeeded(text, uuid[], timestamptz) is
-  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms, gives back half of what throttling took.';
+  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms, doubles slowed_to every two seconds.';
 
 create function push.raise_host_alarm(p_origin text, p_evidence text, p_message text, p_now timestamptz)
 returns void
@@ -193,7 +193,7 @@ end;
 $$;
 comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[], boolean, text, timestamptz) is
   'Weighs answers that speak against a push service, and pauses it when two users (or the only one) have got enough of them '
-  'without an acceptance in between. Only devices that it took a message for count, once there are such; a fault of ours that '
+  'without an acceptance in between. Only devices that it took a message for count, where there are such; a fault of ours that '
   'needs no witness (p_certain) counts alone.';
 comment on function push.slow_host(text, timestamptz) is
   'Halves what may be under way at a push service that throttles several users at once.';

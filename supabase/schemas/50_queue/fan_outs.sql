@@ -46,7 +46,8 @@ comment on column push.fan_outs.position is
   'The place of the message to a topic among those of its tag, however late a member is served: see push.next_position().';
 comment on column push.fan_outs.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
-comment on column push.fan_outs.members is 'Recipients served so far.';
+comment on column push.fan_outs.members is
+  'Recipients whose turn has come, without those who failed. Of a topic also members without a device, and those who joined later.';
 comment on column push.fan_outs.recipients is 'How many users are on the list; null for a topic.';
 comment on column push.fan_outs.failed is 'Recipients who were left out, because making their message failed.';
 comment on column push.fan_outs.failures is

@@ -67,7 +67,7 @@ as $$
   from totals as t cross join sums as s cross join receipts as r;
 $$;
 comment on function push.progress(uuid) is
-  'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others; on how '
+  'How far a notification has got: users whose turn has come (members), deliveries made (total), waiting or under way (queued), and what became of the others; on how '
   'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is fanning_out, the total still grows. For the database owner.';
 
 create function public.push_progress(p_notification_id uuid)

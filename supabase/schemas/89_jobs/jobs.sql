@@ -14,7 +14,7 @@ as $$
   select j.name, j.schedule, j.command, j.wanted, j.purpose
   from push.settings as s
   cross join lateral (values
-    -- Nothing waits longer than this for a bell that was lost. Seconds need pg_cron 1.5 or newer.
+    -- A bell that was lost is rung again by the first tick after push.settings.call_lease. Seconds need pg_cron 1.5 or newer.
     ('supapush-tick', '10 seconds', 'select push.tick()', true,
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
     -- Ten thousand rows of a kind at a time, and a run that finds nothing takes a few milliseconds.
