@@ -1,12 +1,12 @@
 -- Lanes, and where a claim begins to read them.
 --
--- Lane 0 is for all. What one user has beyond a hundred of a statement, or thirty for a device, waits in one of fifteen side lanes, which claims serve in turn with
--- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
--- the same to claim as a few.
+-- Lane 0 is for all. What one user has beyond a hundred of a statement, or thirty for a device, waits in one of fifteen side
+-- lanes, which claims serve in turn with an eighth of their calls and with what lane 0 leaves: so thousands for one user delay
+-- another's message by nothing, and cost the same to claim as a few.
 --
--- What was handed out leaves dead entries in the index until the next vacuum, and for as long as anybody holds an old
--- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
--- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
+-- What was handed out leaves dead entries in the index until the next vacuum, and for as long as a session holds an old
+-- snapshot. A claim would walk all of them. So claims note the moment of the oldest delivery that they saw, where it has moved
+-- on, and later ones read from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
 -- latest: so a start counts when all transactions of its time have ended.
 --
 -- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends. Its side
