@@ -64,10 +64,10 @@ comment on column push.settings.retry_after_max is
 comment on column push.settings.gone_confirm is
   'A device that worked in the last week and answers 404 is deleted when it does so again after this time.';
 comment on column push.settings.circuit_refusals is
-  'Answers that refuse our key (401, 403 and the like) or throttle (429, 503, 406) and pause a push service: to two users, or the only one '
-  'there is, without an acceptance in between.';
+  'How many answers that refuse our key (401, 403 and the like) or throttle (429, 503, 406) pause a push service: of two users, or the only '
+  'one there is, without an acceptance in between.';
 comment on column push.settings.circuit_failures is
-  'Requests without a useful answer that pause a push service: of two users, or the only one there is, without an acceptance in between.';
+  'How many requests without a useful answer pause a push service: of two users, or the only one there is, without an acceptance in between.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
