@@ -306,9 +306,10 @@ comment on column push.settings.retry_after_max is
 comment on column push.settings.gone_confirm is
   'A device that worked in the last week and answers 404 is deleted when it does so again after this time.';
 comment on column push.settings.circuit_refusals is
-  'Refusals (401, 403, 429) of several users without an acceptance in between that pause a push service.';
+  'How many answers that refuse our key (401, 403 and the like) or throttle (429, 503, 406) pause a push service: of two users, or the only '
+  'one there is, without an acceptance in between.';
 comment on column push.settings.circuit_failures is
-  'Requests of several users without a useful answer, and without an acceptance in between, that pause a push service.';
+  'How many requests without a useful answer pause a push service: of two users, or the only one there is, without an acceptance in between.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
 comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
@@ -610,8 +611,8 @@ comment on column push.hosts.paused_at is 'Since when only probes are handed out
 comment on column push.hosts.probe_at is 'While paused: when the next probes may be handed out.';
 comment on column push.hosts.probed_users is 'While paused: the last hundred users that were probes.';
 comment on column push.hosts.resumed_at is 'When the last pause ended. What failed before says nothing of a device.';
-comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles with each success until it is gone.';
-comment on column push.hosts.slowed_at is 'When slowed_to was last halved.';
+comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles every two seconds while messages are accepted, until it is gone.';
+comment on column push.hosts.slowed_at is 'When slowed_to was last halved or doubled.';
 comment on column push.hosts.evidence is
   'What speaks against the service since it last accepted a message: refused (our key or account), throttled or unreachable.';
 comment on column push.hosts.evidence_since is 'When the first of these answers came.';
@@ -619,7 +620,7 @@ comment on column push.hosts.evidence_count is 'How many such answers there were
 comment on column push.hosts.evidence_users is 'The users whose devices got them, two of them at most.';
 comment on column push.hosts.known_users is 'Up to ten users for whom the service has accepted a message.';
 comment on column push.hosts.gone_since is 'Since when gone_count counts: ten minutes at most.';
-comment on column push.hosts.gone_count is 'Devices that worked in the last week and that the service calls dead.';
+comment on column push.hosts.gone_count is 'Devices that worked in the last week and that the service calls dead; of one user two at most in a batch of reports.';
 
 -- Nothing in an FCM token says where it is to be sent.
 create unique index hosts_one_fcm on push.hosts (channel) where channel = 'fcm';
@@ -3392,7 +3393,8 @@ $$;
 comment on function push.prepare_notification() is
   'Sets what a new notification leaves open, in the words of its template if it has one; push.check_new_notifications() then looks at it.';
 
--- What leaves nothing open is stored as it is, such as each of those to a list of users: the call costs more than the rest.
+-- What leaves nothing open is stored as it is, such as those to a list of users, but for those with params: the call costs more than
+-- the rest.
 create trigger push_notifications_prepare
 before insert on public.push_notifications
 for each row when (
@@ -5617,7 +5619,8 @@ comment on column push.fan_outs.position is
   'The place of the message to a topic among those of its tag, however late a member is served: see push.next_position().';
 comment on column push.fan_outs.next_id is
   'Where the next chunk starts: at a user id; once cancelled, at a subscription id among its deliveries.';
-comment on column push.fan_outs.members is 'Recipients served so far.';
+comment on column push.fan_outs.members is
+  'Recipients whose turn has come, without those who failed. Of a topic also members without a device, and those who joined later.';
 comment on column push.fan_outs.recipients is 'How many users are on the list; null for a topic.';
 comment on column push.fan_outs.failed is 'Recipients who were left out, because making their message failed.';
 comment on column push.fan_outs.failures is
@@ -5899,13 +5902,13 @@ comment on function push.is_fan_out_held(push.fan_outs, timestamptz) is
 
 -- Lanes, and where a claim begins to read them.
 --
--- Lane 0 is for all. What one user has beyond a hundred of a statement, or thirty for a device, waits in one of fifteen side lanes, which claims serve in turn with
--- an eighth of their calls and with what lane 0 leaves: so thousands for one user delay another's message by nothing, and cost
--- the same to claim as a few.
+-- Lane 0 is for all. What one user has beyond a hundred of a statement, or thirty for a device, waits in one of fifteen side
+-- lanes, which claims serve in turn with an eighth of their calls and with what lane 0 leaves: so thousands for one user delay
+-- another's message by nothing, and cost the same to claim as a few.
 --
--- What was handed out leaves dead entries in the index until the next vacuum, and for as long as anybody holds an old
--- snapshot. A claim would walk all of them. So each claim notes the moment of the oldest delivery it saw, and later ones read
--- from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
+-- What was handed out leaves dead entries in the index until the next vacuum, and for as long as a session holds an old
+-- snapshot. A claim would walk all of them. So claims note the moment of the oldest delivery that they saw, where it has moved
+-- on, and later ones read from there: nothing is made due in the past. What a transaction queued that had begun by then comes with its end, at the
 -- latest: so a start counts when all transactions of its time have ended.
 --
 -- The same for leases, which stand in an index by their ends: lane -1 of a push service says when the first of them ends. Its side
@@ -7806,9 +7809,9 @@ p_discard_older_than: What became due longer ago is cancelled; null: nothing is.
 --
 --   closed ──several users refused, throttled or not answered, no acceptance in between──► paused ──acceptance──► closed
 --
--- A pause never depends on one user, and it is no full stop: every half second the deliveries of a few users pass as
--- probes, each user once before any comes again. The first one that the service accepts closes the circuit. So a user
--- whose own devices fail can neither open a circuit that others wait behind, nor use up its probes.
+-- A pause depends on one user only where there is no other, and it is no full stop: every half second a delivery of each of
+-- three users passes as a probe, and users who were not probed lately come first. The first probe that the service accepts closes
+-- the circuit. So a user whose own devices fail can neither open a circuit that others wait behind, nor use up its probes.
 
 create function push.host_succeeded(p_origin text, p_users uuid[], p_now timestamptz)
 returns void
@@ -7853,7 +7856,7 @@ begin
 end;
 $$;
 comment on function push.host_succeeded(text, uuid[], timestamptz) is
-  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms, gives back half of what throttling took.';
+  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms, doubles slowed_to every two seconds.';
 
 create function push.raise_host_alarm(p_origin text, p_evidence text, p_message text, p_now timestamptz)
 returns void
@@ -7997,7 +8000,7 @@ end;
 $$;
 comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[], boolean, text, timestamptz) is
   'Weighs answers that speak against a push service, and pauses it when two users (or the only one) have got enough of them '
-  'without an acceptance in between. Only devices that it took a message for count, once there are such; a fault of ours that '
+  'without an acceptance in between. Only devices that it took a message for count, where there are such; a fault of ours that '
   'needs no witness (p_certain) counts alone.';
 comment on function push.slow_host(text, timestamptz) is
   'Halves what may be under way at a push service that throttles several users at once.';
@@ -10481,7 +10484,7 @@ as $$
   from totals as t cross join sums as s cross join receipts as r;
 $$;
 comment on function push.progress(uuid) is
-  'How far a notification has got: users reached, deliveries made (total), waiting or under way (queued), and what became of the others; on how '
+  'How far a notification has got: users whose turn has come (members), deliveries made (total), waiting or under way (queued), and what became of the others; on how '
   'many devices it was displayed, clicked, dismissed, and one of its actions chosen (acted). While the status is fanning_out, the total still grows. For the database owner.';
 
 create function public.push_progress(p_notification_id uuid)
@@ -16068,7 +16071,7 @@ as $$
   select j.name, j.schedule, j.command, j.wanted, j.purpose
   from push.settings as s
   cross join lateral (values
-    -- Nothing waits longer than this for a bell that was lost. Seconds need pg_cron 1.5 or newer.
+    -- A bell that was lost is rung again by the first tick after push.settings.call_lease. Seconds need pg_cron 1.5 or newer.
     ('supapush-tick', '10 seconds', 'select push.tick()', true,
       'what the bell loses is not found again, and nothing that is scheduled is sent'),
     -- Ten thousand rows of a kind at a time, and a run that finds nothing takes a few milliseconds.
