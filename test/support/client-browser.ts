@@ -6,7 +6,7 @@ import type { PushEnvironment } from '../../src/device/client/environment.ts';
 import { createMemoryStore } from '../../src/device/client/memory-store.ts';
 import type { PushClient, PushClientOptions } from '../../src/device/client/push-client.ts';
 import type { PushStore } from '../../src/device/shared/push-store.ts';
-import type { VirtualDevice } from '../../tools/local/push-service/virtual-device.ts';
+import type { VirtualDevice } from '../../src/testing/push-service/virtual-device.ts';
 import type { Stack } from '../../tools/local/stack.ts';
 import { BROWSERS, type RecordedBrowser } from './recorded-browsers.ts';
 

@@ -9,13 +9,18 @@ import { buildFunctions } from './build-functions.ts';
 /** The oldest browsers that have Web Push and all else we need: iOS has it since 16.4. */
 export const BROWSERS = ['chrome93', 'firefox100', 'safari16.4'];
 
-/** One run of the compiler each: what browsers load, the types of the Edge Functions, the command line. */
-const CONFIGURATIONS = ['tsconfig.build.json', 'tsconfig.functions.json', 'tsconfig.cli.json'];
+/** One run of the compiler each: what browsers load, the types of the Edge Functions, the command line, what apps' tests import. */
+const CONFIGURATIONS = [
+  'tsconfig.build.json',
+  'tsconfig.functions.json',
+  'tsconfig.cli.json',
+  'tsconfig.testing.json',
+];
 
 /**
  * Builds what apps get into `dist`, which is emptied first: a folder of ES modules with types for each folder of `src/device`
  * that has an `index.ts`, for apps' bundlers, the components' stylesheet, `sw.js`, the service worker as one classic script, the Edge
- * Functions as bundles, and the command `supapush` as plain JavaScript.
+ * Functions as bundles, and the command `supapush` and what apps' tests import as plain JavaScript.
  *
  * Throws a `ProgramError` with what the compiler says.
  */

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { VirtualDevice } from '../local/push-service/virtual-device.ts';
+import type { VirtualDevice } from '../../src/testing/push-service/virtual-device.ts';
 import type { AlertPlan, AlertState, AlertStory, Outcome } from './alert-story.ts';
 import type { MarketDay } from './market-day.ts';
 import type { Narrator } from './narrator.ts';

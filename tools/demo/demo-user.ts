@@ -1,7 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type postgres from 'postgres';
 import type { Database } from '../../src/server/database/types.generated.ts';
-import type { VirtualDevice } from '../local/push-service/virtual-device.ts';
+import type { VirtualDevice } from '../../src/testing/push-service/virtual-device.ts';
 import type { Stack } from '../local/stack.ts';
 
 /** A table that a demo brings along, as generated types describe one. */

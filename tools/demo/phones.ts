@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { VirtualDevice } from '../local/push-service/virtual-device.ts';
+import type { VirtualDevice } from '../../src/testing/push-service/virtual-device.ts';
 import type { Stack } from '../local/stack.ts';
 import { type DemoUser, register, signUp, untilAllReported } from './demo-user.ts';
 import type { Narrator } from './narrator.ts';

@@ -173,15 +173,7 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
     },
 
     async complete(reports) {
-      const outcomes = reports.map(({ deliveryId, claimNumber, outcome }) => ({
-        delivery_id: deliveryId,
-        claim_number: claimNumber,
-        outcome: outcome.outcome,
-        status: outcome.status,
-        ...('code' in outcome ? { code: outcome.code, message: outcome.message } : {}),
-        ...('retryAfterSeconds' in outcome ? { retry_after: outcome.retryAfterSeconds } : {}),
-      }));
-      const { error } = await client.rpc('push_complete', { p_outcomes: outcomes });
+      const { error } = await client.rpc('push_complete', { p_outcomes: reports.map(outcomeRow) });
       if (error) throw queueError('push_complete', error);
     },
 
@@ -204,6 +196,18 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
       if (error) throw queueError('push_leave', error);
       return data === true;
     },
+  };
+}
+
+/** A report as `push_complete` takes it. */
+export function outcomeRow({ deliveryId, claimNumber, outcome }: DeliveryReport) {
+  return {
+    delivery_id: deliveryId,
+    claim_number: claimNumber,
+    outcome: outcome.outcome,
+    status: outcome.status,
+    ...('code' in outcome ? { code: outcome.code, message: outcome.message } : {}),
+    ...('retryAfterSeconds' in outcome ? { retry_after: outcome.retryAfterSeconds } : {}),
   };
 }
 

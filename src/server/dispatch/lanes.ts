@@ -105,10 +105,10 @@ export function createLanes(options: {
     },
     add(deliveries) {
       pending += deliveries.length;
-      for (const [host, added] of Map.groupBy(deliveries, (delivery) => delivery.host)) {
+      for (const [host, added] of grouped(deliveries, ({ host }) => host)) {
         const lane = lanes.get(host) ?? { waiting: new Map(), sending: new Map(), underWay: 0 };
         lanes.set(host, lane);
-        for (const [userId, ofUser] of Map.groupBy(added, (delivery) => delivery.userId)) {
+        for (const [userId, ofUser] of grouped(added, ({ userId }) => userId)) {
           lane.waiting.set(userId, [...(lane.waiting.get(userId) ?? []), ...ofUser]);
           count(held, userId, ofUser.length);
         }
@@ -148,4 +148,15 @@ async function send(channels: Channels, delivery: ClaimedDelivery): Promise<Outc
     const message = `The channel threw ${error instanceof Error ? error.name : typeof error}.`;
     return { outcome: 'retry', status: null, code: 'channel_failed', message, retryAfterSeconds: null };
   }
+}
+
+/** Not Map.groupBy(): apps' tests run this on Node 20 as well, which does not have it. */
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
 }

@@ -2,7 +2,7 @@ import { createECDH, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { encryptMessage } from '../../../src/server/channels/webpush/message-encryption.ts';
 import { decodeBase64Url } from '../../../src/shared/base64url.ts';
-import { createReceiverKeys, decryptContent } from '../../../tools/local/push-service/content-encryption.ts';
+import { createReceiverKeys, decryptContent } from '../../../src/testing/push-service/content-encryption.ts';
 
 const bytes = (text: string) => decodeBase64Url(text) as Uint8Array<ArrayBuffer>;
 

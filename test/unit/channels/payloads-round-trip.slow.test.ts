@@ -3,7 +3,7 @@ import ece from 'http_ece';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import webpush from 'web-push';
 import { encryptMessage } from '../../../src/server/channels/webpush/message-encryption.ts';
-import { decryptContent, receiverKeysFrom } from '../../../tools/local/push-service/content-encryption.ts';
+import { decryptContent, receiverKeysFrom } from '../../../src/testing/push-service/content-encryption.ts';
 import { createRandom } from '../../support/random-content.ts';
 
 // SEED=… repeats a run that failed. Key pairs and salts are fresh in each: only Node knows how to make them.

@@ -10,7 +10,7 @@ import {
   type VapidSigner,
 } from '../../../src/server/channels/webpush/vapid-keys.ts';
 import { SupapushError } from '../../../src/shared/errors.ts';
-import { createVapidVerifier } from '../../../tools/local/push-service/vapid-verification.ts';
+import { createVapidVerifier } from '../../../src/testing/push-service/vapid-verification.ts';
 
 const SUBJECT = 'mailto:push@example.com';
 const ORIGIN = 'https://push.example.com';

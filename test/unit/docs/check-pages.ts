@@ -28,6 +28,7 @@ const COMPILER = {
     'supapush/client': [join(PROJECT, 'src/device/client/index.ts')],
     'supapush/react': [join(PROJECT, 'src/device/react/index.ts')],
     'supapush/service-worker': [join(PROJECT, 'src/device/service-worker/index.ts')],
+    'supapush/testing': [join(PROJECT, 'src/testing/index.ts')],
     'supapush/react.css': [join(PROJECT, 'src/device/react/supapush.css')],
   },
 };

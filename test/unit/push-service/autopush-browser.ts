@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
-import { createReceiverKeys } from '../../../tools/local/push-service/content-encryption.ts';
-import { ObservedList } from '../../../tools/local/push-service/observed-list.ts';
+import { createReceiverKeys } from '../../../src/testing/push-service/content-encryption.ts';
+import { ObservedList } from '../../../src/testing/push-service/observed-list.ts';
 import type { PushSubscriptionJson } from '../../../tools/local/push-service/push-service.ts';
 
 export type Frame = Record<string, unknown> & { messageType?: string };

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
-import { decryptContent } from '../../../tools/local/push-service/content-encryption.ts';
+import { decryptContent } from '../../../src/testing/push-service/content-encryption.ts';
 import { createVapidKeys, sendPush } from './sender.ts';
 import { useAutopush } from './use-autopush.ts';
 

@@ -7,7 +7,7 @@ import {
   type ReceiverKeys,
   readEncryptedRecord,
   receiverKeysFrom,
-} from '../../../tools/local/push-service/content-encryption.ts';
+} from '../../../src/testing/push-service/content-encryption.ts';
 
 const bytes = (base64url: string) => Buffer.from(base64url, 'base64url');
 

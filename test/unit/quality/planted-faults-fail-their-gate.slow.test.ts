@@ -68,6 +68,8 @@ const FORBIDDEN = {
   'src/device/react/planted.ts': '../service-worker/index.ts',
   'src/device/service-worker/planted.ts': '../../server/channels/channel.ts',
   'src/cli/planted.ts': '../../tools/local/stack.ts',
+  'src/cli/of-tests.ts': '../testing/index.ts',
+  'src/testing/planted.ts': '../cli/vapid-pair.ts',
   'tools/local/planted.ts': '../demo/narrator.ts',
   'tools/quality/planted.ts': '../../test/support/stack.ts',
   'tools/reference/planted.ts': '../commands/check.ts',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ObservedList, type WaitOptions } from '../push-service/observed-list.ts';
+import { ObservedList, type WaitOptions } from '../../../src/testing/push-service/observed-list.ts';
 import type { SentMessage } from './message-shape.ts';
 
 /** A message as the app on the device gets it. Times are milliseconds since 1970. */

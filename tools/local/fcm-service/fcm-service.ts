@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ObservedList, type WaitOptions } from '../push-service/observed-list.ts';
-import { readBody } from '../push-service/request-body.ts';
+import { ObservedList, type WaitOptions } from '../../../src/testing/push-service/observed-list.ts';
+import { readBody } from '../../../src/testing/push-service/request-body.ts';
 import {
   AnswerScript,
   answerTaken,
   giveScriptedAnswer,
   type ScriptedAnswer,
-} from '../push-service/scripted-answer.ts';
+} from '../../../src/testing/push-service/scripted-answer.ts';
 import { createAccessTokenIssuer } from './access-tokens.ts';
 import { FcmDevice } from './fcm-device.ts';
 import { GOOGLE_ERRORS, type GoogleError, googleErrorBody } from './google-error.ts';

@@ -1,4 +1,4 @@
-import type { ScriptedAnswer } from '../push-service/scripted-answer.ts';
+import type { ScriptedAnswer } from '../../../src/testing/push-service/scripted-answer.ts';
 
 /** An error of a Google API: the HTTP status, the canonical code, and details of a type each. */
 export type GoogleError = {

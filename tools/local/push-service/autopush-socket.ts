@@ -3,10 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
-import { parseApplicationServerKey } from './application-server-key.ts';
-import type { MessageStore, PushMessage, Subscription } from './message-store.ts';
-import { ObservedList, type WaitOptions } from './observed-list.ts';
-import { PushServiceError } from './push-service-error.ts';
+import { parseApplicationServerKey } from '../../../src/testing/push-service/application-server-key.ts';
+import type {
+  MessageStore,
+  PushMessage,
+  Subscription,
+} from '../../../src/testing/push-service/message-store.ts';
+import { ObservedList, type WaitOptions } from '../../../src/testing/push-service/observed-list.ts';
+import { PushServiceError } from '../../../src/testing/push-service/push-service-error.ts';
 
 /**
  * What a browser reported about a notification: `ack` codes are 100, 101, 102; `nack` codes 301 and above.

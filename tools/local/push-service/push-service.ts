@@ -1,137 +1,45 @@
-import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import {
+  type PushServiceOptions,
+  startPushServiceWith,
+  type PushService as WithoutBrowsers,
+} from '../../../src/testing/push-service/push-service.ts';
 import { AutopushSocket } from './autopush-socket.ts';
-import { createHttpResources, type ReceivedRequest } from './http-resources.ts';
-import { MessageStore } from './message-store.ts';
-import { ObservedList, type WaitOptions } from './observed-list.ts';
-import { PushServiceError } from './push-service-error.ts';
-import { AnswerScript, type ScriptedAnswer } from './scripted-answer.ts';
-import { createVapidVerifier } from './vapid-verification.ts';
-import { VirtualDevice, type VirtualDeviceOptions } from './virtual-device.ts';
 
-export type { DeliveryReport } from './autopush-socket.ts';
-export type { ReceivedRequest } from './http-resources.ts';
-export type { WaitOptions } from './observed-list.ts';
-export { PushServiceError, type PushServiceErrorCode } from './push-service-error.ts';
-export type { ScriptedAnswer } from './scripted-answer.ts';
 export type {
   DeviceMessage,
+  PushServiceErrorCode,
+  PushServiceOptions,
   PushSubscriptionJson,
+  ReceivedRequest,
+  ScriptedAnswer,
   VirtualDevice,
   VirtualDeviceOptions,
-} from './virtual-device.ts';
+  WaitOptions,
+} from '../../../src/testing/push-service/push-service.ts';
+export { PushServiceError } from '../../../src/testing/push-service/push-service.ts';
+export type { DeliveryReport } from './autopush-socket.ts';
 
-export type PushServiceOptions = {
-  /** A free one unless given. */
-  readonly port?: number;
-  /** IPv4 address or name to listen on; 127.0.0.1 unless given. */
-  readonly host?: string;
-  /** The clock, in milliseconds since 1970; tests move it to let TTLs and tokens run out. */
-  readonly now?: () => number;
-};
-
-export type PushService = {
-  /** `http://127.0.0.1:PORT`: the origin of every endpoint, and the `aud` of VAPID tokens. */
-  readonly origin: string;
+/** The push service of `src/testing`, which real browsers can use as well. */
+export type PushService = WithoutBrowsers & {
   /** `ws://127.0.0.1:PORT/`: what Firefox takes as `dom.push.serverURL`. */
   readonly webSocketUrl: string;
-  /** Every request of a sender so far, oldest first. */
-  readonly received: readonly ReceivedRequest[];
   /** The browsers that said hello: their uaids, what they reported, losing one, and cutting them all off. */
   readonly autopush: Pick<
     AutopushSocket,
     'userAgents' | 'reports' | 'waitForReports' | 'forgetUserAgent' | 'offline' | 'online'
   >;
-  /** Subscribes a new device; throws `invalid_application_server_key`. */
-  createDevice(options?: VirtualDeviceOptions): VirtualDevice;
-  /**
-   * Scripts the answers to the next pushes to one endpoint, or to all endpoints without a script of their
-   * own, in place of what was scripted there before; an empty list ends it. Throws `foreign_endpoint`.
-   */
-  script(target: string, answers: ScriptedAnswer | readonly ScriptedAnswer[]): void;
-  /**
-   * Resolves with the first `count` (1) requests for which `matches` holds, earlier ones included. Rejects
-   * with `timeout` (after 10 s unless given otherwise), `aborted` or `stopped`.
-   */
-  waitFor(
-    matches: (request: ReceivedRequest) => boolean,
-    options?: WaitOptions & { readonly count?: number },
-  ): Promise<ReceivedRequest[]>;
-  /** Drops every connection, unanswered requests included, and frees the port. May be called again. */
-  stop(): Promise<void>;
 };
 
 /**
- * Longer than clients keep idle connections, so that it is never the server that closes one under a request.
- */
-const KEEP_ALIVE_MS = 120_000;
-
-/**
- * Starts a push service on loopback: RFC 8030 with RFC 8291 and 8292 towards senders, virtual devices and
- * Mozilla's autopush WebSocket protocol towards user agents, all on one port. Rejects with Node's listen
- * error (`EADDRINUSE` …).
+ * Starts a push service on loopback with Mozilla's autopush WebSocket protocol towards browsers, all on one port. Rejects
+ * with Node's listen error (`EADDRINUSE` …).
  */
 export async function startPushService(options: PushServiceOptions = {}): Promise<PushService> {
-  const { port = 0, host = '127.0.0.1', now = Date.now } = options;
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
+  let autopush: AutopushSocket | undefined;
+  const service = await startPushServiceWith(options, (store, now) => {
+    autopush = new AutopushSocket(store, now);
+    return autopush;
   });
-
-  const authority = `${host}:${(server.address() as AddressInfo).port}`;
-  const origin = `http://${authority}`;
-  const store = new MessageStore(origin, now);
-  const script = new AnswerScript();
-  const received = new ObservedList<ReceivedRequest>('requests at the push service');
-  const autopush = new AutopushSocket(store, now);
-  const devices: VirtualDevice[] = [];
-  // `closeAllConnections` leaves out upgraded ones, and one left open would keep the port.
-  const sockets = new Set<Socket>();
-  const verifyVapid = createVapidVerifier(origin, now);
-  let stopped: Promise<void> | undefined;
-
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.on('request', createHttpResources({ origin, now, store, script, verifyVapid, received }));
-  server.on('upgrade', (request, socket, head) => {
-    if (request.url === '/') autopush.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-  });
-
-  return {
-    origin,
-    webSocketUrl: `ws://${authority}/`,
-    received: received.items,
-    autopush,
-    createDevice(deviceOptions) {
-      const device = new VirtualDevice(store, now, deviceOptions);
-      devices.push(device);
-      return device;
-    },
-    script(target, answers) {
-      if (target !== 'all' && !target.startsWith(`${origin}/push/`)) {
-        throw new PushServiceError('foreign_endpoint', `${target} is no endpoint of ${origin}.`);
-      }
-      script.set(target, 'kind' in answers ? [answers] : answers);
-    },
-    waitFor(matches, { count = 1, ...wait } = {}) {
-      return received.waitFor(matches, count, wait);
-    },
-    stop() {
-      stopped ??= new Promise<void>((resolve, reject) => {
-        server.close((error) => (error ? reject(error) : resolve()));
-        autopush.close();
-        for (const socket of sockets) socket.destroy();
-        received.close();
-        for (const device of devices) device.close();
-      });
-      return stopped;
-    },
-  };
+  if (!autopush) throw new Error('The push service has made no side for browsers.');
+  return { ...service, webSocketUrl: `${service.origin.replace('http:', 'ws:')}/`, autopush };
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ObservedList, type WaitOptions } from '../push-service/observed-list.ts';
+import { ObservedList, type WaitOptions } from '../../../src/testing/push-service/observed-list.ts';
 import { giveQuoteFault, type QuoteFault } from './quote-fault.ts';
 import type { DayQuote } from './trading-day.ts';
 

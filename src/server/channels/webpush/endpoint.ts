@@ -5,7 +5,8 @@
  * will use, so that a string the two read differently is refused instead of called.
  */
 export function isAllowedEndpoint(endpoint: string, allowedOrigin: string): boolean {
-  const url = URL.parse(endpoint);
+  // Not URL.parse(), which Node 20 does not have.
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
   // A parser that had to repair something (case, default port, other spellings of an address, tabs, dot segments)
   // changes it; browsers give endpoints as their own parser wrote them. Userinfo stays, but not in the origin.
   if (url?.href !== endpoint || !endpoint.startsWith(`${url.origin}/`)) return false;
