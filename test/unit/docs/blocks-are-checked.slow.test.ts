@@ -4,9 +4,11 @@ import { type CodeBlock, codeBlocksOf, readCodeBlocks } from '../../support/code
 import { checkPages } from './check-pages.ts';
 
 const TYPED = ['ts', 'tsx', 'js'];
-/** What test/browser/quick-start.browser.ts follows, and test/db/guides runs. */
+/** What test/browser/quick-start.browser.ts follows, test/db/guides runs, and the-workflow-is-one.slow.test.ts reads. */
 const RUN_ELSEWHERE = ({ language, page }: CodeBlock): boolean =>
-  language === 'sql' || (language === 'sh' && page === 'docs/start/frontend.md');
+  language === 'sql' ||
+  (language === 'yaml' && page === 'docs/start/environments.md') ||
+  (language === 'sh' && page === 'docs/start/frontend.md');
 /** Pages whose commands are given in an app, and not in a clone of this repository. */
 const IN_AN_APP = ['docs/start/frontend.md', 'docs/start/frameworks.md'];
 
