@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type postgres from 'postgres';
 import { SupapushError } from '../shared/errors.ts';
+import { tlsFault, tlsOf } from './database-tls.ts';
 import { databaseUrlOf } from './database-url.ts';
 import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 
@@ -27,24 +28,31 @@ export function requiredDatabaseUrl(given: string | undefined, setting: Settings
   return url;
 }
 
-/** Runs `work` with one connection, which is closed after it. What the database lacks of Supapush is said in words. */
+/**
+ * Runs `work` with one connection, which is closed after it, and encrypted as `tlsOf()` says. What the database lacks of Supapush is
+ * said in words.
+ */
 export async function withDatabase<T>(
   databaseUrl: string,
   work: (sql: postgres.Sql) => Promise<T>,
 ): Promise<T> {
+  const { url, tls } = tlsOf(databaseUrl, process.env);
   const { default: connect } = await import('postgres');
-  const sql = connect(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
+  const sql = connect(url, { max: 1, connect_timeout: 15, onnotice: () => {}, ssl: tls });
   try {
     return await work(sql);
   } catch (error) {
-    throw inWords(error);
+    throw inWords(error, databaseUrl);
   } finally {
     await sql.end({ timeout: 5 });
   }
 }
 
-function inWords(error: unknown): unknown {
+/** An error of a database with what to do about it, where that is known. */
+export function inWords(error: unknown, databaseUrl: string): unknown {
   const { code, hint } = { ...(error as { code?: string; hint?: string }) };
+  const fault = tlsFault(error, tlsOf(databaseUrl, process.env).tls);
+  if (fault !== undefined) return new Error(`${messageOf(error)}. ${fault}`, { cause: error });
   if (code === '3F000') {
     return new Error('This database does not have Supapush yet. Run: npx supabase db push', { cause: error });
   }

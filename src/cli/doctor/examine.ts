@@ -4,6 +4,7 @@ import { defaultEnvironmentFile } from '../environment-file.ts';
 import { findProject } from '../init/find-project.ts';
 import { readRelease } from '../init/release.ts';
 import {
+  inWords,
   knownDatabaseUrl,
   linkedProjectUrl,
   readSettings,
@@ -97,7 +98,7 @@ export async function examine(options: DoctorOptions): Promise<Report> {
     if (databaseUrl === undefined) await examineBoth(undefined, undefined);
     else {
       await withDatabase(databaseUrl, async (sql) => {
-        const fault = await databaseFault(sql);
+        const fault = await databaseFault(sql, databaseUrl);
         await examineBoth(fault === undefined ? sql : undefined, fault);
       });
     }
@@ -123,13 +124,13 @@ const NO_DATABASE: Finding = {
 };
 
 /** Why nothing can be seen in a database; undefined where something can. */
-async function databaseFault(sql: postgres.Sql): Promise<Finding | undefined> {
+async function databaseFault(sql: postgres.Sql, databaseUrl: string): Promise<Finding | undefined> {
   try {
     return (await schemaFindings(sql))[0];
   } catch (error) {
     return {
       code: 'database_unreachable',
-      message: `The database does not answer from here: ${reasonOf(error)}`,
+      message: `The database does not answer from here: ${reasonOf(inWords(error, databaseUrl))}`,
       cure: 'Check the connection string (Dashboard → Connect) and your network.',
     };
   }

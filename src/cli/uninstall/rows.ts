@@ -2,6 +2,7 @@ import { open, rm } from 'node:fs/promises';
 import type postgres from 'postgres';
 import { SupapushError } from '../../shared/errors.ts';
 import type { Release } from '../init/release.ts';
+import { withDatabase } from '../open-database.ts';
 import { publicObjectsOf } from './uninstall-sql.ts';
 
 /** A table of Supapush with rows that would go. */
@@ -33,9 +34,7 @@ export async function withSnapshot<T>(
   databaseUrl: string,
   work: (sql: postgres.TransactionSql) => Promise<T>,
 ): Promise<T> {
-  const { default: connect } = await import('postgres');
-  const sql = connect(databaseUrl, { max: 1, connect_timeout: 15, onnotice: () => {} });
-  try {
+  return await withDatabase(databaseUrl, async (sql) => {
     const outcome = await sql.begin('isolation level repeatable read, read only', async (transaction) => {
       const [found] = await transaction<
         { there: boolean }[]
@@ -44,9 +43,7 @@ export async function withSnapshot<T>(
       return { value: await work(transaction) };
     });
     return outcome.value;
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
+  });
 }
 
 /** How many rows each table has that would go; those without any are left out. */
