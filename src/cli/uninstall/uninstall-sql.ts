@@ -73,7 +73,7 @@ begin
     or p.oid = any (select to_regprocedure(f.signature) from unnest(c_functions) as f (signature));
 
   -- What only names it, in a text that Postgres does not read before it runs: writes that run it would fail from then on.
-  v_named := '\mpush\s*\.\s*[a-z_"]|\m(' || array_to_string(c_relations, '|') || '|'
+  v_named := '\mpush"?\s*\.\s*[a-z_"]|\m(' || array_to_string(c_relations, '|') || '|'
     || (select string_agg(p.proname, '|') from pg_catalog.pg_proc as p
       where p.oid = any (v_functions) and p.pronamespace <> 'push'::regnamespace) || ')\M';
   select string_agg(c.name, ', ' order by c.name) into v_callers
@@ -81,7 +81,8 @@ begin
     select format('function %s.%s', n.nspname, p.proname) as name, format('%s.%s', n.nspname, p.proname) as allowed
     from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
     where p.oid <> all (v_functions) and n.nspname not in ('pg_catalog', 'information_schema')
-      and regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') ~* v_named
+      -- Without comments. What stands in quotes stays, as it may look like the begin of one.
+      and regexp_replace(p.prosrc, '(''[^'']*''|"[^"]*")|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', '\1 ', 'g') ~* v_named
       and not exists (
         select from pg_catalog.pg_depend as d
         where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
@@ -101,27 +102,7 @@ begin
       hint = 'Change or drop them in a migration before this one; or name them in c_may_fail of this one.';
   end if;
 
-  -- The triggers of rules and reminders. Their tables are locked for a moment: better none than one that waits for long, with every
-  -- write waiting behind it. A limit that was set before holds.
-  if current_setting('lock_timeout') = '0' then
-    perform set_config('lock_timeout', '5s', true);
-  end if;
-  for v_item in
-    select distinct t.tgfoid::regprocedure::text as function, t.tgrelid::regclass::text as watched
-    from pg_catalog.pg_trigger as t
-    where not t.tgisinternal and t.tgrelid <> all (v_relations) and t.tgfoid = any (v_functions)
-    order by watched, function
-  loop
-    v_table := v_item.watched;
-    -- By its function, as a trigger of a table that is another role's, such as auth.users, cannot be dropped by itself. It may have
-    -- gone with another table that it was on.
-    if to_regprocedure(v_item.function) is not null then
-      execute format('drop function %s cascade', v_item.function);
-    end if;
-  end loop;
-  v_table := 'the tables of Supapush, or auth.users, which they refer to';
-
-  -- What is the app's and is made of ours: views, foreign keys, policies, columns.
+  -- What is the app's and is made of ours: views, foreign keys, policies, columns, triggers.
   with recursive dependents (classid, objid, objsubid) as (
     select 'pg_catalog.pg_namespace'::regclass::oid, 'push'::regnamespace::oid, 0
     union
@@ -166,7 +147,12 @@ begin
   left join pg_catalog.pg_class as c on c.oid = h.relation
   -- A table's row type goes with it.
   where h.relation <> all (v_relations) and c.relnamespace <> 'pg_toast'::regnamespace
-    and h.classid not in ('pg_catalog.pg_type'::regclass, 'pg_catalog.pg_trigger'::regclass)
+    and h.classid <> 'pg_catalog.pg_type'::regclass
+    -- A rule and a reminder name theirs after its function. One of the app's may run a function of ours, or ask it in its condition.
+    and not (h.classid = 'pg_catalog.pg_trigger'::regclass and exists (
+      select from pg_catalog.pg_trigger as t join pg_catalog.pg_proc as p on p.oid = t.tgfoid
+      where t.oid = h.objid and (t.tgisinternal or p.oid = any (v_functions) and t.tgname = 'push_' || p.proname)
+    ))
     or h.relation is null and not (
       h.classid in ('pg_catalog.pg_namespace'::regclass, 'pg_catalog.pg_default_acl'::regclass)
       or h.classid = 'pg_catalog.pg_publication_namespace'::regclass
@@ -179,6 +165,26 @@ begin
       message = format('Supapush was not removed: these are made of its tables or functions, and would go with it: %s.', v_dependents),
       hint = 'Change or drop them in a migration before this one.';
   end if;
+
+  -- The triggers of rules and reminders. Their tables are locked for a moment: better none than one that waits for long, with every
+  -- write waiting behind it. A limit that was set before holds.
+  if current_setting('lock_timeout') = '0' then
+    perform set_config('lock_timeout', '5s', true);
+  end if;
+  for v_item in
+    select distinct t.tgfoid::regprocedure::text as function, t.tgrelid::regclass::text as watched
+    from pg_catalog.pg_trigger as t
+    where not t.tgisinternal and t.tgrelid <> all (v_relations) and t.tgfoid = any (v_functions)
+    order by watched, function
+  loop
+    v_table := v_item.watched;
+    -- By its function, as a trigger of a table that is another role's, such as auth.users, cannot be dropped by itself. It may have
+    -- gone with another table that it was on.
+    if to_regprocedure(v_item.function) is not null then
+      execute format('drop function %s cascade', v_item.function);
+    end if;
+  end loop;
+  v_table := 'the tables of Supapush, or auth.users, which they refer to';
 
   if to_regclass('cron.job') is not null then
     delete from cron.job_run_details as r

@@ -52,22 +52,51 @@ test('what is made of its tables and functions is named, and nothing is removed'
   expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
 });
 
+test('a trigger of the app’s own that asks or runs a function of ours is named, and not dropped with it', async () => {
+  const { sql } = database;
+  await sql.unsafe(`
+    create function public.note() returns trigger language plpgsql as 'begin return new; end';
+    create trigger asks before insert on public.orders for each row when (public.push_user_id() is not null)
+      execute function public.note();
+    create trigger runs after truncate on public.orders execute function push.keep_rows();`);
+  const error = await failure();
+  await sql.unsafe(
+    'drop trigger asks on public.orders; drop trigger runs on public.orders; drop function public.note()',
+  );
+  expect(error).toMatchObject({
+    code: '2BP01',
+    message: expect.stringMatching(
+      /would go with it: trigger asks on table orders, trigger runs on table orders\.$/,
+    ),
+  });
+  expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
+});
+
 test('functions and jobs that only name it are named as well, but not for what a comment says', async () => {
   const { sql } = database;
   await sql.unsafe(`
     create function public.tell() returns void language plpgsql as $$ begin perform push.notify(null, 'x'); end $$;
     create function public.devices() returns bigint language plpgsql as $$ begin return (select count(*) from push_subscriptions); end $$;
-    create function public.quiet() returns void language plpgsql as $$ begin /* push.notify() */ -- push.tick()
-      return; end $$;
+    create function public.between() returns void language plpgsql as $$ begin /* one */
+      perform push.notify(null, 'x'); /* two */ end $$;
+    create function public.quoted() returns void language plpgsql as $$ begin perform "push" . "notify"(null, 'x'); end $$;
+    create function public.texts() returns void language plpgsql as $$ begin
+      raise notice '--'; perform push.notify(null, '/*'); perform push.notify(null, '*/'); end $$;
+    create function public.marked() returns void language plpgsql as $$ begin -- from /* on
+      perform push.tick(); -- to */ here
+    end $$;
+    create function public.quiet() returns void language plpgsql as $$ begin /* push.notify() */ -- push.tick() isn't called /*
+      /* nor -- here *** push.tick() **/ raise notice 'quiet'; /* push.tick() */ end $$;
     select cron.schedule('weekly', '0 9 * * 1', 'select push.notify_topic(''news'', ''Weekly'')');`);
   const error = await failure();
   await sql.unsafe(`
-    drop function public.tell(), public.devices(), public.quiet();
+    drop function public.tell(), public.devices(), public.between(), public.quoted(), public.texts(), public.marked(), public.quiet();
     select cron.unschedule('weekly');`);
   expect(error).toMatchObject({
     code: '2BP01',
     message:
-      'Supapush was not removed: these use it, and would fail: function public.devices, function public.tell, job weekly of pg_cron.',
+      'Supapush was not removed: these use it, and would fail: function public.between, function public.devices, ' +
+      'function public.marked, function public.quoted, function public.tell, function public.texts, job weekly of pg_cron.',
     hint: expect.stringContaining('c_may_fail'),
   });
   expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
