@@ -54,6 +54,11 @@ async function run(args: string[]): Promise<Outcome> {
   const { wait, json, 'database-url': databaseUrl, file, ...said } = values;
   refuseUnclear(positionals, said.device);
   const message = messageOf(said);
+  if (said.device !== undefined && message.idempotency_key != null)
+    throw new SupapushError(
+      'usage',
+      '--device takes no idempotency_key: it may be that of an earlier message, which is for every device.',
+    );
   const seconds = Number(wait);
   if (wait.trim() === '' || !(seconds >= 0 && seconds <= 3600))
     throw new SupapushError('usage', '--wait takes seconds from 0 to 3600.');
@@ -73,13 +78,20 @@ async function run(args: string[]): Promise<Outcome> {
   });
 }
 
-/** The id of the notification. */
+/** The id of the notification. Throws `usage` for a message that one device alone cannot be sent; nothing is written then. */
 async function send(sql: postgres.Sql, { id, device }: Recipient, message: object): Promise<string> {
   return await sql.begin(async (transaction) => {
     const [row] = await transaction<{ id: string }[]>`
       select public.push_notify(${id}, ${transaction.json(message as postgres.JSONValue)}) as id`;
     const { id: notification } = row as { id: string };
     if (device !== null) {
+      const [made] = await transaction<{ status: string }[]>`
+        select status from public.push_notifications where id = ${notification}`;
+      if (made?.status === 'scheduled' || made?.status === 'digested')
+        throw new SupapushError(
+          'usage',
+          `--device: a message that is ${made.status} has no deliveries before its time, and they would be for every device. It was not sent.`,
+        );
       // No dispatcher has seen them yet.
       await transaction`
         delete from push.queue where notification_id = ${notification} and subscription_id <> ${device}`;

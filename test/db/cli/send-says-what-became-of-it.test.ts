@@ -87,6 +87,37 @@ test('one device gets it alone', async () => {
   await report({ outcome: 'sent', status: 201 });
 });
 
+test('one device gets it alone, or it is not sent: an earlier message and what is for later keep their devices', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  await subscribe(sql, user.id);
+  const id = await subscribe(sql, user.id);
+  await sql`select push.define_digest('gathered', interval '1 hour', 'What is new')`;
+  const [earlier] = await sql<{ id: string }[]>`
+    select public.push_notify(${user.id}, '{"title": "Hello", "idempotency_key": "once"}') as id`;
+  const later = new Date(Date.now() + 3_600_000).toISOString();
+  for (const more of [{ idempotency_key: 'once' }, { send_at: later }, { digest_key: 'gathered' }]) {
+    const message = JSON.stringify({ title: 'Hello', ...more });
+    await expect(send('--device', id, '--message', message, '--wait', '0'), message).rejects.toMatchObject({
+      code: 'usage',
+    });
+  }
+  const [left] = await sql`
+    select (select count(*)::int from public.push_notifications where user_id = ${user.id}) as messages,
+      (select count(*)::int from push.deliveries where notification_id = ${earlier?.id ?? null}) as deliveries`;
+  expect(left).toEqual({ messages: 1, deliveries: 2 });
+  const sent = await send(
+    '--device',
+    id,
+    '--message',
+    JSON.stringify({ title: 'Hello', send_at: new Date(Date.now() - 1000).toISOString() }),
+    '--wait',
+    '0',
+  );
+  expect(sent.deliveries).toMatchObject([{ device: id }]);
+  await report({ outcome: 'sent', status: 201 });
+});
+
 test('nothing is waited for that cannot come in time', async () => {
   const { sql } = db();
   const user = await createUser(sql);
