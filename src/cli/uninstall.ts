@@ -25,6 +25,7 @@ named, and no row of your tables is lost. The extensions pg_net, pg_cron and sup
   --yes                 write without asking
   --dry-run             say what would be done, and do nothing
   --json                print one object of JSON instead of text; with --yes or --dry-run
+  --public <folder>     the folder that your app serves from its root, where the repository has several projects with Supapush
   --workdir <folder>    where the project is, if not in this folder, above or below it
 
 Exit codes: 0 done or nothing to do, 1 nothing was done, 2 called wrongly.`;
@@ -38,6 +39,7 @@ async function run(args: string[]): Promise<string> {
       yes: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      public: { type: 'string' },
       workdir: { type: 'string' },
     },
   });
@@ -59,7 +61,12 @@ async function run(args: string[]): Promise<string> {
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
-  const plan = await planUninstall(project, release, new Date());
+  const plan = await planUninstall(
+    project,
+    release,
+    new Date(),
+    values.public === undefined ? undefined : resolve(values.public),
+  );
   const databaseUrl = given ? databaseUrlOf(given) : undefined;
   const counted = await count(databaseUrl, release, file === undefined);
   const question = [

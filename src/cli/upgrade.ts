@@ -22,6 +22,7 @@ changed is kept, and shown as a diff; a second run changes nothing.
   --yes               write without asking
   --dry-run           say what would be written, and write nothing
   --json              print one object of JSON instead of text; with --yes or --dry-run
+  --public <folder>   the folder that your app serves from its root, where the repository has several projects with Supapush
   --workdir <folder>  where the project is, if not in this folder, above or below it
 
 Exit codes: 0 done or nothing to do, 1 nothing could be written, 2 called wrongly.`;
@@ -33,6 +34,7 @@ async function run(args: string[]): Promise<string> {
       yes: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      public: { type: 'string' },
       workdir: { type: 'string' },
     },
   });
@@ -42,7 +44,12 @@ async function run(args: string[]): Promise<string> {
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
-  const plan = await planUpgrade(project, release, new Date());
+  const plan = await planUpgrade(
+    project,
+    release,
+    new Date(),
+    values.public === undefined ? undefined : resolve(values.public),
+  );
   const changelog = changesBetween(
     await readFile(packagePath('CHANGELOG.md'), 'utf8'),
     plan.from,

@@ -11,7 +11,8 @@ import { migrationName, readMigrations, stampAfter } from '../init/migration.ts'
 import type { Plan } from '../init/plan.ts';
 import { isPatchable, readOr } from '../init/read-text.ts';
 import { InitRefusal } from '../init/refusal.ts';
-import { BUNDLE_NAME, type Release, type ReleasedFunction } from '../init/release.ts';
+import type { Release, ReleasedFunction } from '../init/release.ts';
+import { hasBundle, otherProjects } from '../init/worker-folders.ts';
 import { withoutFunctions } from './config-toml.ts';
 import { uninstallSql } from './uninstall-sql.ts';
 import { planWorkers } from './worker.ts';
@@ -19,17 +20,23 @@ import { planWorkers } from './worker.ts';
 /**
  * Reads the project and says what is to be removed, and the migration that is to be written; writes nothing.
  *
- * Throws `other_release` where the project has another release than this package.
+ * @param publicFolder the folder that the project's app serves from its root, where a person has named it; absolute
+ * @throws `other_release` where the project has another release than this package.
  */
-export async function planUninstall(project: Project, release: Release, now: Date): Promise<Plan> {
+export async function planUninstall(
+  project: Project,
+  release: Release,
+  now: Date,
+  publicFolder?: string,
+): Promise<Plan> {
   const shown = (path: string) => relative(project.repository, path);
   if (!(await wasInstalled(project, release))) return { changes: [], left: [] };
   const migration = await planMigration(project, release, now);
   const functions = await planFunctions(project, release, shown);
   const config = await planConfig(project, functions.gone);
-  const worker = await planWorkers(project, release);
+  const worker = await planWorkers(project, release, publicFolder);
   const ignored = await planIgnored(project);
-  const agents = await planWithoutAgents(project);
+  const agents = await planAgents(project, release);
   const changes = [
     ...migration,
     ...functions.changes,
@@ -50,10 +57,19 @@ export async function planUninstall(project: Project, release: Release, now: Dat
 /** Whether init has been here: lines of `.gitignore` alone may be a person's, as in a clone of Supapush. */
 async function wasInstalled(project: Project, release: Release): Promise<boolean> {
   const { ever } = await readMigrations(project);
-  const bundles = release.functions.map(({ name }) =>
-    join(project.root, 'supabase/functions', name, BUNDLE_NAME),
-  );
-  return ever || bundles.some((path) => existsSync(path));
+  return ever || hasBundle(project.root, release);
+}
+
+/** The section of `AGENTS.md` goes with the last project of the repository that has Supapush. */
+async function planAgents(project: Project, release: Release): Promise<Plan> {
+  const plan = await planWithoutAgents(project);
+  const others = await otherProjects(project, release);
+  if (others.length === 0 || plan.changes.length === 0) return plan;
+  const names = others.map((folder) => relative(project.repository, folder) || '.').join(', ');
+  return {
+    changes: [],
+    left: [`AGENTS.md was left as it is: its section about Supapush is that of ${names} as well.`],
+  };
 }
 
 async function planMigration(project: Project, release: Release, now: Date): Promise<Change[]> {

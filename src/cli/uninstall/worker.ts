@@ -2,25 +2,35 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type Change, planPatch, planRemoval } from '../init/change.ts';
-import { foldersBelow, type Project } from '../init/find-project.ts';
+import type { Project } from '../init/find-project.ts';
 import { isPatchable, readOr } from '../init/read-text.ts';
 import type { Release } from '../init/release.ts';
 import type { WorkerPlan } from '../init/worker.ts';
 import { ROOT_WORKER } from '../init/worker.ts';
+import { unclearWorker, workerFolders } from '../init/worker-folders.ts';
 import { isOurWorker, LOADED, loadingOf, withoutImport } from '../init/worker-text.ts';
 
 /** Takes the service worker out of every folder that init may have put it in, and the line that loads it out of the app's own. */
-export async function planWorkers(project: Project, release: Release): Promise<WorkerPlan> {
-  const folders = [project.repository, ...(await foldersBelow(project.repository, 4))];
+export async function planWorkers(
+  project: Project,
+  release: Release,
+  publicFolder: string | undefined,
+): Promise<WorkerPlan> {
+  const folders = await workerFolders(project, release, publicFolder);
   const changes: Change[] = [];
   const left: string[] = [];
   let loads = false;
-  for (const folder of folders) {
+  for (const folder of [...folders.own, ...folders.unclear]) {
     for (const name of existsSync(folder) ? await readdir(folder) : []) {
       if (name !== LOADED && !ROOT_WORKER.test(name)) continue;
       const path = join(folder, name);
       const text = (await readOr(path)) ?? '';
       const shown = relative(project.repository, path);
+      if (folders.unclear.includes(folder)) {
+        if (isOurWorker(text) || withoutImport(text) !== undefined)
+          left.push(unclearWorker(shown, folders, project, 'run uninstall with --public <its folder>'));
+        continue;
+      }
       if (isOurWorker(text)) {
         changes.push(planRemoval(path, text, release.worker, 'the service worker'));
         continue;

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { type Change, lineEndOf, planFile } from '../init/change.ts';
-import { foldersBelow, type Project } from '../init/find-project.ts';
+import type { Project } from '../init/find-project.ts';
 import { planFunctions } from '../init/functions.ts';
 import { planLaterMigrations } from '../init/migration.ts';
 import { joinPlans, keptFiles, type Plan, readConfig } from '../init/plan.ts';
 import { readOr } from '../init/read-text.ts';
 import { BUNDLE_NAME, type Release } from '../init/release.ts';
 import { releaseOf } from '../init/seal.ts';
+import type { WorkerPlan } from '../init/worker.ts';
+import { unclearWorker, workerFolders } from '../init/worker-folders.ts';
 import { isOurWorker, LOADED } from '../init/worker-text.ts';
 
 /** What `supapush upgrade` will do to a project. */
@@ -20,16 +22,22 @@ export interface UpgradePlan extends Plan {
  * Reads a project of an earlier release and says what is to be written; writes nothing. Files of ours that were not changed since
  * are replaced, bundles always; what a person changed is kept.
  *
- * Throws `InitRefusal` where a person has to decide first.
+ * @param publicFolder the folder that the project's app serves from its root, where a person has named it; absolute
+ * @throws `InitRefusal` where a person has to decide first.
  */
-export async function planUpgrade(project: Project, release: Release, now: Date): Promise<UpgradePlan> {
+export async function planUpgrade(
+  project: Project,
+  release: Release,
+  now: Date,
+  publicFolder?: string,
+): Promise<UpgradePlan> {
   const config = await readConfig(project);
   const { from, changes: migrations } = await planLaterMigrations(project, release, now);
   const functions = (await planFunctions(project, release)).map(renewed);
-  const workers = (await planWorkers(project, release)).map(renewed);
+  const workers = await planWorkers(project, release, publicFolder);
   const { changes, left } = await joinPlans(project, release, config, [...migrations, ...functions], {
-    changes: workers,
-    left: [],
+    changes: workers.changes.map(renewed),
+    left: workers.left,
   });
   return { from, changes, left: [...left, ...keptFiles(project, release, changes)] };
 }
@@ -50,14 +58,25 @@ function renewed(change: Change): Change {
 }
 
 /** The ready service workers that apps of the repository have, beside theirs or as their own. */
-async function planWorkers({ repository, root }: Project, release: Release): Promise<Change[]> {
-  const folders = [...new Set([repository, root, ...(await foldersBelow(repository, 4))])];
+async function planWorkers(
+  project: Project,
+  release: Release,
+  publicFolder: string | undefined,
+): Promise<WorkerPlan> {
+  const folders = await workerFolders(project, release, publicFolder);
   const names = ['sw.js', 'service-worker.js', 'serviceworker.js', LOADED];
-  const changes: Change[] = [];
-  for (const path of folders.flatMap((folder) => names.map((name) => join(folder, name)))) {
-    const text = existsSync(path) ? await readOr(path) : null;
-    if (text !== null && isOurWorker(text))
-      changes.push(planFile(path, text, release.worker, 'the service worker'));
+  const plan: WorkerPlan = { changes: [], left: [] };
+  for (const folder of [...folders.own, ...folders.unclear]) {
+    for (const path of names.map((name) => join(folder, name))) {
+      const text = existsSync(path) ? await readOr(path) : null;
+      if (text === null || !isOurWorker(text)) continue;
+      const change = planFile(path, text, release.worker, 'the service worker');
+      if (folders.own.includes(folder)) plan.changes.push(change);
+      else if (change.kind !== 'unchanged') {
+        const shown = relative(project.repository, path);
+        plan.left.push(unclearWorker(shown, folders, project, 'run upgrade with --public <its folder>'));
+      }
+    }
   }
-  return changes;
+  return plan;
 }

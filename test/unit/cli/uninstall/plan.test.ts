@@ -1,4 +1,5 @@
 import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findProject } from '../../../../src/cli/init/find-project.ts';
 import { type Disk, writeChanges } from '../../../../src/cli/init/write-changes.ts';
@@ -68,6 +69,35 @@ test('a section of AGENTS.md goes as well, unless a person changed it', async ()
       expect(await ownFiles(app)).toEqual(files);
     });
   }
+});
+
+test('of several projects in a repository the others keep their workers, and AGENTS.md', async () => {
+  const projects = ['apps/shop', 'apps/blog'];
+  const files = projects.flatMap((name) =>
+    Object.entries(APP).map(([path, text]) => [`${name}/${path}`, text]),
+  );
+  const beside = { '.git/HEAD': '', 'web/public/sw.js': released().worker };
+  await withLookAlike({ ...Object.fromEntries(files), ...beside }, async (app) => {
+    for (const name of projects) {
+      const publicFolder = join(app.folder, name, 'public');
+      writeChanges((await app.plan({ in: name, publicFolder, agents: true })).changes);
+    }
+    const shop = await findProject(join(app.folder, 'apps/shop'));
+    const uninstall = async (publicFolder?: string) =>
+      await planUninstall(shop, released(), NOW, publicFolder && join(app.folder, publicFolder));
+    const { changes, left } = await uninstall();
+    expect(changes.filter(({ path }) => !path.startsWith(join(app.folder, 'apps/shop/')))).toEqual([]);
+    expect(changes.map(({ path }) => path)).toContain(join(app.folder, 'apps/shop/public/supapush-sw.js'));
+    expect(left).toContainEqual(
+      expect.stringMatching(/^web\/public\/sw\.js may be .* \(apps\/blog\).*--public/),
+    );
+    expect(left).toContainEqual(
+      expect.stringMatching(/^AGENTS\.md was left as it is: .* apps\/blog as well/),
+    );
+    const given = (await uninstall('web/public')).changes.map(({ path }) => path);
+    expect(given).toContain(join(app.folder, 'web/public/sw.js'));
+    expect(given).toContain(join(app.folder, 'apps/shop/public/supapush-sw.js'));
+  });
 });
 
 test('after it, init installs again, with a migration of its own after that', async () => {

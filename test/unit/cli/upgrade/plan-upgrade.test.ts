@@ -40,6 +40,20 @@ function release(version: '0.1.0' | '0.2.0' | '0.3.0', changes: Partial<Release>
 const upgradeOf = async ({ folder }: LookAlike, to: Release): Promise<UpgradePlan> =>
   await planUpgrade(await findProject(folder), to, LATER);
 
+const APPS = ['apps/shop', 'apps/blog'];
+/** A repository with two projects that have Supapush, and an app beside them. */
+async function withTwoProjects(work: (app: LookAlike) => Promise<void>): Promise<void> {
+  const files = APPS.flatMap((name) => Object.entries(APP).map(([path, text]) => [`${name}/${path}`, text]));
+  const beside = { '.git/HEAD': '', 'web/public/sw.js': release('0.1.0').worker };
+  await withLookAlike({ ...Object.fromEntries(files), ...beside }, async (app) => {
+    for (const name of APPS) {
+      const publicFolder = join(app.folder, name, 'public');
+      writeChanges((await app.plan({ in: name, release: release('0.1.0'), publicFolder })).changes);
+    }
+    await work(app);
+  });
+}
+
 const pending = ({ changes }: UpgradePlan, folder: string) =>
   Object.fromEntries(
     changes
@@ -186,6 +200,28 @@ test('workers of several apps are found', async () => {
       });
     },
   );
+});
+
+test('of several projects each gets its own worker; one beside them is named, and is that of the project it is given to', async () => {
+  await withTwoProjects(async (app) => {
+    const shop = await findProject(join(app.folder, 'apps/shop'));
+    const plan = await planUpgrade(shop, release('0.2.0'), LATER);
+    const paths = Object.keys(pending(plan, app.folder));
+    expect(paths.filter((path) => path.endsWith('sw.js'))).toEqual(['apps/shop/public/sw.js']);
+    expect(paths.filter((path) => !path.startsWith('apps/shop/'))).toEqual([]);
+    expect(plan.left).toEqual([
+      expect.stringMatching(
+        /^web\/public\/sw\.js may be of another project with Supapush \(apps\/blog\).*--public/,
+      ),
+    ]);
+    const given = await planUpgrade(shop, release('0.2.0'), LATER, join(app.folder, 'web/public'));
+    expect(
+      Object.keys(pending(given, app.folder))
+        .filter((path) => path.endsWith('sw.js'))
+        .sort(),
+    ).toEqual(['apps/shop/public/sw.js', 'web/public/sw.js']);
+    expect(given.left).toEqual([]);
+  });
 });
 
 test('a function that is new in a release gets its folder and its section', async () => {
