@@ -6,8 +6,8 @@ import type { Check, Finding } from './check.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import { fewRows } from './folder.ts';
 import { HEALTH_CHECKS } from './health.ts';
+import { connectAgain, isAnother } from './which-project.ts';
 
-const CONNECT = callOf('connect');
 const PUSH = 'npx supabase db push';
 const EXTENSIONS = ['pg_cron', 'pg_net', 'supabase_vault'];
 /** VAPID tokens and receipts are refused where clocks differ by hours; a minute is what requests and alarms allow for. */
@@ -47,49 +47,52 @@ async function versionFindings({ sql, version }: DatabaseFacts): Promise<Finding
   ];
 }
 
-async function extensionFindings({ sql }: DatabaseFacts): Promise<Finding[]> {
+async function extensionFindings({ sql, ...meant }: DatabaseFacts): Promise<Finding[]> {
   const rows = await sql<{ name: string }[]>`
     select w.name from unnest(${EXTENSIONS}::text[]) as w (name)
     where not exists (select from pg_catalog.pg_extension as e where e.extname = w.name)`;
+  if (rows.length === 0) return [];
+  const cure = await connectAgain(sql, meant);
   return rows.map(({ name }) => ({
     code: 'extension_missing',
     message: `The extension ${name} is missing, as after a restore that left it out.`,
-    cure: CONNECT,
+    cure,
   }));
 }
 
-async function vaultFindings({ sql, setting, file, projectUrl }: DatabaseFacts): Promise<Finding[]> {
+async function vaultFindings({ sql, setting, file, ...meant }: DatabaseFacts): Promise<Finding[]> {
   const bellSecret = setting('PUSH_BELL_SECRET') ?? null;
   // Compared there, so that the Vault's secret does not travel.
   const [bell] = await sql<
     { url: string | null; differs: boolean | null; fault: string | null; message: string }[]
   >`select b.url, b.secret <> ${bellSecret}::text as differs, b.fault, b.message from push.read_bell() as b`;
   if (bell === undefined) return [];
-  if (bell.fault !== null) return [{ code: bell.fault, message: bell.message, cure: CONNECT }];
+  const cure = await connectAgain(sql, meant);
+  if (bell.fault !== null) return [{ code: bell.fault, message: bell.message, cure }];
   const findings: Finding[] = [];
   if (bell.differs === true) {
     findings.push({
       code: 'bell_secret_differs',
       message: `PUSH_BELL_SECRET of ${file} is not the one in the Vault: functions that have the first refuse the database.`,
-      cure: CONNECT,
+      cure,
     });
   }
-  if (projectUrl !== undefined && bell.url !== null && bell.url !== projectUrl) {
+  if (isAnother(bell.url, meant)) {
     findings.push({
       code: 'project_differs',
-      message: `The database calls the functions of ${bell.url}, and the project is ${projectUrl}.`,
-      cure: callOf('connect', `--project-url ${projectUrl}`),
+      message: `The database calls the functions of ${bell.url}, and the project is ${meant.projectUrl}.`,
+      cure: `Look at one project: --database-url of ${meant.projectUrl}, or --project-url ${bell.url}. A database that was restored: docs/operate/restore.md`,
     });
   }
   return findings;
 }
 
-async function vapidFindings({ sql, setting, file }: DatabaseFacts): Promise<Finding[]> {
+async function vapidFindings({ sql, setting, file, ...meant }: DatabaseFacts): Promise<Finding[]> {
   const [noted] = await sql<{ key: string | null }[]>`select vapid_public_key as key from push.settings`;
   const key = noted?.key ?? null;
   if (key === null) {
     const message = 'The database knows no VAPID key: no browser can subscribe.';
-    return [{ code: 'vapid_key_missing', message, cure: CONNECT }];
+    return [{ code: 'vapid_key_missing', message, cure: await connectAgain(sql, meant) }];
   }
   const own = setting('VAPID_PUBLIC_KEY');
   if (own === undefined) return [];
@@ -99,7 +102,7 @@ async function vapidFindings({ sql, setting, file }: DatabaseFacts): Promise<Fin
     findings.push({
       code: 'vapid_key_differs',
       message: `New devices subscribe with another VAPID key than that of ${file}.`,
-      cure: CONNECT,
+      cure: await connectAgain(sql, meant),
     });
   }
   const kept = new Set([newest, ...previousKeys(setting('VAPID_PREVIOUS_KEYS'))]);

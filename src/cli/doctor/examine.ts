@@ -28,6 +28,7 @@ import type { FunctionFacts } from './function-facts.ts';
 import { FUNCTION_CHECKS } from './functions.ts';
 import { type Report, withoutSecrets } from './report.ts';
 import { SECRET_CHECKS } from './secrets.ts';
+import { connectAgain, type ProjectMeant, projectToAsk } from './which-project.ts';
 
 /** What doctor is asked to look at. */
 export interface DoctorOptions {
@@ -63,7 +64,8 @@ export async function examine(options: DoctorOptions): Promise<Report> {
       : relative(project.root, resolve(options.file));
   const setting = await readSettings(join(project.root, file));
   const databaseUrl = knownDatabaseUrl(options.databaseUrl, setting);
-  const projectUrl = options.projectUrl ?? (await linkedProjectUrl(project.root));
+  const linked = options.projectUrl === undefined ? await linkedProjectUrl(project.root) : undefined;
+  const meant = { projectUrl: options.projectUrl ?? linked, isLinked: linked !== undefined };
   const version = release?.version ?? (await packageVersion());
   const publishableKey =
     options.publishableKey ?? setting('SUPABASE_PUBLISHABLE_KEY') ?? setting('SUPABASE_ANON_KEY');
@@ -77,7 +79,7 @@ export async function examine(options: DoctorOptions): Promise<Report> {
     reports.push({ ...files, checks: [...files.checks, ...secrets.checks] });
   }
 
-  const subject = { version, file, setting, projectUrl, publishableKey, patience };
+  const subject = { version, file, setting, ...meant, publishableKey, patience };
   const asked = (part: PartName) => parts.includes(part);
   if (asked('database') || asked('functions')) {
     const examineBoth = async (sql: postgres.Sql | undefined, fault: Finding | undefined) => {
@@ -136,16 +138,10 @@ async function databaseFault(sql: postgres.Sql, databaseUrl: string): Promise<Fi
   }
 }
 
+type AskedFunctions = ProjectMeant & Pick<FunctionFacts, 'version' | 'file' | 'publishableKey' | 'patience'>;
+
 async function examineFunctions(
-  {
-    projectUrl,
-    version,
-    file,
-    publishableKey,
-    patience,
-  }: Omit<FunctionFacts, 'projectUrl' | 'vapidKey' | 'sql'> & {
-    projectUrl: string | undefined;
-  },
+  { version, file, publishableKey, patience, ...meant }: AskedFunctions,
   sql: postgres.Sql | undefined,
 ): Promise<PartReport> {
   const [known] =
@@ -153,7 +149,7 @@ async function examineFunctions(
       ? []
       : await sql<{ url: string | null; key: string | null }[]>`
           select (select b.url from push.read_bell() as b) as url, s.vapid_public_key as key from push.settings as s`;
-  const url = projectUrl ?? known?.url ?? undefined;
+  const url = projectToAsk(known?.url ?? null, meant);
   if (url === undefined) {
     return onlyFinding('functions', 'the project', {
       code: 'project_unknown',
@@ -161,7 +157,17 @@ async function examineFunctions(
       cure: 'npx supabase link, or give --project-url',
     });
   }
-  const facts = { projectUrl: url, version, file, publishableKey, patience, vapidKey: known?.key, sql };
+  const connect = await connectAgain(sql, meant);
+  const facts = {
+    projectUrl: url,
+    version,
+    file,
+    connect,
+    publishableKey,
+    patience,
+    vapidKey: known?.key,
+    sql,
+  };
   return await runChecks('functions', FUNCTION_CHECKS, facts);
 }
 

@@ -11,6 +11,8 @@ export interface FunctionFacts {
   sql: postgres.Sql | undefined;
   /** Where the secrets stand, for cures. */
   file: string;
+  /** The command that connects the database anew, for cures. */
+  connect: string;
   /** A key of the Data API that pages may have; undefined: it is not asked. */
   publishableKey: string | undefined;
   /** Milliseconds that an answer may take, from here as from the database. */

@@ -89,7 +89,7 @@ function answerFindings(name: string, { status, body, version }: Answer, facts: 
     findings.push({
       code: 'vapid_key_differs',
       message: `${name} has another VAPID key than the one with which the database lets devices subscribe.`,
-      cure: `npx supabase secrets set --env-file ${facts.file} && ${callOf('connect')}`,
+      cure: `npx supabase secrets set --env-file ${facts.file} && ${facts.connect}`,
     });
   }
   return findings;
@@ -104,7 +104,7 @@ interface NetAnswer {
 }
 
 /** Asks each function as the database does, and push-dispatch whether it takes the Vault's secret. The secret does not come here. */
-async function findingsFromDatabase({ sql, patience }: FunctionFacts): Promise<Finding[]> {
+async function findingsFromDatabase({ sql, patience, connect }: FunctionFacts): Promise<Finding[]> {
   if (sql === undefined) return [];
   // Its answer has to be written and read within the patience, too.
   const timeout = Math.round(patience * 0.8);
@@ -139,10 +139,10 @@ async function findingsFromDatabase({ sql, patience }: FunctionFacts): Promise<F
       },
     ];
   }
-  return asked.flatMap(({ name, id }) => netFindings(name, answers.get(id)));
+  return asked.flatMap(({ name, id }) => netFindings(name, answers.get(id), connect));
 }
 
-function netFindings(name: string, answer: NetAnswer | undefined): Finding[] {
+function netFindings(name: string, answer: NetAnswer | undefined, connect: string): Finding[] {
   if (name === 'the bell') {
     // All else is told of the function itself.
     return answer?.is_refused === true
@@ -150,7 +150,7 @@ function netFindings(name: string, answer: NetAnswer | undefined): Finding[] {
           {
             code: 'bell_refused',
             message: "push-dispatch refuses the Vault's secret: nothing is delivered.",
-            cure: callOf('connect'),
+            cure: connect,
           },
         ]
       : [];

@@ -27,6 +27,7 @@ async function look(answer: ((name: string, isBell: boolean) => object) | null) 
     vapidKey: null,
     sql,
     file: '.env',
+    connect: 'npm run connect',
     publishableKey: undefined,
     patience: answer === null ? 300 : 20_000,
   };

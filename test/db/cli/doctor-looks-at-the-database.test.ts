@@ -189,8 +189,12 @@ test('a key that was rotated and is kept is none that is lost', async () => {
 test('a database that calls another project, and one that is a copy', async () => {
   const other = 'https://tsrqponmlkjihgfedcba.supabase.co';
   expect((await look({ projectUrl: other })).findings).toMatchObject([
-    { code: 'project_differs', cure: `npm run connect -- --project-url ${other}` },
+    {
+      code: 'project_differs',
+      cure: expect.stringMatching(/--database-url of https:\/\/tsrq.*, or --project-url https:\/\/abcd/),
+    },
   ]);
+  expect((await look({ projectUrl: other, isLinked: true })).findings).toHaveLength(1);
   await database.sql`select push.connect(${other}, ${BELL_SECRET})`;
   expect((await look({ projectUrl: other })).findings).toMatchObject([
     {
@@ -200,6 +204,18 @@ test('a database that calls another project, and one that is a copy', async () =
     },
   ]);
 });
+
+test.each(['https://api.example.com', 'http://kong:8000'])(
+  'a linked project is no other one than %s, and connecting anew keeps that',
+  async (url) => {
+    const { sql } = database;
+    await sql`delete from push.project`;
+    await sql`select push.connect(${url}, ${'another'.repeat(6)}, ${PAIR.publicKey})`;
+    expect((await look({ isLinked: true })).findings).toMatchObject([
+      { code: 'bell_secret_differs', cure: `npm run connect -- --project-url ${url}` },
+    ]);
+  },
+);
 
 test('--fix brings the jobs back, and says which', async () => {
   const { sql } = database;
