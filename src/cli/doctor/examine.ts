@@ -74,7 +74,8 @@ export async function examine(options: DoctorOptions): Promise<Report> {
   if (parts.includes('folder')) {
     const { publicFolder, hasWorker: worker } = options;
     const checks = release === null ? FOLDER_CHECKS.slice(0, 1) : FOLDER_CHECKS;
-    const files = await runChecks('folder', checks, { project, release, publicFolder, worker });
+    const isAppAsked = options.appUrl !== undefined && parts.includes('app');
+    const files = await runChecks('folder', checks, { project, release, publicFolder, worker, isAppAsked });
     const secrets = await runChecks('folder', SECRET_CHECKS, { project, file, setting });
     reports.push({ ...files, checks: [...files.checks, ...secrets.checks] });
   }

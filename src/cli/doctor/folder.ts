@@ -1,4 +1,4 @@
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { parse } from 'smol-toml';
 import type { Change } from '../init/change.ts';
 import type { Project } from '../init/find-project.ts';
@@ -11,6 +11,7 @@ import { BUNDLE_NAME, type Release } from '../init/release.ts';
 import { planWorker } from '../init/worker.ts';
 import { reasonOf } from '../run-command.ts';
 import type { Check, Finding } from './check.ts';
+import { loadsOurs } from './loads-ours.ts';
 
 /** The Edge Functions of Supapush. */
 export const FUNCTIONS = ['push-dispatch', 'push-events', 'push-health', 'push-quotes'];
@@ -24,6 +25,8 @@ export interface FolderFacts {
   publicFolder: string | undefined;
   /** Whether there is to be a service worker. */
   worker: boolean;
+  /** Whether the app itself is asked for it, so that what a build makes need not be seen here. */
+  isAppAsked: boolean;
 }
 
 /** Fewer rows than this make lists of an app slow: the client asks for the next ones again and again. */
@@ -133,16 +136,24 @@ async function functionFindings({ project, release }: FolderFacts): Promise<Find
       return {
         code: 'function_serves_another',
         message: `${name} does not import ./${BUNDLE_NAME}, so that it serves something else.`,
-        cure: `rm '${name}' && ${INIT}`,
+        cure: `Import ./${BUNDLE_NAME} in ${name}, and serve it as dist/functions/${basename(dirname(path))}/serve.ts of the package does.`,
       };
     },
   });
 }
 
-async function workerFindings({ project, release, publicFolder, worker }: FolderFacts): Promise<Finding[]> {
+async function workerFindings({
+  project,
+  release,
+  publicFolder,
+  worker,
+  isAppAsked,
+}: FolderFacts): Promise<Finding[]> {
   if (release === null || !worker) return [];
-  const { changes } = await planWorker(project, release, await findWebApp(project, publicFolder));
-  return findingsOf(changes, {
+  const app = await findWebApp(project, publicFolder);
+  const { changes, unseen } = await planWorker(project, release, app);
+  const isLoaded = unseen === undefined || isAppAsked || (app !== undefined && (await loadsOurs(app.folder)));
+  const findings = findingsOf(changes, {
     create: (path) => ({
       code: 'worker_missing',
       message: `${relative(project.repository, path)}, the service worker, is missing: browsers show no pushes.`,
@@ -159,6 +170,16 @@ async function workerFindings({ project, release, publicFolder, worker }: Folder
       cure: UPGRADE,
     }),
   });
+  return isLoaded
+    ? findings
+    : [
+        ...findings,
+        {
+          code: 'worker_not_seen',
+          message: `Nothing here was seen to load the service worker of Supapush. ${unseen}`,
+          cure: 'Do that; or let doctor look at what the app serves: --app-url <address>. Without a web app: --no-worker',
+        },
+      ];
 }
 
 type Named = (path: string, text: string) => Finding | null;

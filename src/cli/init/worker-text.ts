@@ -20,6 +20,12 @@ export function loadingOf(worker: string): 'classic' | 'module' | 'module-withou
   return /\bsupapush\b/i.test(code) ? 'unclear' : 'none';
 }
 
+/** Whether a source names the handler of the package, or our script, in a text of its own. What a comment says does not count. */
+export function namesOurs(source: string): boolean {
+  const code = source.replaceAll(COMMENT_OR_TEXT, (part) => (part.startsWith('/') ? ' ' : part));
+  return OUR_SCRIPT.test(code) || /(['"])supapush\/service-worker\1/.test(code);
+}
+
 /** Whether a file is the ready service worker of a release, as it was built or changed since. */
 export function isOurWorker(text: string): boolean {
   return /^\uFEFF?\/\* eslint-disable -- the service worker of supapush/.test(text);

@@ -12,6 +12,13 @@ import { isOurWorker, LOADED, loadingOf, loadLine, withImport } from './worker-t
 export interface WorkerPlan {
   changes: Change[];
   left: string[];
+  /** Of `left`, why it could not be seen that a worker of the app loads ours. */
+  unseen?: string;
+}
+
+/** Nothing but what a person has to do, so that ours is loaded. */
+function unseen(sentence: string, { changes = [], left = [] }: Partial<WorkerPlan> = {}): WorkerPlan {
+  return { changes, left: [sentence, ...left], unseen: sentence };
 }
 
 /** A worker that the app serves from its root, and so of the same scope as ours. */
@@ -37,17 +44,15 @@ export async function planWorker(
   app: WebApp | undefined,
 ): Promise<WorkerPlan> {
   if (app === undefined) {
-    return {
-      changes: [],
-      left: [
-        'No app that browsers load was found. Where yours serves files from its root, put node_modules/supapush/dist/sw.js; or run init again with --public <folder>.',
-      ],
-    };
+    return unseen(
+      'No app that browsers load was found. Where yours serves files from its root, put node_modules/supapush/dist/sw.js; or run init again with --public <folder>.',
+    );
   }
-  const { changes, left } = await planInApp(project, release, app);
+  const plan = await planInApp(project, release, app);
+  const { left } = plan;
   const firebase = join(app.publicFolder, FIREBASE);
   return {
-    changes,
+    ...plan,
     left: existsSync(firebase)
       ? [
           ...left,
@@ -69,18 +74,18 @@ async function planInApp(project: Project, release: Release, app: WebApp): Promi
     .map((name) => join(app.folder, name))
     .find((path) => existsSync(path));
   if (own !== undefined) {
-    return { changes: [], left: [`In ${shown(own)}, your service worker, add: ${INSTALL}`] };
+    return loadingOf((await readOr(own)) ?? '') === 'module'
+      ? { changes: [], left: [] }
+      : unseen(`In ${shown(own)}, your service worker, add: ${INSTALL}`);
   }
   const workers = await rootWorkers(app);
   const plugin = app.packages.find((name) => WRITES_WORKER.test(name));
   if (plugin !== undefined || (await isBuilt(project, app, workers))) {
-    return {
-      changes: [await loaded()],
-      left: [
-        `${plugin ?? 'A build'} writes the service worker of this app. Let it load ours: importScripts('/${LOADED}'). ` +
-          'docs/start/frameworks.md of the package says how.',
-      ],
-    };
+    return unseen(
+      `${plugin ?? 'A build'} writes the service worker of this app. Let it load ours: importScripts('/${LOADED}'). ` +
+        'docs/start/frameworks.md of the package says how.',
+      { changes: [await loaded()] },
+    );
   }
   const theirs = workers.filter(({ text }) => !isOurWorker(text));
   const [worker] = theirs;
@@ -92,14 +97,12 @@ async function planInApp(project: Project, release: Release, app: WebApp): Promi
     const loading = theirs.find(({ text }) => loadingOf(text) === 'classic');
     if (loading !== undefined) return await planTheirs(loading, loaded, shown);
     const names = workers.map(({ path }) => shown(path)).join(' and ');
-    return {
-      changes: [await loaded()],
-      left: [
-        `${names} are workers of the same scope, of which a browser keeps the one that was registered last. They were left as they are. ` +
-          `The one that your pages register needs this as its first line: ${loadLine()} Name it to the client, where it is not /sw.js: ` +
-          "createPushClient(supabase, { serviceWorker: '/…' }).",
-      ],
-    };
+    return unseen(
+      `${names} are workers of the same scope, of which a browser keeps the one that was registered last. They were left as they are. ` +
+        `The one that your pages register needs this as its first line: ${loadLine()} Name it to the client, where it is not /sw.js: ` +
+        "createPushClient(supabase, { serviceWorker: '/…' }).",
+      { changes: [await loaded()] },
+    );
   }
   return await planTheirs(worker, loaded, shown);
 }
@@ -118,28 +121,19 @@ async function planTheirs(
     case 'module':
       return { changes: [same], left: named };
     case 'module-without':
-      return {
-        changes: [],
-        left: [`${shown(path)} is a module: bundle it with ${INSTALL} ${GUIDE}`, ...named],
-      };
+      return unseen(`${shown(path)} is a module: bundle it with ${INSTALL} ${GUIDE}`, { left: named });
     case 'unclear':
-      return {
-        changes: [await loaded()],
-        left: [
-          `${shown(path)} names supapush, and has no line that loads ${LOADED}: it was left as it is. Unless Supapush is bundled in it, ` +
-            `add as its first line: ${loadLine()}`,
-          ...named,
-        ],
-      };
+      return unseen(
+        `${shown(path)} names supapush, and has no line that loads ${LOADED}: it was left as it is. Unless Supapush is bundled in it, ` +
+          `add as its first line: ${loadLine()}`,
+        { changes: [await loaded()], left: named },
+      );
     case 'none':
       if (!(await isPatchable(path))) {
-        return {
-          changes: [await loaded()],
-          left: [
-            `${shown(path)} is not in UTF-8, and was left as it is. Add as its first line: ${loadLine()}`,
-            ...named,
-          ],
-        };
+        return unseen(
+          `${shown(path)} is not in UTF-8, and was left as it is. Add as its first line: ${loadLine()}`,
+          { changes: [await loaded()], left: named },
+        );
       }
       return {
         changes: [

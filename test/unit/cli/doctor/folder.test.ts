@@ -44,7 +44,14 @@ function withApp<T>(work: (app: LookAlike) => Promise<T>, files: Record<string, 
 /** What doctor finds in the folder. */
 async function findings({ folder }: LookAlike, changes: Partial<FolderFacts> = {}) {
   const project = await findProject(folder);
-  const facts = { project, release: released(), publicFolder: undefined, worker: true, ...changes };
+  const facts = {
+    project,
+    release: released(),
+    publicFolder: undefined,
+    worker: true,
+    isAppAsked: false,
+    ...changes,
+  };
   const setting = await readSettings(join(folder, SECRETS_FILE));
   const reports = [
     await runChecks('folder', FOLDER_CHECKS, facts),
@@ -174,6 +181,62 @@ test.each<[string, string, (text: string) => string, string, RegExp]>([
     expect(finding?.cure.length).toBeGreaterThan(5);
     for (const secret of [PAIR.privateKey, BELL_SECRET, 'short-secret'])
       expect(JSON.stringify(found)).not.toContain(secret);
+  });
+});
+
+const PWA = { 'package.json': '{ "devDependencies": { "vite": "8", "vite-plugin-pwa": "1" } }' };
+test.each<[string, Record<string, string>]>([
+  ['a build', PWA],
+  [
+    'a build with a comment',
+    { ...PWA, 'vite.config.ts': "// workbox: { importScripts: ['/supapush-sw.js'] }\n" },
+  ],
+  ['a source of the app', { 'src/service-worker.ts': "self.onfetch = null; // 'supapush/service-worker'\n" }],
+  ['no app at all', { 'package.json': '{ "dependencies": { "hono": "4" } }' }],
+  ['a module', { 'public/sw.js': "import './a.js';\n" }],
+  ['one that names it in another way', { 'public/sw.js': 'self.supapush = 1;\n' }],
+  ['two of one scope', { 'public/sw.js': 'self;\n', 'public/service-worker.js': 'self;\n' }],
+])(
+  '%s, of which the worker is not seen to load ours, is a finding, unless the app is asked',
+  async (_, files) => {
+    await withApp(async (app) => {
+      expect(await findings(app)).toMatchObject([
+        { code: 'worker_not_seen', cure: expect.stringContaining('--app-url') },
+      ]);
+      expect(await codes(app, { isAppAsked: true })).toEqual([]);
+      expect(await codes(app, { worker: false })).toEqual([]);
+    }, files);
+  },
+);
+
+test.each<[string, Record<string, string>]>([
+  [
+    'what is set for a build',
+    { ...PWA, 'vite.config.ts': "VitePWA({ workbox: { importScripts: ['/supapush-sw.js'] } })\n" },
+  ],
+  [
+    'a source for a build',
+    { ...PWA, 'app/sw.ts': "import { installPush } from 'supapush/service-worker';\n" },
+  ],
+  [
+    'a source of the app',
+    { 'src/service-worker.ts': "import { installPush } from 'supapush/service-worker';\n" },
+  ],
+])('%s that loads ours is seen', async (_, files) => {
+  await withApp(async (app) => {
+    expect(await codes(app)).toEqual([]);
+  }, files);
+});
+
+test('the cure of an entrypoint that serves something else removes nothing', async () => {
+  await withApp(async (app) => {
+    await app.write('supabase/functions/push-two/index.ts', 'mine();\n');
+    expect(await findings(app)).toMatchObject([
+      {
+        code: 'function_serves_another',
+        cure: expect.stringMatching(/^Import \.\/supapush\.js in .*push-two\/serve\.ts/),
+      },
+    ]);
   });
 });
 
