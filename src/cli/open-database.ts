@@ -4,7 +4,7 @@ import type postgres from 'postgres';
 import { SupapushError } from '../shared/errors.ts';
 import { tlsFault, tlsOf } from './database-tls.ts';
 import { databaseUrlOf } from './database-url.ts';
-import { parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
+import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 
 /** Reads a setting: from the environment, or else from the file of the project's secrets. Empty is not set. */
 export type Settings = (name: string) => string | undefined;
@@ -13,6 +13,13 @@ export type Settings = (name: string) => string | undefined;
 export async function readSettings(file: string): Promise<Settings> {
   const entries = parseEnvironmentFile(await readEnvironmentFile(file));
   return (name) => process.env[name] || entries[name];
+}
+
+/** The settings of a project that `supapush init` may have been in, wherever the command was called. */
+export async function projectSettings(root: string): Promise<{ setting: Settings; named: string[] }> {
+  const file = join(root, defaultEnvironmentFile(root));
+  const named = Object.keys(parseEnvironmentFile(await readEnvironmentFile(file)));
+  return { setting: await readSettings(file), named };
 }
 
 /** The connection string that was given, or that of `SUPABASE_DB_URL`; undefined where there is none. Throws `usage`. */

@@ -3,14 +3,12 @@ import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
 import { changeLines, isWanted } from './confirm.ts';
-import { databaseUrlOf } from './database-url.ts';
-import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
 import { isPending } from './init/change.ts';
-import { findProject, type Project } from './init/find-project.ts';
-import { quoted } from './init/next-steps.ts';
-import type { Plan } from './init/plan.ts';
+import { findProject } from './init/find-project.ts';
 import { type Release, readRelease } from './init/release.ts';
 import { writeChanges } from './init/write-changes.ts';
+import { knownDatabaseUrl, projectSettings } from './open-database.ts';
+import { uninstallSteps } from './uninstall/next-steps.ts';
 import { planUninstall } from './uninstall/plan.ts';
 import { countRows, exportRows, type TableRows, withSnapshot } from './uninstall/rows.ts';
 
@@ -46,9 +44,11 @@ async function run(args: string[]): Promise<string> {
   const { yes, json, 'dry-run': dry, export: file } = values;
   if (json && !yes && !dry)
     throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
-  const entries = parseEnvironmentFile(await readEnvironmentFile(defaultEnvironmentFile()));
-  const given = values['database-url'] ?? (process.env.SUPABASE_DB_URL || entries.SUPABASE_DB_URL);
-  if (file !== undefined && !given)
+  const calledIn = resolve('.');
+  const project = await findProject(values.workdir ?? calledIn);
+  const { setting, named } = await projectSettings(project.root);
+  const databaseUrl = knownDatabaseUrl(values['database-url'], setting);
+  if (file !== undefined && databaseUrl === undefined)
     throw new SupapushError(
       'usage',
       '--export reads the database: give --database-url, or set SUPABASE_DB_URL.',
@@ -58,16 +58,13 @@ async function run(args: string[]): Promise<string> {
       'usage',
       '--export writes a file, and --dry-run writes nothing: give one of them.',
     );
-  const calledIn = resolve('.');
   const release = await readRelease();
-  const project = await findProject(values.workdir ?? calledIn);
   const plan = await planUninstall(
     project,
     release,
     new Date(),
     values.public === undefined ? undefined : resolve(values.public),
   );
-  const databaseUrl = given ? databaseUrlOf(given) : undefined;
   const counted = await count(databaseUrl, release, file === undefined);
   const question = [
     `Supapush ${release.version} in ${project.root}`,
@@ -88,7 +85,7 @@ async function run(args: string[]): Promise<string> {
     writeChanges(plan.changes);
     written = pending.length > 0;
   }
-  const next = written || dry ? nextSteps(project, plan, release, calledIn) : [];
+  const next = written || dry ? uninstallSteps(project, plan, release, { calledIn, named }) : [];
   if (json) {
     const changes = plan.changes.map(({ path, kind, why }) => ({
       path: relative(project.root, path),
@@ -143,21 +140,6 @@ function showRows({ rows, reason }: Counted): string[] {
     `The migration deletes ${total} rows:`,
     ...rows.map(({ table, rows: own }) => `  ${String(own).padStart(10)}  ${table}`),
     'To keep what your users have set: --export <file>',
-  ];
-}
-
-/** The commands that take it out of the hosted project. */
-function nextSteps(project: Project, plan: Plan, release: Release, calledIn: string): string[] {
-  const folder = relative(calledIn, project.root);
-  const migration = plan.changes.some(({ kind }) => kind === 'create');
-  const functions = release.functions.map(({ name }) => `npx supabase functions delete ${name}`).join(' && ');
-  return [
-    ...(folder === '' ? [] : [`cd ${quoted(folder)}`]),
-    ...(migration ? ['npx supabase db push'] : []),
-    functions,
-    'npx supabase secrets unset VAPID_SUBJECT VAPID_PUBLIC_KEY VAPID_PRIVATE_KEY PUSH_BELL_SECRET',
-    'Take what imports supapush out of your sources, and then: npm uninstall supapush',
-    'Browsers keep a service worker whose file is gone: docs/start/uninstall.md of the package says how your pages remove it.',
   ];
 }
 

@@ -4,20 +4,31 @@ import { SECRETS_FILE } from '../environment-file.ts';
 import type { Project } from './find-project.ts';
 import type { Release } from './release.ts';
 
-/** How packages' commands are called, by the lock file that a repository has. */
-const RUNNERS: [lockFile: string, runner: string][] = [
-  ['pnpm-lock.yaml', 'pnpm exec'],
-  ['yarn.lock', 'yarn'],
-  ['bun.lock', 'bunx'],
-  ['bun.lockb', 'bunx'],
+/** How a package's commands are called, and how it is removed. */
+interface Calls {
+  run: string;
+  remove: string;
+}
+
+const NPM: Calls = { run: 'npx', remove: 'npm uninstall' };
+const BUN: Calls = { run: 'bunx', remove: 'bun remove' };
+/** By the lock file that a repository has. */
+const CALLS: [lockFile: string, calls: Calls][] = [
+  ['pnpm-lock.yaml', { run: 'pnpm exec', remove: 'pnpm remove' }],
+  ['yarn.lock', { run: 'yarn', remove: 'yarn remove' }],
+  ['bun.lock', BUN],
+  ['bun.lockb', BUN],
 ];
+
+/** The words of the package manager that a project has. */
+export function callsOf({ repository, root }: Project): Calls {
+  const found = CALLS.find(([file]) => existsSync(join(repository, file)) || existsSync(join(root, file)));
+  return found?.[1] ?? NPM;
+}
 
 /** The three commands that bring what was written to the hosted project, as they are called in this one. */
 export function nextSteps(project: Project, release: Release, calledIn: string): string[] {
-  const lock = RUNNERS.find(
-    ([file]) => existsSync(join(project.repository, file)) || existsSync(join(project.root, file)),
-  );
-  const run = lock?.[1] ?? 'npx';
+  const { run } = callsOf(project);
   return [
     `${goTo(project, calledIn)}${run} supapush secrets --subject mailto:you@example.com`,
     `npx supabase db push && npx supabase secrets set --env-file ${SECRETS_FILE} && ${deploy(release)}`,
