@@ -184,50 +184,6 @@ test.each<[string, string, (text: string) => string, string, RegExp]>([
   });
 });
 
-const PWA = { 'package.json': '{ "devDependencies": { "vite": "8", "vite-plugin-pwa": "1" } }' };
-test.each<[string, Record<string, string>]>([
-  ['a build', PWA],
-  [
-    'a build with a comment',
-    { ...PWA, 'vite.config.ts': "// workbox: { importScripts: ['/supapush-sw.js'] }\n" },
-  ],
-  ['a source of the app', { 'src/service-worker.ts': "self.onfetch = null; // 'supapush/service-worker'\n" }],
-  ['no app at all', { 'package.json': '{ "dependencies": { "hono": "4" } }' }],
-  ['a module', { 'public/sw.js': "import './a.js';\n" }],
-  ['one that names it in another way', { 'public/sw.js': 'self.supapush = 1;\n' }],
-  ['two of one scope', { 'public/sw.js': 'self;\n', 'public/service-worker.js': 'self;\n' }],
-])(
-  '%s, of which the worker is not seen to load ours, is a finding, unless the app is asked',
-  async (_, files) => {
-    await withApp(async (app) => {
-      expect(await findings(app)).toMatchObject([
-        { code: 'worker_not_seen', cure: expect.stringContaining('--app-url') },
-      ]);
-      expect(await codes(app, { isAppAsked: true })).toEqual([]);
-      expect(await codes(app, { worker: false })).toEqual([]);
-    }, files);
-  },
-);
-
-test.each<[string, Record<string, string>]>([
-  [
-    'what is set for a build',
-    { ...PWA, 'vite.config.ts': "VitePWA({ workbox: { importScripts: ['/supapush-sw.js'] } })\n" },
-  ],
-  [
-    'a source for a build',
-    { ...PWA, 'app/sw.ts': "import { installPush } from 'supapush/service-worker';\n" },
-  ],
-  [
-    'a source of the app',
-    { 'src/service-worker.ts': "import { installPush } from 'supapush/service-worker';\n" },
-  ],
-])('%s that loads ours is seen', async (_, files) => {
-  await withApp(async (app) => {
-    expect(await codes(app)).toEqual([]);
-  }, files);
-});
-
 test('the cure of an entrypoint that serves something else removes nothing', async () => {
   await withApp(async (app) => {
     await app.write('supabase/functions/push-two/index.ts', 'mine();\n');

@@ -5,6 +5,8 @@ import { writeChanges } from '../../../../src/cli/init/write-changes.ts';
 import { projectSettings } from '../../../../src/cli/open-database.ts';
 import { uninstallSteps } from '../../../../src/cli/uninstall/next-steps.ts';
 import { planUninstall } from '../../../../src/cli/uninstall/plan.ts';
+import { command } from '../../../../src/cli/uninstall.ts';
+import { called } from '../../../support/command.ts';
 import { CONFIG, NOW, released, withLookAlike } from '../init/look-alike.ts';
 
 /** The steps for an app that init has been in, called above it. */
@@ -57,5 +59,15 @@ test('the secrets are those of the project, wherever the command was called', as
   await withLookAlike(files, async ({ folder }) => {
     const { setting } = await projectSettings(join(folder, 'db'));
     expect(setting('SUPABASE_DB_URL')).toBe('of the project');
+  });
+  const exporting = async (folder: string) => {
+    const args = ['--workdir', join(folder, 'db'), '--export', join(folder, 'devices.jsonl'), '--yes'];
+    return await called(command, ...args).catch((error: Error) => error.message);
+  };
+  const unknown = /^--export reads the database/;
+  await withLookAlike({ 'db/supabase/config.toml': CONFIG }, async ({ folder, write }) => {
+    expect(await exporting(folder)).toMatch(unknown);
+    await write('db/.env', 'SUPABASE_DB_URL=postgresql://postgres@127.0.0.1:1/postgres\n');
+    expect(await exporting(folder)).not.toMatch(unknown);
   });
 });
