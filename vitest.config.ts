@@ -4,6 +4,7 @@ import { prepareRun } from './test/support/run-environment.ts';
 prepareRun();
 
 const SLOW = 'test/**/*.slow.test.{ts,tsx}';
+const RELEASE = 'test/release/**';
 
 export default defineConfig({
   test: {
@@ -25,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.{ts,tsx}'],
-          exclude: [SLOW],
+          exclude: [SLOW, RELEASE],
           testTimeout: 60_000,
         },
       },

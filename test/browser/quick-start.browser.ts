@@ -6,11 +6,13 @@ import type { Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { packProject } from '../support/packed-package.ts';
+import { type QuickStart, readQuickStart } from '../support/quick-start.ts';
 import { useStack } from '../support/stack.ts';
+import { COMPILER, INDEX } from '../support/vite-app.ts';
 import { visitDemo } from './support/demo-visitor.ts';
 import { type Firefox, startFirefox } from './support/firefox.ts';
 import { type PageServer, startPageServer } from './support/page-server.ts';
-import { buildQuickStartApp, type QuickStart, readQuickStart } from './support/quick-start-app.ts';
+import { buildQuickStartApp } from './support/quick-start-app.ts';
 
 // What docs/start/frontend.md says, followed word by word: a new app of Vite's that installs the packed package.
 
@@ -26,7 +28,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'supapush-quick-start-'));
   [archive, quickStart, firefox] = await Promise.all([
     packProject(home),
-    readQuickStart(),
+    readQuickStart('docs/start/frontend.md', '## In five minutes'),
     startFirefox(stack().pushService),
   ]);
   sql = postgres(stack().databaseUrl, { max: 1, onnotice: () => {} });
@@ -43,33 +45,6 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-const INDEX = (script: string): string => `<!doctype html>
-<html lang="en">
-  <head><meta charset="UTF-8" /><title>my-app</title></head>
-  <body><div id="root"></div><script type="module" src="/src/${script}"></script></body>
-</html>`;
-// Stricter than the templates, as many apps are.
-const COMPILER = JSON.stringify({
-  compilerOptions: {
-    target: 'es2023',
-    lib: ['ES2023', 'DOM', 'DOM.Iterable'],
-    module: 'esnext',
-    moduleResolution: 'bundler',
-    types: ['vite/client'],
-    jsx: 'react-jsx',
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    verbatimModuleSyntax: true,
-    // Not those of supabase-js, which name what only Node has.
-    skipLibCheck: true,
-    allowImportingTsExtensions: true,
-    noUnusedLocals: true,
-    erasableSyntaxOnly: true,
-    noEmit: true,
-  },
-  include: ['src'],
-});
 const MAIN_TSX = `import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import App from './App.tsx';

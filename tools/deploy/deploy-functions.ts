@@ -1,8 +1,5 @@
-import { randomBytes, randomInt } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { runSupabase } from '../quality/supabase-cli.ts';
-import { startManagementApi } from './management-api.ts';
+import { startLoopbackProject } from './loopback-project.ts';
 import type { UploadedFunction } from './uploaded-function.ts';
 
 export interface Deployment {
@@ -19,18 +16,12 @@ export async function deployFunctions(
   home: string,
   says: (line: string) => void,
 ): Promise<Deployment> {
-  const projectRef = Array.from({ length: 20 }, () => String.fromCharCode(97 + randomInt(26))).join('');
-  const token = `sbp_${randomBytes(20).toString('hex')}`;
-  const api = await startManagementApi(projectRef, token);
+  const { api, options, environment } = await startLoopbackProject(home);
   try {
-    await mkdir(home, { recursive: true });
-    const profile = join(home, 'profile.yaml');
-    await writeFile(profile, profileFor(api.url));
-    const args = ['functions', 'deploy', '--use-api', '--project-ref', projectRef, '--profile', profile];
-    const result = await runSupabase(args, {
+    const result = await runSupabase(['functions', 'deploy', '--use-api', ...options], {
       project,
       home,
-      environment: { SUPABASE_ACCESS_TOKEN: token },
+      environment,
       onLine: says,
     });
     // The CLI warns where it leaves something out, and succeeds all the same.
@@ -41,17 +32,4 @@ export async function deployFunctions(
   } finally {
     await api.stop();
   }
-}
-
-function profileFor(url: string): string {
-  const entries = {
-    name: 'verify-deploy',
-    api_url: url,
-    dashboard_url: url,
-    docs_url: url,
-    project_host: '127.0.0.1',
-  };
-  return Object.entries(entries)
-    .map(([key, value]) => `${key}: ${value}\n`)
-    .join('');
 }

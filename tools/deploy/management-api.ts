@@ -1,16 +1,25 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { z } from 'zod';
+import { parseJson } from '../../src/shared/parse-json.ts';
 import { readUpload, type UploadedFunction } from './uploaded-function.ts';
 
-/** As much of Supabase's Management API as `functions deploy` asks for, on loopback, keeping what it is given. */
+/** As much of Supabase's Management API as `functions deploy` and `secrets set` ask for, on loopback, keeping what it is given. */
 export interface ManagementApi {
   url: string;
   /** In the order in which they came. */
   uploads: UploadedFunction[];
+  /** What was set last, by its name. */
+  secrets: Record<string, string>;
   /** Requests it could not answer as the real one would. */
   problems: string[];
   stop(): Promise<void>;
 }
+
+// The platform keeps names of this beginning for itself.
+const secretsShape = z.array(
+  z.object({ name: z.string().regex(/^(?!SUPABASE_)/), value: z.string().max(24_576) }),
+);
 
 interface Answer {
   status: number;
@@ -24,6 +33,7 @@ interface Answer {
 export async function startManagementApi(projectRef: string, token: string): Promise<ManagementApi> {
   const project = `/v1/projects/${projectRef}`;
   const uploads: UploadedFunction[] = [];
+  const secrets: Record<string, string> = {};
   const problems: string[] = [];
 
   const answer = async (request: IncomingMessage): Promise<Answer> => {
@@ -45,6 +55,9 @@ export async function startManagementApi(projectRef: string, token: string): Pro
       case `GET ${project}/functions`:
         // A new project: nothing is deployed yet.
         return { status: 200, body: [] };
+      case `POST ${project}/secrets`:
+        for (const { name, value } of secretsShape.parse(parseJson(body.toString()))) secrets[name] = value;
+        return { status: 201, body: undefined };
       case `GET ${project}`:
         return { status: 200, body: { id: projectRef, ref: projectRef, name: 'verify-deploy' } };
       default:
@@ -70,6 +83,7 @@ export async function startManagementApi(projectRef: string, token: string): Pro
   return {
     url: `http://127.0.0.1:${port}`,
     uploads,
+    secrets,
     problems,
     stop: () =>
       new Promise((resolve) => {
@@ -95,8 +109,8 @@ function describe({ slug, name, entrypoint, importMap, verifyJwt }: UploadedFunc
   };
 }
 
-async function readBody(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+async function readBody(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of request) chunks.push(chunk as Uint8Array);
-  return new Uint8Array(Buffer.concat(chunks));
+  return Buffer.concat(chunks);
 }

@@ -1,40 +1,14 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPackage, runIn } from '../../support/packed-package.ts';
+import type { QuickStart } from '../../support/quick-start.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
-const PAGE = 'docs/start/frontend.md';
-const HEADING = '## In five minutes';
 
 /** What a registry would be asked for. */
 const INSTALLED = ['@supabase', '@types', 'react', 'react-dom', 'vite'];
-
-/** What the page about frontends says, block by block. */
-export interface QuickStart {
-  /** By the path in the comment of their first line. */
-  readonly files: ReadonlyMap<string, string>;
-  /** All lines of its `sh` blocks that are commands. */
-  readonly commands: readonly string[];
-  readonly sql: string;
-}
-
-export async function readQuickStart(): Promise<QuickStart> {
-  const page = await readFile(join(PROJECT, PAGE), 'utf8');
-  const [, section = ''] = page.split(`\n${HEADING}\n`);
-  const [chapter = ''] = section.split('\n## ');
-  const files = new Map<string, string>();
-  const commands: string[] = [];
-  let sql = '';
-  for (const [, language, text = ''] of chapter.matchAll(/^```(\w+)\n(.*?)^```$/gms)) {
-    const path = /^(?:\/\/|#) (\S+)\n/.exec(text)?.[1];
-    if (path) files.set(path, text);
-    else if (language === 'sql') sql = text;
-    else if (language === 'sh') commands.push(...text.trim().split('\n'));
-  }
-  return { files, commands, sql };
-}
 
 export interface QuickStartApp {
   /** The folder in `home`. */

@@ -4,11 +4,12 @@ import { type CodeBlock, codeBlocksOf, readCodeBlocks } from '../../support/code
 import { checkPages } from './check-pages.ts';
 
 const TYPED = ['ts', 'tsx', 'js'];
-/** What test/browser/quick-start.browser.ts follows, test/db/guides runs, and the-workflow-is-one.slow.test.ts reads. */
+/** What test/db/guides runs, test/browser/quick-start.browser.ts and test/release follow, and the-workflow-is-one.slow.test.ts reads. */
 const RUN_ELSEWHERE = ({ language, page }: CodeBlock): boolean =>
   language === 'sql' ||
   (language === 'yaml' && page === 'docs/start/environments.md') ||
-  (language === 'sh' && page === 'docs/start/frontend.md');
+  (language === 'html' && page === 'docs/start/frameworks.md') ||
+  (language === 'sh' && ['docs/start/frontend.md', 'README.md'].includes(page));
 /** Pages whose commands are given in an app, and not in a clone of this repository. */
 const IN_AN_APP = ['docs/start/frontend.md', 'docs/start/frameworks.md'];
 

@@ -41,6 +41,10 @@ export const WORKER_SCRIPT = `declare const self: import('supapush/service-worke
  * file, and that it is a program.
  */
 export const FRAMEWORKS = `
+// The client that an app has.
+declare module '*/supabase' {
+  export const supabase: import('@supabase/supabase-js').SupabaseClient;
+}
 declare module 'next/navigation' {
   export function useRouter(): { push(path: string): void };
 }

@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { FUNCTIONS } from '../../../../src/cli/doctor/folder.ts';
 import { findProject } from '../../../../src/cli/init/find-project.ts';
 import { nextSteps } from '../../../../src/cli/init/next-steps.ts';
+import { readQuickStart } from '../../../support/quick-start.ts';
 import { CONFIG, released, withLookAlike } from './look-alike.ts';
 
 /** The steps for an app of these files, called in its folder. */
@@ -20,6 +22,16 @@ test('three commands lead to the hosted project, and name what was written', asy
   expect(steps[1]).toContain('secrets set --env-file supabase/functions/.env.supapush');
   expect(steps[1]).toContain('functions deploy push-one push-two --use-api');
   expect(steps[2]).toMatch(/^npx supapush connect /);
+});
+
+test('the quick start of the README has the same', async () => {
+  const { commands } = await readQuickStart('README.md', '## Quick start');
+  const [one] = released().functions;
+  const functions = FUNCTIONS.flatMap((name) => (one ? { ...one, name } : []));
+  const steps = await withLookAlike({ 'supabase/config.toml': CONFIG }, async ({ folder }) =>
+    nextSteps(await findProject(folder), released({ functions }), folder),
+  );
+  expect(commands).toEqual(['npm install ./supapush-*.tgz', 'npx supapush init', ...steps]);
 });
 
 test('they begin in the folder of the project, wherever init was called', async () => {
