@@ -879,16 +879,42 @@ end;
 $$;
 comment on function push.wait_briefly(bigint) is 'Takes an advisory lock for a statement that holds others; refuses after half a second.';
 
+create function push.lock_all_devices()
+returns void
+language plpgsql
+set search_path = ''
+-- See push.wait_briefly().
+set lock_timeout = '500ms'
+as $$
+begin
+  lock table public.push_subscriptions in share row exclusive mode;
+exception when lock_not_available or deadlock_detected then
+  perform push.refuse_busy();
+end;
+$$;
+comment on function push.lock_all_devices() is
+  'Keeps others from changing any device until the end of the transaction; refuses after half a second.';
+
 create function push.lock_device(p_row public.push_subscriptions, p_holding boolean)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
+  -- Locks of one transaction, two for each device. All transactions share a few thousand: without a limit, an import would use
+  -- them up, and everything else in the database would fail for the lack of them.
+  c_most constant integer := 512;
+  v_count integer := coalesce(nullif(current_setting('push.device_lock_count', true), ''), '0')::integer;
   -- The highest lock that this transaction holds. If all wait only for higher ones, there is no deadlock.
   v_held bigint := nullif(current_setting('push.device_lock', true), '')::bigint;
   v_lock bigint;
 begin
+  -- A user has few devices, and must not be able to keep others waiting by naming one many times.
+  if v_count >= c_most and public.push_user_id() is null then
+    -- Held already, it costs nothing.
+    perform push.lock_all_devices();
+    return;
+  end if;
   -- One at a time per user and per device: the count of devices and the hand-over must not race. A change of a
   -- device that the user has already is not counted.
   foreach v_lock in array array_remove(array[
@@ -904,12 +930,15 @@ begin
         perform pg_advisory_xact_lock(v_lock);
       end if;
     end if;
+    v_count := v_count + 1;
   end loop;
   perform set_config('push.device_lock', greatest(v_held, v_lock)::text, true);
+  perform set_config('push.device_lock_count', v_count::text, true);
 end;
 $$;
 comment on function push.lock_device(public.push_subscriptions, boolean) is
-  'Keeps others from registering a device until the end of the transaction. p_holding: the caller has locked a row of devices already.';
+  'Keeps others from registering a device until the end of the transaction; all devices, after some hundreds. p_holding: the caller has '
+  'locked a row of devices already.';
 
 create function push.take_device(p_row public.push_subscriptions, p_keep uuid)
 returns boolean
@@ -16886,6 +16915,12 @@ begin
     perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
   end loop;
   if v_vapid_key is not null then
+    -- Devices from before the first key, as those that were taken over from another table, were made with this one. Named with
+    -- each, or they would be signed for with the next one after a rotation.
+    if (select s.vapid_public_key is null from push.settings as s) then
+      update public.push_subscriptions as s set vapid_key = v_vapid_key
+      where s.channel = 'webpush' and s.vapid_key is null and s.p256dh is distinct from v_vapid_key;
+    end if;
     update push.settings as s set vapid_public_key = v_vapid_key where s.id;
   end if;
   perform push.schedule_jobs();
@@ -16898,7 +16933,7 @@ comment on function push.connect(text, text, text) is
 
 p_project_url: https://<ref>.supabase.co: where the functions are called.
 p_bell_secret: PUSH_BELL_SECRET of the functions.
-p_vapid_public_key: VAPID_PUBLIC_KEY of the functions; null leaves what was noted.';
+p_vapid_public_key: VAPID_PUBLIC_KEY of the functions; null leaves what was noted. The first is noted with the devices that are there, too.';
 
 -- schemas/90_operations/health.sql ----------------------------------------------------------------------------
 

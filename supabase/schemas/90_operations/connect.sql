@@ -40,6 +40,12 @@ begin
     perform vault.create_secret(v_entry.secret, v_entry.name, v_entry.description);
   end loop;
   if v_vapid_key is not null then
+    -- Devices from before the first key, as those that were taken over from another table, were made with this one. Named with
+    -- each, or they would be signed for with the next one after a rotation.
+    if (select s.vapid_public_key is null from push.settings as s) then
+      update public.push_subscriptions as s set vapid_key = v_vapid_key
+      where s.channel = 'webpush' and s.vapid_key is null and s.p256dh is distinct from v_vapid_key;
+    end if;
     update push.settings as s set vapid_public_key = v_vapid_key where s.id;
   end if;
   perform push.schedule_jobs();
@@ -52,4 +58,4 @@ comment on function push.connect(text, text, text) is
 
 p_project_url: https://<ref>.supabase.co: where the functions are called.
 p_bell_secret: PUSH_BELL_SECRET of the functions.
-p_vapid_public_key: VAPID_PUBLIC_KEY of the functions; null leaves what was noted.';
+p_vapid_public_key: VAPID_PUBLIC_KEY of the functions; null leaves what was noted. The first is noted with the devices that are there, too.';

@@ -26,4 +26,6 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.record_sent': [],
   'push.side_lane': [],
   'push.supersede_older': [],
+  'push.next_recipients': [],
+  'push.take_fan_out': [],
 };

@@ -1,6 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { BELL_SECRET, connectBell, PROJECT_URL } from '../../support/bell.ts';
+import { createUser } from '../../support/postgres.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { createKeys, createSubscription, subscribe, subscribeApp } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 import { writeUnderAnotherKey } from '../../support/vault.ts';
 
@@ -75,4 +77,35 @@ test.each([
   expect(refusal).toMatchObject({ sqlstate: 'PT400', code, hint: expect.stringMatching(/\S/) });
   if (secret) expect(JSON.stringify(refusal)).not.toContain(secret);
   expect(await readVault()).toEqual({});
+});
+
+test('the first key is noted with the devices that have none, and a later one is not', async () => {
+  const { sql } = db();
+  const [first, next, own] = [createKeys().p256dh, createKeys().p256dh, createKeys().p256dh];
+  const { id } = await createUser(sql);
+  const app = await subscribeApp(sql, id);
+  const without = await subscribe(sql, id);
+  const named = await subscribe(sql, id, { vapid_key: own });
+  const keys = async () => {
+    const rows = await sql`select id, vapid_key from public.push_subscriptions`;
+    return Object.fromEntries(rows.map((row) => [row.id, row.vapid_key]));
+  };
+  await connectBell(sql);
+  expect(await keys()).toEqual({ [app]: null, [without]: null, [named]: own });
+  await sql`select push.connect(${PROJECT_URL}, ${BELL_SECRET}, ${first})`;
+  expect(await keys()).toEqual({ [app]: null, [without]: first, [named]: own });
+  // As a rotation does.
+  await sql`update public.push_subscriptions set vapid_key = null where id = ${without}`;
+  await sql`select push.connect(${PROJECT_URL}, ${BELL_SECRET}, ${next})`;
+  expect(await keys()).toEqual({ [app]: null, [without]: null, [named]: own });
+});
+
+test('a device whose key is the VAPID key, which can never be reached, does not stop it', async () => {
+  const { sql } = db();
+  const { id } = await createUser(sql);
+  await sql`update push.settings set vapid_public_key = null where id`;
+  const device = createSubscription();
+  await subscribe(sql, id, device);
+  await sql`select push.connect(${PROJECT_URL}, ${BELL_SECRET}, ${device.p256dh})`;
+  expect((await sql`select vapid_public_key from push.settings`)[0]?.vapid_public_key).toBe(device.p256dh);
 });
