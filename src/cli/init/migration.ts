@@ -9,15 +9,16 @@ import { keyOf, objectsAfter } from './sql-objects.ts';
 import {
   findTakeOver,
   isTakeOverOf,
+  OUR_MIGRATION,
   subscriptionTables,
   type TakeOver,
   takeOverNotes,
+  takesOver,
   withTakeOver,
 } from './take-over.ts';
 
 // The names that `supabase migration up` takes for migrations.
 const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
-const OURS = /_supapush_\d+_\d+_\d+\w*\.sql$/;
 const UNINSTALL = /_supapush_uninstall\.sql$/;
 
 /**
@@ -34,8 +35,8 @@ export async function readMigrations({
   const from = files.findLastIndex((file) => UNINSTALL.test(file)) + 1;
   return {
     files,
-    ours: files.slice(from).filter((file) => OURS.test(file)),
-    ever: files.some((file) => OURS.test(file)),
+    ours: files.slice(from).filter((file) => OUR_MIGRATION.test(file)),
+    ever: files.some((file) => OUR_MIGRATION.test(file)),
   };
 }
 
@@ -56,6 +57,8 @@ export interface MigrationsPlan {
   changes: Change[];
   left: string[];
 }
+
+const NOTHING: MigrationsPlan = { changes: [], left: [] };
 
 /**
  * The migrations of this package, one of each release, stamped after the newest of the app, as `supabase db push` wants them; those
@@ -82,7 +85,10 @@ export async function planMigrations(
       `This project has Supapush ${installed}, and this package is ${release.version}. Run: npx supapush upgrade`,
     );
   }
-  if (there.size > 0) return { changes: [...there.values()], left: [] };
+  if (there.size > 0) {
+    const later = takeOver === undefined ? NOTHING : await addTakeOver(project, found, now, takeOver);
+    return { changes: [...there.values(), ...later.changes], left: later.left };
+  }
   return await addMigrations(project, release.migrations, found, now, takeOver);
 }
 
@@ -137,6 +143,35 @@ async function findReleases(project: Project, release: Release): Promise<Found> 
   return { files, there };
 }
 
+const textsOf = (folder: string, files: readonly string[]) =>
+  Promise.all(files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })));
+
+/** Where the schema is there already: a migration that copies the rows of a table, unless there is one. */
+async function addTakeOver(
+  project: Project,
+  { files }: Found,
+  now: Date,
+  given: string,
+): Promise<MigrationsPlan> {
+  const folder = join(project.root, 'supabase/migrations');
+  const migrations = await textsOf(folder, files);
+  const installed = migrations.slice(files.findLastIndex((file) => UNINSTALL.test(file)) + 1);
+  if (installed.some(({ sql }) => takesOver(sql, given))) return NOTHING;
+  const takeOver = findTakeOver(migrations, given);
+  if (takeOver.renamed !== undefined) {
+    throw new InitRefusal(
+      'take_over_refused',
+      `--take-over: ${takeOver.table} is the table of Supapush, whose migration is there already. Nothing was written.`,
+    );
+  }
+  const path = join(folder, `${stampAfter(files, now)}_supapush_take_over.sql`);
+  const why = `the rows of ${takeOver.table} become devices, after ${files.at(-1)}`;
+  return {
+    changes: [planFile(path, null, withTakeOver('', takeOver).trimStart(), why)],
+    left: takeOverNotes(takeOver, migrations),
+  };
+}
+
 async function addMigrations(
   project: Project,
   missing: readonly ReleasedMigration[],
@@ -145,9 +180,7 @@ async function addMigrations(
   takeOver?: string,
 ): Promise<MigrationsPlan> {
   const folder = join(project.root, 'supabase/migrations');
-  const migrations = await Promise.all(
-    files.map(async (file) => ({ file, sql: await readFile(join(folder, file), 'utf8') })),
-  );
+  const migrations = await textsOf(folder, files);
   const found = takeOver === undefined ? undefined : findTakeOver(migrations, takeOver);
   refuseTaken(project, folder, migrations, missing, found);
   const names = [...files];
@@ -171,8 +204,7 @@ async function addMigrations(
 function offers(migrations: { file: string; sql: string }[]): string[] {
   return subscriptionTables(migrations).map(
     (table) =>
-      `${table} looks like push subscriptions of yours. To take its rows over, run init with --take-over ${table} instead; where this migration ` +
-      'was written already, remove it first.',
+      `${table} looks like push subscriptions of yours. To take its rows over, now or later: npx supapush init --take-over ${table}`,
   );
 }
 
@@ -185,10 +217,12 @@ function refuseTaken(
 ): void {
   const wanted = objectsAfter(released.map(({ sql }) => ({ file: '', sql })));
   const there = objectsAfter(migrations);
+  const isRenamed = ({ name }: { name: string }) =>
+    takeOver?.renamed !== undefined && name === takeOver.table;
   const taken = [...wanted.values()].filter((one) => {
     const { file } = there.get(keyOf(one)) ?? {};
     // What earlier ones of ours made, an uninstall has taken back.
-    return file !== undefined && !OURS.test(file) && one.name !== takeOver?.table;
+    return file !== undefined && !OUR_MIGRATION.test(file) && !isRenamed(one);
   });
   const [first] = taken;
   if (first === undefined) return;
@@ -197,7 +231,10 @@ function refuseTaken(
     return `  ${word} ${name}, made by ${relative(project.repository, join(folder, file))}`;
   });
   const [, own = first.name] = first.name.split('.');
-  const known = subscriptionTables(migrations).find((table) => taken.some(({ name }) => name === table));
+  // Only this one is given another name.
+  const known = subscriptionTables(migrations).find(
+    (table) => table === 'public.push_subscriptions' && taken.some(({ name }) => name === table),
+  );
   throw new InitRefusal(
     'objects_taken',
     [

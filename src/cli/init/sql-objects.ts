@@ -132,7 +132,7 @@ function itemsOf(text: string): string[] {
 /** The functions whose bodies name a word, as they are named where they are made. */
 export function functionsNaming(migrations: readonly { sql: string }[], word: string): string[] {
   const made = new RegExp(
-    `\\bcreate\\s+(?:or\\s+replace\\s+)?(?:function|procedure)\\s+(?<name>${NAME})[^;$']*?\\bas\\s+(?:\\$(?<tag>\\w*)\\$(?<body>[\\s\\S]*?)\\$\\k<tag>\\$|'(?<text>(?:[^']|'')*)')`,
+    `\\bcreate\\s+(?:or\\s+replace\\s+)?(?:function|procedure)\\s+(?<name>${NAME})(?:[^;$']|'(?:[^']|'')*')*?\\bas\\s+(?:\\$(?<tag>\\w*)\\$(?<body>[\\s\\S]*?)\\$\\k<tag>\\$|'(?<text>(?:[^']|'')*)')`,
     'gi',
   );
   const named = new RegExp(`\\b${word}\\b`, 'i');

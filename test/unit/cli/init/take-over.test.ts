@@ -68,11 +68,114 @@ test('a table of another name is offered, and is taken over without a new name',
   };
   await withLookAlike(other, async ({ plan }) => {
     expect((await plan({ release })).left).toContainEqual(
-      expect.stringContaining('init with --take-over public.user_push_subscriptions'),
+      expect.stringContaining('npx supapush init --take-over public.user_push_subscriptions'),
     );
     const { changes } = await plan({ release, takeOver: 'user_push_subscriptions' });
     expect(changes[0]?.after).toContain('from "public"."user_push_subscriptions" as o');
     expect(changes[0]?.after).not.toContain('rename to');
+  });
+});
+
+const COPY = 'supabase/migrations/20261129120001_supapush_take_over.sql';
+
+test('after init the rows are copied by a migration of their own, once', async () => {
+  const other = {
+    ...APP,
+    'supabase/migrations/20260101000000_app.sql': TABLE.replace('push_sub', 'user_push_sub'),
+  };
+  await withLookAlike(other, async ({ plan, read }) => {
+    writeChanges((await plan({ release })).changes);
+    const later = await plan({ release, takeOver: 'user_push_subscriptions' });
+    expect(later.left.join()).toContain('from "public"."user_push_subscriptions" as o');
+    writeChanges(later.changes);
+    const { [MIGRATION]: schema, [COPY]: copy } = await read();
+    expect(schema).not.toContain('user_push_subscriptions');
+    expect(copy).toMatch(/^-- Written by supapush init --take-over: the rows/);
+    expect(copy).toContain('from "public"."user_push_subscriptions" as o');
+    expect(copy).not.toContain('create schema');
+    const again = await plan({ release, takeOver: 'public.user_push_subscriptions' });
+    expect(again.changes.filter(({ kind }) => kind !== 'unchanged')).toEqual([]);
+    await expect(plan({ release, takeOver: 'push_subscriptions' })).rejects.toMatchObject({
+      code: 'take_over_refused',
+    });
+  });
+});
+
+test('a second run with the same --take-over changes nothing', async () => {
+  await withLookAlike(APP, async ({ plan }) => {
+    writeChanges((await plan({ release, takeOver: 'push_subscriptions' })).changes);
+    const again = await plan({ release, takeOver: 'push_subscriptions' });
+    expect(again.changes.filter(({ kind }) => kind !== 'unchanged')).toEqual([]);
+  });
+});
+
+test('after an uninstall our own table is not offered, and the one of before can be taken over again', async () => {
+  await withLookAlike(APP, async ({ plan, write }) => {
+    const full = released({
+      migrations: [
+        {
+          version: '0.1.0',
+          sql: 'create schema push;\ncreate table public.push_subscriptions (user_id uuid, endpoint text, p256dh text, auth text);\n',
+        },
+      ],
+    });
+    writeChanges((await plan({ release: full, takeOver: 'push_subscriptions' })).changes);
+    await write('supabase/migrations/20261129130000_supapush_uninstall.sql', '-- all of it\n');
+    const { changes, left } = await plan({ release: full });
+    expect(changes[0]).toMatchObject({ kind: 'create' });
+    expect(left.join()).not.toContain('--take-over');
+    await expect(plan({ release: full, takeOver: 'push_subscriptions' })).rejects.toMatchObject({
+      code: 'take_over_refused',
+    });
+    const again = await plan({ release: full, takeOver: 'push_subscriptions_before_supapush' });
+    expect(again.changes[0]?.after).toContain('from "public"."push_subscriptions_before_supapush" as o');
+    expect(again.changes[0]?.after).not.toContain('rename to');
+  });
+});
+
+test.each([
+  ['push_notifications', 'id uuid, user_id uuid, title text, data jsonb'],
+  ['push_notifications', 'user_id uuid, endpoint text, p256dh text, auth text'],
+])('%s (%s) is never given another name, so it stops init', async (name, columns) => {
+  const files = {
+    ...APP,
+    'supabase/migrations/20260101000000_app.sql': `create table ${name} (${columns});`,
+  };
+  const ours = released({
+    migrations: [{ version: '0.1.0', sql: `create schema push;\ncreate table public.${name} ();\n` }],
+  });
+  await withLookAlike(files, async ({ plan }) => {
+    for (const takeOver of [undefined, name]) {
+      const refusal = await plan({ release: ours, takeOver }).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: 'objects_taken' });
+      expect((refusal as Error).message).not.toContain('--take-over');
+    }
+  });
+});
+
+test.each([
+  ['id uuid, user_id uuid, title text, data jsonb', false],
+  ['id uuid, user_id uuid, value text', false],
+  ['user_id uuid, subscription jsonb', true],
+  ['user_id uuid, endpoint text, keys jsonb', true],
+])('push_things (%s) is offered: %s', async (columns, offered) => {
+  const files = {
+    ...APP,
+    'supabase/migrations/20260101000000_app.sql': `create table push_things (${columns});`,
+  };
+  await withLookAlike(files, async ({ plan }) => {
+    expect((await plan({ release })).left.join().includes('--take-over public.push_things')).toBe(offered);
+  });
+});
+
+test('names are quoted in the query for what is left', async () => {
+  const files = {
+    ...APP,
+    'supabase/migrations/20260101000000_app.sql': TABLE.replace('push_subscriptions', '"pushSubscriptions"'),
+  };
+  await withLookAlike(files, async ({ plan }) => {
+    const { left } = await plan({ release, takeOver: 'pushSubscriptions' });
+    expect(left.join()).toContain('select * from "public"."pushSubscriptions" as o where');
   });
 });
 
@@ -103,6 +206,14 @@ test('functions are found by what their bodies name', () => {
   const sql = `
     create function one() returns void language sql as $$ delete from push_subscriptions $$;
     create or replace function app.two(a text default 'x') returns int as $body$ begin return 1; end $body$ language plpgsql;
-    create function three() returns void language sql as 'select * from public.push_subscriptions';`;
-  expect(functionsNaming([{ sql }], 'push_subscriptions')).toEqual(['public.one', 'public.three']);
+    create function three() returns void language sql as 'select * from public.push_subscriptions';
+    create function four() returns void language sql security definer set search_path = '' as $$ delete from public.push_subscriptions $$;
+    create function five(a text default 'it''s') returns void set search_path to 'public', 'as $x$' language sql as $$ select 1 $$;
+    create function six() returns void set search_path = '' as 'select ''a'' from push_subscriptions' language sql;`;
+  expect(functionsNaming([{ sql }], 'push_subscriptions')).toEqual([
+    'public.one',
+    'public.three',
+    'public.four',
+    'public.six',
+  ]);
 });
