@@ -137,7 +137,7 @@ async function findReleases(project: Project, release: Release): Promise<Found> 
   if (unknown.size > 0) {
     throw new InitRefusal(
       'other_release',
-      `This project has ${[...unknown].join(', ')}, and this package, ${release.version}, does not know that release. Install the newest: npm install supapush@latest`,
+      `This project has ${[...unknown].join(', ')}, and this package, ${release.version}, does not know that release. Install the newest package.`,
     );
   }
   return { files, there };
