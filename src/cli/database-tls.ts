@@ -12,7 +12,7 @@ const NAMES = ['sslmode', 'ssl', 'sslrootcert'];
 
 /**
  * How to encrypt what is sent to a database, by `sslmode` and `sslrootcert` of its URL or by PGSSLMODE and PGSSLROOTCERT, as libpq reads
- * them. Where none is set, always, unless the database is on this machine. `url` is without them.
+ * them. Where none is set, always, unless the database is on this machine, or in a container beside it. `url` is without them.
  *
  * Throws `usage` for a mode that there is not, and for a certificate that cannot be read.
  */
@@ -21,7 +21,8 @@ export function tlsOf(databaseUrl: string, env: NodeJS.ProcessEnv): { url: strin
   const given = (name: string) => url.searchParams.get(name) || undefined;
   const certificate = given('sslrootcert') ?? env.PGSSLROOTCERT;
   const asked = given('sslmode') ?? SHORT[given('ssl') ?? ''] ?? given('ssl') ?? env.PGSSLMODE;
-  const usual = isHere(url.hostname || env.PGHOST || 'localhost') ? 'disable' : 'require';
+  const host = url.hostname || env.PGHOST || 'localhost';
+  const usual = isHere(host) ? 'disable' : isBeside(host) ? 'prefer' : 'require';
   const mode = asked || (certificate === 'system' ? 'verify-full' : usual);
   if (!MODES.includes(mode))
     throw new SupapushError('usage', `sslmode of the database URL is one of ${MODES.join(', ')}.`);
@@ -51,6 +52,11 @@ function isHere(host: string): boolean {
   return /^(localhost|.*\.localhost|127(\.\d+){3}|\[?::1\]?|(\/|%2f).*)$/i.test(host);
 }
 
+/** Whether a host is a container or a machine of the own network, as `db` and `host.docker.internal`: hosted databases have a domain. */
+function isBeside(host: string): boolean {
+  return /^([^.:[\]]+|.*\.(docker|containers)\.internal)$/i.test(host);
+}
+
 function readCertificate(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -73,6 +79,6 @@ export function tlsFault(error: unknown, tls: Tls): string | undefined {
   if (REFUSED.test(code))
     return "The certificate of the database is not one that is trusted: give the project's (Dashboard → Database → SSL) with sslrootcert=<file> in the database URL.";
   if (BROKEN.test(code))
-    return 'The database takes no encrypted connection. If the way to it is private, add ?sslmode=disable to the database URL.';
+    return 'The connection broke. If it does so each time, the database may take no encrypted connection: where the way to it is private, add ?sslmode=disable to the database URL.';
   return undefined;
 }

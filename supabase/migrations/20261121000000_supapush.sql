@@ -887,13 +887,14 @@ set search_path = ''
 set lock_timeout = '500ms'
 as $$
 begin
-  lock table public.push_subscriptions in share row exclusive mode;
+  -- Not the table: reports of deliveries write it as well, and wait for no import.
+  perform pg_advisory_xact_lock(hashtextextended('supapush.devices', 0));
 exception when lock_not_available or deadlock_detected then
   perform push.refuse_busy();
 end;
 $$;
 comment on function push.lock_all_devices() is
-  'Keeps others from changing any device until the end of the transaction; refuses after half a second.';
+  'Keeps others from registering any device until the end of the transaction; refuses after half a second.';
 
 create function push.lock_device(p_row public.push_subscriptions, p_holding boolean)
 returns void
@@ -908,7 +909,15 @@ declare
   -- The highest lock that this transaction holds. If all wait only for higher ones, there is no deadlock.
   v_held bigint := nullif(current_setting('push.device_lock', true), '')::bigint;
   v_lock bigint;
+  v_all constant bigint := hashtextextended('supapush.devices', 0);
 begin
+  -- All hold it together, but for one that locks all devices.
+  if not pg_try_advisory_xact_lock_shared(v_all) then
+    if v_held is not null or p_holding then
+      perform push.refuse_busy();
+    end if;
+    perform pg_advisory_xact_lock_shared(v_all);
+  end if;
   -- A user has few devices, and must not be able to keep others waiting by naming one many times.
   if v_count >= c_most and public.push_user_id() is null then
     -- Held already, it costs nothing.

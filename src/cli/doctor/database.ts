@@ -69,22 +69,24 @@ async function vaultFindings({ sql, setting, file, ...meant }: DatabaseFacts): P
   if (bell === undefined) return [];
   const cure = await connectAgain(sql, meant);
   if (bell.fault !== null) return [{ code: bell.fault, message: bell.message, cure }];
-  const findings: Finding[] = [];
-  if (bell.differs === true) {
-    findings.push({
+  // Of two projects nothing is compared: what is wrong of one is right of the other, and a cure would mix them.
+  if (isAnother(bell.url, meant)) {
+    return [
+      {
+        code: 'project_differs',
+        message: `The database calls the functions of ${bell.url}, and the project is ${meant.projectUrl}.`,
+        cure: `Look at one project: --database-url of ${meant.projectUrl}, or --project-url ${bell.url}. A database that was restored: docs/operate/restore.md`,
+      },
+    ];
+  }
+  if (bell.differs !== true) return [];
+  return [
+    {
       code: 'bell_secret_differs',
       message: `PUSH_BELL_SECRET of ${file} is not the one in the Vault: functions that have the first refuse the database.`,
       cure,
-    });
-  }
-  if (isAnother(bell.url, meant)) {
-    findings.push({
-      code: 'project_differs',
-      message: `The database calls the functions of ${bell.url}, and the project is ${meant.projectUrl}.`,
-      cure: `Look at one project: --database-url of ${meant.projectUrl}, or --project-url ${bell.url}. A database that was restored: docs/operate/restore.md`,
-    });
-  }
-  return findings;
+    },
+  ];
 }
 
 async function vapidFindings({ sql, setting, file, ...meant }: DatabaseFacts): Promise<Finding[]> {
@@ -95,7 +97,8 @@ async function vapidFindings({ sql, setting, file, ...meant }: DatabaseFacts): P
     return [{ code: 'vapid_key_missing', message, cure: await connectAgain(sql, meant) }];
   }
   const own = setting('VAPID_PUBLIC_KEY');
-  if (own === undefined) return [];
+  const [bell] = await sql<{ url: string | null }[]>`select b.url from push.read_bell() as b`;
+  if (own === undefined || isAnother(bell?.url ?? null, meant)) return [];
   const newest = publicKeyOf(own);
   const findings: Finding[] = [];
   if (newest !== key) {

@@ -110,7 +110,11 @@ begin
   create index on pg_temp.supapush_rows using hash (endpoint);
   analyze pg_temp.supapush_rows;
   -- Devices that register meanwhile wait, rather than be in the way of one of these.
-  lock table public.push_subscriptions in share row exclusive mode;
+  if current_setting('lock_timeout') = '0' then
+    -- While this waits, every device that registers waits behind it.
+    perform set_config('lock_timeout', '5s', true);
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('supapush.devices', 0));
   -- The newest first: where a user has too many, the oldest are left. Of several rows of one device the newest counts.
   for v_device in
     select n.*, n.rows > 1 and exists (
@@ -130,6 +134,10 @@ begin
     v_reason := null;
     if v_device.doubtful then
       v_reason := 'Several users have this device, and the rows do not say for certain whose it is now.';
+    elsif exists (select from public.push_subscriptions as s where s.endpoint = v_device.endpoint)
+      or exists (select from push.removed_devices as r where r.address_digest = push.address_digest(v_device.endpoint)) then
+      -- What a device has said itself is newer than any row of an old table.
+      v_reason := 'This device was registered or removed here since, and stays so.';
     else
       begin
         insert into public.push_subscriptions (user_id, endpoint, p256dh, auth, user_agent)

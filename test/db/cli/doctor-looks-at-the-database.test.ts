@@ -195,6 +195,12 @@ test('a database that calls another project, and one that is a copy', async () =
     },
   ]);
   expect((await look({ projectUrl: other, isLinked: true })).findings).toHaveLength(1);
+  // Secrets of the one are not to be compared with the Vault of the other: the cure would put them there.
+  const foreign = await look({
+    projectUrl: other,
+    setting: (name) => (name === 'PUSH_BELL_SECRET' ? 'x'.repeat(43) : undefined),
+  });
+  expect(foreign.findings.map(({ code }) => code)).toEqual(['project_differs']);
   await database.sql`select push.connect(${other}, ${BELL_SECRET})`;
   expect((await look({ projectUrl: other })).findings).toMatchObject([
     {

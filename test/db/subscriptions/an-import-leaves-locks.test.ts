@@ -14,7 +14,9 @@ const IMPORT = `
   select u.id, 'https://fcm.googleapis.com/fcm/send/' || gen_random_uuid(), $1, $2 from users as u, generate_series(1, 10)`;
 const LOCKS = `
   select count(*) filter (where locktype = 'advisory')::int as advisory,
-    bool_or(mode = 'ShareRowExclusiveLock' and relation = 'public.push_subscriptions'::regclass) as all
+    bool_or(
+      locktype = 'advisory' and mode = 'ExclusiveLock' and (classid::bigint << 32 | objid::bigint) = hashtextextended('supapush.devices', 0)
+    ) as all
   from pg_locks where pid = pg_backend_pid()`;
 
 test('an import locks each device at first, and all devices after some hundreds', async () => {
@@ -47,6 +49,22 @@ test('an import meets a transaction that registers a device: refused after half 
     await user.sql`commit`;
   });
   await lastOfAnImport();
+});
+
+test('an import holds up registrations, and no report of what was delivered', async () => {
+  const { sql, url } = db();
+  const device = createSubscription();
+  const { id } = await createUser(sql);
+  await subscribe(sql, id, device);
+  await withSessions(url, 1, async (other) => {
+    if (!other) throw new Error('one session');
+    await sql.begin(async (t) => {
+      await t`select push.lock_all_devices()`;
+      await other.sql`set lock_timeout = '2s'`;
+      await other.sql`update public.push_subscriptions set last_used_at = now() where endpoint = ${device.endpoint}`;
+      expect(await refusalOf(subscribe(other.sql, id))).toMatchObject({ sqlstate: '55P03' });
+    });
+  });
 });
 
 test('a user who names one device many times locks only that, whatever the session says', async () => {

@@ -1,8 +1,13 @@
 import postgres from 'postgres';
 import { beforeEach, expect, test } from 'vitest';
 import { findTakeOver, withTakeOver } from '../../../src/cli/init/take-over.ts';
-import { createUser } from '../../support/postgres.ts';
-import { createKeys, createSubscription, type SubscriptionInput } from '../../support/subscriptions.ts';
+import { asUser, createUser } from '../../support/postgres.ts';
+import {
+  createKeys,
+  createSubscription,
+  type SubscriptionInput,
+  subscribe,
+} from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const db = useDatabase();
@@ -143,4 +148,23 @@ test.each<[what: string, times: string, time: (number: number) => object]>([
       .sort(),
   );
   expect(said.join()).toContain(`This user already has ${most} devices. (3)`);
+});
+
+test('a device that registered here since stays with its user, and one that was removed stays away', async () => {
+  const { sql } = db();
+  const [former, present] = [await createUser(sql), await createUser(sql)];
+  const [live, removed] = [createSubscription(), createSubscription()];
+  await subscribe(sql, present.id, live);
+  await subscribe(sql, former.id, removed);
+  await asUser(
+    sql,
+    former.id,
+    (t) => t`delete from public.push_subscriptions where endpoint = ${removed.endpoint}`,
+  );
+  const { devices, said } = await takeOver('', [
+    { user_id: former.id, ...live },
+    { user_id: former.id, ...removed },
+  ]);
+  expect(devices).toEqual([{ user_id: present.id, endpoint: live.endpoint }]);
+  expect(said.join('\n')).toContain('This device was registered or removed here since, and stays so. (2)');
 });

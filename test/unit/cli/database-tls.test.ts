@@ -48,6 +48,14 @@ test.each(['localhost', '127.0.0.1', '[::1]', 'db.localhost', '%2Ftmp'])(
   },
 );
 
+test.each(['db', 'supabase_db_app', 'host.docker.internal', 'host.containers.internal'])(
+  '%s is a container or a machine beside this one: encrypted where it can be',
+  (host) => {
+    expect(tls(`postgresql://postgres:secret@${host}:54322/postgres`)).toBe('prefer');
+    expect(tls(`postgresql://postgres:secret@${host}/postgres?sslmode=require`)).toBe('require');
+  },
+);
+
 test('without a host it is that of PGHOST', () => {
   expect(tls('postgresql:///postgres')).toBe(false);
   expect(tls('postgresql:///postgres', { PGHOST: '/var/run/postgresql' })).toBe(false);
@@ -143,7 +151,7 @@ test.each([
 test('a server without TLS is not told who asks, and the error says what to do', async () => {
   const { clear, error } = await withServer('N', (port) => select(far(port)));
   expect(clear).not.toContain('postgres');
-  expect(error.message).toMatch(/takes no encrypted connection.*\?sslmode=disable/);
+  expect(error.message).toMatch(/no encrypted connection.*\?sslmode=disable/);
   expect(error.message).not.toContain('secret');
   const asked = await withServer('N', (port) => select(far(port, '?sslmode=disable')));
   expect(asked.clear).toContain('user\0postgres');
