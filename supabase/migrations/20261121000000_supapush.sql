@@ -879,23 +879,6 @@ end;
 $$;
 comment on function push.wait_briefly(bigint) is 'Takes an advisory lock for a statement that holds others; refuses after half a second.';
 
-create function push.lock_all_devices()
-returns void
-language plpgsql
-set search_path = ''
--- See push.wait_briefly().
-set lock_timeout = '500ms'
-as $$
-begin
-  -- Not the table: reports of deliveries write it as well, and wait for no import.
-  perform pg_advisory_xact_lock(hashtextextended('supapush.devices', 0));
-exception when lock_not_available or deadlock_detected then
-  perform push.refuse_busy();
-end;
-$$;
-comment on function push.lock_all_devices() is
-  'Keeps others from registering any device until the end of the transaction; refuses after half a second.';
-
 create function push.lock_device(p_row public.push_subscriptions, p_holding boolean)
 returns void
 language plpgsql
@@ -920,8 +903,10 @@ begin
   end if;
   -- A user has few devices, and must not be able to keep others waiting by naming one many times.
   if v_count >= c_most and public.push_user_id() is null then
-    -- Held already, it costs nothing.
-    perform push.lock_all_devices();
+    -- Not the table: reports of deliveries write it as well, and wait for no import.
+    if not pg_try_advisory_xact_lock(v_all) then
+      perform push.wait_briefly(v_all);
+    end if;
     return;
   end if;
   -- One at a time per user and per device: the count of devices and the hand-over must not race. A change of a
@@ -2781,8 +2766,8 @@ comment on function push.category_of(text) is
 create type push.verdict as (state text, due_at timestamptz, finished_at timestamptz, code text);
 comment on type push.verdict is 'What becomes of a delivery instead of being sent, when (null: as it was), and why: push.deliveries.last_code.';
 
--- Wherever deliveries are made or claimed, one is looked up here by its key, and only what is found is judged: users without
--- preferences who are not banned cost no judgement.
+-- A device is looked up here by its key, and only what is found is judged: users without preferences who are not banned cost no
+-- judgement. push.enqueue() and push.hand_out() have the device at hand, and join the same by themselves: change all three together.
 create view push.judged_devices
 with (security_invoker = true)
 as
@@ -3742,7 +3727,7 @@ begin
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
   if (p_first.template, p_first.params, p_first.collapse_key, p_first.digest_key) is distinct from (
-    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.collapse_key, p_message.digest_key
+    p_message.template, push.exact_params(p_message.params), p_message.collapse_key, p_message.digest_key
   ) then
     return false;
   elsif p_message.template is null then
@@ -5336,11 +5321,11 @@ create function push.next_position(p_tag text)
 returns bigint
 language sql
 volatile
+-- Most have no tag: the call costs more than the rest of the row.
+returns null on null input
 set search_path = ''
 as $$
-  select case when p_tag is not null then
-    ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids')
-  end;
+  select ((extract(epoch from clock_timestamp())::bigint - 1735689600) << 22) | nextval('push.delivery_ids');
 $$;
 comment on function push.next_position(text) is
   'The place of a message among those of its tag, taken in the transaction that makes it due: of two, the later one has the greater. Null '
@@ -5964,7 +5949,7 @@ create table push.claim_starts (
   constraint claim_starts_pkey primary key (host, lane, id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has rows of its own, without a host.';
+  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has rows of its own, without a host, and deletes older ones.';
 comment on column push.claim_starts.lane is '0; 1 for all side lanes; -1 for the leases of what is under way.';
 comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';
@@ -6280,8 +6265,7 @@ begin
   select array_agg(row(
     n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
     coalesce(n.tag, n.collapse_key),
-    -- Most have no tag: the call costs more than the rest of the row.
-    case when coalesce(n.tag, n.collapse_key) is not null then push.next_position(coalesce(n.tag, n.collapse_key)) end
+    push.next_position(coalesce(n.tag, n.collapse_key))
   )::push.due_message)
   into v_due
   from push_new_notifications as n
@@ -7235,6 +7219,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
+declare
+  v_paused constant boolean := exists (select from push.pauses as p where p.cleared_at is null);
 begin
   if new.user_id is distinct from old.user_id then
     perform push.end_deliveries(array(
@@ -7249,12 +7235,12 @@ begin
         -- where claims do not look any more.
         due_at = case
           -- With another moment it would look as if it had become due after what is discarded.
-          when exists (select from push.pauses as p where p.cleared_at is null) then d.due_at
+          when v_paused then d.due_at
           when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp()
           else d.due_at
         end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
-    if found and exists (select from push.pauses as p where p.cleared_at is null) then
+    if found and v_paused then
       -- They keep their moment, and came to another push service.
       perform push.forget_starts();
     end if;
@@ -7760,7 +7746,6 @@ declare
   v_database text;
   v_found text;
 begin
-  perform push.note_function(p_now);
   select j.* into v_project from push.project as j;
   if not found then
     return;
@@ -7793,7 +7778,7 @@ begin
 end;
 $$;
 comment on function push.recognise_project(text, timestamptz) is
-  'Looks, at each claim, whether this is the project that was noted, and of which release its function is. Another project is held for a minute; then it is asked again.';
+  'Looks, at each claim, whether this is the project that was noted. Another project is held for a minute; then it is asked again.';
 
 create function push.adopt(p_discard_older_than interval default null, p_now timestamptz default clock_timestamp())
 returns text
@@ -8435,7 +8420,7 @@ begin
     order by t.of_host, t.due_at, t.id
     limit p_limit
   ), blocked as (
-    -- Side lanes whose front is one that may not go, whoever waits behind it.
+    -- Side lanes whose front is one that may not go, whatever waits behind it.
     select j.origin, j.lane from judged as j where j.lane > 0 group by j.origin, j.lane having not bool_or(j.may_go)
   ), put_off as (
     -- A device that is in its own backoff. What one user has beyond the share, where even the last look could not see past it:
@@ -8689,6 +8674,7 @@ begin
     for update skip locked
   );
 
+  perform push.note_function(p_now);
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);
@@ -9780,8 +9766,7 @@ begin
   p_message.params := push.exact_params(p_message.params);
   -- What is wrong with it, in whatever locale, is refused here, and not when the caller has gone. As for a topic: which locales
   -- its users have is only known when they are notified.
-  v_said := push.notification_of(p_message);
-  v_said.audience_topic := '';
+  v_said := push.notification_of(p_message, p_audience_topic => '');
   v_said := push.fill_from_template(v_said, '');
   perform push.refuse_notification(push.complete_notification(v_said));
   if p_message.digest_key is not null then
@@ -11576,6 +11561,28 @@ $body$,
 $$;
 comment on function push.rule_body(push.rules, text) is 'The text of the trigger function of a rule for one event.';
 
+create function push.make_trigger_function(p_name text, p_settings text, p_body text, p_comment text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from pg_catalog.pg_proc as p
+    where p.pronamespace = 'push'::regnamespace and p.proname = p_name and p.prosrc = p_body
+  ) then
+    return;
+  end if;
+  execute format(
+    'create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L set jit = off %s as %L',
+    p_name, '', p_settings, p_body);
+  execute format('comment on function push.%I() is %L', p_name, p_comment);
+  execute format('revoke all on function push.%I() from public', p_name);
+end;
+$$;
+comment on function push.make_trigger_function(text, text, text, text) is
+  'Makes the trigger function of a rule or a reminder with these settings, unless it has this text already.';
+
 create function push.compile_rule(p_rule push.rules)
 returns void
 language plpgsql
@@ -11584,21 +11591,11 @@ as $$
 declare
   v_event text;
   v_function text;
-  v_body text;
 begin
   foreach v_event in array array(select distinct e.name from unnest(p_rule.events) as e (name)) loop
     perform push.try_rule(p_rule, v_event);
     v_function := 'rule_' || p_rule.name || '_' || v_event;
-    v_body := push.rule_body(p_rule, v_event);
-    continue when exists (
-      select from pg_catalog.pg_proc as p
-      where p.pronamespace = 'push'::regnamespace and p.proname = v_function and p.prosrc = v_body
-    );
-    execute format(
-      'create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L set jit = off as %L',
-      v_function, '', v_body);
-    execute format('comment on function push.%I() is %L', v_function, 'Rule ' || p_rule.name || ' on ' || v_event || '.');
-    execute format('revoke all on function push.%I() from public', v_function);
+    perform push.make_trigger_function(v_function, '', push.rule_body(p_rule, v_event), 'Rule ' || p_rule.name || ' on ' || v_event || '.');
   end loop;
 end;
 $$;
@@ -12489,20 +12486,12 @@ as $$
 declare
   v_event text;
   v_function text;
-  v_body text;
 begin
   foreach v_event in array '{insert,update,delete,truncate}'::text[] loop
     v_function := 'reminder_' || p_reminder.name || '_' || v_event;
-    v_body := push.reminder_body(p_reminder, v_event);
-    continue when exists (
-      select from pg_catalog.pg_proc as p
-      where p.pronamespace = 'push'::regnamespace and p.proname = v_function and p.prosrc = v_body
-    );
     -- Each look-up by the index: a session keeps its plan, which may be from before there were any moments.
-    execute format('create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L '
-      'set timezone = %L set enable_seqscan = off set enable_bitmapscan = off set jit = off as %L', v_function, '', 'UTC', v_body);
-    execute format('comment on function push.%I() is %L', v_function, 'Reminder ' || p_reminder.name || ' on ' || v_event || '.');
-    execute format('revoke all on function push.%I() from public', v_function);
+    perform push.make_trigger_function(v_function, 'set timezone = ''UTC'' set enable_seqscan = off set enable_bitmapscan = off',
+      push.reminder_body(p_reminder, v_event), 'Reminder ' || p_reminder.name || ' on ' || v_event || '.');
   end loop;
 end;
 $$;
@@ -17231,7 +17220,7 @@ begin
 end;
 $$;
 comment on function push.recompile(timestamptz) is
-  'Makes the trigger functions of all rules and reminders anew, as a later release ends with; returns those that keep what they had, each with an '
+  'Makes the trigger functions of rules and reminders anew where a later release, which ends with this, has others; returns those that keep what they had, each with an '
   'alarm, because they no longer compile. What watches a table that is being changed follows within minutes. For the database owner.';
 
 -- schemas/90_operations/access.sql ----------------------------------------------------------------------------

@@ -28,23 +28,6 @@ end;
 $$;
 comment on function push.wait_briefly(bigint) is 'Takes an advisory lock for a statement that holds others; refuses after half a second.';
 
-create function push.lock_all_devices()
-returns void
-language plpgsql
-set search_path = ''
--- See push.wait_briefly().
-set lock_timeout = '500ms'
-as $$
-begin
-  -- Not the table: reports of deliveries write it as well, and wait for no import.
-  perform pg_advisory_xact_lock(hashtextextended('supapush.devices', 0));
-exception when lock_not_available or deadlock_detected then
-  perform push.refuse_busy();
-end;
-$$;
-comment on function push.lock_all_devices() is
-  'Keeps others from registering any device until the end of the transaction; refuses after half a second.';
-
 create function push.lock_device(p_row public.push_subscriptions, p_holding boolean)
 returns void
 language plpgsql
@@ -69,8 +52,10 @@ begin
   end if;
   -- A user has few devices, and must not be able to keep others waiting by naming one many times.
   if v_count >= c_most and public.push_user_id() is null then
-    -- Held already, it costs nothing.
-    perform push.lock_all_devices();
+    -- Not the table: reports of deliveries write it as well, and wait for no import.
+    if not pg_try_advisory_xact_lock(v_all) then
+      perform push.wait_briefly(v_all);
+    end if;
     return;
   end if;
   -- One at a time per user and per device: the count of devices and the hand-over must not race. A change of a

@@ -17,8 +17,8 @@ comment on function push.category_of(text) is
 create type push.verdict as (state text, due_at timestamptz, finished_at timestamptz, code text);
 comment on type push.verdict is 'What becomes of a delivery instead of being sent, when (null: as it was), and why: push.deliveries.last_code.';
 
--- Wherever deliveries are made or claimed, one is looked up here by its key, and only what is found is judged: users without
--- preferences who are not banned cost no judgement.
+-- A device is looked up here by its key, and only what is found is judged: users without preferences who are not banned cost no
+-- judgement. push.enqueue() and push.hand_out() have the device at hand, and join the same by themselves: change all three together.
 create view push.judged_devices
 with (security_invoker = true)
 as

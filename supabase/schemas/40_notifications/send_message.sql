@@ -10,7 +10,7 @@ begin
   -- When to send is left out on purpose: who calls again computes `now() + interval '1 hour'` anew, and means the same
   -- message. The first call's schedule stands.
   if (p_first.template, p_first.params, p_first.collapse_key, p_first.digest_key) is distinct from (
-    p_message.template, coalesce(push.exact_numbers(p_message.params), '{}'), p_message.collapse_key, p_message.digest_key
+    p_message.template, push.exact_params(p_message.params), p_message.collapse_key, p_message.digest_key
   ) then
     return false;
   elsif p_message.template is null then

@@ -66,6 +66,7 @@ begin
     for update skip locked
   );
 
+  perform push.note_function(p_now);
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
   perform pg_advisory_xact_lock(hashtextextended('supapush.claim', 0));
   perform push.recognise_project(p_project, p_now);

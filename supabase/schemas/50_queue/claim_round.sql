@@ -188,7 +188,7 @@ begin
     order by t.of_host, t.due_at, t.id
     limit p_limit
   ), blocked as (
-    -- Side lanes whose front is one that may not go, whoever waits behind it.
+    -- Side lanes whose front is one that may not go, whatever waits behind it.
     select j.origin, j.lane from judged as j where j.lane > 0 group by j.origin, j.lane having not bool_or(j.may_go)
   ), put_off as (
     -- A device that is in its own backoff. What one user has beyond the share, where even the last look could not see past it:

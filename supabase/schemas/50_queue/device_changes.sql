@@ -80,6 +80,8 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
+declare
+  v_paused constant boolean := exists (select from push.pauses as p where p.cleared_at is null);
 begin
   if new.user_id is distinct from old.user_id then
     perform push.end_deliveries(array(
@@ -94,12 +96,12 @@ begin
         -- where claims do not look any more.
         due_at = case
           -- With another moment it would look as if it had become due after what is discarded.
-          when exists (select from push.pauses as p where p.cleared_at is null) then d.due_at
+          when v_paused then d.due_at
           when d.due_at <= clock_timestamp() or (d.claims > 0 and d.due_at <= old.retry_at) then clock_timestamp()
           else d.due_at
         end
     where d.subscription_id = new.id and d.lease_until is null and d.subscription_id >= '00000000-0000-0000-0000-000000000000';
-    if found and exists (select from push.pauses as p where p.cleared_at is null) then
+    if found and v_paused then
       -- They keep their moment, and came to another push service.
       perform push.forget_starts();
     end if;

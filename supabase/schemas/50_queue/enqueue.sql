@@ -132,8 +132,7 @@ begin
   select array_agg(row(
     n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
     coalesce(n.tag, n.collapse_key),
-    -- Most have no tag: the call costs more than the rest of the row.
-    case when coalesce(n.tag, n.collapse_key) is not null then push.next_position(coalesce(n.tag, n.collapse_key)) end
+    push.next_position(coalesce(n.tag, n.collapse_key))
   )::push.due_message)
   into v_due
   from push_new_notifications as n

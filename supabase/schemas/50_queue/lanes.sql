@@ -24,7 +24,7 @@ create table push.claim_starts (
   constraint claim_starts_pkey primary key (host, lane, id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 comment on table push.claim_starts is
-  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has rows of its own, without a host.';
+  'From which moment on claims read the lane of a push service. Written by claims, which are one at a time; the tick has rows of its own, without a host, and deletes older ones.';
 comment on column push.claim_starts.lane is '0; 1 for all side lanes; -1 for the leases of what is under way.';
 comment on column push.claim_starts.due_from is 'Nothing that waits was due earlier; in lane -1, no lease of what is under way ends earlier.';
 comment on column push.claim_starts.next_from is 'The next due_from, once every transaction before next_xid has ended.';

@@ -102,7 +102,6 @@ declare
   v_database text;
   v_found text;
 begin
-  perform push.note_function(p_now);
   select j.* into v_project from push.project as j;
   if not found then
     return;
@@ -135,7 +134,7 @@ begin
 end;
 $$;
 comment on function push.recognise_project(text, timestamptz) is
-  'Looks, at each claim, whether this is the project that was noted, and of which release its function is. Another project is held for a minute; then it is asked again.';
+  'Looks, at each claim, whether this is the project that was noted. Another project is held for a minute; then it is asked again.';
 
 create function push.adopt(p_discard_older_than interval default null, p_now timestamptz default clock_timestamp())
 returns text

@@ -15,8 +15,7 @@ begin
   p_message.params := push.exact_params(p_message.params);
   -- What is wrong with it, in whatever locale, is refused here, and not when the caller has gone. As for a topic: which locales
   -- its users have is only known when they are notified.
-  v_said := push.notification_of(p_message);
-  v_said.audience_topic := '';
+  v_said := push.notification_of(p_message, p_audience_topic => '');
   v_said := push.fill_from_template(v_said, '');
   perform push.refuse_notification(push.complete_notification(v_said));
   if p_message.digest_key is not null then

@@ -75,6 +75,28 @@ $body$,
 $$;
 comment on function push.rule_body(push.rules, text) is 'The text of the trigger function of a rule for one event.';
 
+create function push.make_trigger_function(p_name text, p_settings text, p_body text, p_comment text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from pg_catalog.pg_proc as p
+    where p.pronamespace = 'push'::regnamespace and p.proname = p_name and p.prosrc = p_body
+  ) then
+    return;
+  end if;
+  execute format(
+    'create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L set jit = off %s as %L',
+    p_name, '', p_settings, p_body);
+  execute format('comment on function push.%I() is %L', p_name, p_comment);
+  execute format('revoke all on function push.%I() from public', p_name);
+end;
+$$;
+comment on function push.make_trigger_function(text, text, text, text) is
+  'Makes the trigger function of a rule or a reminder with these settings, unless it has this text already.';
+
 create function push.compile_rule(p_rule push.rules)
 returns void
 language plpgsql
@@ -83,21 +105,11 @@ as $$
 declare
   v_event text;
   v_function text;
-  v_body text;
 begin
   foreach v_event in array array(select distinct e.name from unnest(p_rule.events) as e (name)) loop
     perform push.try_rule(p_rule, v_event);
     v_function := 'rule_' || p_rule.name || '_' || v_event;
-    v_body := push.rule_body(p_rule, v_event);
-    continue when exists (
-      select from pg_catalog.pg_proc as p
-      where p.pronamespace = 'push'::regnamespace and p.proname = v_function and p.prosrc = v_body
-    );
-    execute format(
-      'create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L set jit = off as %L',
-      v_function, '', v_body);
-    execute format('comment on function push.%I() is %L', v_function, 'Rule ' || p_rule.name || ' on ' || v_event || '.');
-    execute format('revoke all on function push.%I() from public', v_function);
+    perform push.make_trigger_function(v_function, '', push.rule_body(p_rule, v_event), 'Rule ' || p_rule.name || ' on ' || v_event || '.');
   end loop;
 end;
 $$;

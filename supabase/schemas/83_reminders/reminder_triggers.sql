@@ -100,20 +100,12 @@ as $$
 declare
   v_event text;
   v_function text;
-  v_body text;
 begin
   foreach v_event in array '{insert,update,delete,truncate}'::text[] loop
     v_function := 'reminder_' || p_reminder.name || '_' || v_event;
-    v_body := push.reminder_body(p_reminder, v_event);
-    continue when exists (
-      select from pg_catalog.pg_proc as p
-      where p.pronamespace = 'push'::regnamespace and p.proname = v_function and p.prosrc = v_body
-    );
     -- Each look-up by the index: a session keeps its plan, which may be from before there were any moments.
-    execute format('create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L '
-      'set timezone = %L set enable_seqscan = off set enable_bitmapscan = off set jit = off as %L', v_function, '', 'UTC', v_body);
-    execute format('comment on function push.%I() is %L', v_function, 'Reminder ' || p_reminder.name || ' on ' || v_event || '.');
-    execute format('revoke all on function push.%I() from public', v_function);
+    perform push.make_trigger_function(v_function, 'set timezone = ''UTC'' set enable_seqscan = off set enable_bitmapscan = off',
+      push.reminder_body(p_reminder, v_event), 'Reminder ' || p_reminder.name || ' on ' || v_event || '.');
   end loop;
 end;
 $$;

@@ -65,5 +65,5 @@ begin
 end;
 $$;
 comment on function push.recompile(timestamptz) is
-  'Makes the trigger functions of all rules and reminders anew, as a later release ends with; returns those that keep what they had, each with an '
+  'Makes the trigger functions of rules and reminders anew where a later release, which ends with this, has others; returns those that keep what they had, each with an '
   'alarm, because they no longer compile. What watches a table that is being changed follows within minutes. For the database owner.';

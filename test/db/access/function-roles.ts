@@ -128,7 +128,6 @@ export const FUNCTIONS: Record<string, string[]> = {
   'push.explain_constraints': [],
   'push.keep_rows': [],
   'push.lock_device': [],
-  'push.lock_all_devices': [],
   'push.check_topic_member': [],
   'push.clean': [],
   'push.clean_chunk': [],

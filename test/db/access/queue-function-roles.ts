@@ -18,6 +18,7 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.look_at_queue': [],
   'push.next_position': [],
   'push.drop_old_starts': [],
+  'push.make_trigger_function': [],
   'push.note_starts': [],
   'push.open_hosts': [],
   'push.pick_due': [],

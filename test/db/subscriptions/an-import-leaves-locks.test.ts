@@ -59,7 +59,7 @@ test('an import holds up registrations, and no report of what was delivered', as
   await withSessions(url, 1, async (other) => {
     if (!other) throw new Error('one session');
     await sql.begin(async (t) => {
-      await t`select push.lock_all_devices()`;
+      await t`select push.wait_briefly(hashtextextended('supapush.devices', 0))`;
       await other.sql`set lock_timeout = '2s'`;
       await other.sql`update public.push_subscriptions set last_used_at = now() where endpoint = ${device.endpoint}`;
       expect(await refusalOf(subscribe(other.sql, id))).toMatchObject({ sqlstate: '55P03' });
