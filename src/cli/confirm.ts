@@ -3,6 +3,29 @@ import { createInterface } from 'node:readline/promises';
 import { SupapushError } from '../shared/errors.ts';
 import type { Change } from './init/change.ts';
 
+/** The options of every command that writes files of a project. */
+export const WRITE_OPTIONS = {
+  yes: { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  public: { type: 'string' },
+  workdir: { type: 'string' },
+} as const;
+
+/** Throws `usage` where JSON is wanted and a question would have to be asked. */
+export function refuseToAsk({
+  yes,
+  json,
+  'dry-run': dry,
+}: {
+  yes: boolean;
+  json: boolean;
+  'dry-run': boolean;
+}): void {
+  if (json && !yes && !dry)
+    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+}
+
 /** One line for each change with why it is made, paths as seen from where the command was called. */
 export function changeLines(changes: readonly Change[], calledIn: string): string[] {
   return changes.map(
@@ -13,6 +36,19 @@ export function changeLines(changes: readonly Change[], calledIn: string): strin
 export function shownPath(path: string, calledIn: string): string {
   const shown = relative(calledIn, path);
   return isAbsolute(shown) ? path : shown;
+}
+
+/** A change as `--json` has it, its path below the folder of the project. */
+export function changeReport({ path, kind, why }: Change, root: string) {
+  return { path: relative(root, path), kind, why };
+}
+
+/** What a person has to do besides, and the commands that come next; nothing where there is none. */
+export function todoLines(left: readonly string[], next: readonly string[], title = 'Next:'): string[] {
+  return [
+    ...(left.length === 0 ? [] : ['', 'Left to you:', ...left.map((line) => `  - ${line}`)]),
+    ...(next.length === 0 ? [] : ['', title, ...next.map((line, index) => `  ${index + 1}. ${line}`)]),
+  ];
 }
 
 /** Asks at the terminal, yes or no. Throws `usage` where there is none. */

@@ -53,7 +53,7 @@ export function reasonFor(code: string): string {
   return REASONS[code] === undefined ? code : `${REASONS[code]} (${code})`;
 }
 
-/** What stops a push service or a category from being sent to, whoever it is for. */
+/** What stops a push service or a category from being sent to, for all users. */
 export interface Holds {
   /** The project is paused, or the database is a copy of another project's. */
   project: string | null;

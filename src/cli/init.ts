@@ -1,8 +1,7 @@
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import { changeLines, isWanted } from './confirm.ts';
+import { changeLines, changeReport, isWanted, refuseToAsk, todoLines, WRITE_OPTIONS } from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
 import { nextSteps } from './init/next-steps.ts';
@@ -31,19 +30,14 @@ async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
     args,
     options: {
-      yes: { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      workdir: { type: 'string' },
-      public: { type: 'string' },
+      ...WRITE_OPTIONS,
       'take-over': { type: 'string' },
       agents: { type: 'boolean', default: false },
       'no-worker': { type: 'boolean', default: false },
     },
   });
   const { yes, json, 'dry-run': dry } = values;
-  if (json && !yes && !dry)
-    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+  refuseToAsk(values);
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
@@ -71,15 +65,7 @@ async function run(args: string[]): Promise<string> {
         ? 'Written.'
         : 'Nothing was written: --dry-run.';
   const shown = yes || dry || pending.length === 0 ? [describe(project, release, plan, calledIn), ''] : [];
-  const left = plan.left.length === 0 ? [] : ['', 'Left to you:', ...plan.left.map((line) => `  - ${line}`)];
-  return [
-    ...shown,
-    outcome,
-    ...left,
-    '',
-    'Next:',
-    ...next.map((line, index) => `  ${index + 1}. ${line}`),
-  ].join('\n');
+  return [...shown, outcome, ...todoLines(plan.left, next)].join('\n');
 }
 
 function describe(project: Project, release: Release, { changes }: Plan, calledIn: string): string {
@@ -96,7 +82,7 @@ function report(
     version: release.version,
     project: project.root,
     written,
-    changes: changes.map(({ path, kind, why }) => ({ path: relative(project.root, path), kind, why })),
+    changes: changes.map((change) => changeReport(change, project.root)),
     left,
     next,
   };

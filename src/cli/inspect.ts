@@ -71,7 +71,7 @@ function receiptOf({ deliveryId }: ClaimedDelivery): string {
 
 async function show(delivery: ClaimedDelivery, now: Date): Promise<Shown> {
   if (delivery.target.channel === 'fcm') {
-    // The token is a capability: whoever has it, and the project's account, can send.
+    // The token is a capability: with it and the project's account, anyone can send.
     const target = { ...delivery.target, token: '…' };
     const message = await fcmMessage({ ...delivery, target }, receiptOf(delivery), now.getTime());
     const payload = JSON.stringify({ message });

@@ -5,21 +5,28 @@ import { SupapushError } from '../shared/errors.ts';
 import { tlsFault, tlsOf } from './database-tls.ts';
 import { databaseUrlOf } from './database-url.ts';
 import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from './environment-file.ts';
+import { reasonOf } from './run-command.ts';
 
 /** Reads a setting: from the environment, or else from the file of the project's secrets. Empty is not set. */
 export type Settings = (name: string) => string | undefined;
 
+export function settingsOf(entries: Record<string, string>): Settings {
+  return (name) => process.env[name] || entries[name];
+}
+
 /** The settings of a project. */
 export async function readSettings(file: string): Promise<Settings> {
-  const entries = parseEnvironmentFile(await readEnvironmentFile(file));
-  return (name) => process.env[name] || entries[name];
+  return settingsOf(await readEntries(file));
 }
 
 /** The settings of a project that `supapush init` may have been in, wherever the command was called. */
 export async function projectSettings(root: string): Promise<{ setting: Settings; named: string[] }> {
-  const file = join(root, defaultEnvironmentFile(root));
-  const named = Object.keys(parseEnvironmentFile(await readEnvironmentFile(file)));
-  return { setting: await readSettings(file), named };
+  const entries = await readEntries(join(root, defaultEnvironmentFile(root)));
+  return { setting: settingsOf(entries), named: Object.keys(entries) };
+}
+
+async function readEntries(file: string): Promise<Record<string, string>> {
+  return parseEnvironmentFile(await readEnvironmentFile(file));
 }
 
 /** The connection string that was given, or that of `SUPABASE_DB_URL`; undefined where there is none. Throws `usage`. */
@@ -59,14 +66,14 @@ export async function withDatabase<T>(
 export function inWords(error: unknown, databaseUrl: string): unknown {
   const { code, hint } = { ...(error as { code?: string; hint?: string }) };
   const fault = tlsFault(error, tlsOf(databaseUrl, process.env).tls);
-  if (fault !== undefined) return new Error(`${messageOf(error)}. ${fault}`, { cause: error });
+  if (fault !== undefined) return new Error(`${reasonOf(error)}. ${fault}`, { cause: error });
   if (code === '3F000') {
     return new Error('This database does not have Supapush yet. Run: npx supabase db push', { cause: error });
   }
   // A function, a table or a column that it lacks.
   if (code === '42883' || code === '42P01' || code === '42703') {
     return new Error(
-      `This database does not have the Supapush of this version (${messageOf(error)}). Run: npx supabase db push`,
+      `This database does not have the Supapush of this version (${reasonOf(error)}). Run: npx supabase db push`,
       { cause: error },
     );
   }
@@ -74,10 +81,6 @@ export function inWords(error: unknown, databaseUrl: string): unknown {
   if (code?.startsWith('PT') && error instanceof Error)
     return new Error(`${error.message} ${hint ?? ''}`.trimEnd(), { cause: error });
   return error;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** The address of the project that `supabase link` chose; undefined where it has not. */

@@ -1,13 +1,14 @@
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import { changeLines, isWanted } from './confirm.ts';
+import { changeLines, changeReport, isWanted, refuseToAsk, todoLines, WRITE_OPTIONS } from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject } from './init/find-project.ts';
 import { type Release, readRelease } from './init/release.ts';
 import { writeChanges } from './init/write-changes.ts';
 import { knownDatabaseUrl, projectSettings } from './open-database.ts';
+import { reasonOf } from './run-command.ts';
 import { uninstallSteps } from './uninstall/next-steps.ts';
 import { planUninstall } from './uninstall/plan.ts';
 import { countRows, exportRows, type TableRows, withSnapshot } from './uninstall/rows.ts';
@@ -34,16 +35,11 @@ async function run(args: string[]): Promise<string> {
     options: {
       'database-url': { type: 'string' },
       export: { type: 'string' },
-      yes: { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      public: { type: 'string' },
-      workdir: { type: 'string' },
+      ...WRITE_OPTIONS,
     },
   });
   const { yes, json, 'dry-run': dry, export: file } = values;
-  if (json && !yes && !dry)
-    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+  refuseToAsk(values);
   const calledIn = resolve('.');
   const project = await findProject(values.workdir ?? calledIn);
   const { setting, named } = await projectSettings(project.root);
@@ -87,11 +83,7 @@ async function run(args: string[]): Promise<string> {
   }
   const next = written || dry ? uninstallSteps(project, plan, release, { calledIn, named }) : [];
   if (json) {
-    const changes = plan.changes.map(({ path, kind, why }) => ({
-      path: relative(project.root, path),
-      kind,
-      why,
-    }));
+    const changes = plan.changes.map((change) => changeReport(change, project.root));
     const rows = counted.rows ?? null;
     return JSON.stringify({
       project: project.root,
@@ -109,8 +101,7 @@ async function run(args: string[]): Promise<string> {
       ? []
       : [`${file} has ${exported} rows. It holds keys of your users' devices: keep it secret.`]),
     pending.length === 0 ? 'There is nothing to remove.' : written ? 'Done.' : 'Nothing was done: --dry-run.',
-    ...(plan.left.length === 0 ? [] : ['', 'Left to you:', ...plan.left.map((line) => `  - ${line}`)]),
-    ...(next.length === 0 ? [] : ['', 'Next:', ...next.map((line, index) => `  ${index + 1}. ${line}`)]),
+    ...todoLines(plan.left, next),
   ].join('\n');
 }
 
@@ -128,7 +119,7 @@ async function count(databaseUrl: string | undefined, release: Release, lenient:
     return { rows: await withSnapshot(databaseUrl, (sql) => countRows(sql, release)) };
   } catch (error) {
     if (!lenient) throw error;
-    return { reason: error instanceof Error ? error.message : String(error) };
+    return { reason: reasonOf(error) };
   }
 }
 

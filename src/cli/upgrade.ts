@@ -1,9 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import { changeLines, isWanted, shownPath } from './confirm.ts';
+import {
+  changeLines,
+  changeReport,
+  isWanted,
+  refuseToAsk,
+  shownPath,
+  todoLines,
+  WRITE_OPTIONS,
+} from './confirm.ts';
 import { type Change, isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
 import { deploySteps } from './init/next-steps.ts';
@@ -30,17 +37,10 @@ Exit codes: 0 done or nothing to do, 1 nothing could be written, 2 called wrongl
 async function run(args: string[]): Promise<string> {
   const { values } = parseArgs({
     args,
-    options: {
-      yes: { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      public: { type: 'string' },
-      workdir: { type: 'string' },
-    },
+    options: WRITE_OPTIONS,
   });
   const { yes, json, 'dry-run': dry } = values;
-  if (json && !yes && !dry)
-    throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+  refuseToAsk(values);
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
@@ -73,8 +73,7 @@ async function run(args: string[]): Promise<string> {
   return [
     ...(yes || dry || isThere ? [description, ''] : []),
     outcome,
-    ...(plan.left.length === 0 ? [] : ['', 'Left to you:', ...plan.left.map((line) => `  - ${line}`)]),
-    ...(isThere ? [] : ['', 'Next, in this order:', ...next.map((line, index) => `  ${index + 1}. ${line}`)]),
+    ...todoLines(plan.left, next, 'Next, in this order:'),
   ].join('\n');
 }
 
@@ -120,9 +119,7 @@ function report(
     project: project.root,
     written,
     changes: plan.changes.map((change) => ({
-      path: relative(project.root, change.path),
-      kind: change.kind,
-      why: change.why,
+      ...changeReport(change, project.root),
       diff: diffOfKept(change),
     })),
     left: plan.left,

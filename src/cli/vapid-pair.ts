@@ -59,7 +59,8 @@ function namedLike(entries: Record<string, string | undefined>, name: string, al
   return [...values, also].filter((value): value is string => typeof value === 'string' && value !== '');
 }
 
-function publicOf(privateKey: string): string | undefined {
+/** The public half that belongs to a private one; undefined where that is none. */
+export function publicOf(privateKey: string): string | undefined {
   try {
     const curve = createECDH('prime256v1');
     curve.setPrivateKey(privateKey, 'base64url');

@@ -12,7 +12,7 @@ import {
   SECRETS_FILE,
   setEntries,
 } from './environment-file.ts';
-import { knownDatabaseUrl, withDatabase } from './open-database.ts';
+import { knownDatabaseUrl, settingsOf, withDatabase } from './open-database.ts';
 import { generateVapidPair } from './vapid-pair.ts';
 
 const USAGE = `Usage: ${callOf('vapid', '[rotate | retire] [--file .env] [--database-url postgresql://…]')}
@@ -72,7 +72,7 @@ async function run(args: string[]): Promise<string> {
     ].join('\n');
   }
 
-  const databaseUrl = knownDatabaseUrl(values['database-url'], (name) => process.env[name] || entries[name]);
+  const databaseUrl = knownDatabaseUrl(values['database-url'], settingsOf(entries));
   const usage = databaseUrl === undefined ? undefined : await readUsage(databaseUrl);
   if (action === 'retire') {
     if (usage === undefined)

@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { sealed } from '../../src/cli/init/seal.ts';
+import { sealed, withoutSeal } from '../../src/cli/init/seal.ts';
 import { VERSION } from '../../src/shared/version.ts';
 import { NEXT_MIGRATION } from './next-release.ts';
 
@@ -26,7 +26,7 @@ export async function makeNext(folder: string): Promise<void> {
     .map((name) => `functions/${name}`);
   for (const name of [...files, 'sw.js']) {
     const path = join(folder, 'dist', name);
-    const text = (await readFile(path, 'utf8')).replace(/\n\/\/ supapush \S+ [\w-]{8}\n$/, '\n');
+    const text = withoutSeal(await readFile(path, 'utf8'));
     await writeFile(path, sealed(`${text}// of 0.2.0\n`, '0.2.0'));
   }
 }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { build, type Rolldown } from 'vite';
 import { BUNDLE_NAME } from '../../src/cli/init/release.ts';
 import { sealed } from '../../src/cli/init/seal.ts';
+import { VERSION } from '../../src/shared/version.ts';
 
 /** One Edge Function as one module that imports nothing, and the entrypoint that serves it. */
 interface BuiltFunction {
@@ -22,18 +23,15 @@ export async function buildFunctions(project: string, outDir: string): Promise<v
   const source = join(project, 'supabase/functions');
   const entries = await readdir(source, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as {
-    version: string;
-  };
   const packages = new Set<string>();
   for (const name of names.sort()) {
     const built = await bundle(project, name);
     for (const one of built.packages) packages.add(one);
     const folder = join(outDir, name);
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'index.js'), sealed(`${banner(name, version)}\n${built.code}`, version));
+    await writeFile(join(folder, 'index.js'), sealed(`${banner(name)}\n${built.code}`, VERSION));
     const entrypoint = await readFile(join(source, name, 'index.ts'), 'utf8');
-    await writeFile(join(folder, 'serve.ts'), sealed(entrypointOf(name, entrypoint), version));
+    await writeFile(join(folder, 'serve.ts'), sealed(entrypointOf(name, entrypoint), VERSION));
   }
   const licenses = await Promise.all([...packages].sort().map(licenseOf));
   await writeFile(join(outDir, 'LICENSES.txt'), licenses.join(`\n${'-'.repeat(80)}\n\n`));
@@ -66,12 +64,12 @@ async function bundle(project: string, name: string): Promise<BuiltFunction> {
   return { code: chunk.code, packages };
 }
 
-function banner(name: string, version: string): string {
+function banner(name: string): string {
   return [
     '/* eslint-disable */',
     '// deno-lint-ignore-file',
     '// @ts-nocheck',
-    `// ${name} of Supapush ${version}, with all that it needs: made by its build, replaced by the next release. Do not edit.`,
+    `// ${name} of Supapush ${VERSION}, with all that it needs: made by its build, replaced by the next release. Do not edit.`,
     '// The packages in it are under the licences in LICENSES.txt of the package supapush.',
   ].join('\n');
 }

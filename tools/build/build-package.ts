@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'vite';
 import { sealed } from '../../src/cli/init/seal.ts';
+import { VERSION } from '../../src/shared/version.ts';
 import { basicEnvironment, ProgramError, runProgram } from '../quality/run-program.ts';
 import { buildFunctions } from './build-functions.ts';
 
@@ -33,10 +34,7 @@ export async function buildPackage(project: string): Promise<void> {
   await copyFile(join(project, 'src/device/react/supapush.css'), join(outDir, 'device/react/supapush.css'));
   await buildServiceWorker(project, outDir);
   const worker = join(outDir, 'sw.js');
-  const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  await writeFile(worker, sealed(await readFile(worker, 'utf8'), version));
+  await writeFile(worker, sealed(await readFile(worker, 'utf8'), VERSION));
   await buildFunctions(project, join(outDir, 'functions'));
 }
 

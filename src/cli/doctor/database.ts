@@ -6,7 +6,7 @@ import type { Check, Finding } from './check.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import { fewRows } from './folder.ts';
 import { HEALTH_CHECKS } from './health.ts';
-import { connectAgain, isAnother } from './which-project.ts';
+import { connectAgain, isAnother, readKnown } from './which-project.ts';
 
 const PUSH = 'npx supabase db push';
 const EXTENSIONS = ['pg_cron', 'pg_net', 'supabase_vault'];
@@ -90,15 +90,13 @@ async function vaultFindings({ sql, setting, file, ...meant }: DatabaseFacts): P
 }
 
 async function vapidFindings({ sql, setting, file, ...meant }: DatabaseFacts): Promise<Finding[]> {
-  const [noted] = await sql<{ key: string | null }[]>`select vapid_public_key as key from push.settings`;
-  const key = noted?.key ?? null;
+  const { url, key } = await readKnown(sql);
   if (key === null) {
     const message = 'The database knows no VAPID key: no browser can subscribe.';
     return [{ code: 'vapid_key_missing', message, cure: await connectAgain(sql, meant) }];
   }
   const own = setting('VAPID_PUBLIC_KEY');
-  const [bell] = await sql<{ url: string | null }[]>`select b.url from push.read_bell() as b`;
-  if (own === undefined || isAnother(bell?.url ?? null, meant)) return [];
+  if (own === undefined || isAnother(url, meant)) return [];
   const newest = publicKeyOf(own);
   const findings: Finding[] = [];
   if (newest !== key) {

@@ -28,7 +28,7 @@ import type { FunctionFacts } from './function-facts.ts';
 import { FUNCTION_CHECKS } from './functions.ts';
 import { type Report, withoutSecrets } from './report.ts';
 import { SECRET_CHECKS } from './secrets.ts';
-import { connectAgain, type ProjectMeant, projectToAsk } from './which-project.ts';
+import { connectAgain, type ProjectMeant, projectToAsk, readKnown } from './which-project.ts';
 
 /** What doctor is asked to look at. */
 export interface DoctorOptions {
@@ -145,11 +145,7 @@ async function examineFunctions(
   { version, file, publishableKey, patience, ...meant }: AskedFunctions,
   sql: postgres.Sql | undefined,
 ): Promise<PartReport> {
-  const [known] =
-    sql === undefined
-      ? []
-      : await sql<{ url: string | null; key: string | null }[]>`
-          select (select b.url from push.read_bell() as b) as url, s.vapid_public_key as key from push.settings as s`;
+  const known = sql === undefined ? undefined : await readKnown(sql);
   const url = projectToAsk(known?.url ?? null, meant);
   if (url === undefined) {
     return onlyFinding('functions', 'the project', {

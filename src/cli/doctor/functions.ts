@@ -34,7 +34,7 @@ async function findingsFromHere(name: string, facts: FunctionFacts): Promise<Fin
   return answerFindings(name, answer, facts);
 }
 
-/** What is wrong with what a function answers to GET, whoever asks. */
+/** What is wrong with what a function answers to GET, with a key or without. */
 function answerFindings(name: string, { status, body, version }: Answer, facts: FunctionFacts): Finding[] {
   if (status === 404)
     return [{ code: 'function_not_deployed', message: `${name} is not deployed.`, cure: deployOf(name) }];

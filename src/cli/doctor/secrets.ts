@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createECDH } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { privateKeyOf, publicKeyOf } from '../../server/channels/webpush/vapid-key-forms.ts';
@@ -8,6 +7,7 @@ import { callOf } from '../command.ts';
 import type { Project } from '../init/find-project.ts';
 import { readOr } from '../init/read-text.ts';
 import type { Settings } from '../open-database.ts';
+import { publicOf } from '../vapid-pair.ts';
 import type { Check, Finding } from './check.ts';
 
 /** What the look at the secrets is given. */
@@ -33,7 +33,7 @@ async function gitFindings({ project: { root }, file }: SecretFacts): Promise<Fi
     return [
       {
         code: 'secrets_in_git',
-        message: `git keeps ${file}: whoever can read the repository can send as you.`,
+        message: `git keeps ${file}: everyone who can read the repository can send as you.`,
         cure: `git rm --cached '${file}' && ${callOf('vapid', 'rotate')}`,
       },
     ];
@@ -71,7 +71,7 @@ async function secretFindings({ project, file, setting }: SecretFacts): Promise<
       cure: `Write VAPID_SUBJECT=mailto:you@example.com into ${file}, then: npx supabase secrets set --env-file ${file}`,
     });
   }
-  if (!isPair(publicKey, privateKey)) {
+  if (publicOf(privateKeyOf(privateKey)) !== publicKeyOf(publicKey)) {
     findings.push({
       code: 'vapid_keys_invalid',
       message: `VAPID_PUBLIC_KEY and VAPID_PRIVATE_KEY of ${file} are no pair: push services refuse every message.`,
@@ -99,16 +99,6 @@ function readableFindings({ root }: Project, file: string): Finding[] {
       cure: `chmod 600 '${file}'`,
     },
   ];
-}
-
-function isPair(publicKey: string, privateKey: string): boolean {
-  try {
-    const curve = createECDH('prime256v1');
-    curve.setPrivateKey(privateKeyOf(privateKey), 'base64url');
-    return curve.getPublicKey('base64url') === publicKeyOf(publicKey);
-  } catch {
-    return false;
-  }
 }
 
 async function isNamed(root: string, file: string): Promise<boolean> {

@@ -8,6 +8,13 @@ export interface ProjectMeant {
   isLinked?: boolean | undefined;
 }
 
+/** The project that a database calls, and the VAPID key that it hands to browsers. */
+export async function readKnown(sql: postgres.Sql): Promise<{ url: string | null; key: string | null }> {
+  const [known] = await sql<{ url: string | null; key: string | null }[]>`
+    select (select b.url from push.read_bell() as b) as url, s.vapid_public_key as key from push.settings as s`;
+  return known ?? { url: null, key: null };
+}
+
 /** Whether the project that a database calls is certainly not the one that is meant. */
 export function isAnother(databases: string | null, { projectUrl, isLinked }: ProjectMeant): boolean {
   if (projectUrl === undefined || databases === null || databases === projectUrl) return false;

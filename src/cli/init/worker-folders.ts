@@ -43,13 +43,12 @@ export async function workerFolders(
 }
 
 /** Other Supabase projects of the repository that have Supapush: what is of both is not one's to change. */
-export async function otherProjects(
+async function otherProjects(
   { repository, root }: Project,
   release: Release,
-  folders: readonly string[] | undefined = undefined,
+  folders: readonly string[],
 ): Promise<string[]> {
-  const all = folders ?? [repository, ...(await foldersBelow(repository, DEPTH))];
-  const projects = all.filter(
+  const projects = folders.filter(
     (folder) => folder !== root && existsSync(join(folder, 'supabase/config.toml')),
   );
   const found: string[] = [];
@@ -69,13 +68,12 @@ function isIn(folder: string, home: string): boolean {
   return folder === home || !/^\.\.($|[/\\])/.test(relative(home, folder));
 }
 
+/** Those other projects, as a person calls them. */
+export function namesOf({ others }: WorkerFolders, { repository }: Project): string {
+  return others.map((folder) => relative(repository, folder) || '.').join(', ');
+}
+
 /** What is said of a worker in a folder that is not this project's for sure. */
-export function unclearWorker(
-  shown: string,
-  { others }: WorkerFolders,
-  { repository }: Project,
-  todo: string,
-): string {
-  const names = others.map((folder) => relative(repository, folder) || '.').join(', ');
-  return `${shown} may be of another project with Supapush (${names}), and was left as it is. If it is this one's, ${todo}`;
+export function unclearWorker(shown: string, folders: WorkerFolders, project: Project, todo: string): string {
+  return `${shown} may be of another project with Supapush (${namesOf(folders, project)}), and was left as it is. If it is this one's, ${todo}`;
 }

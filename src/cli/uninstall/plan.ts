@@ -12,7 +12,7 @@ import type { Plan } from '../init/plan.ts';
 import { isPatchable, readOr } from '../init/read-text.ts';
 import { InitRefusal } from '../init/refusal.ts';
 import type { Release, ReleasedFunction } from '../init/release.ts';
-import { hasBundle, otherProjects } from '../init/worker-folders.ts';
+import { hasBundle, namesOf, type WorkerFolders, workerFolders } from '../init/worker-folders.ts';
 import { withoutFunctions } from './config-toml.ts';
 import { uninstallSql } from './uninstall-sql.ts';
 import { planWorkers } from './worker.ts';
@@ -30,13 +30,16 @@ export async function planUninstall(
   publicFolder?: string,
 ): Promise<Plan> {
   const shown = (path: string) => relative(project.repository, path);
-  if (!(await wasInstalled(project, release))) return { changes: [], left: [] };
-  const migration = await planMigration(project, release, now);
+  const migrations = await readMigrations(project);
+  // Where init has not been, lines of `.gitignore` may be a person's, as in a clone of Supapush.
+  if (!migrations.ever && !hasBundle(project.root, release)) return { changes: [], left: [] };
+  const migration = planMigration(project, release, migrations, now);
   const functions = await planFunctions(project, release, shown);
   const config = await planConfig(project, functions.gone);
-  const worker = await planWorkers(project, release, publicFolder);
+  const folders = await workerFolders(project, release, publicFolder);
+  const worker = await planWorkers(project, release, folders);
   const ignored = await planIgnored(project);
-  const agents = await planAgents(project, release);
+  const agents = await planAgents(project, folders);
   const changes = [
     ...migration,
     ...functions.changes,
@@ -54,26 +57,24 @@ export async function planUninstall(
   };
 }
 
-/** Whether init has been here: lines of `.gitignore` alone may be a person's, as in a clone of Supapush. */
-async function wasInstalled(project: Project, release: Release): Promise<boolean> {
-  const { ever } = await readMigrations(project);
-  return ever || hasBundle(project.root, release);
-}
-
 /** The section of `AGENTS.md` goes with the last project of the repository that has Supapush. */
-async function planAgents(project: Project, release: Release): Promise<Plan> {
+async function planAgents(project: Project, folders: WorkerFolders): Promise<Plan> {
   const plan = await planWithoutAgents(project);
-  const others = await otherProjects(project, release);
-  if (others.length === 0 || plan.changes.length === 0) return plan;
-  const names = others.map((folder) => relative(project.repository, folder) || '.').join(', ');
+  if (folders.others.length === 0 || plan.changes.length === 0) return plan;
   return {
     changes: [],
-    left: [`AGENTS.md was left as it is: its section about Supapush is that of ${names} as well.`],
+    left: [
+      `AGENTS.md was left as it is: its section about Supapush is that of ${namesOf(folders, project)} as well.`,
+    ],
   };
 }
 
-async function planMigration(project: Project, release: Release, now: Date): Promise<Change[]> {
-  const { files, ours } = await readMigrations(project);
+function planMigration(
+  project: Project,
+  release: Release,
+  { files, ours }: { files: string[]; ours: string[] },
+  now: Date,
+): Change[] {
   const newest = ours.at(-1);
   if (newest === undefined) return [];
   if (!newest.endsWith(`_${migrationName(release)}.sql`)) {

@@ -7,16 +7,15 @@ import { isPatchable, readOr } from '../init/read-text.ts';
 import type { Release } from '../init/release.ts';
 import type { WorkerPlan } from '../init/worker.ts';
 import { ROOT_WORKER } from '../init/worker.ts';
-import { unclearWorker, workerFolders } from '../init/worker-folders.ts';
+import { unclearWorker, type WorkerFolders } from '../init/worker-folders.ts';
 import { isOurWorker, LOADED, loadingOf, withoutImport } from '../init/worker-text.ts';
 
 /** Takes the service worker out of every folder that init may have put it in, and the line that loads it out of the app's own. */
 export async function planWorkers(
   project: Project,
   release: Release,
-  publicFolder: string | undefined,
+  folders: WorkerFolders,
 ): Promise<WorkerPlan> {
-  const folders = await workerFolders(project, release, publicFolder);
   const changes: Change[] = [];
   const left: string[] = [];
   let loads = false;

@@ -11,7 +11,6 @@ import { VirtualDevice, type VirtualDeviceOptions } from './virtual-device.ts';
 
 export type { ReceivedRequest } from './http-resources.ts';
 export type { WaitOptions } from './observed-list.ts';
-export { PushServiceError, type PushServiceErrorCode } from './push-service-error.ts';
 export type { ScriptedAnswer } from './scripted-answer.ts';
 export type {
   DeviceMessage,

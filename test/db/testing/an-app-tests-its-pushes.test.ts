@@ -47,7 +47,7 @@ describe('deliver()', () => {
     expect(await push.deliver()).toEqual({});
   });
 
-  test('brings a message to each device of a user, and to nobody else', async () => {
+  test('brings a message to each device of a user, and to no other user', async () => {
     const [one, another] = [await anyone(), await anyone()];
     const [phone, laptop, other] = [
       await push.createDevice(one),
@@ -97,7 +97,7 @@ describe('answers', () => {
   test('410: the device is gone, and the database deletes it', async () => {
     const device = await push.createDevice(await anyone());
     device.answer(410);
-    await notify(device.userId, 'Nobody there');
+    await notify(device.userId, 'No device there');
     expect(await push.deliver()).toEqual({ gone: 1 });
     expect(await device.isRegistered()).toBe(false);
     expect(device.messages).toEqual([]);
@@ -106,7 +106,7 @@ describe('answers', () => {
   test('410 as well where the user has unsubscribed', async () => {
     const device = await push.createDevice(await anyone());
     device.unsubscribe();
-    await notify(device.userId, 'Nobody there');
+    await notify(device.userId, 'No device there');
     expect(await push.deliver()).toEqual({ gone: 1 });
     expect(await device.isRegistered()).toBe(false);
   });

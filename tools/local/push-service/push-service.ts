@@ -7,17 +7,10 @@ import { AutopushSocket } from './autopush-socket.ts';
 
 export type {
   DeviceMessage,
-  PushServiceErrorCode,
-  PushServiceOptions,
   PushSubscriptionJson,
-  ReceivedRequest,
   ScriptedAnswer,
   VirtualDevice,
-  VirtualDeviceOptions,
-  WaitOptions,
 } from '../../../src/testing/push-service/push-service.ts';
-export { PushServiceError } from '../../../src/testing/push-service/push-service.ts';
-export type { DeliveryReport } from './autopush-socket.ts';
 
 /** The push service of `src/testing`, which real browsers can use as well. */
 export type PushService = WithoutBrowsers & {
