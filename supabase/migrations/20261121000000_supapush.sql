@@ -2308,6 +2308,7 @@ create table public.push_preferences (
   quiet_until time,
   quiet_by_weekday jsonb not null default '{}',
   muted_categories text[] not null default '{}',
+  receipts boolean not null default true,
   constraint push_preferences_pkey primary key (user_id),
   constraint push_preferences_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint push_preferences_timezone check (octet_length(timezone) <= 100),
@@ -2330,6 +2331,9 @@ comment on column public.push_preferences.quiet_by_weekday is
   'Other hours for the periods that begin on a weekday (ISO: 1 is Monday), or none: {"6": {"from": "23:00", "until": "10:00"}, "7": null}.';
 comment on column public.push_preferences.muted_categories is
   'Categories of which nothing is sent, with all that is below them: alerts mutes alerts:DAX too.';
+
+comment on column public.push_preferences.receipts is
+  'False: this user''s devices do not report that a message was displayed, clicked or dismissed, and nothing of it is kept.';
 
 create table public.push_device_preferences (
   subscription_id uuid not null,
@@ -2372,9 +2376,9 @@ for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_preferences from anon, authenticated, service_role;
 grant select, delete on public.push_preferences to authenticated;
-grant insert (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories)
+grant insert (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories, receipts)
   on public.push_preferences to authenticated;
-grant update (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories)
+grant update (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories, receipts)
   on public.push_preferences to authenticated;
 grant select, insert, update, delete on public.push_preferences to service_role;
 
@@ -2570,6 +2574,7 @@ begin
   end if;
   -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
   new.enabled := coalesce(new.enabled, true);
+  new.receipts := coalesce(new.receipts, true);
   new.quiet_by_weekday := coalesce(new.quiet_by_weekday, '{}');
   new.muted_categories := coalesce(new.muted_categories, '{}');
   new.timezone := push.timezone_of_browser(new.timezone);
@@ -8520,7 +8525,7 @@ begin
     -- What is not to be sent any more ends here: its device is gone, its message was taken back, it has become night since it was
     -- queued, or its user wants something else now. All are looked up once, with what is to be sent.
     select c.id, c.tag, c.position, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
-      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      s.user_id, coalesce(p.receipts, true) as receipts, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag as app_tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
@@ -8576,7 +8581,7 @@ begin
           case when c.own is null then c.title else c.own ->> 'title' end as title,
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
-          c.params, c.category, c.urgency, c.collapse_key, c.app_tag as tag, c.position,
+          c.params, c.category, c.urgency, c.collapse_key, c.app_tag as tag, c.position, c.receipts,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),
@@ -10329,7 +10334,10 @@ begin
       select v.* from push.deliveries as v
       where v.id = g.delivery_id and (v.id >> 22) / 604800 % 8 = (g.delivery_id >> 22) / 604800 % 8 offset 0
     ) as d
-    where g.event in ('displayed', 'clicked', 'action', 'dismissed')
+    left join public.push_subscriptions as s on s.id = d.subscription_id
+    left join public.push_preferences as p on p.user_id = s.user_id
+    -- What was sent before the user wanted none has a token.
+    where g.event in ('displayed', 'clicked', 'action', 'dismissed') and p.receipts is not false
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
     insert into push.receipts as r (delivery_id, event, action, occurred_at, recorded_at)
@@ -10376,7 +10384,7 @@ end;
 $$;
 comment on function public.push_record_receipts(jsonb, timestamptz) is
   'Records what devices say of deliveries: [{delivery_id, event: displayed|clicked|action|dismissed, action, at}]. The first of each kind '
-  'counts (accepted), others are repeated, those of unknown deliveries or events refused. Service role only.';
+  'counts (accepted), others are repeated, those of unknown deliveries or events, and of users who want none, refused. Service role only.';
 
 alter table push.settings
   add column resubscribe_limit integer not null default 10,
@@ -16817,13 +16825,193 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
-  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-  return v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
+  -- Late: until the end of the transaction, other sessions cannot read the parts that are emptied here, nor claim from a push
+  -- service whose row is changed.
+  v_deleted := v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
+  perform push.forget_users();
+  return v_deleted;
 end;
 $$;
 comment on function push.clean(integer, timestamptz, interval) is
   'Deletes what is older than the settings keep it, at most p_limit rows of each kind, and as many again until nothing is left or p_for is over; '
   'returns how many. Looks after the rules as well, and raises an alarm when it no longer keeps up. Run by pg_cron.';
+
+-- schemas/90_operations/privacy.sql ---------------------------------------------------------------------------
+
+-- What is known of one user: told to them, and to operators who are asked for it. Deleting the row of auth.users erases it.
+
+create function push.export_user(p_user_id uuid, p_whole_log boolean default true)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+-- A user's own by index, however few the planner believes there are.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+declare
+  v_devices uuid[] := array(select s.id from public.push_subscriptions as s where s.user_id = p_user_id order by s.created_at, s.id);
+  v_own uuid[] := array(select n.id from public.push_notifications as n where n.user_id = p_user_id order by n.send_at, n.id);
+  v_deliveries bigint[];
+  v_export jsonb;
+begin
+  v_deliveries := array(
+    select d.id from push.deliveries as d where d.notification_id = any (v_own)
+    union
+    select q.id from push.queue as q where q.subscription_id = any (v_devices)
+    union
+    select d.id from push.delivery_log as d where p_whole_log and d.subscription_id = any (v_devices)
+    order by 1
+  );
+  select jsonb_object_agg(w.name, coalesce(w.entries, '[]')) into v_export
+  from (
+    -- Without the keys: who has them can read what is sent to the device.
+    select 'devices' as name, (
+      select jsonb_agg(to_jsonb(s) - '{p256dh,auth}'::text[] order by s.created_at, s.id) from public.push_subscriptions as s
+      where s.user_id = p_user_id
+    ) as entries
+    union all
+    select 'devices_exchanged', (
+      select jsonb_agg(to_jsonb(r) order by r.subscription_id) from push.resubscriptions as r where r.subscription_id = any (v_devices)
+    )
+    union all
+    select 'devices_removed', (
+      select jsonb_agg(jsonb_build_object('address_digest', encode(r.address_digest, 'hex'), 'removed_at', r.removed_at) order by r.removed_at)
+      from push.removed_devices as r where r.user_id = p_user_id
+    )
+    union all
+    select 'preferences', (select jsonb_agg(to_jsonb(p)) from public.push_preferences as p where p.user_id = p_user_id)
+    union all
+    select 'device_preferences', (
+      select jsonb_agg(to_jsonb(p) order by p.subscription_id) from public.push_device_preferences as p where p.user_id = p_user_id
+    )
+    union all
+    select 'topics', (
+      select jsonb_agg(to_jsonb(m) order by m.topic) from public.push_topic_members as m where m.user_id = p_user_id
+    )
+    union all
+    select 'notifications', (
+      select jsonb_agg(to_jsonb(n) order by n.send_at, n.id) from public.push_notifications as n where n.id = any (v_own)
+    )
+    union all
+    select 'reads', (
+      select jsonb_agg(to_jsonb(r) order by r.notification_id) from public.push_reads as r where r.user_id = p_user_id
+    )
+    union all
+    select 'deliveries', (
+      select jsonb_agg(to_jsonb(d) order by d.id)
+      from unnest(v_deliveries) as i (id)
+      cross join lateral (
+        select v.* from push.deliveries as v where v.id = i.id and (v.id >> 22) / 604800 % 8 = (i.id >> 22) / 604800 % 8 offset 0
+      ) as d
+    )
+    union all
+    select 'receipts', (
+      select jsonb_agg(to_jsonb(r) order by r.delivery_id, r.event) from push.receipts as r where r.delivery_id = any (v_deliveries)
+    )
+    union all
+    select 'alerts', (select jsonb_agg(to_jsonb(a) order by a.id) from public.push_alerts as a where a.user_id = p_user_id)
+    union all
+    select 'digests', (select jsonb_agg(to_jsonb(d) order by d.opened_at, d.id) from push.digests as d where d.user_id = p_user_id)
+    union all
+    select 'digest_windows', (select jsonb_agg(to_jsonb(d) order by d.digest_key) from push.digest_windows as d where d.user_id = p_user_id)
+    union all
+    select 'throttles', (select jsonb_agg(to_jsonb(l) order by l.category) from push.throttle_log as l where l.user_id = p_user_id)
+    union all
+    select 'daily_pushes', (select jsonb_agg(to_jsonb(d)) from push.daily_pushes as d where d.user_id = p_user_id)
+    union all
+    select 'lists', (
+      select jsonb_agg(jsonb_build_object('id', f.id, 'message', f.message, 'started_at', f.started_at) order by f.started_at, f.id)
+      from push.fan_outs as f
+      where f.message is not null and exists (
+        select from push.fan_out_recipients as r where r.fan_out_id = f.id and r.user_id = p_user_id
+      )
+    )
+    union all
+    select 'push_services', (
+      select jsonb_agg(h.origin order by h.origin) from push.hosts as h
+      where p_user_id = any (h.known_users || h.evidence_users || h.probed_users)
+    )
+  ) as w;
+  return jsonb_build_object('user_id', p_user_id) || v_export;
+end;
+$$;
+comment on function push.export_user(uuid, boolean) is
+  'All that is stored of one user, as JSON: an array for each kind, empty where there is nothing. Without the keys of devices. Reads the '
+  'whole log, unless p_whole_log is false: then finished deliveries of messages to topics are left out. For the database owner.';
+
+create function public.push_export()
+returns jsonb
+language plpgsql
+-- Definer: users may not use schema push. They choose neither whose data it is nor the time by which calls are counted.
+security definer
+set search_path = ''
+as $$
+declare
+  c_limit constant integer := 10;
+  -- As push.send_test() counts: no category has a space in its key.
+  c_counted_as constant text := 'an export';
+  v_user_id constant uuid := public.push_user_id();
+  v_now constant timestamptz := clock_timestamp();
+  v_asked integer;
+begin
+  insert into push.throttle_log as l (user_id, category, moments, done_at)
+  values (v_user_id, c_counted_as, array[v_now], v_now + interval '1 hour')
+  on conflict (user_id, category) do update
+  set moments = array(
+        select m.moment from unnest(l.moments) as m (moment)
+        where m.moment > v_now - interval '1 hour' and m.moment <= v_now + interval '1 minute'
+      ) || v_now,
+      done_at = excluded.done_at
+  returning cardinality(l.moments) into v_asked;
+  if v_asked > c_limit then
+    perform push.refuse(429, 'too_many_exports', format('At most %s exports can be made in an hour.', c_limit), 'Try again later.');
+  end if;
+  return push.export_user(v_user_id, false);
+end;
+$$;
+comment on function public.push_export() is
+  'All that is stored of the calling user, as JSON; see push.export_user(). Finished deliveries of messages to topics are left out, because '
+  'they are found only by reading the whole log.';
+
+revoke all on function public.push_export() from public, anon, authenticated;
+grant execute on function public.push_export() to authenticated;
+
+create function push.users_of(p_ids uuid[])
+returns uuid[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array(
+    select i.id from unnest(p_ids) with ordinality as i (id, place)
+    where exists (select from auth.users as u where u.id = i.id)
+    order by i.place
+  );
+$$;
+comment on function push.users_of(uuid[]) is 'Those of these ids that are users, in the same order.';
+
+create function push.forget_users()
+returns void
+language sql
+set search_path = ''
+as $$
+  -- Skip locked: a claim or a report that works with the row does not wait for us, nor we for it.
+  update push.hosts as h
+  set known_users = g.known, evidence_users = g.evidence, probed_users = g.probed
+  from (
+    select l.origin,
+      push.users_of(l.known_users) as known, push.users_of(l.evidence_users) as evidence, push.users_of(l.probed_users) as probed
+    from push.hosts as l
+    where (l.known_users, l.evidence_users, l.probed_users)
+      is distinct from (push.users_of(l.known_users), push.users_of(l.evidence_users), push.users_of(l.probed_users))
+    for no key update of l skip locked
+  ) as g
+  where h.origin = g.origin;
+$$;
+comment on function push.forget_users() is
+  'Takes users who were deleted out of what push services are known by. All else of them goes with their row in auth.users.';
 
 -- schemas/90_operations/restore.sql ---------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ export interface Claimed {
   urgency: string;
   collapse_key: string | null;
   tag: string | null;
+  receipts: boolean;
   ttl: number;
   presentation: Record<string, unknown> | null;
   app_url: string | null;

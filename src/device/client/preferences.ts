@@ -19,6 +19,7 @@ const DEFAULTS: Preferences = {
   locale: null,
   quietByWeekday: {},
   mutedCategories: [],
+  receipts: true,
 };
 
 /** Writes something that needs a time zone: with the one of this browser where none has been given. */

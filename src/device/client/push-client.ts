@@ -58,6 +58,8 @@ export interface Preferences {
   readonly quietByWeekday: QuietByWeekday;
   /** `alerts` mutes `alerts:DAX` too. */
   readonly mutedCategories: readonly string[];
+  /** False: this user's devices do not report what was displayed, clicked or dismissed. */
+  readonly receipts: boolean;
 }
 
 /** Where one device differs: what is not null counts instead of what the user said. */

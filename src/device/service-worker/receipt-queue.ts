@@ -28,7 +28,7 @@ export class ReceiptQueue {
   /** Notes one receipt and sends all that wait. Never rejects. */
   async report(mark: NotificationMark, event: ReceiptEvent, action?: string): Promise<void> {
     const wanted = this.#state.options.receipts?.includes(event) ?? true;
-    if (wanted && typeof mark.receipt === 'string' && mark.receipt.length <= MAX_TOKEN_LENGTH) {
+    if (wanted && mark.receipt && mark.receipt.length <= MAX_TOKEN_LENGTH) {
       const receipt: DeviceReceipt = {
         receipt: mark.receipt,
         event,

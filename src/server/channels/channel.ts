@@ -35,6 +35,8 @@ export interface ClaimedDelivery<Name extends ChannelName = ChannelName> {
   host: string;
   target: Target<Name>;
   content: NotificationContent;
+  /** False where its user wants no receipts. */
+  receipts?: boolean;
   urgency: Urgency;
   /** Seconds the push service may keep the message. */
   ttl: number;

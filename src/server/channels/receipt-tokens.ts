@@ -8,6 +8,14 @@ export interface ReceiptTokens {
   verify(token: string): Promise<string | null>;
 }
 
+/** What a delivery carries for its receipts: its token, or nothing where its user wants none. */
+export async function receiptOf(
+  { deliveryId, receipts = true }: { deliveryId: number; receipts?: boolean },
+  tokens: Pick<ReceiptTokens, 'sign'>,
+): Promise<string> {
+  return receipts ? tokens.sign(deliveryId) : '';
+}
+
 const encoder = new TextEncoder();
 const MAC_BYTES = 16;
 // Deliveries are made, claimed and sent one after the other, so neighbours share one derivation: each alone would cost a

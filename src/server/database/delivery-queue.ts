@@ -96,6 +96,8 @@ const claimedMessage = z.object({
   collapse_key: z.string().nullable(),
   tag: z.string().nullable(),
   position: z.number().int().nullable(),
+  // A database of an earlier release does not say.
+  receipts: z.boolean().default(true),
   ttl: z.number().int().nonnegative(),
   presentation: presentation.nullable(),
   app_url: z.string().nullable(),
@@ -238,6 +240,7 @@ function toDelivery(row: z.infer<typeof claimedRow>): ClaimedDelivery {
     userId: row.user_id,
     host: row.host,
     target: row.target,
+    receipts: row.receipts,
     content: {
       notificationId: row.notification_id,
       title: row.title,

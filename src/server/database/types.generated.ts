@@ -337,6 +337,7 @@ export type Database = {
           quiet_by_weekday: NonNullable<Json>;
           quiet_from: string | null;
           quiet_until: string | null;
+          receipts: boolean;
           timezone: string | null;
           user_id: string;
         };
@@ -348,6 +349,7 @@ export type Database = {
           quiet_by_weekday?: NonNullable<Json>;
           quiet_from?: string | null;
           quiet_until?: string | null;
+          receipts?: boolean;
           timezone?: string | null;
           user_id?: string;
         };
@@ -358,6 +360,7 @@ export type Database = {
           quiet_by_weekday?: NonNullable<Json>;
           quiet_from?: string | null;
           quiet_until?: string | null;
+          receipts?: boolean;
           timezone?: string | null;
           user_id?: string;
         };
@@ -612,6 +615,7 @@ export type Database = {
       };
       push_complete: { Args: { p_now?: string; p_outcomes: Json }; Returns: Json };
       push_device_removed: { Args: { p_address: string }; Returns: boolean };
+      push_export: { Args: Record<PropertyKey, never>; Returns: Json };
       push_fan_out: { Args: { p_limit?: number; p_now?: string }; Returns: boolean };
       push_health: { Args: { p_now?: string }; Returns: Json };
       push_heartbeat: {

@@ -75,7 +75,7 @@ export function deviceTag({
   return tag ?? collapseKey ?? notificationId;
 }
 
-/** A message that is ready but for its receipt token (ASCII), which each delivery has of its own. */
+/** A message that is ready but for its receipt token (ASCII), which each delivery has of its own; '' for none. */
 export type PreparedPayload = (receipt: string) => Uint8Array<ArrayBuffer>;
 
 /**

@@ -161,6 +161,7 @@ begin
   end if;
   -- PostgREST writes null for what a row of a bulk insert leaves out and another gives: that means the default as well.
   new.enabled := coalesce(new.enabled, true);
+  new.receipts := coalesce(new.receipts, true);
   new.quiet_by_weekday := coalesce(new.quiet_by_weekday, '{}');
   new.muted_categories := coalesce(new.muted_categories, '{}');
   new.timezone := push.timezone_of_browser(new.timezone);

@@ -11,6 +11,7 @@ create table public.push_preferences (
   quiet_until time,
   quiet_by_weekday jsonb not null default '{}',
   muted_categories text[] not null default '{}',
+  receipts boolean not null default true,
   constraint push_preferences_pkey primary key (user_id),
   constraint push_preferences_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint push_preferences_timezone check (octet_length(timezone) <= 100),
@@ -33,6 +34,9 @@ comment on column public.push_preferences.quiet_by_weekday is
   'Other hours for the periods that begin on a weekday (ISO: 1 is Monday), or none: {"6": {"from": "23:00", "until": "10:00"}, "7": null}.';
 comment on column public.push_preferences.muted_categories is
   'Categories of which nothing is sent, with all that is below them: alerts mutes alerts:DAX too.';
+
+comment on column public.push_preferences.receipts is
+  'False: this user''s devices do not report that a message was displayed, clicked or dismissed, and nothing of it is kept.';
 
 create table public.push_device_preferences (
   subscription_id uuid not null,
@@ -75,9 +79,9 @@ for delete to authenticated using ((select public.push_user_id()) = user_id);
 
 revoke all on public.push_preferences from anon, authenticated, service_role;
 grant select, delete on public.push_preferences to authenticated;
-grant insert (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories)
+grant insert (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories, receipts)
   on public.push_preferences to authenticated;
-grant update (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories)
+grant update (user_id, enabled, timezone, locale, quiet_from, quiet_until, quiet_by_weekday, muted_categories, receipts)
   on public.push_preferences to authenticated;
 grant select, insert, update, delete on public.push_preferences to service_role;
 

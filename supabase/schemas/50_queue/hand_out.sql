@@ -37,7 +37,7 @@ begin
     -- What is not to be sent any more ends here: its device is gone, its message was taken back, it has become night since it was
     -- queued, or its user wants something else now. All are looked up once, with what is to be sent.
     select c.id, c.tag, c.position, (v.verdict).state, (v.verdict).due_at, (v.verdict).code,
-      s.user_id, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
+      s.user_id, coalesce(p.receipts, true) as receipts, s.channel, s.host, s.endpoint, s.p256dh, s.auth, s.vapid_key, s.fcm_token,
       n.id as notification_id, n.title, n.body, n.url, n.params, n.category, n.urgency, n.collapse_key, n.tag as app_tag, n.ttl, n.presentation,
       -- Only a message to a topic has more than one text.
       case when n.localized is not null then push.text_for(n.localized, push.locale_of(s.user_id)) end as own
@@ -93,7 +93,7 @@ begin
           case when c.own is null then c.title else c.own ->> 'title' end as title,
           case when c.own is null then c.body else c.own ->> 'body' end as body,
           case when c.own is null then c.url else c.own ->> 'url' end as url,
-          c.params, c.category, c.urgency, c.collapse_key, c.app_tag as tag, c.position,
+          c.params, c.category, c.urgency, c.collapse_key, c.app_tag as tag, c.position, c.receipts,
           -- No service keeps anything longer; and before Postgres 17 nothing can be taken from infinity.
           least(
             coalesce(c.ttl, p_settings.default_ttl),

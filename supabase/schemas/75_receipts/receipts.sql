@@ -116,7 +116,10 @@ begin
       select v.* from push.deliveries as v
       where v.id = g.delivery_id and (v.id >> 22) / 604800 % 8 = (g.delivery_id >> 22) / 604800 % 8 offset 0
     ) as d
-    where g.event in ('displayed', 'clicked', 'action', 'dismissed')
+    left join public.push_subscriptions as s on s.id = d.subscription_id
+    left join public.push_preferences as p on p.user_id = s.user_id
+    -- What was sent before the user wanted none has a token.
+    where g.event in ('displayed', 'clicked', 'action', 'dismissed') and p.receipts is not false
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
     insert into push.receipts as r (delivery_id, event, action, occurred_at, recorded_at)
@@ -163,7 +166,7 @@ end;
 $$;
 comment on function public.push_record_receipts(jsonb, timestamptz) is
   'Records what devices say of deliveries: [{delivery_id, event: displayed|clicked|action|dismissed, action, at}]. The first of each kind '
-  'counts (accepted), others are repeated, those of unknown deliveries or events refused. Service role only.';
+  'counts (accepted), others are repeated, those of unknown deliveries or events, and of users who want none, refused. Service role only.';
 
 alter table push.settings
   add column resubscribe_limit integer not null default 10,

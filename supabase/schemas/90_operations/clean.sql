@@ -66,8 +66,11 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
-  -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
-  return v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
+  -- Late: until the end of the transaction, other sessions cannot read the parts that are emptied here, nor claim from a push
+  -- service whose row is changed.
+  v_deleted := v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
+  perform push.forget_users();
+  return v_deleted;
 end;
 $$;
 comment on function push.clean(integer, timestamptz, interval) is

@@ -52,6 +52,7 @@ const PREFERENCES: Preferences = {
   quietUntil: null,
   quietByWeekday: {},
   mutedCategories: [],
+  receipts: true,
 };
 
 /** A client that keeps everything in memory: states of components that a real project takes long to get into. */

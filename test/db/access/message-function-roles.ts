@@ -1,5 +1,9 @@
 /** Functions that make a message of what a caller, a rule or a reminder says, and store it, with the API roles that may execute them. */
 export const MESSAGE_FUNCTIONS: Record<string, string[]> = {
+  'public.push_export': ['authenticated'],
+  'push.export_user': [],
+  'push.forget_users': [],
+  'push.users_of': [],
   'push.fill_in': [],
   'push.is_query': [],
   'push.message_select': [],

@@ -67,7 +67,7 @@ const PREFERENCE_COLUMNS = ['muted_categories', 'quiet_by_weekday', 'quiet_from'
 
 test('a user may write all of what can be preferred, and whose it is', async () => {
   for (const [table, columns] of [
-    ['public.push_preferences', ['enabled', 'locale', 'user_id']],
+    ['public.push_preferences', ['enabled', 'locale', 'receipts', 'user_id']],
     ['public.push_device_preferences', ['enabled', 'subscription_id', 'user_id']],
   ] as const) {
     for (const privilege of ['insert', 'update'])

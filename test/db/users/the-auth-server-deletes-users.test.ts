@@ -1,26 +1,16 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { makeAlert } from '../../support/alerts.ts';
-import { asUser, createUser } from '../../support/postgres.ts';
-import { clearQueue, notify } from '../../support/queue.ts';
+import { clearQueue } from '../../support/queue.ts';
 import { remind } from '../../support/reminders.ts';
 import { watch } from '../../support/rules.ts';
-import { subscribe } from '../../support/subscriptions.ts';
-import { createTopic, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
+import { createUserOfEverything, createVisits } from '../../support/user-of-everything.ts';
 
 const db = useDatabase();
 let admin: postgres.Sql;
 beforeAll(async () => {
   admin = postgres(db().superuserUrl, { max: 1, onnotice: () => undefined });
-  // What an app has of its users goes with them, and is watched.
-  await db().sql.unsafe(`
-    create table public.visits (
-      id integer primary key generated always as identity,
-      owner_id uuid not null references auth.users (id) on delete cascade,
-      friend_id uuid,
-      starts_at timestamptz not null default now() + interval '1 day'
-    )`);
+  await createVisits(db().sql);
 });
 beforeEach(() => clearQueue(db().sql));
 afterAll(() => admin.end());
@@ -52,37 +42,8 @@ async function rowsOf(userId: string): Promise<Record<string, number>> {
   return found;
 }
 
-/** Something in each table that has a row of users: what is new there and forgotten here fails the test. */
-async function createUserOfEverything(): Promise<{ id: string; friend: string }> {
-  const { sql } = db();
-  const { id } = await createUser(sql);
-  const friend = (await createUser(sql)).id;
-  const device = await subscribe(sql, id);
-  const removed = await subscribe(sql, id);
-  await subscribe(sql, friend);
-  await asUser(sql, id, async (own) => {
-    await own`delete from public.push_subscriptions where id = ${removed}`;
-    await own`insert into public.push_preferences (user_id, quiet_from, quiet_until, timezone)
-      values (${id}, '00:00', '23:59', 'UTC')`;
-    await own`insert into public.push_device_preferences (subscription_id, enabled) values (${device}, true)`;
-  });
-  const { topic } = await createTopic(sql, 0);
-  await sql`insert into public.push_topic_members ${sql([id, friend].map((user_id) => ({ topic, user_id })))}`;
-  const message = await notifyTopic(sql, topic);
-  await fanOutAll(sql);
-  await notify(sql, id);
-  await asUser(sql, id, (own) => own`insert into public.push_reads (notification_id) values (${message})`);
-  await makeAlert(sql, {}, id);
-  await sql`insert into push.digests (id, user_id, digest_key, policy, opened_at)
-    values (gen_random_uuid(), ${id}, 'deals', 'deals', now())`;
-  await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'feed', now())`;
-  await sql`insert into push.daily_pushes (user_id, day) values (${id}, current_date)`;
-  await sql`insert into public.visits (owner_id, friend_id) values (${id}, ${friend})`;
-  return { id, friend };
-}
-
 test('everything that a user has goes with them when the auth server, who may do nothing else, deletes them', async () => {
-  const { id, friend } = await createUserOfEverything();
+  const { id, friend } = await createUserOfEverything(db().sql);
   const before = await rowsOf(id);
   expect(Object.entries(before).filter(([, count]) => count === 0)).toEqual([]);
   const friends = await rowsOf(friend);
@@ -105,7 +66,7 @@ test('rules and reminders of what goes with a user are kept', async () => {
     title: `'Gone'`,
   });
   await remind(sql, { name: 'visit', table: 'public.visits', recipients: 'new.friend_id' });
-  const { id, friend } = await createUserOfEverything();
+  const { id, friend } = await createUserOfEverything(db().sql);
   const waiting = () => sql`select from push.reminder_moments where reminder = 'visit' and state = 'waiting'`;
   expect(await waiting()).toHaveLength(1);
   await deleteUser(id);

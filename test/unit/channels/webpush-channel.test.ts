@@ -59,6 +59,17 @@ describe('a message', () => {
     expect(device.failures).toEqual([]);
   });
 
+  test('says nothing by which a device could report, where its user wants no receipts', async () => {
+    await send({ receipts: false });
+    expect((await device.next()).json).toMatchObject({
+      notification: { data: { supapush: { receipt: '' } } },
+    });
+    await send();
+    expect((await device.next()).json).not.toMatchObject({
+      notification: { data: { supapush: { receipt: '' } } },
+    });
+  });
+
   test('carries TTL, urgency and topic to the push service', async () => {
     await send({ ttl: 1234, urgency: 'high', content: content({ collapseKey: 'price-DAX_1' }) });
     await send({ ttl: 0, urgency: 'very-low' });

@@ -1,6 +1,6 @@
 import type { Channel, Outcome } from '../channel.ts';
 import { type PostResult, postRequest, timeoutOf } from '../post-request.ts';
-import type { ReceiptTokens } from '../receipt-tokens.ts';
+import { type ReceiptTokens, receiptOf } from '../receipt-tokens.ts';
 import { createAccessTokens } from './access-token.ts';
 import { fcmMessage, MAX_FCM_BYTES, payloadBytes } from './fcm-message.ts';
 import { fcmErrorCode, outcomeOfFcm } from './outcome-of-fcm.ts';
@@ -31,7 +31,7 @@ export function createFcmChannel({
         const message = `FCM_SERVICE_ACCOUNT is not for the FCM service in push.hosts, ${delivery.host}.`;
         return { outcome: 'misconfigured', status: null, code: 'fcm_account_elsewhere', message };
       }
-      const message = await fcmMessage(delivery, await receipts.sign(delivery.deliveryId), now());
+      const message = await fcmMessage(delivery, await receiptOf(delivery, receipts), now());
       const bytes = payloadBytes(message);
       if (bytes > MAX_FCM_BYTES) {
         const said = `The message has ${bytes} bytes. The limit is ${MAX_FCM_BYTES}.`;

@@ -61,13 +61,13 @@ const PRIORITIES: Record<Urgency, { delivery: 'NORMAL' | 'HIGH'; apns: string; n
 /**
  * The message by which an app's device gets a notification, in the terms of Android and of Apple.
  *
- * `data` holds text alone, as FCM demands: `notification_id`, `receipt`, and where there is one `url`, `category`, `position`,
+ * `data` holds text alone, as FCM demands: `notification_id`, and where there is one `receipt`, `url`, `category`, `position`,
  * `params` and `actions`, the latter two as JSON. Params are not spread into it: FCM reserves names such as `from`, and Apple's devices get
  * `data` beside `aps`. Of the presentation, apps get what they have a counterpart for: an https image, vibration (Android),
  * sound, badge, channel (Android), thread (Apple), interruption level, and the actions to show by themselves. What is not silent
  * sounds. Texts are shortened until the message has at most 4096 bytes, first the body, then the title; data is never cut.
  *
- * @param receipt the token by which the device reports what became of it
+ * @param receipt the token by which the device reports what became of it, or nothing
  * @param now milliseconds since the epoch; APNs wants to know when, not how long
  */
 export async function fcmMessage(
@@ -92,7 +92,7 @@ export async function fcmMessage(
     },
     data: {
       notification_id: content.notificationId,
-      receipt,
+      ...(receipt === '' ? {} : { receipt }),
       ...(content.url === null ? {} : { url: content.url }),
       ...(content.category === null ? {} : { category: content.category }),
       ...(content.position === null ? {} : { position: String(content.position) }),

@@ -4,7 +4,7 @@ import { createPreparedPayloads } from '../../notification/prepared-payloads.ts'
 import type { Channel, ClaimedDelivery, Outcome } from '../channel.ts';
 import { errorText } from '../error-text.ts';
 import { postRequest, timeoutOf } from '../post-request.ts';
-import type { ReceiptTokens } from '../receipt-tokens.ts';
+import { type ReceiptTokens, receiptOf } from '../receipt-tokens.ts';
 import { storableText } from '../storable-text.ts';
 import { isAllowedEndpoint } from './endpoint.ts';
 import { encryptMessage } from './message-encryption.ts';
@@ -45,7 +45,7 @@ export function createWebPushChannel({
       if (problem !== null) return problem;
       const authorizationFor = authorizations.get(delivery.target.vapidKey ?? newest);
       if (authorizationFor === undefined) return VAPID_KEY_UNKNOWN;
-      const payload = prepare(delivery.content)(await receipts.sign(delivery.deliveryId));
+      const payload = prepare(delivery.content)(await receiptOf(delivery, receipts));
       if (payload.length > MAX_PAYLOAD_BYTES) {
         const message = `The message has ${payload.length} bytes. The limit is ${MAX_PAYLOAD_BYTES}.`;
         return { outcome: 'failed', status: null, code: 'payload_too_large', message };

@@ -6,6 +6,11 @@ import { appDelivery } from './app-delivery.ts';
 const NOW = 1_800_000_000_500;
 const RECEIPT = '1.abcdefghijklmnopqrstuv';
 
+test('a user who wants no receipts gets a message without a token', async () => {
+  const { data } = await fcmMessage(appDelivery(), '', 0);
+  expect(Object.keys(data)).not.toContain('receipt');
+});
+
 test('a notification with everything becomes a message for Android and Apple', async () => {
   const delivery = appDelivery({
     token: 'device-token',
