@@ -2,9 +2,12 @@ import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import { type Stack, type StackOptions, startStack } from '../../tools/local/stack.ts';
 import type {} from './migrated-cluster.ts';
 
-/** A stack of this project that starts with the migrations applied: 1 s instead of 5 on two cores. */
+/**
+ * A stack of this project that starts with the migrations applied: 1 s instead of 5 on two cores. Of the functions only
+ * push-dispatch is up with it unless `functions` says otherwise: most tests ask no other.
+ */
 export function startMigratedStack(options: StackOptions = {}): Promise<Stack> {
-  return startStack({ ...options, cluster: inject('cluster') });
+  return startStack({ functions: ['push-dispatch'], ...options, cluster: inject('cluster') });
 }
 
 /** The stack of a test file, while its tests run. */

@@ -12,6 +12,8 @@ verify_jwt = false
 [functions.mapped]
 verify_jwt = false
 import_map = "./functions/mapped/import_map.json"
+[functions.late]
+verify_jwt = false
 [functions.off]
 enabled = false
 `;
@@ -47,10 +49,12 @@ const stack = useStack(async () => {
     'functions/mapped/index.ts': `import { word } from 'the-word'; Deno.serve(() => new Response(word));`,
     'functions/mapped/import_map.json': `{ "imports": { "the-word": "./word.ts" } }`,
     'functions/mapped/word.ts': `export const word: string = 'mapped';`,
+    'functions/late/index.ts': `Deno.serve(() => Response.json({ pid: Deno.pid }));`,
     'functions/off/index.ts': `Deno.serve(() => new Response('on'));`,
     'functions/_shared/index.ts': `Deno.serve(() => new Response('shared'));`,
   });
-  return { projectDirectory: project.directory, secrets: { OWN_SECRET: 'own' } };
+  const functions = ['open', 'guarded', 'mapped'];
+  return { projectDirectory: project.directory, secrets: { OWN_SECRET: 'own' }, functions };
 });
 afterAll(() => {
   delete process.env.PARENTS_SECRET;
@@ -191,6 +195,14 @@ describe('the process of a function', () => {
     const after = (await (await call('open')).json()).pid;
     expect(after).not.toBe(before);
     expect(stack().functions?.pid('open')).toBe(after);
+  });
+
+  it('that was not to be up with the stack starts with its first request', async () => {
+    expect(stack().functions?.names).toContain('late');
+    expect(stack().functions?.pid('late')).toBeUndefined();
+    const { pid } = await (await call('late')).json();
+    expect(stack().functions?.pid('late')).toBe(pid);
+    expect(stack().pids()).toContain(pid);
   });
 
   it('that is killed under a request answers it with 502', async () => {
