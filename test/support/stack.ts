@@ -10,6 +10,11 @@ export function startMigratedStack(options: StackOptions = {}): Promise<Stack> {
   return startStack({ functions: ['push-dispatch'], ...options, cluster: inject('cluster') });
 }
 
+/** A stack of another project, on a database that is prepared as a new project's is. */
+function startEmptyStack(options: StackOptions): Promise<Stack> {
+  return startStack({ ...options, cluster: inject('emptyCluster') });
+}
+
 /** The stack of a test file, while its tests run. */
 export interface StackHandle {
   (): Stack;
@@ -28,7 +33,7 @@ export function useStack(
   let stack: Stack | undefined;
   beforeAll(async () => {
     const wanted = typeof options === 'function' ? await options() : options;
-    const start = wanted.projectDirectory === undefined ? startMigratedStack : startStack;
+    const start = wanted.projectDirectory === undefined ? startMigratedStack : startEmptyStack;
     stack = await start({ ...wanted, log: (line) => void lines.push(line) });
   });
   afterEach(({ task }) => {

@@ -32,7 +32,7 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   stateDirectory?: string;
   /** Empties the state directory first. */
   reset?: boolean;
-  /** The folder of a stopped cluster, which a stack without a state directory copies instead of making its own. */
+  /** The folder of a stopped cluster, which a stack without a database copies instead of making its own. */
   cluster?: string;
   /** Free ones unless given; those of the last run where the state is kept. */
   ports?: StackPorts;

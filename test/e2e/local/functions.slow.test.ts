@@ -1,5 +1,5 @@
 import { createClient } from '@supabase/supabase-js';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, inject, it, vi } from 'vitest';
 import { startStack } from '../../../tools/local/stack.ts';
 import { useStack } from '../../support/stack.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
@@ -226,12 +226,18 @@ describe('the process of a function', () => {
 describe('a stack', () => {
   it('does not start with a function that cannot, and says why', async () => {
     const broken = await makeProject({ 'functions/broken/index.ts': `throw new Error('the reason');` });
-    await expect(startStack({ projectDirectory: broken.directory })).rejects.toThrow(/broken.*the reason/s);
+    await expect(
+      startStack({ projectDirectory: broken.directory, cluster: inject('emptyCluster') }),
+    ).rejects.toThrow(/broken.*the reason/s);
     await broken.remove();
   });
 
   it('refuses a secret with a name of the platform', async () => {
-    const starting = startStack({ projectDirectory: project.directory, secrets: { SUPABASE_MINE: 'x' } });
+    const starting = startStack({
+      projectDirectory: project.directory,
+      cluster: inject('emptyCluster'),
+      secrets: { SUPABASE_MINE: 'x' },
+    });
     await expect(starting).rejects.toMatchObject({ code: 'secret_name_reserved' });
   });
 });
