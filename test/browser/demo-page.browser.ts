@@ -1,11 +1,12 @@
 import postgres from 'postgres';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { type DemoPage, startDemoPage } from '../../tools/demo/demo-page.ts';
 import { freeLoopbackPort } from '../../tools/local/loopback-port.ts';
 import { eventually } from '../support/eventually.ts';
 import { useStack } from '../support/stack.ts';
 import { visitDemo } from './support/demo-visitor.ts';
 import { type Firefox, startFirefox } from './support/firefox.ts';
+import type {} from './support/firefox-profile.ts';
 
 // Components, client, service worker and project together, in a stock Firefox: what a visitor does who tries Supapush.
 
@@ -16,7 +17,7 @@ let sql: postgres.Sql;
 
 beforeAll(async () => {
   demo = await startDemoPage(stack(), { port: await freeLoopbackPort() });
-  firefox = await startFirefox(stack().pushService);
+  firefox = await startFirefox(stack().pushService, { template: inject('firefoxProfile') });
   sql = postgres(stack().databaseUrl, { max: 1, onnotice: () => {} });
 });
 afterEach(async ({ task }) => {

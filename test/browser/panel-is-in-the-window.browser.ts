@@ -5,6 +5,7 @@ import type {} from './pages/react.tsx';
 import { startChromium } from './support/chromium.ts';
 import { fullState } from './support/component-states.ts';
 import { startFirefox } from './support/firefox.ts';
+import type {} from './support/firefox-profile.ts';
 import { type PageServer, startPageServer } from './support/page-server.ts';
 
 // Where the bell stands is the app's affair: its panel has to be seen whole from there, in both engines.
@@ -79,7 +80,9 @@ describe.each(['chromium', 'firefox'] as const)('in %s', (name) => {
       vapidPublicKey: '',
     });
     const browser =
-      name === 'chromium' ? await startChromium() : await startFirefox({ webSocketUrl: 'ws://127.0.0.1:9/' });
+      name === 'chromium'
+        ? await startChromium()
+        : await startFirefox({ webSocketUrl: 'ws://127.0.0.1:9/' }, { template: inject('firefoxProfile') });
     dispose = browser.dispose;
     page = await browser.open(`${server.origin}/`);
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import postgres from 'postgres';
 import type { Page } from 'puppeteer-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { packProject } from '../support/packed-package.ts';
 import { type QuickStart, readQuickStart } from '../support/quick-start.ts';
@@ -11,6 +11,7 @@ import { useStack } from '../support/stack.ts';
 import { COMPILER, INDEX } from '../support/vite-app.ts';
 import { visitDemo } from './support/demo-visitor.ts';
 import { type Firefox, startFirefox } from './support/firefox.ts';
+import type {} from './support/firefox-profile.ts';
 import { type PageServer, startPageServer } from './support/page-server.ts';
 import { buildQuickStartApp } from './support/quick-start-app.ts';
 
@@ -29,7 +30,7 @@ beforeAll(async () => {
   [archive, quickStart, firefox] = await Promise.all([
     packProject(home),
     readQuickStart('docs/start/frontend.md', '## In five minutes'),
-    startFirefox(stack().pushService),
+    startFirefox(stack().pushService, { template: inject('firefoxProfile') }),
   ]);
   sql = postgres(stack().databaseUrl, { max: 1, onnotice: () => {} });
 });

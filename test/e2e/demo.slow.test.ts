@@ -2,9 +2,10 @@ import { chmod, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, onTestFinished, test } from 'vitest';
 import { SCENARIOS } from '../../tools/demo/scenarios.ts';
 import { PROJECT, withPlantedProject } from '../functions/deploy/planted-project.ts';
+import type {} from '../support/migrated-cluster.ts';
 import { expectNothingBelow, type LocalProcess, startProcess } from './local/local-process.ts';
 
 // Everything a demo leaves would be in here, or was started from here.
@@ -17,12 +18,14 @@ beforeEach(async () => {
 afterEach(() => rm(temporary, { recursive: true, force: true }));
 
 function demo(project = PROJECT, ...args: string[]): LocalProcess {
-  return runBelow(process.execPath, join(project, 'tools', 'commands', 'demo.ts'), ...args);
+  // On a copy of a cluster that is migrated: to make and migrate one is for the first test.
+  const copying = { SUPAPUSH_CLUSTER: inject('cluster') };
+  return runBelow(process.execPath, [join(project, 'tools', 'commands', 'demo.ts'), ...args], copying);
 }
 
-function runBelow(command: string, ...args: string[]): LocalProcess {
+function runBelow(command: string, args: string[], more: NodeJS.ProcessEnv = {}): LocalProcess {
   const { FORCE_COLOR: _, ...environment } = process.env;
-  const started = startProcess(command, args, { ...environment, TMPDIR: temporary });
+  const started = startProcess(command, args, { ...environment, ...more, TMPDIR: temporary });
   onTestFinished(() => void started.child.kill('SIGKILL'));
   return started;
 }
@@ -31,7 +34,7 @@ function runBelow(command: string, ...args: string[]): LocalProcess {
 test('the demo tells every chapter, ends with 0, and leaves nothing behind', {
   timeout: 60_000,
 }, async () => {
-  const run = runBelow('npm', 'run', 'demo', '--prefix', PROJECT);
+  const run = runBelow('npm', ['run', 'demo', '--prefix', PROJECT]);
   const code = await run.ended;
   const told = run.stdout.join('\n');
   expect([code, run.stderr], told).toEqual([0, []]);

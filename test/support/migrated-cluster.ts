@@ -21,8 +21,9 @@ import { prepareSupabase } from '../../tools/local/postgres/supabase-roles.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The folder of a stopped cluster for stacks, as `migratedClusters` says. */
+    /** The folders of stopped clusters for stacks, as `migratedClusters` says. */
     cluster: string;
+    emptyCluster: string;
   }
 }
 
@@ -34,6 +35,7 @@ const INGREDIENTS = [
   'tools/local/postgres',
   'tools/local/extensions',
   'package-lock.json',
+  'test/support/migrated-cluster.ts',
 ];
 
 export const MIGRATED = 'template_migrated';
@@ -41,7 +43,9 @@ export const EMPTY = 'template_empty';
 
 /** Folders of stopped clusters. */
 export interface MigratedClusters {
-  /** Its one database `postgres` is prepared and migrated: what a stack starts from. */
+  /** Its one database `postgres` is prepared: what a stack of another project starts from. */
+  empty: string;
+  /** The same with the migrations: what a stack of this project starts from. */
   stack: string;
   /** Has a copy of that database to clone besides, and one that is only prepared. */
   templates: string;
@@ -52,7 +56,11 @@ export async function migratedClusters(): Promise<MigratedClusters> {
   mkdirSync(CACHE, { recursive: true });
   const name = `clusters-${fingerprint()}`;
   const place = join(CACHE, name);
-  const clusters = { stack: join(place, 'stack'), templates: join(place, 'templates') };
+  const clusters = {
+    empty: join(place, 'empty'),
+    stack: join(place, 'stack'),
+    templates: join(place, 'templates'),
+  };
   const kept = readdirSync(CACHE).filter((entry) => entry.startsWith('cluster'));
   if (kept.includes(name)) return clusters;
   const made = mkdtempSync(join(tmpdir(), 'supapush-cluster-'));
@@ -80,8 +88,9 @@ async function makeClusters(directory: string, keep: (kind: keyof MigratedCluste
     }
   };
   const template1 = (server: PostgresServer) => server.url({ role: 'supabase_admin', database: 'template1' });
+  await running(prepareSupabase);
+  keep('empty');
   await running(async (server) => {
-    await prepareSupabase(server);
     await clone(template1(server), EMPTY);
     await applyMigrations({ url: server.url(), directory: join(PROJECT, 'supabase', 'migrations') });
     await clone(template1(server), MIGRATED);
@@ -125,7 +134,12 @@ function fingerprint(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+export function provideClusters(project: TestProject, { stack, empty }: MigratedClusters): void {
+  project.provide('cluster', stack);
+  project.provide('emptyCluster', empty);
+}
+
 /** For a run that starts stacks, and no server of its own. */
 export async function setup(project: TestProject): Promise<void> {
-  project.provide('cluster', (await migratedClusters()).stack);
+  provideClusters(project, await migratedClusters());
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { copyCluster } from '../../tools/local/postgres/copy-cluster.ts';
 import { type PostgresServer, startPostgres } from '../../tools/local/postgres/postgres-server.ts';
-import { EMPTY, MIGRATED, migratedClusters } from './migrated-cluster.ts';
+import { EMPTY, MIGRATED, migratedClusters, provideClusters } from './migrated-cluster.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -27,7 +27,7 @@ export async function setup(project: TestProject): Promise<void> {
     await teardown();
     throw error;
   }
-  project.provide('cluster', clusters.stack);
+  provideClusters(project, clusters);
   project.provide('postgres', {
     url: server.url(),
     superuserUrl: server.url({ role: 'supabase_admin' }),

@@ -2,9 +2,17 @@ import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import { type Stack, type StackOptions, startStack } from '../../tools/local/stack.ts';
 import type {} from './migrated-cluster.ts';
 
-/** A stack of this project that starts with the migrations applied: 1 s instead of 5 on two cores. */
+/**
+ * A stack of this project that starts with the migrations applied: 1 s instead of 5 on two cores. Of the functions only
+ * push-dispatch is up with it unless `functions` says otherwise: most tests ask no other.
+ */
 export function startMigratedStack(options: StackOptions = {}): Promise<Stack> {
-  return startStack({ ...options, cluster: inject('cluster') });
+  return startStack({ functions: ['push-dispatch'], ...options, cluster: inject('cluster') });
+}
+
+/** A stack of another project, on a database that is prepared as a new project's is. */
+function startEmptyStack(options: StackOptions): Promise<Stack> {
+  return startStack({ ...options, cluster: inject('emptyCluster') });
 }
 
 /** The stack of a test file, while its tests run. */
@@ -25,7 +33,7 @@ export function useStack(
   let stack: Stack | undefined;
   beforeAll(async () => {
     const wanted = typeof options === 'function' ? await options() : options;
-    const start = wanted.projectDirectory === undefined ? startMigratedStack : startStack;
+    const start = wanted.projectDirectory === undefined ? startMigratedStack : startEmptyStack;
     stack = await start({ ...wanted, log: (line) => void lines.push(line) });
   });
   afterEach(({ task }) => {

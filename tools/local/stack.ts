@@ -32,7 +32,7 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   stateDirectory?: string;
   /** Empties the state directory first. */
   reset?: boolean;
-  /** The folder of a stopped cluster, which a stack without a state directory copies instead of making its own. */
+  /** The folder of a stopped cluster, which a stack without a database copies instead of making its own. */
   cluster?: string;
   /** Free ones unless given; those of the last run where the state is kept. */
   ports?: StackPorts;
@@ -42,8 +42,8 @@ export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
   workers?: { net?: boolean; cron?: boolean };
   /** Whether seed files run after migrations were applied to a new database; they do unless switched off. */
   seed?: boolean;
-  /** Whether Edge Functions are served; they are unless switched off. */
-  functions?: boolean;
+  /** Whether Edge Functions are served; they are unless switched off. Where some are named, another starts with its first request. */
+  functions?: boolean | readonly string[];
   /** Processes of each function; requests go to them in turns. One unless given. */
   functionProcesses?: number;
   /** Whether a source of quotes runs beside it, and the database may ask it; not unless switched on. */
@@ -204,6 +204,7 @@ async function compose(
       },
       onLog: options.onFunctionLog ?? (({ function: name, line }) => log(`${name}: ${line}`)),
       tracker: lifetime,
+      startAtOnce: typeof options.functions === 'object' ? options.functions : undefined,
       ...(options.functionProcesses !== undefined && { processes: options.functionProcesses }),
     });
     lifetime.onEnd('functions', functions.stop);
@@ -219,7 +220,7 @@ async function compose(
   };
   const [migrations] = await allOrNone([
     timed('database prepared and migrated', migrate()),
-    functions ? timed(`${functions.names.length} functions`, functions.ready()) : undefined,
+    functions ? timed('functions', functions.ready()) : undefined,
   ]);
 
   const workers: Worker[] = [];

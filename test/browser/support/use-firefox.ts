@@ -1,8 +1,9 @@
 import type { Page } from 'puppeteer-core';
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, inject } from 'vitest';
 import type { Stack } from '../../../tools/local/stack.ts';
 import type { Alert } from './chrome-scope.ts';
 import { type Firefox, startFirefox } from './firefox.ts';
+import type {} from './firefox-profile.ts';
 import { type Pages, usePages } from './use-pages.ts';
 
 export interface FirefoxHandle extends Pages {
@@ -30,7 +31,7 @@ export function useFirefox(stack: () => Stack, document: string): FirefoxHandle 
   };
 
   beforeAll(async () => {
-    firefox = await startFirefox(stack().pushService);
+    firefox = await startFirefox(stack().pushService, { template: inject('firefoxProfile') });
   });
   beforeEach(async () => {
     await running().said();

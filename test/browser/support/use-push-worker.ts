@@ -1,13 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Page } from 'puppeteer-core';
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import type { WorkerMessage } from '../../../src/device/shared/protocol.ts';
 import type { PushSettings } from '../../../src/device/shared/push-store.ts';
-import { buildServiceWorker } from '../../../tools/build/build-package.ts';
 import { eventually } from '../../support/eventually.ts';
+import type {} from './build-pages.ts';
 import { type Chromium, startChromium } from './chromium.ts';
 import { type PushApp, startPushApp } from './push-app.ts';
 
@@ -61,8 +59,6 @@ export interface WorkerSetup {
   notifications?: 'granted' | 'denied';
 }
 
-const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
-
 // What only a click of the user's may do, as it would go well.
 const NOTE_MOVES = `
   self.moves = [];
@@ -80,10 +76,7 @@ export function usePushWorker(): (setup?: WorkerSetup) => Promise<PushWorker> {
   const apps: PushApp[] = [];
 
   beforeAll(async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'supapush-sw-'));
-    await buildServiceWorker(PROJECT, folder);
-    ready = await readFile(join(folder, 'sw.js'), 'utf8');
-    await rm(folder, { recursive: true });
+    ready = await readFile(join(inject('pages'), 'sw.js'), 'utf8');
     chromium = await startChromium();
   });
   afterEach(async ({ task }) => {

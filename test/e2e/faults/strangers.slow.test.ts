@@ -14,7 +14,7 @@ const MILLISECONDS = 4000;
 // Twenty look-ups a second, with some room: the first second has one more, and a neighbour's own are among them.
 const LOOK_UPS = (MILLISECONDS / 1000) * 20 * 1.5;
 
-const stack = useStack({ workers: { net: false, cron: false } });
+const stack = useStack({ workers: { net: false, cron: false }, functions: ['push-events'] });
 
 let sql: postgres.Sql;
 let anna: SupabaseClient;

@@ -2,8 +2,19 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  inject,
+  it,
+  onTestFinished,
+} from 'vitest';
 import type { StackAddress } from '../../../tools/local/stack.ts';
+import type {} from '../../support/migrated-cluster.ts';
 import { expectNoTraces, type LocalProcess, startProcess } from './local-process.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
 
@@ -16,8 +27,11 @@ const FILES = {
 };
 
 function dev({ directory }: TempProject, ...args: string[]): LocalProcess {
-  return startProcess(process.execPath, [DEV, '--project', directory, ...args]);
+  return startProcess(process.execPath, [DEV, '--project', directory, ...args], copying());
 }
+
+// All but one start on a copy of a cluster: making one takes longer than what they look at.
+const copying = () => ({ ...process.env, SUPAPUSH_CLUSTER: inject('emptyCluster') });
 
 async function readyAddress(started: LocalProcess): Promise<StackAddress> {
   return (await started.ready()) as StackAddress;

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it, onTestFinished } from 'vitest';
 import { freeLoopbackPort } from '../../../tools/local/loopback-port.ts';
 import type { StackAddress } from '../../../tools/local/stack.ts';
 import { copyProject } from '../../../tools/quality/project-copy.ts';
+import type {} from '../../support/migrated-cluster.ts';
 import { expectNoTraces, type LocalProcess, startProcess } from './local-process.ts';
 
 // The README promises the page after `npm ci` in a clone, so these tests run in a copy of the repository.
@@ -23,8 +24,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(clone, { recursive: true, force: true }));
 
-function dev(...flags: string[]): LocalProcess {
-  const started = startProcess(process.execPath, [join(clone, 'tools/commands/dev.ts'), '--json', ...flags]);
+function dev(flags: string[], environment: NodeJS.ProcessEnv = {}): LocalProcess {
+  const started = startProcess(process.execPath, [join(clone, 'tools/commands/dev.ts'), '--json', ...flags], {
+    ...process.env,
+    ...environment,
+  });
   onTestFinished(() => void started.child.kill('SIGKILL'));
   return started;
 }
@@ -49,7 +53,7 @@ async function read(url: string): Promise<string> {
 
 it('serves the page with its service worker and tables, and stops serving on Ctrl-C', async () => {
   const port = await freeLoopbackPort();
-  const started = dev('--page-port', `${port}`);
+  const started = dev(['--page-port', `${port}`]);
   const address = (await started.ready()) as StackAddress & { pageUrl?: string };
   expect(address.pageUrl).toBe(`http://localhost:${port}`);
   expect(await read(`${address.pageUrl}/`)).toContain('main.tsx');
@@ -61,7 +65,8 @@ it('serves the page with its service worker and tables, and stops serving on Ctr
 });
 
 it('serves no page and makes no tables of it with --no-page', async () => {
-  const started = dev('--reset', '--no-page');
+  // On a copy of a cluster: to make one is for the test above.
+  const started = dev(['--reset', '--no-page'], { SUPAPUSH_CLUSTER: inject('cluster') });
   const address = await started.ready();
   expect(address).not.toHaveProperty('pageUrl');
   expect(await hasDeals(address as StackAddress)).toBe(false);

@@ -1,5 +1,5 @@
 import { createClient } from '@supabase/supabase-js';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, inject, it, vi } from 'vitest';
 import { startStack } from '../../../tools/local/stack.ts';
 import { useStack } from '../../support/stack.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
@@ -12,6 +12,8 @@ verify_jwt = false
 [functions.mapped]
 verify_jwt = false
 import_map = "./functions/mapped/import_map.json"
+[functions.late]
+verify_jwt = false
 [functions.off]
 enabled = false
 `;
@@ -47,10 +49,12 @@ const stack = useStack(async () => {
     'functions/mapped/index.ts': `import { word } from 'the-word'; Deno.serve(() => new Response(word));`,
     'functions/mapped/import_map.json': `{ "imports": { "the-word": "./word.ts" } }`,
     'functions/mapped/word.ts': `export const word: string = 'mapped';`,
+    'functions/late/index.ts': `Deno.serve(() => Response.json({ pid: Deno.pid }));`,
     'functions/off/index.ts': `Deno.serve(() => new Response('on'));`,
     'functions/_shared/index.ts': `Deno.serve(() => new Response('shared'));`,
   });
-  return { projectDirectory: project.directory, secrets: { OWN_SECRET: 'own' } };
+  const functions = ['open', 'guarded', 'mapped'];
+  return { projectDirectory: project.directory, secrets: { OWN_SECRET: 'own' }, functions };
 });
 afterAll(() => {
   delete process.env.PARENTS_SECRET;
@@ -193,6 +197,14 @@ describe('the process of a function', () => {
     expect(stack().functions?.pid('open')).toBe(after);
   });
 
+  it('that was not to be up with the stack starts with its first request', async () => {
+    expect(stack().functions?.names).toContain('late');
+    expect(stack().functions?.pid('late')).toBeUndefined();
+    const { pid } = await (await call('late')).json();
+    expect(stack().functions?.pid('late')).toBe(pid);
+    expect(stack().pids()).toContain(pid);
+  });
+
   it('that is killed under a request answers it with 502', async () => {
     const hanging = call('open/hang', { method: 'POST', body: 'x' });
     await vi.waitFor(() => expect(stack.log()).toContain('open: hanging'));
@@ -214,12 +226,18 @@ describe('the process of a function', () => {
 describe('a stack', () => {
   it('does not start with a function that cannot, and says why', async () => {
     const broken = await makeProject({ 'functions/broken/index.ts': `throw new Error('the reason');` });
-    await expect(startStack({ projectDirectory: broken.directory })).rejects.toThrow(/broken.*the reason/s);
+    await expect(
+      startStack({ projectDirectory: broken.directory, cluster: inject('emptyCluster') }),
+    ).rejects.toThrow(/broken.*the reason/s);
     await broken.remove();
   });
 
   it('refuses a secret with a name of the platform', async () => {
-    const starting = startStack({ projectDirectory: project.directory, secrets: { SUPABASE_MINE: 'x' } });
+    const starting = startStack({
+      projectDirectory: project.directory,
+      cluster: inject('emptyCluster'),
+      secrets: { SUPABASE_MINE: 'x' },
+    });
     await expect(starting).rejects.toMatchObject({ code: 'secret_name_reserved' });
   });
 });

@@ -2,8 +2,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type StackOptions, startStack } from '../../../tools/local/stack.ts';
+import type {} from '../../support/migrated-cluster.ts';
 
 const ORIGINAL = 'https://abcdefghijklmnopqrst.supabase.co';
 
@@ -20,6 +21,7 @@ async function run(ports: StackOptions['ports'], work: (sql: postgres.Sql) => Pr
   const log: string[] = [];
   const stack = await startStack({
     stateDirectory,
+    cluster: inject('cluster'),
     functions: false,
     workers: { net: false, cron: false },
     ...(ports && { ports }),

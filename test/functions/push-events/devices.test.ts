@@ -10,7 +10,7 @@ import {
   subscribe,
 } from '../../support/subscriptions.ts';
 
-const stack = useStack({ workers: { net: false, cron: false } });
+const stack = useStack({ workers: { net: false, cron: false }, functions: ['push-events'] });
 
 let sql: postgres.Sql;
 let user: string;

@@ -28,7 +28,7 @@ const DOCUMENTED = new Set([
   '429 too_many_requests',
 ]);
 
-const stack = useStack({ workers: { net: false, cron: false } });
+const stack = useStack({ workers: { net: false, cron: false }, functions: ['push-events'] });
 
 let sql: postgres.Sql;
 beforeAll(async () => {

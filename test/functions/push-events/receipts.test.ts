@@ -11,6 +11,7 @@ const [keys, previous, foreign] = [0, 1, 2].map(() => webpush.generateVAPIDKeys(
 type Keys = ReturnType<typeof webpush.generateVAPIDKeys>;
 const stack = useStack({
   workers: { net: false, cron: false },
+  functions: ['push-events'],
   secrets: {
     VAPID_PUBLIC_KEY: keys.publicKey,
     VAPID_PRIVATE_KEY: keys.privateKey,

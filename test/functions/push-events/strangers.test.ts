@@ -7,7 +7,7 @@ import { eventsUrl, tell } from '../../support/push-events.ts';
 import { useStack } from '../../support/stack.ts';
 import { createSubscription } from '../../support/subscriptions.ts';
 
-const stack = useStack({ workers: { net: false, cron: false } });
+const stack = useStack({ workers: { net: false, cron: false }, functions: ['push-events'] });
 
 test('a worker without options learns the public VAPID key', async () => {
   const answer = await fetch(eventsUrl(stack()));

@@ -16,6 +16,7 @@ import { useStack } from '../../support/stack.ts';
 // Only these tests ring, until one of them lets the database do it.
 const stack = useStack({
   workers: { cron: false },
+  functions: ['push-quotes'],
   quoteServer: true,
   secrets: { PUSH_QUOTES_KEY: 'the-key-of-the-source' },
 });

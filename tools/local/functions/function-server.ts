@@ -28,15 +28,17 @@ export interface FunctionServerOptions {
   tracker?: ProcessTracker | undefined;
   /** Processes of each function; requests go to them in turns, as to the workers of the platform. One unless given. */
   processes?: number;
+  /** The functions to start at once, by their names; another starts with its first request. All of them unless given. */
+  startAtOnce?: readonly string[] | undefined;
 }
 
 export interface FunctionServer {
   readonly names: string[];
   /** Serves `/functions/v1/<name>/…`. Never throws: every failure is an answer `{ message, code }`. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** Resolves when every function listens. Rejects with the first that cannot start. */
+  /** Resolves when every function that was started listens. Rejects with the first that cannot start. */
   ready(): Promise<void>;
-  /** The process that serves this function now, the first of several; undefined while it starts again. */
+  /** The process that serves this function now, the first of several; undefined while it starts again, or is yet to start. */
   pid(name: string): number | undefined;
   /** Every process that runs now. */
   pids(): number[];
@@ -53,7 +55,9 @@ export class SecretNameError extends Error {
 
 interface Served {
   edgeFunction: EdgeFunction;
-  processes: [DenoProcess, ...DenoProcess[]];
+  /** None where it is yet to start. */
+  processes: DenoProcess[];
+  start(): void;
   requests: number;
 }
 
@@ -68,8 +72,9 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
     );
   }
   const served = new Map<string, Served>();
+  let stopped = false;
   for (const edgeFunction of options.functions) {
-    const start = () =>
+    const startProcess = () =>
       startDenoProcess({
         edgeFunction,
         projectDirectory: options.projectDirectory,
@@ -77,10 +82,19 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
         onLog: (line, stream) => options.onLog?.({ function: edgeFunction.name, stream, line }),
         tracker: options.tracker,
       });
-    const others = Array.from({ length: (options.processes ?? 1) - 1 }, start);
-    served.set(edgeFunction.name, { edgeFunction, processes: [start(), ...others], requests: 0 });
+    const entry: Served = {
+      edgeFunction,
+      processes: [],
+      start() {
+        if (stopped || entry.processes.length > 0) return;
+        entry.processes = Array.from({ length: options.processes ?? 1 }, startProcess);
+      },
+      requests: 0,
+    };
+    if (options.startAtOnce?.includes(edgeFunction.name) ?? true) entry.start();
+    served.set(edgeFunction.name, entry);
   }
-  const processesOf = (name: string): Served['processes'] => {
+  const processesOf = (name: string): DenoProcess[] => {
     const entry = served.get(name);
     if (!entry)
       throw new RangeError(`no function named ${name}; there are: ${[...served.keys()].join(', ')}`);
@@ -100,7 +114,10 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
         const refusal = jwtRefusal(request.headers.authorization, options.jwtSecret);
         if (refusal) return refuse(request, response, 401, refusal.code, refusal.message);
       }
-      const process = entry.processes[entry.requests % entry.processes.length] ?? entry.processes[0];
+      entry.start();
+      const process = entry.processes[entry.requests % entry.processes.length];
+      if (!process)
+        return refuse(request, response, 503, 'function_failed_to_start', `Function ${name} is stopped`);
       entry.requests++;
       try {
         await proxyRequest(request, response, { path, port: () => process.port() });
@@ -116,12 +133,13 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
     async ready() {
       await Promise.all(all().map((process) => process.port()));
     },
-    pid: (name) => processesOf(name)[0].pid,
+    pid: (name) => processesOf(name)[0]?.pid,
     pids: () => all().flatMap(({ pid }) => pid ?? []),
     kill9: (name) => {
       for (const process of processesOf(name)) process.kill9();
     },
     async stop() {
+      stopped = true;
       await Promise.all(all().map((process) => process.stop()));
     },
   };
