@@ -80,7 +80,7 @@ test.each([
   await app.run('npx supapush init --yes --no-worker');
   const { status, stop } = await start(app, ...args);
   const health = await fetch(`${status.API_URL}/functions/v1/push-health`);
-  expect(await health.json()).toMatchObject({ ready: true });
+  expect(await health.json()).toMatchObject({ configured: true, status: 'ok' });
   expect((await fetch(`${status.API_URL}/rest/v1/${table}`, { headers })).status).toBe(200);
   await stop();
 });

@@ -82,10 +82,15 @@ export function reachable(lock: Lock, names: readonly string[]): Record<string, 
     const peers = Object.keys(entry.peerDependencies ?? {});
     const needed = [
       ...Object.keys(entry.dependencies ?? {}),
-      ...Object.keys(entry.optionalDependencies ?? {}),
       ...peers.filter((name) => entry.peerDependenciesMeta?.[name]?.optional !== true),
-    ];
+    ].filter((name) => !(name in (entry.optionalDependencies ?? {})));
     for (const name of needed) {
+      const place = placeOf(lock, path, name);
+      if (place === undefined) throw new Error(`package-lock.json lacks a package: ${path} needs ${name}.`);
+      waiting.push(place);
+    }
+    // One for each kind of machine.
+    for (const name of Object.keys(entry.optionalDependencies ?? {})) {
       const place = placeOf(lock, path, name);
       if (place !== undefined) waiting.push(place);
     }

@@ -36,7 +36,7 @@ export async function installStack(
   }
   if (missing.length > 0) {
     say(
-      `The local stack needs packages that do not come with supapush, about 250 MB: ${missing.join(', ')}.`,
+      `The local stack needs packages that do not come with supapush, about 300 MB: ${missing.join(', ')}.`,
     );
     say(`npm fetches them now, once, into ${PACKAGES_FOLDER}. Your app's own packages stay as they are.`);
     await fetchPackages(folder, program);
