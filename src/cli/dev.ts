@@ -5,6 +5,7 @@ import { loadStack } from './dev/load-stack.ts';
 import { readDevOptions } from './dev/options.ts';
 import { describeStack, problemsOf, statusOf } from './dev/report.ts';
 import { findProject } from './init/find-project.ts';
+import { callsOf } from './init/next-steps.ts';
 import { BUNDLE_NAME } from './init/release.ts';
 import { styled } from './terminal.ts';
 
@@ -28,7 +29,8 @@ Exit codes: 0 stopped (Ctrl-C, SIGTERM, SIGHUP), 1 failed, 2 called wrongly.`;
 
 async function run(args: string[]): Promise<string> {
   const options = readDevOptions(args);
-  const { root } = await findProject(options.workdir ?? resolve('.'));
+  const project = await findProject(options.workdir ?? resolve('.'));
+  const { root } = project;
   const say = (line: string) => void process.stderr.write(`${styled('dim', line)}\n`);
   const { startAppStack } = await loadStack(root, say);
   const stack = await startAppStack({
@@ -42,8 +44,10 @@ async function run(args: string[]): Promise<string> {
     log: say,
     onFunctionLog: ({ function: name, line }) => void process.stderr.write(`${name}: ${line}\n`),
   });
-  if (!options.json)
-    return describeStack(stack, existsSync(join(root, 'supabase/functions/push-dispatch', BUNDLE_NAME)));
+  if (!options.json) {
+    const isThere = existsSync(join(root, 'supabase/functions/push-dispatch', BUNDLE_NAME));
+    return describeStack(stack, isThere ? undefined : `${callsOf(project).run} supapush init`);
+  }
   for (const line of problemsOf(stack)) say(line);
   return JSON.stringify(statusOf(stack));
 }

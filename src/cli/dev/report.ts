@@ -18,8 +18,12 @@ export function statusOf(stack: AppStack): Record<string, string> {
   };
 }
 
-/** The table that a person reads, with what was left out and what does not run above it. */
-export function describeStack(stack: AppStack, push: boolean): string {
+/**
+ * The table that a person reads, with what was left out and what does not run above it.
+ *
+ * @param init the command that puts Supapush into the project, where it is not there
+ */
+export function describeStack(stack: AppStack, init: string | undefined): string {
   const rows = [
     ['Project URL', stack.url],
     ['REST', `${stack.url}/rest/v1`],
@@ -41,7 +45,7 @@ export function describeStack(stack: AppStack, push: boolean): string {
     '',
     ...table.map((line) => `  ${line}`),
     '',
-    ...(push ? [] : ['Supapush is not in this project yet: npx supapush init', '']),
+    ...(init === undefined ? [] : [`Supapush is not in this project yet: ${init}`, '']),
     styled(
       'dim',
       'Ctrl-C stops it; the database is kept. --reset starts over, --json prints these values for programs.',

@@ -100,8 +100,12 @@ test('a kit for teams: functions that do not start are named, and the others ser
     () => query(status, 'select from net._http_response'),
     (answers) => answers.length === 1,
   );
-  const [bucket] = await query(status, `select storage.filename('a/b.png') as name from storage.buckets`);
-  expect(bucket).toEqual({ name: 'b.png' });
+  const [made] = await query(
+    status,
+    `select storage.filename('a/b.png') as file, relrowsecurity as secured, (select count(*)::int from cron.job) as jobs
+     from storage.buckets, pg_class where relname = 'made_later'`,
+  );
+  expect(made).toEqual({ file: 'b.png', secured: true, jobs: 1 });
 });
 
 test('a chat app of 60 migrations: missing extensions are named first, then left out with what needs them', async () => {

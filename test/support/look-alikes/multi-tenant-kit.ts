@@ -57,7 +57,23 @@ create trigger team_webhook after insert on public.teams for each row
     'http://127.0.0.1:9/hook', 'POST', '{"Content-Type":"application/json"}', '{}', '1000'
   );
 create extension if not exists pg_cron with schema extensions;
+grant usage on schema cron to postgres;
+grant all privileges on all tables in schema cron to postgres;
 select cron.schedule('nightly', '0 3 * * *', 'select 1');
+create extension if not exists pg_net;
+grant usage on schema net to anon, authenticated, service_role;
+
+create function public.rls_for_new_tables() returns event_trigger language plpgsql set search_path = '' as $$
+declare
+  made record;
+begin
+  for made in select object_identity from pg_event_trigger_ddl_commands() where command_tag = 'CREATE TABLE' loop
+    execute 'alter table ' || made.object_identity || ' enable row level security';
+  end loop;
+end $$;
+create event trigger ensure_rls on ddl_command_end when tag in ('CREATE TABLE')
+  execute function public.rls_for_new_tables();
+create table public.made_later (id int);
 `,
   'functions/.env': 'TEAM_SECRET=of the file\nSUPABASE_OWN=refused\nVAPID_PRIVATE_KEY=of production\n',
   'functions/_shared/answer.ts':

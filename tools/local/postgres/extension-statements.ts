@@ -22,10 +22,15 @@ export function shortened(code: string): string {
 
 /**
  * What is run in place of a statement; nothing for one that begins or ends a transaction. Hosted projects give an extension the
- * version and schema that they have for it, and a migration is one transaction here, which a `commit` of its own must not end.
+ * version and schema that they have for it, and let `postgres` make event triggers, which PostgreSQL leaves to superusers. A migration
+ * is one transaction here, which a `commit` of its own must not end.
  */
 export function runnable(code: string): string | undefined {
   if (TRANSACTION.test(code.trim())) return undefined;
+  if (EVENT_TRIGGER.test(code)) {
+    const quote = code.includes('$do$') ? '$statement$' : '$do$';
+    return `select extensions.supapush_event_trigger(${quote}${code}${quote})`;
+  }
   const extension = createdExtension(code);
   if (extension === undefined) return code;
   const anyVersion = code.replace(/\bversion\s+(?:'[^']*'|"[^"]*"|\S+)/i, '');
@@ -37,4 +42,5 @@ export function runnable(code: string): string | undefined {
 
 const TRANSACTION =
   /^(?:begin|commit|end|start\s+transaction)(?:\s+(?:work|transaction|isolation|read)\b[^;]*)?$/i;
+const EVENT_TRIGGER = /^(?:create|alter|drop)\s+event\s+trigger\b/i;
 const FIXED_SCHEMA = new Set(['pg_cron', 'pg_net', 'supabase_vault']);

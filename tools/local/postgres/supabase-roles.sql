@@ -64,4 +64,18 @@ create extension if not exists pgcrypto with schema extensions;
 create extension if not exists "uuid-ossp" with schema extensions;
 create extension if not exists supabase_vault;
 
+-- Migrations call it in place of such a statement. One alone: there is no semicolon to hide another behind.
+create or replace function extensions.supapush_event_trigger(p_statement text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if p_statement !~* '^(create|alter|drop)\s+event\s+trigger\s[^;]*$' then
+    raise exception 'This is no statement about an event trigger.' using errcode = '42501';
+  end if;
+  execute p_statement;
+end
+$$;
+revoke execute on function extensions.supapush_event_trigger(text) from public;
+grant execute on function extensions.supapush_event_trigger(text) to postgres;
+
 create schema if not exists supabase_migrations authorization postgres;
