@@ -8,7 +8,7 @@ import { type LocalConfig, readLocalConfig } from './local-config.ts';
 import { startStack } from './stack.ts';
 
 /** Long enough for functions with few imports; others go on starting. */
-const FUNCTION_PATIENCE_MS = 20_000;
+const FUNCTION_PATIENCE_MS = 30_000;
 
 /** What is loaded with the server or not at all; only for projects that use it. */
 const PRELOADED = ['pg_stat_statements'];
