@@ -13,6 +13,10 @@ const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Co
     does: 'brings the project of this folder to the release of this package',
     load: () => import('./upgrade.ts'),
   },
+  dev: {
+    does: 'runs the project of this folder on this machine, without Docker',
+    load: () => import('./dev.ts'),
+  },
   secrets: {
     does: 'makes the secrets of the Edge Functions, and keeps those that exist',
     load: () => import('./secrets.ts'),

@@ -6,22 +6,24 @@ import { sealed } from '../../src/cli/init/seal.ts';
 import { VERSION } from '../../src/shared/version.ts';
 import { basicEnvironment, ProgramError, runProgram } from '../quality/run-program.ts';
 import { buildFunctions } from './build-functions.ts';
+import { buildLocalStack } from './build-local-stack.ts';
 
 /** The oldest browsers that have Web Push and all else we need: iOS has it since 16.4. */
 export const BROWSERS = ['chrome93', 'firefox100', 'safari16.4'];
 
-/** One run of the compiler each: what browsers load, the types of the Edge Functions, the command line, what apps' tests import. */
+/** One run of the compiler each: what browsers load, the types of the Edge Functions, the command line, what apps' tests import, the local stack. */
 const CONFIGURATIONS = [
   'tsconfig.build.json',
   'tsconfig.functions.json',
   'tsconfig.cli.json',
   'tsconfig.testing.json',
+  'tsconfig.local.json',
 ];
 
 /**
  * Builds what apps get into `dist`, which is emptied first: a folder of ES modules with types for each folder of `src/device`
  * that has an `index.ts`, for apps' bundlers, the components' stylesheet, `sw.js`, the service worker as one classic script, the Edge
- * Functions as bundles, and the command `supapush` and what apps' tests import as plain JavaScript.
+ * Functions as bundles, and the command `supapush`, what apps' tests import and the local stack as plain JavaScript.
  *
  * Throws a `ProgramError` with what the compiler says.
  */
@@ -36,6 +38,7 @@ export async function buildPackage(project: string): Promise<void> {
   const worker = join(outDir, 'sw.js');
   await writeFile(worker, sealed(await readFile(worker, 'utf8'), VERSION));
   await buildFunctions(project, join(outDir, 'functions'));
+  await buildLocalStack(project, join(outDir, 'local'));
 }
 
 async function compile(project: string, configuration: string): Promise<void> {

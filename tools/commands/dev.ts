@@ -1,9 +1,15 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, styleText } from 'node:util';
+import { styleText } from 'node:util';
+import type { AppStack } from '../../src/cli/dev/app-stack.ts';
+import { readCloneDevOptions } from '../../src/cli/dev/options.ts';
+import { problemsOf } from '../../src/cli/dev/report.ts';
+import { reasonOf } from '../../src/cli/run-command.ts';
+import { columns, styled } from '../../src/cli/terminal.ts';
+import { SupapushError } from '../../src/shared/errors.ts';
+import { startAppStack } from '../local/app-stack.ts';
 import { LocalConfigError } from '../local/local-config.ts';
 import { LocalStackError } from '../local/local-stack-error.ts';
-import { type Stack, type StackAddress, startStack } from '../local/stack.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -15,6 +21,7 @@ Without --project it also serves a page to try everything with, and puts what th
 
   --json                 print one line of JSON on stdout when ready, everything else on stderr
   --reset                start with an empty database and new keys
+  --skip-missing         leave out the statements of migrations and seeds that need an extension which is not there
   --port <n>             port of the API and the functions
   --database-port <n>    port of PostgreSQL
   --push-port <n>        port of the push service
@@ -23,7 +30,7 @@ Without --project it also serves a page to try everything with, and puts what th
   --project <folder>     the folder with supabase/ in it (this project)
   --help                 this text
 
-Ports are free ones on the first start and the same ones later, unless given.
+Ports are those of config.toml or free ones on the first start, and the same ones later, unless given.
 Exit codes: 0 stopped (Ctrl-C, SIGTERM, SIGHUP), 1 failed, 2 wrong usage.
 `;
 
@@ -37,35 +44,38 @@ const READY_KEYS = [
   'pushServiceUrl',
   'quoteServerUrl',
   'vapidPublicKey',
-] as const satisfies (keyof StackAddress)[];
+] as const satisfies (keyof AppStack)[];
 
-class UsageError extends Error {}
-
-async function main(): Promise<void> {
-  const flags = readFlags(process.argv.slice(2));
-  if (flags.help) {
+async function main(args: string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(USAGE);
     return;
   }
-  const stack = await startStack({
-    projectDirectory: flags.project,
-    stateDirectory: join(flags.project, '.supapush', 'dev'),
-    reset: flags.reset,
-    ports: flags.ports,
+  const options = readCloneDevOptions(args);
+  const project = options.project ?? PROJECT;
+  const say = (line: string) => console.error(styleText('dim', line, { stream: process.stderr }));
+  const stack = await startAppStack({
+    projectDirectory: project,
+    stateDirectory: join(project, '.supapush', 'dev'),
+    reset: options.reset,
+    skipMissing: options.skipMissing,
+    ports: options.ports,
     quoteServer: true,
-    log: (line) => console.error(styleText('dim', line, { stream: process.stderr })),
+    // The functions of the clone use its packages.
+    functionImports: options.project === undefined ? 'project' : 'anywhere',
+    log: say,
     onFunctionLog: ({ function: name, line }) => console.error(`${name}: ${line}`),
-    handleSignals: true,
   });
-  const pageUrl = flags.page ? await startPage(stack, flags.ports.page) : undefined;
+  const pageUrl = options.page ? await startPage(stack, options.pagePort) : undefined;
   const ready = Object.fromEntries(READY_KEYS.map((key) => [key, stack[key]]));
+  if (options.json) for (const line of problemsOf(stack)) say(line);
   console.log(
-    flags.json ? JSON.stringify({ ...ready, ...(pageUrl && { pageUrl }) }) : describe(stack, pageUrl),
+    options.json ? JSON.stringify({ ...ready, ...(pageUrl && { pageUrl }) }) : describe(stack, pageUrl),
   );
 }
 
 /** The address of the page. Vite builds it, and is loaded only for that. */
-async function startPage(stack: Stack, port: number | undefined): Promise<string> {
+async function startPage(stack: AppStack, port: number | undefined): Promise<string> {
   try {
     const { startDemoPage } = await import('../demo/demo-page.ts');
     return (await startDemoPage(stack, { port })).url;
@@ -75,65 +85,8 @@ async function startPage(stack: Stack, port: number | undefined): Promise<string
   }
 }
 
-interface Flags {
-  help: boolean;
-  json: boolean;
-  reset: boolean;
-  project: string;
-  page: boolean;
-  ports: Record<'gateway' | 'database' | 'pushService' | 'page', number | undefined>;
-}
-
-function readFlags(args: string[]): Flags {
-  const { values } = parse(args);
-  return {
-    help: values.help ?? false,
-    json: values.json ?? false,
-    reset: values.reset ?? false,
-    project: values.project ?? PROJECT,
-    page: values.project === undefined && !values['no-page'],
-    ports: {
-      gateway: readPort('port', values.port),
-      database: readPort('database-port', values['database-port']),
-      pushService: readPort('push-port', values['push-port']),
-      page: readPort('page-port', values['page-port']),
-    },
-  };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        json: { type: 'boolean' },
-        reset: { type: 'boolean' },
-        port: { type: 'string' },
-        'database-port': { type: 'string' },
-        'push-port': { type: 'string' },
-        'page-port': { type: 'string' },
-        'no-page': { type: 'boolean' },
-        project: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function readPort(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
-    throw new UsageError(`--${flag} needs a port between 1 and 65535, not "${text}"`);
-  }
-  return port;
-}
-
-function describe(stack: Stack, pageUrl: string | undefined): string {
-  const style = (format: Parameters<typeof styleText>[0], text: string): string =>
-    styleText(format, text, { stream: process.stdout });
+function describe(stack: AppStack, pageUrl: string | undefined): string {
+  const functions = stack.functions.map(({ name }) => `${stack.url}/functions/v1/${name}`);
   const rows: [string, string][] = [
     ...(pageUrl ? [['Page', pageUrl] satisfies [string, string]] : []),
     ['API URL', stack.url],
@@ -144,41 +97,40 @@ function describe(stack: Stack, pageUrl: string | undefined): string {
     ['Push service', stack.pushServiceUrl],
     ['Quotes', `${stack.quoteServerUrl}/json?symbols=DAX,BTC`],
     ['VAPID public key', stack.vapidPublicKey],
-    [
-      'Functions',
-      stack.functions?.names.map((name) => `${stack.url}/functions/v1/${name}`).join('\n') || 'none',
-    ],
+    ['Functions', functions[0] ?? 'none'],
+    ...functions.slice(1).map((url): [string, string] => ['', url]),
   ];
-  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
-  const table = rows.flatMap(([name, value]) =>
-    value.split('\n').map((line, index) => `  ${style('dim', (index ? '' : name).padEnd(width))}${line}`),
-  );
+  const table = columns(rows, (cell, _, column) => (column === 0 ? styled('dim', cell) : cell));
   return [
+    ...problemsOf(stack),
     '',
-    style('bold', 'The local stack is running.'),
+    styled('bold', 'The local stack is running.'),
     '',
-    ...table,
+    ...table.map((line) => `  ${line}`),
     '',
-    style('bold', 'Try'),
+    styled('bold', 'Try'),
     ...(pageUrl ? [`  ${pageUrl}   in a browser: notifications, inbox, settings and alerts`] : []),
     `  psql '${stack.databaseUrl}'`,
     `  curl '${stack.url}/functions/v1/push-dispatch'   tells whether the function is ready`,
     '  npm run demo                 the whole way of a notification, on a stack of its own',
     '  npm run dev -- --reset       start over with an empty database',
     '',
-    `${style('bold', 'For your frontend')} (docs/start/frontend.md), in its .env.local where Vite builds it`,
+    `${styled('bold', 'For your frontend')} (docs/start/frontend.md), in its .env.local where Vite builds it`,
     `  VITE_SUPABASE_URL=${stack.url}`,
     `  VITE_SUPABASE_PUBLISHABLE_KEY=${stack.publishableKey}`,
     '',
-    `${style('dim', 'Ctrl-C stops it; the database is kept.')}`,
+    styled('dim', 'Ctrl-C stops it; the database is kept.'),
   ].join('\n');
 }
 
 try {
-  await main();
+  await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`${error.message}\n\n${USAGE}`);
+  const wrongCall =
+    (error instanceof SupapushError && error.code === 'usage') ||
+    (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+  if (wrongCall) {
+    console.error(`${reasonOf(error)}\n\n${USAGE}`);
     process.exitCode = 2;
   } else {
     // What the person at the terminal can act on needs no stack trace.

@@ -71,7 +71,9 @@ export function startLifetime(log: (line: string) => void = () => undefined): Li
 
 function startReaper(): ChildProcess {
   const { NODE_COMPILE_CACHE: compiled } = process.env;
-  const reaper = spawn(process.execPath, [fileURLToPath(new URL('./reaper.ts', import.meta.url))], {
+  // In the package it is compiled.
+  const program = import.meta.url.endsWith('.ts') ? './reaper.ts' : './reaper.js';
+  const reaper = spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url))], {
     stdio: ['pipe', 'ignore', 'ignore'],
     // A session of its own: a signal to the stack's process group must not reach what cleans up after it. And of the
     // environment only where Node keeps what it compiled: preloads and debuggers of this process are not for that one.

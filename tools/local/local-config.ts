@@ -18,13 +18,24 @@ export interface FunctionConfig {
 export interface LocalConfig {
   projectDirectory: string;
   supabaseDirectory: string;
-  api: { schemas: string[]; extraSearchPath: string[]; maxRows: number };
+  api: {
+    /** The port that the Supabase CLI would take, where it is written. */
+    port: number | undefined;
+    schemas: string[];
+    extraSearchPath: string[];
+    maxRows: number;
+    /** Whether new tables of schema public are open to the API roles without a grant. */
+    exposeNewTables: boolean;
+  };
+  database: { port: number | undefined; majorVersion: number };
   auth: { enableSignup: boolean; jwtExpiry: number; minimumPasswordLength: number; siteUrl: string };
   /** Absolute paths in the order in which they are to run. */
   seedFiles: string[];
   /** As they are written, in the order in which they are to run. */
   schemaPaths: string[];
   functions: Record<string, FunctionConfig>;
+  /** Of `[edge_runtime.secrets]`, as they are written: a value, or `env(NAME)`. */
+  functionSecrets: Record<string, string>;
 }
 
 /** `supabase/config.toml` cannot be read as what the Supabase CLI expects. */
@@ -37,6 +48,9 @@ export class LocalConfigError extends Error {
 const configFile = z.object({
   api: z
     .object({
+      port: z.int().optional(),
+      // Unset, version 2.117 of the CLI exposes them.
+      auto_expose_new_tables: z.boolean().default(true),
       schemas: z.array(z.string()).default(['public']),
       extra_search_path: z.array(z.string()).default(['public', 'extensions']),
       max_rows: z.int().positive().default(1000),
@@ -52,6 +66,8 @@ const configFile = z.object({
     .prefault({}),
   db: z
     .object({
+      port: z.int().optional(),
+      major_version: z.int().default(17),
       migrations: z.object({ schema_paths: z.array(z.string()).default([]) }).prefault({}),
       seed: z
         .object({
@@ -72,6 +88,7 @@ const configFile = z.object({
       }),
     )
     .default({}),
+  edge_runtime: z.object({ secrets: z.record(z.string(), z.string()).default({}) }).prefault({}),
 });
 
 /** Reads `supabase/config.toml` of a project; a missing file means defaults. Throws `LocalConfigError`. */
@@ -91,10 +108,14 @@ export async function readLocalConfig(projectDirectory: string): Promise<LocalCo
     projectDirectory: resolve(projectDirectory),
     supabaseDirectory,
     api: {
+      port: parsed.api.port,
+      exposeNewTables: parsed.api.auto_expose_new_tables,
       schemas: parsed.api.schemas,
       extraSearchPath: parsed.api.extra_search_path,
       maxRows: parsed.api.max_rows,
     },
+    database: { port: parsed.db.port, majorVersion: parsed.db.major_version },
+    functionSecrets: parsed.edge_runtime.secrets,
     auth: {
       enableSignup: parsed.auth.enable_signup,
       jwtExpiry: parsed.auth.jwt_expiry,

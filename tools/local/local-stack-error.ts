@@ -5,7 +5,8 @@ export type LocalStackErrorCode =
   | 'directory_in_use'
   | 'directory_not_accessible'
   | 'postgres_failed'
-  | 'migration_failed';
+  | 'migration_failed'
+  | 'extension_missing';
 
 /** An error of the local stack that the person at the terminal can act on. */
 export class LocalStackError extends Error {

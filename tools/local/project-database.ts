@@ -5,18 +5,27 @@ import { join, relative } from 'node:path';
 import postgres, { type Sql } from 'postgres';
 import type { LocalConfig } from './local-config.ts';
 import { applyMigrations, applySeed } from './postgres/migrations.ts';
+import type { ScriptOptions } from './postgres/run-script.ts';
 
-/** Applies a project's new migrations as `postgres`; their file names. Throws `LocalStackError` `migration_failed`. */
-export async function migrateProject(databaseUrl: string, config: LocalConfig): Promise<string[]> {
+/** Applies a project's new migrations as `postgres`; their file names. Throws what `applyMigrations` throws. */
+export async function migrateProject(
+  databaseUrl: string,
+  config: LocalConfig,
+  options: ScriptOptions = {},
+): Promise<string[]> {
   const directory = join(config.supabaseDirectory, 'migrations');
-  return existsSync(directory) ? await applyMigrations({ url: databaseUrl, directory }) : [];
+  return existsSync(directory) ? await applyMigrations({ url: databaseUrl, directory, ...options }) : [];
 }
 
 /**
  * Runs the seed files that this database has not seen, and remembers them where the Supabase CLI does
  * (`supabase_migrations.seed_files`): like there, a file that changed later is not run a second time.
  */
-export async function seedProject(databaseUrl: string, config: LocalConfig): Promise<void> {
+export async function seedProject(
+  databaseUrl: string,
+  config: LocalConfig,
+  options: ScriptOptions = {},
+): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     await sql`create schema if not exists supabase_migrations`;
     await sql`
@@ -24,7 +33,7 @@ export async function seedProject(databaseUrl: string, config: LocalConfig): Pro
     for (const file of config.seedFiles) {
       const path = relative(config.projectDirectory, file);
       const [known] = await sql`select from supabase_migrations.seed_files where path = ${path}`;
-      if (known || !(await applySeed({ url: databaseUrl, file }))) continue;
+      if (known || !(await applySeed({ url: databaseUrl, file, ...options }))) continue;
       const hash = createHash('sha256')
         .update(await readFile(file))
         .digest('hex');

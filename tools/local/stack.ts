@@ -4,87 +4,25 @@ import { fileURLToPath } from 'node:url';
 import { allOrNone } from './all-or-none.ts';
 import type { ApiServer } from './api/api-server.ts';
 import { databaseIsAway } from './api/database-is-away.ts';
-import { type FcmService, startFcmService } from './fcm-service/fcm-service.ts';
+import { startFcmService } from './fcm-service/fcm-service.ts';
 import { findEdgeFunctions } from './functions/edge-function.ts';
-import {
-  type FunctionLogLine,
-  type FunctionServer,
-  startFunctionServer,
-} from './functions/function-server.ts';
+import { type FunctionServer, startFunctionServer } from './functions/function-server.ts';
+import { legacyKeys } from './functions/user-jwt.ts';
 import { startGateway } from './gateway.ts';
 import { endOnSignals, type Lifetime, startLifetime } from './lifetime.ts';
 import { readLocalConfig } from './local-config.ts';
-import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
+import { type PostgresServer, startPostgres } from './postgres/postgres-server.ts';
 import { connectPush, migrateProject, seedProject } from './project-database.ts';
-import { type PushService, startPushService } from './push-service/push-service.ts';
-import type { QuoteServer } from './quote-server/quote-server.ts';
+import { startPushService } from './push-service/push-service.ts';
 import { startStackQuoteServer } from './quote-server/stack-quote-server.ts';
 import { openStackDirectory } from './stack-directory.ts';
-import { choosePorts, type StackPorts } from './stack-ports.ts';
+import { choosePorts } from './stack-ports.ts';
 import { openStackState, saveStackState } from './stack-state.ts';
+import type { Stack, StackAddress, StackOptions } from './stack-types.ts';
 import { startPgCronWorker } from './workers/pg-cron-worker.ts';
 import { startPgNetWorker, type Worker } from './workers/pg-net-worker.ts';
 
-export interface StackOptions extends Pick<PostgresOptions, 'durable'> {
-  /** The folder with `supabase/` in it; this project unless given. */
-  projectDirectory?: string;
-  /** Keeps database, keys and ports between runs; without it they live in a folder that goes with the stack. */
-  stateDirectory?: string;
-  /** Empties the state directory first. */
-  reset?: boolean;
-  /** The folder of a stopped cluster, which a stack without a database copies instead of making its own. */
-  cluster?: string;
-  /** Free ones unless given; those of the last run where the state is kept. */
-  ports?: StackPorts;
-  /** Function secrets, in addition to and before the stack's own. */
-  secrets?: Record<string, string>;
-  /** The workers behind pg_net and pg_cron; both run unless switched off. */
-  workers?: { net?: boolean; cron?: boolean };
-  /** Whether seed files run after migrations were applied to a new database; they do unless switched off. */
-  seed?: boolean;
-  /** Whether Edge Functions are served; they are unless switched off. Where some are named, another starts with its first request. */
-  functions?: boolean | readonly string[];
-  /** Processes of each function; requests go to them in turns. One unless given. */
-  functionProcesses?: number;
-  /** Whether a source of quotes runs beside it, and the database may ask it; not unless switched on. */
-  quoteServer?: boolean;
-  /** What happens, line by line, with durations. */
-  log?: (line: string) => void;
-  /** What functions print; goes to `log` unless given. */
-  onFunctionLog?: (line: FunctionLogLine) => void;
-  /** Stop in order on SIGINT, SIGTERM, SIGHUP and uncaught errors, then exit; for programs that are only a stack. */
-  handleSignals?: boolean;
-}
-
-/** What a program needs to talk to a stack. */
-export interface StackAddress {
-  url: string;
-  publishableKey: string;
-  secretKey: string;
-  /** As `postgres`, the role of migrations, which is no superuser. */
-  databaseUrl: string;
-  superuserDatabaseUrl: string;
-  pushServiceUrl: string;
-  /** Undefined where no quote server was asked for. */
-  quoteServerUrl: string | undefined;
-  vapidPublicKey: string;
-}
-
-export interface Stack extends StackAddress {
-  readonly pushService: PushService;
-  readonly fcm: FcmService;
-  readonly quotes: QuoteServer | undefined;
-  readonly postgres: PostgresServer;
-  readonly functions: FunctionServer | undefined;
-  /** The migrations that this start applied. */
-  readonly migrations: string[];
-  /** Every process of the stack, the one that cleans up after a kill included. */
-  pids(): number[];
-  /** Crashes the database server and starts it again on its port: unlogged tables are empty then, as after a real crash. */
-  crashDatabase(): Promise<void>;
-  /** Ends every part; leaves no process, port or temporary folder. May be called again. */
-  stop(): Promise<void>;
-}
+export type { Stack, StackAddress, StackOptions } from './stack-types.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -128,8 +66,14 @@ async function compose(
     readLocalConfig(resolve(options.projectDirectory ?? PROJECT)),
     openStackState(directory),
   ]);
-  const ports = await choosePorts(options.ports ?? {}, state);
-  const place = { directory: join(directory, 'postgres'), durable: options.durable ?? false };
+  const { lenient } = options;
+  const configured = { gateway: config.api.port, database: config.database.port };
+  const ports = await choosePorts(options.ports ?? {}, state, lenient?.configuredPorts ? configured : {});
+  const place = {
+    directory: join(directory, 'postgres'),
+    durable: options.durable ?? false,
+    preload: options.preload ?? [],
+  };
   // Before it is started: a kill while the cluster is being made must not leave it running.
   lifetime.watchPidFile(join(place.directory, 'data', 'postmaster.pid'));
 
@@ -193,6 +137,7 @@ async function compose(
         SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: state.publishableKey }),
         SUPABASE_SECRET_KEYS: JSON.stringify({ default: state.secretKey }),
         SUPABASE_DB_URL: address.databaseUrl,
+        ...legacyKeys(state.jwtSecret),
       },
       secrets: {
         VAPID_PUBLIC_KEY: state.vapid.publicKey,
@@ -205,6 +150,7 @@ async function compose(
       onLog: options.onFunctionLog ?? (({ function: name, line }) => log(`${name}: ${line}`)),
       tracker: lifetime,
       startAtOnce: typeof options.functions === 'object' ? options.functions : undefined,
+      imports: lenient?.functionImports ?? 'project',
       ...(options.functionProcesses !== undefined && { processes: options.functionProcesses }),
     });
     lifetime.onEnd('functions', functions.stop);
@@ -212,15 +158,21 @@ async function compose(
 
   const migrate = async (): Promise<string[]> => {
     const [{ prepareSupabase }] = await modules;
-    await prepareSupabase(server);
-    const applied = await migrateProject(address.databaseUrl, config);
+    await prepareSupabase(server, 'postgres', { exposeNewTables: config.api.exposeNewTables });
+    const applied = await migrateProject(address.databaseUrl, config, { onSkipped: lenient?.onSkipped });
     for (const file of applied) log(`migration ${file}`);
-    if (options.seed !== false) await seedProject(address.databaseUrl, config);
+    if (options.seed !== false)
+      await seedProject(address.databaseUrl, config, { onSkipped: lenient?.onSkipped });
     return applied;
   };
-  const [migrations] = await allOrNone([
+  const [migrations, functionStates] = await allOrNone([
     timed('database prepared and migrated', migrate()),
-    functions ? timed('functions', functions.ready()) : undefined,
+    functions
+      ? timed(
+          'functions',
+          lenient ? functions.settled(lenient.functionPatienceMs) : functions.ready(),
+        )
+      : [],
   ]);
 
   const workers: Worker[] = [];
@@ -269,6 +221,7 @@ async function compose(
 
   return {
     ...address,
+    jwtSecret: state.jwtSecret,
     pushService,
     fcm,
     quotes,
@@ -276,6 +229,7 @@ async function compose(
       return database ?? server;
     },
     functions,
+    functionStates,
     migrations,
     pids: () =>
       [lifetime.reaperPid, database?.pid, ...(functions?.pids() ?? [])].filter((pid) => pid !== undefined),

@@ -1,5 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, describe, expect, inject, it, vi } from 'vitest';
+import { legacyKeys } from '../../../tools/local/functions/user-jwt.ts';
 import { startStack } from '../../../tools/local/stack.ts';
 import { useStack } from '../../support/stack.ts';
 import { makeProject, type TempProject } from './temp-project.ts';
@@ -170,6 +171,7 @@ describe('the process of a function', () => {
     const { PATH, HOME, TMPDIR, DENO_DIR, ...environment } = await (await call('open/env')).json();
     expect(environment).toEqual({
       SUPABASE_URL: stack().url,
+      ...legacyKeys(stack().jwtSecret),
       SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: stack().publishableKey }),
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: stack().secretKey }),
       SUPABASE_DB_URL: stack().databaseUrl,

@@ -11,13 +11,16 @@ export interface TempProject {
   remove(): Promise<void>;
 }
 
+/** As hosted projects: what is to be reached is granted. */
+const CONFIG = '[api]\nauto_expose_new_tables = false\n';
+
 /** A project of its own, so that what is tested is the local stack and not this repository's schema. */
 export async function makeProject(files: ProjectFiles = {}): Promise<TempProject> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'test-project-')));
   // mkdtemp lets only its owner in; under root, Postgres runs as another user.
   await chmod(directory, 0o755);
   const write = async (more: ProjectFiles): Promise<void> => {
-    for (const [path, content] of Object.entries({ 'config.toml': '', ...more })) {
+    for (const [path, content] of Object.entries({ 'config.toml': CONFIG, ...more })) {
       const file = join(directory, 'supabase', path);
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, content);

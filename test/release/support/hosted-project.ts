@@ -15,11 +15,15 @@ export interface HostedProject {
   stop(): Promise<void>;
 }
 
+/** New tables are granted by name, as in hosted projects. */
+const STRICT = '[api]\nauto_expose_new_tables = false\n';
+
 /** Starts it, with an empty database. `home` is an empty folder that it may use. */
 export async function startHostedProject(home: string, log: (line: string) => void): Promise<HostedProject> {
   const folder = join(home, 'uploaded');
   const options = { projectDirectory: folder, stateDirectory: join(home, 'state'), log };
   await mkdir(join(folder, 'supabase'), { recursive: true });
+  await writeFile(join(folder, 'supabase/config.toml'), STRICT);
   const cloud = await startLoopbackProject(join(home, 'user'));
   let stack = await startStack({ ...options, functions: false }).catch(async (error) => {
     await cloud.api.stop();
@@ -35,7 +39,7 @@ export async function startHostedProject(home: string, log: (line: string) => vo
         ({ slug, verifyJwt, entrypoint }) =>
           `[functions.${slug}]\nverify_jwt = ${verifyJwt}\nentrypoint = ${JSON.stringify(join(folder, entrypoint))}\n`,
       );
-      await writeFile(join(folder, 'supabase/config.toml'), settings.join('\n'));
+      await writeFile(join(folder, 'supabase/config.toml'), [STRICT, ...settings].join('\n'));
       await stack.stop();
       stack = await startStack({ ...options, secrets });
       return stack;

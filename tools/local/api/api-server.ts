@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { App, type HonoContext, type ServerOptions } from '@supabase/lite';
 import { createPostgresConnection, type PostgresConnection } from '@supabase/lite/postgres';
+import { legacyKeys } from '../functions/user-jwt.ts';
 import type { LocalConfig } from '../local-config.ts';
 import type { PostgresServer } from '../postgres/postgres-server.ts';
 import { startSession, type Worker } from '../workers/worker-session.ts';
 import { readBodiesAsPostgrest } from './body-values.ts';
+import { withNewerKeys } from './legacy-keys.ts';
 import { toPostgrestError } from './postgrest-error.ts';
 import { postgrestTypes } from './postgrest-types.ts';
 import { onBehalfOf, retryConflicts } from './retried-conflicts.ts';
@@ -89,8 +91,16 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const auth = new App({ ...settings, connection: authTables, options: { server } });
   await Promise.all([rest.init(), auth.init()]);
 
+  const older = legacyKeys(options.jwtSecret);
+  const keys = {
+    publishableKey: options.publishableKey,
+    secretKey: options.secretKey,
+    anonKey: older.SUPABASE_ANON_KEY,
+    serviceRoleKey: older.SUPABASE_SERVICE_ROLE_KEY,
+  };
   return {
-    async fetch(request) {
+    async fetch(given) {
+      const request = withNewerKeys(given, keys);
       if (new URL(request.url).pathname.startsWith('/auth/')) return await auth.fetch(request);
       const again = request.clone();
       return await onBehalfOf(request, async () => {

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { freeLoopbackPort } from '../loopback-port.ts';
 import { denoBinary } from './deno-binary.ts';
 import type { EdgeFunction } from './edge-function.ts';
@@ -20,6 +21,11 @@ export interface DenoProcessOptions {
   projectDirectory: string;
   /** The whole environment of the process, apart from what Deno itself needs. */
   environment: Record<string, string>;
+  /**
+   * Where imports come from: the packages of the project alone, or wherever each says, fetched by Deno as the platform does, with the
+   * globals of its Edge Runtime.
+   */
+  imports?: 'project' | 'anywhere' | undefined;
   onLog(line: string, stream: 'stdout' | 'stderr'): void;
   tracker?: ProcessTracker | undefined;
 }
@@ -51,6 +57,17 @@ const MAX_FIRST_FAILURES = 2;
 const ERROR_LINES_KEPT = 20;
 // What a Deno process needs of its surroundings; nothing else of the parent's environment is handed on.
 const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'DENO_DIR', 'SystemRoot', 'LOCALAPPDATA'];
+
+/** What only downloads need. */
+const FOR_DOWNLOADS = [
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'NPM_CONFIG_REGISTRY',
+  'DENO_CERT',
+  'DENO_AUTH_TOKENS',
+];
+const EDGE_RUNTIME = fileURLToPath(new URL('./edge-runtime.js', import.meta.url));
 
 /** Starts a function's process and keeps it running. Returns at once; `port()` waits until it serves. */
 export function startDenoProcess(options: DenoProcessOptions): DenoProcess {
@@ -172,14 +189,16 @@ function newServing(): PromiseWithResolvers<number> {
   return next;
 }
 
-function denoArguments({ edgeFunction, projectDirectory }: DenoProcessOptions): string[] {
+function denoArguments({ edgeFunction, projectDirectory, imports }: DenoProcessOptions): string[] {
   return [
     'run',
     '--quiet',
     '--no-prompt',
     // Serving must never write into the project's own lock files.
     '--no-lock',
-    '--node-modules-dir=manual',
+    ...(imports === 'anywhere'
+      ? ['--node-modules-dir=none', '--allow-import', '--allow-sys', '--preload', EDGE_RUNTIME]
+      : ['--node-modules-dir=manual']),
     ...(edgeFunction.denoConfig ? ['--config', edgeFunction.denoConfig] : []),
     ...(edgeFunction.importMap ? ['--import-map', edgeFunction.importMap] : []),
     '--allow-net',
@@ -190,12 +209,15 @@ function denoArguments({ edgeFunction, projectDirectory }: DenoProcessOptions): 
 }
 
 function environmentFor(options: DenoProcessOptions, port: number): Record<string, string> {
-  const passedOn = PASSED_ON.flatMap((name) => {
+  const anywhere = options.imports === 'anywhere';
+  const passedOn = [...PASSED_ON, ...(anywhere ? FOR_DOWNLOADS : [])].flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
   return {
     ...Object.fromEntries(passedOn),
+    // The packages of an app are not those of its functions.
+    ...(anywhere && { DENO_NO_PACKAGE_JSON: '1' }),
     DENO_NO_UPDATE_CHECK: '1',
     NO_COLOR: '1',
     ...options.environment,

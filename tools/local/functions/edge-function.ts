@@ -17,6 +17,9 @@ export interface EdgeFunction {
 export async function findEdgeFunctions(config: LocalConfig): Promise<EdgeFunction[]> {
   const directory = join(config.supabaseDirectory, 'functions');
   const folders = existsSync(directory) ? await readdir(directory, { withFileTypes: true }) : [];
+  // The older way, one map for all functions.
+  const shared = join(directory, 'import_map.json');
+  const sharedMap = existsSync(shared) ? shared : undefined;
   const found: EdgeFunction[] = [];
   for (const folder of folders) {
     if (!folder.isDirectory() || folder.name.startsWith('_')) continue;
@@ -26,12 +29,13 @@ export async function findEdgeFunctions(config: LocalConfig): Promise<EdgeFuncti
     const denoConfig = ['deno.json', 'deno.jsonc']
       .map((name) => join(dirname(entrypoint), name))
       .find((path) => existsSync(path));
+    const importMap = settings?.importMap ?? (denoConfig === undefined ? sharedMap : undefined);
     found.push({
       name: folder.name,
       entrypoint,
       verifyJwt: settings?.verifyJwt ?? true,
       ...(denoConfig && { denoConfig }),
-      ...(settings?.importMap && { importMap: settings.importMap }),
+      ...(importMap !== undefined && { importMap }),
     });
   }
   return found.sort((a, b) => a.name.localeCompare(b.name));

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type DenoProcess,
+  type DenoProcessOptions,
   FunctionStartError,
   type ProcessTracker,
   startDenoProcess,
@@ -26,6 +28,8 @@ export interface FunctionServerOptions {
   secrets: Record<string, string>;
   onLog?: ((line: FunctionLogLine) => void) | undefined;
   tracker?: ProcessTracker | undefined;
+  /** Where imports come from; see `DenoProcessOptions`. */
+  imports?: DenoProcessOptions['imports'];
   /** Processes of each function; requests go to them in turns, as to the workers of the platform. One unless given. */
   processes?: number;
   /** The functions to start at once, by their names; another starts with its first request. All of them unless given. */
@@ -37,7 +41,9 @@ export interface FunctionServer {
   /** Serves `/functions/v1/<name>/…`. Never throws: every failure is an answer `{ message, code }`. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Resolves when every function that was started listens. Rejects with the first that cannot start. */
-  ready(): Promise<void>;
+  ready(): Promise<FunctionState[]>;
+  /** How each function is, after it listens, cannot start, or this time has passed. Never rejects. */
+  settled(patienceMs: number): Promise<FunctionState[]>;
   /** The process that serves this function now, the first of several; undefined while it starts again, or is yet to start. */
   pid(name: string): number | undefined;
   /** Every process that runs now. */
@@ -45,6 +51,13 @@ export interface FunctionServer {
   /** Ends a function's processes as a crash would; the next request waits until one is up again. */
   kill9(name: string): void;
   stop(): Promise<void>;
+}
+
+/** A function that serves, still starts, or does not start for this reason. */
+export interface FunctionState {
+  name: string;
+  state: 'ready' | 'starting' | 'failed';
+  reason?: string;
 }
 
 /** A secret that the platform would refuse. */
@@ -81,6 +94,7 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
         environment: { ...options.secrets, ...options.platform },
         onLog: (line, stream) => options.onLog?.({ function: edgeFunction.name, stream, line }),
         tracker: options.tracker,
+        imports: options.imports,
       });
     const entry: Served = {
       edgeFunction,
@@ -132,6 +146,22 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
     },
     async ready() {
       await Promise.all(all().map((process) => process.port()));
+      return [...served.keys()].map((name) => ({ name, state: 'ready' }));
+    },
+    settled(patienceMs) {
+      const late = new AbortController();
+      const states = [...served].map(async ([name, { processes }]): Promise<FunctionState> => {
+        const started = Promise.all(processes.map((process) => process.port())).then(
+          (): FunctionState => ({ name, state: 'ready' }),
+          (error: Error): FunctionState => ({ name, state: 'failed', reason: error.message }),
+        );
+        const waiting = delay(patienceMs, undefined, { signal: late.signal, ref: false }).then(
+          (): FunctionState => ({ name, state: 'starting' }),
+          (): FunctionState => ({ name, state: 'starting' }),
+        );
+        return await Promise.race([started, waiting]);
+      });
+      return Promise.all(states).finally(() => late.abort());
     },
     pid: (name) => processesOf(name)[0]?.pid,
     pids: () => all().flatMap(({ pid }) => pid ?? []),

@@ -21,6 +21,27 @@ export function isUserJwt(token: string, secret: string, now: Date = new Date())
   return parsed.data.exp > seconds && (parsed.data.nbf ?? 0) <= seconds;
 }
 
+/**
+ * The keys of before `sb_…`, as functions find them in their environment: tokens of the roles `anon` and `service_role`. The same for
+ * the same secret.
+ */
+export function legacyKeys(
+  secret: string,
+): Record<'SUPABASE_ANON_KEY' | 'SUPABASE_SERVICE_ROLE_KEY', string> {
+  return {
+    SUPABASE_ANON_KEY: signRole('anon', secret),
+    SUPABASE_SERVICE_ROLE_KEY: signRole('service_role', secret),
+  };
+}
+
+function signRole(role: string, secret: string): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const issued = Date.UTC(2026, 0) / 1000;
+  const expires = Date.UTC(2046, 0) / 1000;
+  const content = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ iss: 'supabase', role, iat: issued, exp: expires })}`;
+  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
+}
+
 function decodePart(part: string): unknown {
   try {
     return JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));

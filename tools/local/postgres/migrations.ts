@@ -2,7 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { LocalStackError } from '../local-stack-error.ts';
-import { type Statement, splitStatements } from './split-statements.ts';
+import { readAvailable, refuseMissing } from './missing-extensions.ts';
+import { runScript, type ScriptOptions } from './run-script.ts';
+import { splitStatements } from './split-statements.ts';
 
 // The names `supabase migration up` takes for migrations; others it skips, and so do we.
 const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
@@ -13,10 +15,13 @@ const MIGRATION_NAME = /^(\d+)_(.*)\.sql$/;
  *
  * The record is the Supabase CLI's (2.117), so `supabase migration up` afterwards finds nothing to do, and the other
  * way round. `url` is that of the role `postgres`. A missing folder is an empty one. Throws `LocalStackError`
- * `migration_failed` naming file and line, and applied files that have changed since; the failed migration leaves nothing,
- * those before it stay.
+ * `migration_failed` naming file, line and statement, and applied files that have changed since; the failed migration leaves
+ * nothing, those before it stay. `extension_missing`, before anything is applied, names the extensions that this server does not
+ * have, unless `onSkipped` is given: then it hears of the statements that are left out.
  */
-export async function applyMigrations(options: { url: string; directory: string }): Promise<string[]> {
+export async function applyMigrations(
+  options: { url: string; directory: string } & ScriptOptions,
+): Promise<string[]> {
   const files = (await listFiles(options.directory)).filter((file) => MIGRATION_NAME.test(file)).sort();
   const sql = postgres(options.url, { max: 1, onnotice: () => {} });
   try {
@@ -31,14 +36,24 @@ export async function applyMigrations(options: { url: string; directory: string 
     const rows = await sql<{ version: string }[]>`select version from supabase_migrations.schema_migrations`;
     const applied = new Set(rows.map(({ version }) => version));
     const pending = files.filter((file) => !applied.has(versionOf(file)));
-    for (const file of pending) {
+    const scripts = await Promise.all(
+      pending.map(async (file) => {
+        const script = await readFile(join(options.directory, file), 'utf8');
+        return { file, script, statements: splitStatements(script) };
+      }),
+    );
+    const available = await readAvailable(sql);
+    if (options.onSkipped === undefined) refuseMissing(scripts, available);
+    for (const { file, script, statements } of scripts) {
       const [, version = '', name = ''] = MIGRATION_NAME.exec(file) ?? [];
-      const script = await readFile(join(options.directory, file), 'utf8');
+      // What a migration has set for its session is not for the next one, as under the Supabase CLI.
+      await sql`reset all`;
       const applying = sql.begin(async (transaction) => {
-        const statements = await runScript(transaction, file, script);
+        await runScript(transaction, { file, script, statements }, available, options);
+        const texts = statements.map(({ text }) => text);
         await transaction`
           insert into supabase_migrations.schema_migrations (version, name, statements)
-          values (${version}, ${name}, ${statements})
+          values (${version}, ${name}, ${texts})
         `;
       });
       await applying.catch(async (error) => {
@@ -77,56 +92,30 @@ async function withChangedFiles(
   const more = [
     ...(changed.length > 0 ? [`\n  Changed since they were applied here: ${changed.join(', ')}`] : []),
     ...(gone.length > 0 ? [`\n  Applied here, and no longer among the files: ${gone.join(', ')}`] : []),
-    '\n  To start over with an empty database: npm run dev -- --reset',
+    '\n  To start over with an empty database: start with --reset',
   ].join('');
   return new LocalStackError(error.code, error.message + more, { cause: error.cause });
 }
 
 /** Runs one seed file in one transaction; returns whether there was one. Errors as of `applyMigrations`. */
-export async function applySeed(options: { url: string; file: string }): Promise<boolean> {
-  const script = await readFile(options.file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+export async function applySeed(options: { url: string; file: string } & ScriptOptions): Promise<boolean> {
+  const { file } = options;
+  const script = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (script === undefined) return false;
   const sql = postgres(options.url, { max: 1, onnotice: () => {} });
   try {
-    await sql.begin((transaction) => runScript(transaction, options.file, script));
+    const available = await readAvailable(sql);
+    const statements = splitStatements(script);
+    await sql.begin((transaction) =>
+      runScript(transaction, { file, script, statements }, available, options),
+    );
     return true;
   } finally {
     await sql.end();
   }
-}
-
-/** Statement by statement, because most errors carry no position: then at least the statement's line is known. */
-async function runScript(sql: postgres.TransactionSql, file: string, script: string): Promise<string[]> {
-  const statements = splitStatements(script);
-  for (const statement of statements) {
-    try {
-      await sql.unsafe(statement.text).simple();
-    } catch (error) {
-      throw error instanceof postgres.PostgresError ? migrationError(error, file, script, statement) : error;
-    }
-  }
-  return statements.map(({ text }) => text);
-}
-
-function migrationError(
-  error: postgres.PostgresError,
-  file: string,
-  script: string,
-  { text, offset, codeOffset }: Statement,
-): LocalStackError {
-  // Postgres counts code points from 1.
-  const position = error.position === undefined ? undefined : Number(error.position) - 1;
-  const within = position === undefined ? undefined : [...text].slice(0, position).join('').length;
-  const line = script.slice(0, within === undefined ? codeOffset : offset + within).split('\n').length;
-  const more = [error.detail, error.hint, error.where].filter(Boolean).map((part) => `\n  ${part}`);
-  return new LocalStackError(
-    'migration_failed',
-    `${file}:${line}: ${error.message} (SQLSTATE ${error.code})${more.join('')}`,
-    { cause: error },
-  );
 }
 
 async function listFiles(directory: string): Promise<string[]> {

@@ -20,6 +20,8 @@ export interface PostgresOptions {
   port?: number;
   /** Flush to disk as production does. Off by default: a killed server is safe either way, a power cut is not. */
   durable?: boolean;
+  /** Libraries to load with the server, such as `pg_stat_statements`. */
+  preload?: readonly string[];
 }
 
 export interface PostgresServer {
@@ -59,8 +61,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await freeLoopbackPort());
     try {
-      const durable = options.durable ?? false;
-      const pid = await launch({ binary: binaries.postgres, directory, port, durable, account });
+      const { durable = false, preload = [] } = options;
+      const pid = await launch({ binary: binaries.postgres, directory, port, durable, preload, account });
       return describe(directory, port, pid, passwords);
     } catch (error) {
       // Between choosing a free port and binding it, another program may take it.
@@ -93,16 +95,18 @@ interface Launch {
   directory: string;
   port: number;
   durable: boolean;
+  preload: readonly string[];
   account: Account | undefined;
 }
 
 /** Starts the postmaster and waits until it accepts connections; its process id. */
-async function launch({ binary, directory, port, durable, account }: Launch): Promise<number> {
+async function launch(options: Launch): Promise<number> {
+  const { binary, directory, port, account } = options;
   const data = join(directory, 'data');
   const logFile = join(directory, 'postgres.log');
   const log = openSync(logFile, 'a', 0o600);
   const logStart = statSync(logFile).size;
-  const child = spawn(binary, ['-D', data, ...settings(port, durable).flatMap((line) => ['-c', line])], {
+  const child = spawn(binary, ['-D', data, ...settings(options).flatMap((line) => ['-c', line])], {
     cwd: data,
     env: { LC_ALL: 'C', TZ: 'UTC', PATH: process.env.PATH },
     stdio: ['ignore', log, log],
@@ -144,7 +148,7 @@ async function isReady(data: string, pid: number): Promise<boolean> {
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }
 
-function settings(port: number, durable: boolean): string[] {
+function settings({ port, durable, preload }: Launch): string[] {
   return [
     'listen_addresses=127.0.0.1',
     `port=${port}`,
@@ -155,6 +159,7 @@ function settings(port: number, durable: boolean): string[] {
     'log_timezone=UTC',
     'log_line_prefix=%m [%p] %q%u@%d ',
     'jit=off',
+    ...(preload.length === 0 ? [] : [`shared_preload_libraries=${preload.join(',')}`]),
     // What a killed process wrote survives in the page cache; only a power cut could tell the difference.
     ...(durable ? [] : ['fsync=off', 'full_page_writes=off']),
   ];

@@ -1,0 +1,13 @@
+/** Why `supapush dev` does not start. */
+export type DevErrorCode = 'packages_not_installed' | 'node_too_old';
+
+/** Nothing runs; `message` says why, and what to do. */
+export class DevError extends Error {
+  override readonly name = 'DevError';
+  readonly code: DevErrorCode;
+
+  constructor(code: DevErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,28 @@
+import { pathToFileURL } from 'node:url';
+import type { AppStackModule } from './app-stack.ts';
+import { DevError } from './dev-error.ts';
+import { installStack } from './packages.ts';
+
+/** What `@supabase/lite` and the stack itself are made for. */
+const NODE_MAJOR = 22;
+
+/**
+ * Loads the local stack: that of the package with its packages in the folder of the project, or, in a clone, the sources.
+ *
+ * @param root the folder of the project
+ * @throws `node_too_old`, `packages_not_installed`, `package_incomplete`
+ */
+export async function loadStack(root: string, say: (line: string) => void): Promise<AppStackModule> {
+  const [major = 0] = process.versions.node.split('.').map(Number);
+  if (major < NODE_MAJOR) {
+    throw new DevError(
+      'node_too_old',
+      `supapush dev needs Node ${NODE_MAJOR} or newer, and this is ${process.version}.`,
+    );
+  }
+  const inClone = import.meta.url.endsWith('.ts');
+  const module = inClone
+    ? new URL('../../../tools/local/app-stack.ts', import.meta.url)
+    : pathToFileURL(await installStack(root, say));
+  return (await import(module.href)) as AppStackModule;
+}
