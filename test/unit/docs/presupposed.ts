@@ -48,6 +48,10 @@ declare module '*/supabase' {
 declare module 'next/navigation' {
   export function useRouter(): { push(path: string): void };
 }
+declare module 'vue' {
+  export function ref<T>(value: T): { value: T };
+  export function onUnmounted(work: () => void): void;
+}
 declare module 'vite-plugin-pwa' {
   export function VitePWA(options: { registerType?: 'autoUpdate'; workbox?: { importScripts?: string[] } }): import('vite').Plugin[];
 }
