@@ -45,6 +45,10 @@ export const FRAMEWORKS = `
 declare module '*/supabase' {
   export const supabase: import('@supabase/supabase-js').SupabaseClient;
 }
+// That of the quick start, where a page goes by it.
+declare module '*/push' {
+  export const push: import('supapush/client').PushClient;
+}
 declare module 'next/navigation' {
   export function useRouter(): { push(path: string): void };
 }
