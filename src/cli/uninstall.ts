@@ -5,13 +5,14 @@ import type { Command } from './command.ts';
 import { changeLines, changeReport, isWanted, refuseToAsk, todoLines, WRITE_OPTIONS } from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject } from './init/find-project.ts';
+import { settleInterrupted, writeProject } from './init/interrupted-run.ts';
 import { type Release, readRelease } from './init/release.ts';
-import { writeChanges } from './init/write-changes.ts';
 import { knownDatabaseUrl, projectSettings } from './open-database.ts';
 import { reasonOf } from './run-command.ts';
-import { uninstallSteps } from './uninstall/next-steps.ts';
+import { secretsOf, uninstallSteps } from './uninstall/next-steps.ts';
 import { planUninstall } from './uninstall/plan.ts';
 import { countRows, exportRows, type TableRows, withSnapshot } from './uninstall/rows.ts';
+import { usedSecrets } from './uninstall/used-secrets.ts';
 
 const USAGE = `Usage: npx supapush uninstall [options]
 
@@ -42,6 +43,7 @@ async function run(args: string[]): Promise<string> {
   refuseToAsk(values);
   const calledIn = resolve('.');
   const project = await findProject(values.workdir ?? calledIn);
+  const { said, left: toDo } = settleInterrupted(project, dry);
   const { setting, named } = await projectSettings(project.root);
   const databaseUrl = knownDatabaseUrl(values['database-url'], setting);
   if (file !== undefined && databaseUrl === undefined)
@@ -75,13 +77,22 @@ async function run(args: string[]): Promise<string> {
   let exported: number | undefined;
   let written = false;
   if (!dry && (pending.length > 0 || file !== undefined)) {
-    if (!yes && !(await isWanted(`${question}\n\nDo this?`))) return 'Nothing was done.';
+    if (!yes && !(await isWanted(`${question}\n\nDo this?`)))
+      return [...said, 'Nothing was done.'].join('\n');
     if (databaseUrl !== undefined && file !== undefined)
       exported = await withSnapshot(databaseUrl, (sql) => exportRows(sql, file));
-    writeChanges(plan.changes);
+    writeProject(project, plan.changes);
     written = pending.length > 0;
   }
-  const next = written || dry ? uninstallSteps(project, plan, release, { calledIn, named }) : [];
+  const secrets = secretsOf(named);
+  const next =
+    written || dry
+      ? uninstallSteps(project, plan, release, {
+          calledIn,
+          secrets,
+          used: await usedSecrets(project, release, secrets),
+        })
+      : [];
   if (json) {
     const changes = plan.changes.map((change) => changeReport(change, project.root));
     const rows = counted.rows ?? null;
@@ -91,17 +102,18 @@ async function run(args: string[]): Promise<string> {
       rows,
       exported: exported ?? null,
       changes,
-      left: plan.left,
+      left: [...said, ...toDo, ...plan.left],
       next,
     });
   }
   return [
+    ...said,
     ...(yes || dry ? [question, ''] : []),
     ...(exported === undefined
       ? []
       : [`${file} has ${exported} rows. It holds keys of your users' devices: keep it secret.`]),
     pending.length === 0 ? 'There is nothing to remove.' : written ? 'Done.' : 'Nothing was done: --dry-run.',
-    ...todoLines(plan.left, next),
+    ...todoLines([...toDo, ...plan.left], next),
   ].join('\n');
 }
 

@@ -13,9 +13,9 @@ import {
 } from './confirm.ts';
 import { type Change, isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
+import { settleInterrupted, writeProject } from './init/interrupted-run.ts';
 import { deploySteps } from './init/next-steps.ts';
 import { packagePath, type Release, readRelease } from './init/release.ts';
-import { writeChanges } from './init/write-changes.ts';
 import { changesBetween } from './upgrade/changelog.ts';
 import { diffOf } from './upgrade/diff.ts';
 import { planUpgrade, type UpgradePlan } from './upgrade/plan-upgrade.ts';
@@ -44,6 +44,7 @@ async function run(args: string[]): Promise<string> {
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
+  const { said, left: toDo } = settleInterrupted(project, dry);
   const plan = await planUpgrade(
     project,
     release,
@@ -59,21 +60,24 @@ async function run(args: string[]): Promise<string> {
   const description = describe({ project, release, plan, changelog }, calledIn);
   let written = false;
   if (!isThere && !dry) {
-    if (!yes && !(await isWanted(`${description}\n\nWrite this?`))) return 'Nothing was written.';
-    writeChanges(plan.changes);
+    if (!yes && !(await isWanted(`${description}\n\nWrite this?`)))
+      return [...said, 'Nothing was written.'].join('\n');
+    writeProject(project, plan.changes);
     written = true;
   }
   const next = isThere ? [] : deploySteps(project, release, calledIn);
-  if (json) return JSON.stringify(report({ project, release, plan, changelog }, { written, next }));
+  if (json)
+    return JSON.stringify(report({ project, release, plan, changelog }, { written, next, said, toDo }));
   const outcome = isThere
     ? `This project is of ${release.version}: nothing was changed.`
     : written
       ? 'Written.'
       : 'Nothing was written: --dry-run.';
   return [
+    ...said,
     ...(yes || dry || isThere ? [description, ''] : []),
     outcome,
-    ...todoLines(plan.left, next, 'Next, in this order:'),
+    ...todoLines([...toDo, ...plan.left], next, 'Next, in this order:'),
   ].join('\n');
 }
 
@@ -111,7 +115,7 @@ function describe({ project, release, plan, changelog }: Upgrade, calledIn: stri
 
 function report(
   { project, release, plan, changelog }: Upgrade,
-  { written, next }: { written: boolean; next: string[] },
+  { written, next, said, toDo }: Record<'next' | 'said' | 'toDo', string[]> & { written: boolean },
 ) {
   return {
     from: plan.from,
@@ -122,7 +126,7 @@ function report(
       ...changeReport(change, project.root),
       diff: diffOfKept(change),
     })),
-    left: plan.left,
+    left: [...said, ...toDo, ...plan.left],
     changelog,
     next,
   };

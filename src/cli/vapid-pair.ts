@@ -51,6 +51,16 @@ export async function readVapidPair(source: string): Promise<VapidPair> {
   return { publicKey, privateKey };
 }
 
+/** The public halves of the pairs that a file of secrets has, the newest first. */
+export function publicKeysIn(entries: Readonly<Record<string, string | undefined>>): string[] {
+  const { VAPID_PUBLIC_KEY: newest, VAPID_PREVIOUS_KEYS: older } = entries;
+  const pairs = older === undefined ? [] : parseJson(older);
+  const previous = Array.isArray(pairs)
+    ? pairs.map((pair: { publicKey?: unknown } | null) => pair?.publicKey)
+    : [];
+  return [newest, ...previous].filter((key) => typeof key === 'string').map(publicKeyOf);
+}
+
 /** An app may have the public half twice, once as NEXT_PUBLIC_VAPID_PUBLIC_KEY. */
 function namedLike(entries: Record<string, string | undefined>, name: string, also: unknown): string[] {
   const values = Object.entries(entries)

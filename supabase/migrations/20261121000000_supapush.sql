@@ -191,15 +191,42 @@ $$;
 comment on function push.note_function(timestamptz) is
   'Notes the release of the Edge Function that calls, by its header x-supapush-function: push-dispatch/0.1.0. Without it nothing is noted.';
 
+create function push.release_key(p_version text)
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array_agg(
+    case
+      -- Numbers by their value: the one with more digits is the larger. They come before words.
+      when i.word ~ '^[0-9]+$' then format('1 %s %s', lpad(length(ltrim(i.word, '0'))::text, 3, '0'), ltrim(i.word, '0'))
+      else '2 ' || i.word
+    end
+    order by i.place
+    -- A release comes after all of its pre-releases.
+  ) || case when v.draft = '' then '{3}'::text[] else '{}'::text[] end
+  from (
+    select split_part(c.text, '-', 1) as core, substr(c.text, length(split_part(c.text, '-', 1)) + 2) as draft
+    -- What follows a plus sign says how it was built, and counts for nothing.
+    from (select split_part(p_version, '+', 1) as text) as c
+  ) as v
+  cross join lateral string_to_table(v.core || case when v.draft = '' then '' else '.' || v.draft end, '.') with ordinality as i (word, place)
+  group by v.draft;
+$$;
+comment on function push.release_key(text) is
+  'The parts of a release by which releases are in order, to be compared by their bytes. A pre-release is before its release, and of two of them the one with more parts later.';
+
 create function push.is_earlier(p_version text, p_other text)
 returns boolean
 language sql
 immutable
 set search_path = ''
 as $$
-  select string_to_array(split_part(p_version, '-', 1), '.')::integer[] < string_to_array(split_part(p_other, '-', 1), '.')::integer[];
+  select push.release_key(p_version) collate "C" < push.release_key(p_other) collate "C";
 $$;
-comment on function push.is_earlier(text, text) is 'Whether a release is an earlier one than another: 0.2.0 is before 0.10.0.';
+comment on function push.is_earlier(text, text) is
+  'Whether a release is an earlier one than another, by Semantic Versioning 2.0.0: 0.2.0 is before 0.10.0, and 0.2.0-rc.1 before 0.2.0.';
 
 create function push.version_health(p_now timestamptz)
 returns jsonb

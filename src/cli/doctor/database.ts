@@ -1,7 +1,7 @@
 import type postgres from 'postgres';
 import { publicKeyOf } from '../../server/channels/webpush/vapid-key-forms.ts';
-import { parseJson } from '../../shared/parse-json.ts';
 import { callOf } from '../command.ts';
+import { publicKeysIn } from '../vapid-pair.ts';
 import type { Check, Finding } from './check.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import { fewRows } from './folder.ts';
@@ -106,7 +106,9 @@ async function vapidFindings({ sql, setting, file, ...meant }: DatabaseFacts): P
       cure: await connectAgain(sql, meant),
     });
   }
-  const kept = new Set([newest, ...previousKeys(setting('VAPID_PREVIOUS_KEYS'))]);
+  const kept = new Set(
+    publicKeysIn({ VAPID_PUBLIC_KEY: own, VAPID_PREVIOUS_KEYS: setting('VAPID_PREVIOUS_KEYS') }),
+  );
   const used = await sql<{ vapid_key: string | null; subscriptions: string }[]>`
     select vapid_key, subscriptions from push.vapid_key_usage()`;
   const lost = used.filter(({ vapid_key }) => vapid_key !== null && !kept.has(vapid_key));
@@ -119,15 +121,6 @@ async function vapidFindings({ sql, setting, file, ...meant }: DatabaseFacts): P
     });
   }
   return findings;
-}
-
-function previousKeys(text: string | undefined): string[] {
-  const pairs = text === undefined ? [] : parseJson(text);
-  if (!Array.isArray(pairs)) return [];
-  return pairs
-    .map((pair: { publicKey?: unknown } | null) => pair?.publicKey)
-    .filter((key) => typeof key === 'string')
-    .map(publicKeyOf);
 }
 
 async function projectFindings({ sql }: DatabaseFacts): Promise<Finding[]> {

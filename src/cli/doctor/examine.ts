@@ -26,7 +26,7 @@ import { DATABASE_CHECKS, schemaFindings } from './database.ts';
 import { FOLDER_CHECKS, isClone } from './folder.ts';
 import type { FunctionFacts } from './function-facts.ts';
 import { FUNCTION_CHECKS } from './functions.ts';
-import { type Report, withoutSecrets } from './report.ts';
+import { type Report, withFile, withoutSecrets } from './report.ts';
 import { SECRET_CHECKS } from './secrets.ts';
 import { connectAgain, type ProjectMeant, projectToAsk, readKnown } from './which-project.ts';
 
@@ -117,7 +117,7 @@ export async function examine(options: DoctorOptions): Promise<Report> {
     );
   }
   const report = { version, project: project.root, parts: reports, ignored: options.ignored };
-  return withoutSecrets(report, secretsOf(setting, databaseUrl));
+  return withoutSecrets(withFile(report, options.file), secretsOf(setting, databaseUrl));
 }
 
 const NO_DATABASE: Finding = {

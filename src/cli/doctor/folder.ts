@@ -3,6 +3,7 @@ import { parse } from 'smol-toml';
 import type { Change } from '../init/change.ts';
 import type { Project } from '../init/find-project.ts';
 import { planFunctions } from '../init/functions.ts';
+import { wasInterrupted } from '../init/interrupted-run.ts';
 import { planMigrations } from '../init/migration.ts';
 import { findWebApp } from '../init/public-folder.ts';
 import { readOr } from '../init/read-text.ts';
@@ -45,6 +46,7 @@ export async function isClone({ root }: Project): Promise<boolean> {
 /** What a project with the package in it has; a clone has the first of these alone. */
 export const FOLDER_CHECKS: Check<FolderFacts>[] = [
   { name: 'config.toml', look: configFindings },
+  { name: 'an interrupted run', look: interruptedFindings },
   { name: 'the migration', look: migrationFindings },
   { name: "the functions' files", look: functionFindings },
   { name: 'the service worker', look: workerFindings },
@@ -93,6 +95,17 @@ export function fewRows(rows: number, cure: string): Finding[] {
   if (rows >= FEW_ROWS) return [];
   const message = `The Data API hands over at most ${rows} rows at a time: lists of your app are cut, and those of the client take a request for each ${rows} rows.`;
   return [{ code: 'max_rows_few', message, cure }];
+}
+
+function interruptedFindings({ project }: FolderFacts): Finding[] {
+  if (!wasInterrupted(project)) return [];
+  return [
+    {
+      code: 'run_interrupted',
+      message: 'A run of supapush was interrupted while it wrote files, and the folder is half written.',
+      cure: `Run it again, ${INIT}, upgrade or uninstall: it takes back what is half written first.`,
+    },
+  ];
 }
 
 async function migrationFindings({ project, release }: FolderFacts): Promise<Finding[]> {

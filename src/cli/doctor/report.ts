@@ -1,4 +1,5 @@
 import { storableText } from '../../server/channels/storable-text.ts';
+import { quoted } from '../init/next-steps.ts';
 import { styled } from '../terminal.ts';
 import type { Finding, PartReport } from './check.ts';
 
@@ -17,6 +18,28 @@ export function findingsIn({ parts, ignored }: Report): Finding[] {
   return parts
     .flatMap(({ checks }) => checks.flatMap(({ findings }) => findings))
     .filter(({ code }) => !ignored.includes(code));
+}
+
+/** Commands that read the file of the secrets, as cures call them in an app and in a clone. */
+const READS_FILE =
+  /\b(npx supapush|npm run) (secrets|connect|vapid|doctor|status|send|inspect)\b( --(?= ))?/g;
+
+/** The report with the file of the secrets that doctor was given in each cure whose command would read another one. */
+export function withFile(report: Report, file: string | undefined): Report {
+  if (file === undefined) return report;
+  const option = `--file ${quoted(file)}`;
+  const named = (cure: string) =>
+    cure.replaceAll(READS_FILE, (call) =>
+      call.startsWith('npx') || call.endsWith(' --') ? `${call} ${option}` : `${call} -- ${option}`,
+    );
+  const inParts = report.parts.map((part) => ({
+    ...part,
+    checks: part.checks.map((check) => ({
+      ...check,
+      findings: check.findings.map((finding) => ({ ...finding, cure: named(finding.cure) })),
+    })),
+  }));
+  return { ...report, parts: inParts };
 }
 
 /** The report for programs. */

@@ -12,6 +12,7 @@ import {
   OUR_MIGRATION,
   subscriptionTables,
   type TakeOver,
+  type TakeOverWish,
   takeOverNotes,
   takesOver,
   withTakeOver,
@@ -73,7 +74,7 @@ export async function planMigrations(
   project: Project,
   release: Release,
   now: Date,
-  takeOver?: string,
+  takeOver?: TakeOverWish,
 ): Promise<MigrationsPlan> {
   const found = await findReleases(project, release);
   const { there } = found;
@@ -151,12 +152,12 @@ async function addTakeOver(
   project: Project,
   { files }: Found,
   now: Date,
-  given: string,
+  given: TakeOverWish,
 ): Promise<MigrationsPlan> {
   const folder = join(project.root, 'supabase/migrations');
   const migrations = await textsOf(folder, files);
   const installed = migrations.slice(files.findLastIndex((file) => UNINSTALL.test(file)) + 1);
-  if (installed.some(({ sql }) => takesOver(sql, given))) return NOTHING;
+  if (installed.some(({ sql }) => takesOver(sql, given.table))) return NOTHING;
   const takeOver = findTakeOver(migrations, given);
   if (takeOver.renamed !== undefined) {
     throw new InitRefusal(
@@ -177,7 +178,7 @@ async function addMigrations(
   missing: readonly ReleasedMigration[],
   { files }: Found,
   now: Date,
-  takeOver?: string,
+  takeOver?: TakeOverWish,
 ): Promise<MigrationsPlan> {
   const folder = join(project.root, 'supabase/migrations');
   const migrations = await textsOf(folder, files);

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { defaultEnvironmentFile, parseEnvironmentFile, readEnvironmentFile } from '../environment-file.ts';
+import { publicKeysIn } from '../vapid-pair.ts';
 import { planAgents } from './agents-section.ts';
 import { type Change, isPending, planPatch, withLines } from './change.ts';
 import { declaresSchema, faultsOf, withFunctions } from './config-toml.ts';
@@ -31,6 +33,8 @@ export interface PlanOptions {
   worker: boolean;
   /** A table of the app with push subscriptions whose rows the migration copies. */
   takeOver?: string | undefined;
+  /** The public VAPID key that its devices were made with, in unpadded base64url. */
+  vapidKey?: string | undefined;
   /** With a section of AGENTS.md. */
   agents?: boolean;
 }
@@ -38,7 +42,13 @@ export interface PlanOptions {
 /** Reads the project and says what is to be written; writes nothing. Throws `InitRefusal` where a person has to decide first. */
 export async function planInit(project: Project, release: Release, options: PlanOptions): Promise<Plan> {
   const config = await readConfig(project);
-  const migrations = await planMigrations(project, release, options.now, options.takeOver);
+  const { takeOver, vapidKey } = options;
+  const migrations = await planMigrations(
+    project,
+    release,
+    options.now,
+    takeOver === undefined ? undefined : { table: takeOver, vapidKey, known: await knownKeys(project) },
+  );
   const functions = await planFunctions(project, release);
   const given = options.publicFolder === undefined ? undefined : resolve(options.publicFolder);
   const worker = options.worker
@@ -50,6 +60,12 @@ export async function planInit(project: Project, release: Release, options: Plan
   const changes = [...joined.changes, ...agents.changes];
   const left = [...migrations.left, ...joined.left, ...agents.left, ...(await faultsOfCli(project))];
   return { changes, left: [...left, ...keptFiles(project, release, changes)] };
+}
+
+/** The public VAPID keys of the secrets on this machine. */
+async function knownKeys({ root }: Project): Promise<string[]> {
+  const text = await readEnvironmentFile(join(root, defaultEnvironmentFile(root)));
+  return publicKeysIn(parseEnvironmentFile(text));
 }
 
 /** The text of `config.toml`. Throws `config_refused` where it could not be written again as it is. */

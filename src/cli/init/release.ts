@@ -84,7 +84,7 @@ async function readMigrations(folder: string, version: string): Promise<Released
     names.map(async (name) => {
       const [found, release = FIRST] = MIGRATION.exec(name) ?? [];
       if (found === undefined) throw new Error(`supabase/migrations/${name} is of no release.`);
-      const own = release.replaceAll('_', '.');
+      const own = versionOf(release, version);
       return { version: own, sql: headed(await readFile(join(folder, name), 'utf8'), own) };
     }),
   );
@@ -92,6 +92,17 @@ async function readMigrations(folder: string, version: string): Promise<Released
   if (newest !== version)
     throw new Error(`Its newest migration is of ${newest ?? 'no release'}, and the package is ${version}.`);
   return migrations;
+}
+
+/**
+ * The version that a migration is named after, as `migrationName` does: what follows the three numbers is a pre-release.
+ *
+ * @param newest that of the package, whose pre-release may have other signs than letters, digits and points
+ */
+function versionOf(named: string, newest: string): string {
+  if (named === newest.replaceAll(/\W/g, '_')) return newest;
+  const [, core = named, draft] = /^(\d+_\d+_\d+)_(.+)$/.exec(named) ?? [];
+  return [core, ...(draft === undefined ? [] : [draft])].map((part) => part.replaceAll('_', '.')).join('-');
 }
 
 /** The first line says where a migration comes from, which in an app is another place. */

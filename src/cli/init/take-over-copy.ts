@@ -16,6 +16,15 @@ export const COLUMNS = {
   /** Both keys, as JSON or as its text. */
   keys: ['keys', 'subscription_keys'],
   p256dh: ['p256dh', 'p256dh_key', 'key_p256dh', 'keys_p256dh', 'p256dhKey', 'p256_dh'],
+  /** The public key of the VAPID pair that a device was made with. */
+  vapidKey: [
+    'vapid_key',
+    'vapidKey',
+    'vapid_public_key',
+    'vapidPublicKey',
+    'application_server_key',
+    'applicationServerKey',
+  ],
   auth: ['auth', 'auth_key', 'key_auth', 'keys_auth', 'authKey', 'auth_secret', 'auth_token'],
 };
 /** When a row was made, and when it was changed or used; the newest of several counts. */
@@ -31,12 +40,14 @@ const first = (names: readonly string[]) =>
  * leaves: those are only ever rows with a mistake, and what is wrong with the database ends it.
  *
  * @param source the table, with its schema, quoted
+ * @param vapidKey the public key that they were made with, where the rows do not say another; in unpadded base64url
  */
-export function copySql(source: string): string {
+export function copySql(source: string, vapidKey?: string): string {
   const named = source.replaceAll("'", "''");
   return String.raw`-- Written by supapush init --take-over: the rows of your table that are valid. Those that are not, stay in it.
 do $supapush_take_over$
 declare
+  v_vapid_key constant text := ${vapidKey === undefined ? 'null' : `'${vapidKey}'`};
   v_row jsonb;
   v_value jsonb;
   v_whole jsonb;
@@ -52,7 +63,7 @@ declare
   v_reasons jsonb := '{}';
 begin
   create temporary table supapush_rows (
-    place integer, user_id text, endpoint text, p256dh text, auth text, user_agent text, made timestamptz, last timestamptz
+    place integer, user_id text, endpoint text, p256dh text, auth text, vapid_key text, user_agent text, made timestamptz, last timestamptz
   ) on commit drop;
   for v_row in select to_jsonb(o) from ${source} as o loop
     v_rows := v_rows + 1;
@@ -102,6 +113,9 @@ begin
       coalesce(v_whole ->> 'endpoint', ${first(COLUMNS.endpoint)}),
       push.as_base64url(coalesce(v_keys ->> 'p256dh', ${first(COLUMNS.p256dh)})),
       push.as_base64url(coalesce(v_keys ->> 'auth', ${first(COLUMNS.auth)})),
+      coalesce((
+        select k.key from push.as_base64url(${first(COLUMNS.vapidKey)}) as k (key) where push.is_p256_point(push.decode_base64url(k.key))
+      ), v_vapid_key),
       left(v_row ->> 'user_agent', 256),
       coalesce(v_made, v_last),
       v_last
@@ -109,6 +123,14 @@ begin
   end loop;
   create index on pg_temp.supapush_rows using hash (endpoint);
   analyze pg_temp.supapush_rows;
+  -- A device that gets the wrong key is never reached, so none is guessed.
+  if exists (select from pg_temp.supapush_rows as r where r.vapid_key is null) and exists (
+    select from public.push_subscriptions as s cross join push.settings as c where s.vapid_key <> c.vapid_public_key
+  ) then
+    raise exception 'Devices of this project have several VAPID keys, and it is not said which of them the rows of % were made with. '
+      'Remove this migration, and write it anew: npx supapush init --take-over … --vapid-key <public key>. '
+      'npx supapush vapid lists the keys.', '${named}';
+  end if;
   -- Devices that register meanwhile wait, rather than be in the way of one of these.
   if current_setting('lock_timeout') = '0' then
     -- While this waits, every device that registers waits behind it.
@@ -140,8 +162,10 @@ begin
       v_reason := 'This device was registered or removed here since, and stays so.';
     else
       begin
-        insert into public.push_subscriptions (user_id, endpoint, p256dh, auth, user_agent)
-        values (v_device.user_id::uuid, v_device.endpoint, v_device.p256dh, v_device.auth, v_device.user_agent);
+        insert into public.push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, user_agent)
+        values (
+          v_device.user_id::uuid, v_device.endpoint, v_device.p256dh, v_device.auth, v_device.vapid_key, v_device.user_agent
+        );
       exception when others then
         -- Refused by Supapush (PT), or a value that cannot be. All else, such as too little memory, is no fault of the row.
         if left(sqlstate, 2) not in ('PT', '22', '23', '54') then

@@ -8,6 +8,17 @@ export interface TakeOver {
   table: string;
   /** What it is called afterwards, without a schema, where one of ours has its name. */
   renamed?: string;
+  /** The public VAPID key that its devices were made with, in unpadded base64url; where it is not given, that of the project. */
+  vapidKey?: string;
+}
+
+/** A table of which a person says that its rows are to be taken over. */
+export interface TakeOverWish {
+  table: string;
+  /** The public VAPID key that its devices were made with, where a person has named it. */
+  vapidKey?: string | undefined;
+  /** The public VAPID keys of the project's secrets, the newest first. */
+  known?: readonly string[];
 }
 
 type Migrations = readonly { file: string; sql: string }[];
@@ -19,8 +30,9 @@ const OURS = 'public.push_subscriptions';
 const SUFFIX = '_before_supapush';
 
 /** Finds the table of that name and whether its columns are those of push subscriptions. Throws `take_over_refused`. */
-export function findTakeOver(migrations: Migrations, given: string): TakeOver {
-  const table = withSchema(given);
+export function findTakeOver(migrations: Migrations, given: string | TakeOverWish): TakeOver {
+  const { vapidKey, known = [], ...wish } = typeof given === 'string' ? { table: given } : given;
+  const table = withSchema(wish.table);
   // One that an earlier take-over gave its name, which stays after an uninstall.
   const kept = table === `${OURS}${SUFFIX}`;
   const found = [...objectsAfter(migrations).values()].find(
@@ -40,7 +52,22 @@ export function findTakeOver(migrations: Migrations, given: string): TakeOver {
         'after db push. Nothing was written.',
     );
   }
-  return table === OURS ? { table, renamed: `push_subscriptions${SUFFIX}` } : { table };
+  if (
+    vapidKey === undefined &&
+    known.length > 1 &&
+    !COLUMNS.vapidKey.some((name) => columns.includes(name))
+  ) {
+    throw new InitRefusal(
+      'take_over_refused',
+      `--take-over: your secrets have ${known.length} VAPID pairs, and a device is reached only by the one that it was made with. Say which, of ` +
+        `these from the newest to the oldest, the rows of ${table} were made with: --vapid-key ${known.join(', or --vapid-key ')}. Nothing was written.`,
+    );
+  }
+  return {
+    table,
+    ...(table === OURS && { renamed: `push_subscriptions${SUFFIX}` }),
+    ...(vapidKey !== undefined && { vapidKey }),
+  };
 }
 
 /** Tables of the app that look like push subscriptions. */
@@ -93,7 +120,7 @@ export function withTakeOver(migration: string, takeOver: TakeOver): string {
   const { table, renamed } = takeOver;
   const [, own = table] = table.split('.');
   const before = renamed === undefined ? '' : `${renameSql(identifier(own), identifier(renamed))}\n`;
-  return `${before}${migration.trimEnd()}\n\n${copySql(sourceOf(takeOver))}`;
+  return `${before}${migration.trimEnd()}\n\n${copySql(sourceOf(takeOver), takeOver.vapidKey)}`;
 }
 
 /** Whether a migration is one that `withTakeOver` made of this one. */

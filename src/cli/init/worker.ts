@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { type Change, planFile, planPatch } from './change.ts';
 import type { Project } from './find-project.ts';
 import type { WebApp } from './public-folder.ts';
 import { isPatchable, readOr } from './read-text.ts';
 import type { Release } from './release.ts';
-import { isOurWorker, LOADED, loadingOf, loadLine, withImport } from './worker-text.ts';
+import { type WorkerFile, workersIn } from './worker-files.ts';
+import { isOurWorker, LOADED, loadedScripts, loadingOf, loadLine, withImport } from './worker-text.ts';
 
 /** Changes, and what is left to a person, in words. */
 export interface WorkerPlan {
@@ -21,18 +21,9 @@ function unseen(sentence: string, { changes = [], left = [] }: Partial<WorkerPla
   return { changes, left: [sentence, ...left], unseen: sentence };
 }
 
-/** A worker that the app serves from its root, and so of the same scope as ours. */
-interface RootWorker {
-  name: string;
-  path: string;
-  text: string;
-}
-
 /** Packages that write a service worker of their own when the app is built. */
 const WRITES_WORKER =
   /^(vite-plugin-pwa|@vite-pwa\/.*|@serwist\/.*|.*next-pwa|workbox-.*|@angular\/service-worker)$/;
-/** What apps call the worker of their root. */
-export const ROOT_WORKER = /^(sw|service-?worker)\.js$/i;
 const FIREBASE = 'firebase-messaging-sw.js';
 const INSTALL = "import { installPush } from 'supapush/service-worker'; installPush(self);";
 const GUIDE = 'docs/guides/service-worker.md of the package has the options.';
@@ -93,6 +84,19 @@ async function planInApp(project: Project, release: Release, app: WebApp): Promi
     const name = workers[0]?.name ?? 'sw.js';
     return { changes: [await ours(name, 'the service worker')], left: clientOf(name) };
   }
+  const loader = theirs.find(({ text }) =>
+    workers.some((one) => isOurWorker(one.text) && loads(text, one.name)),
+  );
+  if (loader !== undefined) {
+    const copies = workers.filter((one) => isOurWorker(one.text) && loads(loader.text, one.name));
+    const kept = await Promise.all(
+      copies.map(({ name }) => ours(name, 'the service worker, for yours to load')),
+    );
+    return {
+      changes: [...kept, planPatch(loader.path, loader.text, loader.text, 'your service worker')],
+      left: clientOf(loader.name),
+    };
+  }
   if (workers.length > 1) {
     const loading = theirs.find(({ text }) => loadingOf(text) === 'classic');
     if (loading !== undefined) return await planTheirs(loading, loaded, shown);
@@ -109,7 +113,7 @@ async function planInApp(project: Project, release: Release, app: WebApp): Promi
 
 /** The app's own worker gets a line that loads ours, where it has none yet and is written in a way that has a place for it. */
 async function planTheirs(
-  { name, path, text }: RootWorker,
+  { name, path, text }: WorkerFile,
   loaded: () => Promise<Change>,
   shown: (path: string) => string,
 ): Promise<WorkerPlan> {
@@ -145,6 +149,11 @@ async function planTheirs(
   }
 }
 
+/** Whether a worker loads a script of this name by `importScripts`. */
+function loads(worker: string, name: string): boolean {
+  return loadedScripts(worker).some((script) => basename(script.replace(/[?#].*$/, '')) === name);
+}
+
 /** What the client has to be told, which registers `/sw.js` otherwise. */
 function clientOf(name: string): string[] {
   return name === 'sw.js'
@@ -154,21 +163,13 @@ function clientOf(name: string): string[] {
       ];
 }
 
-/** `sw.js` first. */
-async function rootWorkers({ publicFolder }: WebApp): Promise<RootWorker[]> {
-  const names = existsSync(publicFolder) ? await readdir(publicFolder) : [];
-  const found = names.filter((name) => ROOT_WORKER.test(name)).sort();
-  const sorted = [...found.filter((name) => name === 'sw.js'), ...found.filter((name) => name !== 'sw.js')];
-  return await Promise.all(
-    sorted.map(async (name) => {
-      const path = join(publicFolder, name);
-      return { name, path, text: (await readOr(path)) ?? '' };
-    }),
-  );
+/** The workers that the app serves from its root, and so of the same scope as ours; without the one that another loads. */
+async function rootWorkers({ publicFolder }: WebApp): Promise<WorkerFile[]> {
+  return (await workersIn(publicFolder)).filter(({ name }) => name !== LOADED);
 }
 
 /** Whether git ignores the worker of the app, also before a build has written it. */
-async function isBuilt(project: Project, app: WebApp, workers: readonly RootWorker[]): Promise<boolean> {
+async function isBuilt(project: Project, app: WebApp, workers: readonly WorkerFile[]): Promise<boolean> {
   const names =
     workers.length === 0
       ? ['sw.js', 'service-worker.js', 'serviceworker.js']

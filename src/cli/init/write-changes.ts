@@ -25,7 +25,7 @@ export interface Disk {
   removeFolder(path: string): void;
 }
 
-const DISK: Disk = {
+export const DISK: Disk = {
   makeFolder: (path) => mkdirSync(path),
   write: (path, text, mode) => writeFileSync(path, text, { flag: 'wx', mode }),
   rename: renameSync,
@@ -35,14 +35,12 @@ const DISK: Disk = {
 
 type Step = () => void;
 
-/**
- * Writes all of the changes or none: first everything under other names, then by renaming; files are removed last, and the folders
- * that are empty then. When a step fails, those before it are taken back. It does not give way to the event loop, so that Ctrl-C meanwhile waits for the end.
- *
- * Throws `file_changed` where a file is no longer what the changes were made for, and `not_written` with what went wrong.
- */
-export function writeChanges(changes: readonly Change[], disk: Disk = DISK): void {
-  const real = changes.filter(isPending).map((change) => {
+/** A file that is to be written or removed, where it really lies, and who may read it. */
+type PendingFile = Change & { mode: number };
+
+/** The files that changes write or remove. */
+export function pendingFiles(changes: readonly Change[]): PendingFile[] {
+  return changes.filter(isPending).map((change) => {
     const there = existsSync(change.path);
     return {
       ...change,
@@ -51,11 +49,22 @@ export function writeChanges(changes: readonly Change[], disk: Disk = DISK): voi
       mode: there ? statSync(change.path).mode & 0o777 : 0o666,
     };
   });
+}
+
+/**
+ * Writes all of the changes or none: first everything under other names, then by renaming; files are removed last, and the folders
+ * that are empty then. When a step fails, those before it are taken back. It does not give way to the event loop, so that Ctrl-C meanwhile waits for the end.
+ *
+ * Throws `file_changed` where a file is no longer what the changes were made for, and `not_written` with what went wrong.
+ */
+export function writeChanges(changes: readonly Change[], disk: Disk = DISK): void {
+  const real = pendingFiles(changes);
   const undo: Step[] = [];
   const ignore = () => undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ignore);
   try {
     for (const change of real) refuseChanged(change);
+    refuseTaken(real);
     for (const change of real) stage(change, disk, undo);
     for (const { path, before, kind, mode } of real) {
       // A file that was there is replaced in one step: it never is not there.
@@ -83,8 +92,31 @@ export const DRAFT = '.supapush-new';
 /** What a copy of its old text is called meanwhile. */
 export const COPY = '.supapush-old';
 
-const draftOf = (path: string) => `${path}${DRAFT}`;
-const copyOf = (path: string) => `${path}${COPY}`;
+export const draftOf = (path: string) => `${path}${DRAFT}`;
+export const copyOf = (path: string) => `${path}${COPY}`;
+
+/** Throws `not_written` where a file that this run would make meanwhile is there, and is not of a run that was killed. */
+export function refuseTaken(files: readonly Change[]): void {
+  for (const change of files) {
+    for (const { to, text } of meanwhile(change))
+      if (lstatSync(to, { throwIfNoEntry: false }) && !isOfInterruptedRun(to, text)) throw taken(to);
+  }
+}
+
+function taken(path: string): InitRefusal {
+  return new InitRefusal(
+    'not_written',
+    `${path} is there, and is not what this run would write there. Move it away, and run this again. Nothing was written.`,
+  );
+}
+
+/** What lies beside a file until all of them are written. */
+function meanwhile({ path, before, after, kind }: Change): { to: string; text: string }[] {
+  return [
+    ...(kind === 'remove' ? [] : [{ to: draftOf(path), text: after }]),
+    ...(before === null ? [] : [{ to: copyOf(path), text: before }]),
+  ];
+}
 
 function refuseChanged({ path, before }: Change): void {
   const now = existsSync(path) ? readFileSync(path, 'utf8') : null;
@@ -96,31 +128,23 @@ function refuseChanged({ path, before }: Change): void {
 }
 
 /** The new text beside its place, and a copy of the old, so that taking it back needs no room on the disk. */
-function stage(change: Change & { mode: number }, disk: Disk, undo: Step[]): void {
-  const { path, before, after, kind, mode } = change;
-  for (const folder of missingFolders(dirname(path))) {
+function stage(change: PendingFile, disk: Disk, undo: Step[]): void {
+  for (const folder of missingFolders(dirname(change.path))) {
     disk.makeFolder(folder);
     undo.push(() => disk.removeFolder(folder));
   }
-  const write = (to: string, text: string) => {
+  for (const { to, text } of meanwhile(change)) {
     if (isOfInterruptedRun(to, text)) disk.remove(to);
     try {
-      disk.write(to, text, mode);
+      disk.write(to, text, change.mode);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
-        throw new InitRefusal(
-          'not_written',
-          `${to} is there, and is not what this run would write there. Move it away, and run this again. Nothing was written.`,
-        );
-      }
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw taken(to);
       // A write that fails may leave a part of the file.
       undo.push(() => removeIfThere(to, disk));
       throw error;
     }
     undo.push(() => removeIfThere(to, disk));
-  };
-  if (kind !== 'remove') write(draftOf(path), after);
-  if (before !== null) write(copyOf(path), before);
+  }
 }
 
 /** Whether a file is what a run that was killed has left there: the text, or a part of it. */
@@ -130,13 +154,13 @@ function isOfInterruptedRun(path: string, text: string): boolean {
   return Buffer.from(text).subarray(0, found.length).equals(found);
 }
 
-/** The highest first. */
-function missingFolders(folder: string): string[] {
+/** The folders that are not there, the highest first. */
+export function missingFolders(folder: string): string[] {
   return existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder];
 }
 
 /** From the folder upwards. */
-function removeEmptyFolders(folder: string, disk: Disk, undo: Step[]): void {
+export function removeEmptyFolders(folder: string, disk: Disk, undo: Step[] = []): void {
   if (!existsSync(folder) || readdirSync(folder).length > 0) return;
   disk.removeFolder(folder);
   undo.push(() => disk.makeFolder(folder));
@@ -148,7 +172,7 @@ function restore(path: string, before: string, mode: number, disk: Disk): void {
   disk.rename(copyOf(path), path);
 }
 
-function removeIfThere(path: string, disk: Disk): void {
+export function removeIfThere(path: string, disk: Disk): void {
   if (existsSync(path)) disk.remove(path);
 }
 

@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { type Change, planPatch, planRemoval } from '../init/change.ts';
 import type { Project } from '../init/find-project.ts';
-import { isPatchable, readOr } from '../init/read-text.ts';
+import { isPatchable } from '../init/read-text.ts';
 import type { Release } from '../init/release.ts';
 import type { WorkerPlan } from '../init/worker.ts';
-import { ROOT_WORKER } from '../init/worker.ts';
+import { workersIn } from '../init/worker-files.ts';
 import { unclearWorker, type WorkerFolders } from '../init/worker-folders.ts';
 import { isOurWorker, LOADED, loadingOf, withoutImport } from '../init/worker-text.ts';
 
@@ -20,10 +18,7 @@ export async function planWorkers(
   const left: string[] = [];
   let loads = false;
   for (const folder of [...folders.own, ...folders.unclear]) {
-    for (const name of existsSync(folder) ? await readdir(folder) : []) {
-      if (name !== LOADED && !ROOT_WORKER.test(name)) continue;
-      const path = join(folder, name);
-      const text = (await readOr(path)) ?? '';
+    for (const { path, text } of await workersIn(folder)) {
       const shown = relative(project.repository, path);
       if (folders.unclear.includes(folder)) {
         if (isOurWorker(text) || withoutImport(text) !== undefined)

@@ -1,16 +1,15 @@
-import { existsSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, relative } from 'node:path';
 import { type Change, lineEndOf, planFile } from '../init/change.ts';
 import type { Project } from '../init/find-project.ts';
 import { planFunctions } from '../init/functions.ts';
 import { planLaterMigrations } from '../init/migration.ts';
 import { joinPlans, keptFiles, type Plan, readConfig } from '../init/plan.ts';
-import { readOr } from '../init/read-text.ts';
 import { BUNDLE_NAME, type Release } from '../init/release.ts';
 import { releaseOf } from '../init/seal.ts';
 import type { WorkerPlan } from '../init/worker.ts';
+import { workersIn } from '../init/worker-files.ts';
 import { unclearWorker, workerFolders } from '../init/worker-folders.ts';
-import { isOurWorker, LOADED } from '../init/worker-text.ts';
+import { isOurWorker } from '../init/worker-text.ts';
 
 /** What `supapush upgrade` will do to a project. */
 export interface UpgradePlan extends Plan {
@@ -64,12 +63,10 @@ async function planWorkers(
   publicFolder: string | undefined,
 ): Promise<WorkerPlan> {
   const folders = await workerFolders(project, release, publicFolder);
-  const names = ['sw.js', 'service-worker.js', 'serviceworker.js', LOADED];
   const plan: WorkerPlan = { changes: [], left: [] };
   for (const folder of [...folders.own, ...folders.unclear]) {
-    for (const path of names.map((name) => join(folder, name))) {
-      const text = existsSync(path) ? await readOr(path) : null;
-      if (text === null || !isOurWorker(text)) continue;
+    for (const { path, text } of await workersIn(folder)) {
+      if (!isOurWorker(text)) continue;
       const change = planFile(path, text, release.worker, 'the service worker');
       if (folders.own.includes(folder)) plan.changes.push(change);
       else if (change.kind !== 'unchanged') {

@@ -36,6 +36,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   ...QUEUE_FUNCTIONS,
   'push.version': [],
   'push.is_earlier': [],
+  'push.release_key': [],
   'push.note_function': [],
   'push.version_health': [],
   'push.begin_upgrade': [],

@@ -139,3 +139,41 @@ test('0.2.0 is before 0.10.0', async () => {
       push.is_earlier('0.2.0', '0.2.0') as same, push.is_earlier('0.2.0-rc.1', '0.2.1') as draft`;
   expect(row).toEqual({ earlier: true, later: false, same: false, draft: true });
 });
+
+test('releases are in the order of Semantic Versioning 2.0.0, pre-releases too', async () => {
+  const ordered = [
+    '0.9.9',
+    '1.0.0-1',
+    '1.0.0-2',
+    '1.0.0-11',
+    '1.0.0-Beta',
+    '1.0.0-alpha',
+    '1.0.0-alpha.1',
+    '1.0.0-alpha.beta',
+    '1.0.0-alpha-1',
+    '1.0.0-beta',
+    '1.0.0-beta.2',
+    '1.0.0-beta.11',
+    '1.0.0-rc.1',
+    '1.0.0',
+    '1.0.1-rc.1',
+    '1.2.0',
+    '1.10.0',
+  ];
+  const rows = await db().sql<{ one: number; other: number; earlier: boolean }[]>`
+    select a.place as one, b.place as other, push.is_earlier(a.version, b.version) as earlier
+    from unnest(${ordered}::text[]) with ordinality as a (version, place),
+      unnest(${ordered}::text[]) with ordinality as b (version, place)`;
+  const wrong = rows.filter(({ one, other, earlier }) => earlier !== Number(one) < Number(other));
+  expect(rows).toHaveLength(ordered.length ** 2);
+  expect(wrong.map(({ one, other }) => [ordered[Number(one) - 1], ordered[Number(other) - 1]])).toEqual([]);
+  const [same] = await db().sql`
+    select push.is_earlier('1.0.0+a', '1.0.0+b') as built, push.is_earlier('1.0.0+b', '1.0.0-rc.1') as draft`;
+  expect(same).toEqual({ built: false, draft: false });
+});
+
+test('health names functions of a pre-release of the release that the database has', async () => {
+  const now = startOfClock();
+  await claimAs(`push-dispatch/${VERSION}-rc.1`, now);
+  expect(outdated(await health(now))).toMatchObject([{ code: 'functions_outdated' }]);
+});

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { VERSION } from '../../../src/shared/version.ts';
 import { MORNING, makeAlert, recordQuotes } from '../../support/alerts.ts';
 import { createTestDatabase, createUser, type TestDatabase } from '../../support/postgres.ts';
 import { subscribe } from '../../support/subscriptions.ts';
@@ -43,7 +44,7 @@ async function use({ sql }: TestDatabase): Promise<void> {
   await sql`select push.define_quote_source('rates', 'json', 'https://rates.example.com/{symbols}', 'data[*].last', 'data[*].symbol')`;
   await subscribe(sql, id);
   await sql`insert into public.bookings (guest, starts_at) values (${id}, now() + interval '30 minutes')`;
-  await sql`insert into shop.orders values (1, ${id})`;
+  await sql`insert into shop.orders select coalesce(max(id), 0) + 1, ${id} from shop.orders`;
   await makeAlert(sql, { symbol: 'DAX', condition: 'below', threshold: 10 });
   await recordQuotes(sql, [{ symbol: 'DAX', value: 12 }], MORNING);
   await recordQuotes(sql, [{ symbol: 'DAX', value: 9 }], MORNING);
@@ -90,4 +91,19 @@ test('the app writes on, and a second run finds nothing', async () => {
   await sql`update public.bookings set state = 'confirmed'`;
   await sql`insert into shop.orders values (2, null)`;
   expect(await uninstall(url)).toContainEqual('There is no Supapush in this database: nothing was removed.');
+});
+
+test('a migration that git gave line ends of Windows makes the same, works, and goes as well', async () => {
+  const { sql, url, superuserUrl } = database;
+  const before = await readWholeCatalog(superuserUrl);
+  await sql.unsafe((await schemaMigration()).replaceAll('\n', '\r\n'));
+  await use(database);
+  const [used] = await sql<{ queued: number; version: string }[]>`
+    select (select count(*)::int from push.queue) as queued, push.version() as version`;
+  expect(used?.queued).toBeGreaterThan(0);
+  expect(used?.version).toBe(VERSION);
+  await uninstall(url);
+  const after = await readWholeCatalog(superuserUrl);
+  const without = (lines: string[]) => lines.filter((line) => !line.startsWith('rows '));
+  expect(without(after.lines)).toEqual(without(before.lines));
 });

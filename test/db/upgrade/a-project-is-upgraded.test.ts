@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findProject, type Project } from '../../../src/cli/init/find-project.ts';
+import { migrationName } from '../../../src/cli/init/migration.ts';
 import { planInit } from '../../../src/cli/init/plan.ts';
 import { readRelease } from '../../../src/cli/init/release.ts';
 import { writeChanges } from '../../../src/cli/init/write-changes.ts';
@@ -74,4 +75,23 @@ test('a package whose newest migration is of another release, or of none, says s
   );
   await writeFile(join(folder, 'supabase/migrations/20270101000000_more.sql'), 'select 1;\n');
   await expect(readRelease(folder)).rejects.toThrow('20270101000000_more.sql is of no release');
+});
+
+test('a package that is a pre-release is known by its migration, and so it is by the release after it', async () => {
+  const folder = join(home, 'draft');
+  const versions = async (version: string) => {
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ version }));
+    const name = `20270101000000_${migrationName({ version })}.sql`;
+    await writeFile(join(folder, 'supabase/migrations', name), 'select 1;\n');
+    return (await readRelease(folder)).migrations.map((migration) => migration.version);
+  };
+  await plantPackage(folder);
+  expect(await versions('0.2.0-rc.1')).toEqual(['0.1.0', '0.2.0-rc.1']);
+  expect(await versions('0.2.1')).toEqual(['0.1.0', '0.2.0-rc.1', '0.2.1']);
+  expect(await versions('0.2.2-alpha-beta.2')).toEqual([
+    '0.1.0',
+    '0.2.0-rc.1',
+    '0.2.1',
+    '0.2.2-alpha-beta.2',
+  ]);
 });

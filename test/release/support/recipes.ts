@@ -63,7 +63,7 @@ const BUILT = {
 };
 
 /** What is in every one. */
-const PROJECT = {
+export const PROJECT = {
   '.gitignore': 'node_modules\ndist\n*.local\n',
   'supabase/config.toml': 'project_id = "my-app"\n',
   'supabase/migrations/20280101000000_notes.sql': 'create table public.notes (id bigint primary key);\n',

@@ -8,8 +8,8 @@ const TYPED = ['ts', 'tsx', 'js'];
 const RUN_ELSEWHERE = ({ language, page }: CodeBlock): boolean =>
   language === 'sql' ||
   (language === 'yaml' && page === 'docs/start/environments.md') ||
-  (language === 'html' && page === 'docs/start/frameworks.md') ||
-  (language === 'sh' && ['docs/start/frontend.md', 'README.md'].includes(page));
+  (['html', 'vue', 'svelte'].includes(language) && page === 'docs/start/frameworks.md') ||
+  (language === 'sh' && ['docs/start/frameworks.md', 'docs/start/frontend.md', 'README.md'].includes(page));
 /** Pages whose commands are given in an app, and not in a clone of this repository. */
 const IN_AN_APP = ['docs/start/frontend.md', 'docs/start/frameworks.md'];
 

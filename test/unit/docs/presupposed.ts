@@ -45,8 +45,16 @@ export const FRAMEWORKS = `
 declare module '*/supabase' {
   export const supabase: import('@supabase/supabase-js').SupabaseClient;
 }
+// That of the quick start, where a page goes by it.
+declare module '*/push' {
+  export const push: import('supapush/client').PushClient;
+}
 declare module 'next/navigation' {
   export function useRouter(): { push(path: string): void };
+}
+declare module 'vue' {
+  export function ref<T>(value: T): { value: T };
+  export function onUnmounted(work: () => void): void;
 }
 declare module 'vite-plugin-pwa' {
   export function VitePWA(options: { registerType?: 'autoUpdate'; workbox?: { importScripts?: string[] } }): import('vite').Plugin[];

@@ -7,6 +7,7 @@ import { FOLDER_CHECKS, type FolderFacts } from '../../../../src/cli/doctor/fold
 import { SECRET_CHECKS } from '../../../../src/cli/doctor/secrets.ts';
 import { SECRETS_FILE } from '../../../../src/cli/environment-file.ts';
 import { findProject } from '../../../../src/cli/init/find-project.ts';
+import { RECORD, takeBackInterrupted } from '../../../../src/cli/init/interrupted-run.ts';
 import { writeChanges } from '../../../../src/cli/init/write-changes.ts';
 import { readSettings } from '../../../../src/cli/open-database.ts';
 import { generateVapidPair } from '../../../../src/cli/vapid-pair.ts';
@@ -65,6 +66,17 @@ const codes = async (app: LookAlike, changes: Partial<FolderFacts> = {}) =>
 
 test('a folder that init has been in, with its secrets, is all right', async () => {
   await withApp(async (app) => {
+    expect(await findings(app)).toEqual([]);
+  });
+});
+
+test('a run that was killed is told of, until the next one has taken it back', async () => {
+  await withApp(async (app) => {
+    await app.write(RECORD, '{"files":[],"folders":[]}\n');
+    expect(await findings(app)).toMatchObject([
+      { code: 'run_interrupted', cure: expect.stringContaining('npx supapush init') },
+    ]);
+    takeBackInterrupted(await findProject(app.folder));
     expect(await findings(app)).toEqual([]);
   });
 });

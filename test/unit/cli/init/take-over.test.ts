@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import { functionsNaming, tableColumns } from '../../../../src/cli/init/sql-objects.ts';
 import { writeChanges } from '../../../../src/cli/init/write-changes.ts';
+import { command } from '../../../../src/cli/init.ts';
+import { generateVapidPair } from '../../../../src/cli/vapid-pair.ts';
+import { called } from '../../../support/command.ts';
 import { CONFIG, released, withLookAlike } from './look-alike.ts';
 
 const TABLE =
@@ -216,4 +219,44 @@ test('functions are found by what their bodies name', () => {
     'public.four',
     'public.six',
   ]);
+});
+
+test('of several VAPID pairs it has to be said with which the rows were made', async () => {
+  const [newest, older] = [generateVapidPair(), generateVapidPair()];
+  const secrets = {
+    ...APP,
+    '.env': `VAPID_PUBLIC_KEY=${newest.publicKey}\nVAPID_PREVIOUS_KEYS='${JSON.stringify([older])}'\n`,
+  };
+  await withLookAlike(secrets, async ({ plan, read }) => {
+    await expect(plan({ release, takeOver: 'push_subscriptions' })).rejects.toThrow(
+      `--vapid-key ${newest.publicKey}, or --vapid-key ${older.publicKey}. Nothing was written.`,
+    );
+    writeChanges(
+      (await plan({ release, takeOver: 'push_subscriptions', vapidKey: older.publicKey })).changes,
+    );
+    expect((await read())[MIGRATION]).toContain(`constant text := '${older.publicKey}';`);
+    // Another run needs it no more.
+    expect((await plan({ release, takeOver: 'push_subscriptions' })).left.join('\n')).not.toContain(
+      '--vapid-key',
+    );
+  });
+  const named = {
+    ...secrets,
+    'supabase/migrations/20260101000000_app.sql': TABLE.replace(
+      'subscription jsonb',
+      'vapid_key text, subscription jsonb',
+    ),
+  };
+  await withLookAlike(named, async ({ plan }) => {
+    expect((await plan({ release, takeOver: 'push_subscriptions' })).changes.length).toBeGreaterThan(0);
+  });
+});
+
+test.each([
+  [['--vapid-key', generateVapidPair().publicKey], /goes with --take-over/],
+  [['--take-over', 'x', '--vapid-key', generateVapidPair().privateKey], /takes a public VAPID key: 65 bytes/],
+])('%j is called wrongly', async (args, message) => {
+  await withLookAlike(APP, ({ folder }) =>
+    expect(called(command, '--workdir', folder, '--dry-run', ...args)).rejects.toThrow(message),
+  );
 });

@@ -191,6 +191,26 @@ test.each(['service-worker.js', 'serviceworker.js', 'serviceWorker.js'])(
   },
 );
 
+test('ours by any name is the worker of its folder, and gets no second one beside it', async () => {
+  const files = {
+    'package.json': manifest('vite'),
+    'public/push-worker.js': WORKER,
+    'public/other.js': 'self;\n',
+  };
+  const { files: changed, left } = await written(files);
+  expect(changed).toEqual({});
+  expect(left).toContain("createPushClient(supabase, { serviceWorker: '/push-worker.js' })");
+});
+
+test('ours by any name that a worker of the app loads is loaded', async () => {
+  const files = {
+    'package.json': manifest('vite'),
+    'public/push-worker.js': WORKER,
+    'public/sw.js': "importScripts('/push-worker.js?v=1');\nself.onfetch = null;\n",
+  };
+  expect(await written(files)).toEqual({ files: {}, left: '' });
+});
+
 test('a module by another name is the app’s to change, and gets no second worker beside it', async () => {
   const { files, left } = await written({
     'package.json': manifest('vite'),

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { findProject } from '../../../../src/cli/init/find-project.ts';
 import { writeChanges } from '../../../../src/cli/init/write-changes.ts';
 import { projectSettings } from '../../../../src/cli/open-database.ts';
-import { uninstallSteps } from '../../../../src/cli/uninstall/next-steps.ts';
+import { secretsOf, uninstallSteps } from '../../../../src/cli/uninstall/next-steps.ts';
 import { planUninstall } from '../../../../src/cli/uninstall/plan.ts';
+import { usedSecrets } from '../../../../src/cli/uninstall/used-secrets.ts';
 import { command } from '../../../../src/cli/uninstall.ts';
 import { called } from '../../../support/command.ts';
 import { CONFIG, NOW, released, withLookAlike } from '../init/look-alike.ts';
@@ -17,7 +18,9 @@ const stepsOf = (files: Record<string, string> = {}) =>
     const project = await findProject(folder);
     const { named } = await projectSettings(project.root);
     const uninstall = await planUninstall(project, released(), NOW);
-    return uninstallSteps(project, uninstall, released(), { calledIn: folder, named });
+    const secrets = secretsOf(named);
+    const used = await usedSecrets(project, released(), secrets);
+    return uninstallSteps(project, uninstall, released(), { calledIn: folder, secrets, used });
   });
 
 test('each function is deleted by a command of its own, so that one that is gone stops no other', async () => {
@@ -39,6 +42,21 @@ test('every secret of Supapush is unset, and no other', async () => {
     'npx supabase secrets unset VAPID_SUBJECT VAPID_PUBLIC_KEY VAPID_PRIVATE_KEY VAPID_PREVIOUS_KEYS PUSH_BELL_SECRET PUSH_PADDING ' +
       'FCM_SERVICE_ACCOUNT PUSH_QUOTES_RATES',
   );
+});
+
+test('a secret that a function of the app names stays, with the file that names it', async () => {
+  const steps = await stepsOf({
+    'db/supabase/functions/remind/index.ts': "import { key } from '../_shared/keys.ts';\n",
+    'db/supabase/functions/_shared/keys.ts': "export const key = Deno.env.get('VAPID_PRIVATE_KEY');\n",
+    'packages/google/account.ts': "export const account = Deno.env.get('FCM_SERVICE_ACCOUNT');\n",
+    // No function: they get none of these secrets.
+    'web/push.ts': 'export const key = process.env.VAPID_PUBLIC_KEY ?? process.env.MY_VAPID_SUBJECT;\n',
+  });
+  expect(steps.filter((step) => /secrets unset|stays set/.test(step))).toEqual([
+    'npx supabase secrets unset VAPID_SUBJECT VAPID_PUBLIC_KEY VAPID_PREVIOUS_KEYS PUSH_BELL_SECRET PUSH_PADDING',
+    'VAPID_PRIVATE_KEY stays set: db/supabase/functions/_shared/keys.ts of yours names it. Unset it if nothing needs it.',
+    'FCM_SERVICE_ACCOUNT stays set: packages/google/account.ts of yours names it. Unset it if nothing needs it.',
+  ]);
 });
 
 test.each([

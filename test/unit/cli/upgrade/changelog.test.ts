@@ -35,3 +35,14 @@ test('nothing where there is nothing between them', () => {
   expect(changesBetween(CHANGELOG, '0.10.0', '0.10.0')).toBe('');
   expect(changesBetween('# Changelog\n', '0.1.0', '0.2.0')).toBe('');
 });
+
+test('pre-releases are before their release, in their order', () => {
+  const drafts = ['1.0.0', '1.0.0-rc.10', '1.0.0-rc.2', '1.0.0-rc', '1.0.0-beta', '1.0.0-1', '0.9.0'];
+  const changelog = drafts.map((version) => `## ${version}\n\n- ${version}\n`).join('\n');
+  for (const [index, from] of drafts.entries()) {
+    const said = [...changesBetween(changelog, from, '1.0.0').matchAll(/^- (.*)$/gm)].map(
+      ([, version]) => version,
+    );
+    expect(said, from).toEqual(drafts.slice(0, index));
+  }
+});

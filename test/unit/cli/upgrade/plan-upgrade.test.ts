@@ -202,6 +202,23 @@ test('workers of several apps are found', async () => {
   );
 });
 
+test.each(['serviceWorker.js', 'SW.js', 'push-worker.js'])(
+  'our worker by the name of %s is replaced',
+  async (name) => {
+    await withApp(
+      async (app) => {
+        expect(pending(await upgradeOf(app, release('0.2.0')), app.folder)).toMatchObject({
+          [`public/${name}`]: 'replace',
+        });
+        expect(Object.keys(pending(await upgradeOf(app, release('0.2.0')), app.folder))).not.toContain(
+          'public/vendor.js',
+        );
+      },
+      { [`public/${name}`]: release('0.1.0').worker, 'public/vendor.js': 'self.vendor = 1;\n' },
+    );
+  },
+);
+
 test('of several projects each gets its own worker; one beside them is named, and is that of the project it is given to', async () => {
   await withTwoProjects(async (app) => {
     const shop = await findProject(join(app.folder, 'apps/shop'));
