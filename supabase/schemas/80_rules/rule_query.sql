@@ -61,6 +61,20 @@ end;
 $$;
 comment on function push.has_equality(regclass, text) is 'Whether `is distinct from` tells any two values of a column apart.';
 
+create function push.column_differs(p_table regclass, p_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- json and others have no equality: of those the bytes are compared, which no value can make fail.
+  select format(
+    case when push.has_equality(p_table, p_column) then 'new.%1$I is distinct from old.%1$I'
+    else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
+    p_column);
+$$;
+comment on function push.column_differs(regclass, text) is 'The expression that says whether a column changed, over the rows new and old.';
+
 create function push.rule_comparisons(p_rule push.rules)
 returns table (name text, differs text)
 language plpgsql
@@ -74,12 +88,7 @@ begin
     raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
   end if;
   return query
-  select a.attname::text,
-    -- json and others have no equality: of those the bytes are compared, which no value can make fail.
-    format(
-      case when push.has_equality(p_rule.watched, a.attname) then 'new.%1$I is distinct from old.%1$I'
-      else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
-      a.attname)
+  select a.attname::text, push.column_differs(p_rule.watched, a.attname)
   from pg_catalog.pg_attribute as a
   where a.attrelid = p_rule.watched and a.attname = any (p_rule.columns) and a.attnum > 0 and not a.attisdropped
   order by a.attnum;
@@ -102,6 +111,33 @@ $$;
 comment on function push.rule_changes(push.rules, text) is
   'The expression behind rule.changes: {"stage": {"old": …, "new": …}} of the watched columns that changed; {} on insert and delete.';
 
+create function push.rows_of_event(p_event text)
+returns setof text
+language sql
+immutable
+set search_path = ''
+as $$
+  select unnest(case p_event when 'insert' then '{new}' when 'delete' then '{old}' else '{new,old}' end::text[]);
+$$;
+comment on function push.rows_of_event(text) is 'Which rows there are of an event: new, old, or both.';
+
+create function push.rule_row_names(p_pair text, p_event text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select string_agg(
+    case when w.name is not null then format(E'\n    cross join lateral (select (%s.%s_row).*) as %2$s', p_pair, e.name)
+    else format(E'\n    left join lateral (select (%s.%s_row).*) as %s on false', p_pair, case e.name when 'new' then 'old' else 'new' end, e.name) end,
+    '' order by w.name is null, e.place)
+  from unnest('{new,old}'::text[]) with ordinality as e (name, place)
+  left join push.rows_of_event(p_event) as w (name) on w.name = e.name;
+$$;
+comment on function push.rule_row_names(text, text) is
+  'The joins that make new and old of a pair of rows. Both names exist for every event, so that one expression serves several: old is all null on '
+  'insert, new on delete.';
+
 create function push.rule_source(p_rule push.rules, p_event text, p_new text, p_old text, p_condition text)
 returns text
 language plpgsql
@@ -116,6 +152,12 @@ declare
   -- The condition may end in a comment.
   v_condition text := coalesce(E'(' || p_condition || E'\n    )', 'true');
 begin
+  if p_old is null then
+    select string_agg(c.differs, ' or ') into v_changed from push.rule_comparisons(p_rule) as c where p_event = 'update';
+    return format(
+      E'%s as pair%s\n    cross join lateral (select %s as changes) as rule\n    where case when %s then %s else false end',
+      p_new, push.rule_row_names('pair', p_event), push.rule_changes(p_rule, p_event), coalesce(v_changed, 'true'), v_condition);
+  end if;
   -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
   -- The rows as values have names of their own: the table may have a column `new`.
   v_more := format(
@@ -144,7 +186,8 @@ begin
 end;
 $$;
 comment on function push.rule_source(push.rules, text, text, text, text) is
-  'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations.';
+  'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations. Without p_old, p_new '
+  'is one of pairs, with new_row and old_row.';
 
 create function push.rule_of_no_row(p_table regclass)
 returns text
@@ -200,6 +243,38 @@ $$;
 comment on function push.recipients_query(regclass, text) is
   'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
+create function push.rule_said(p_rule push.rules, p_event text)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select to_jsonb(p_rule) || case
+    -- These params are added by default, so they must not make a message too large.
+    when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
+      'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
+    else '{}'
+  end;
+$$;
+comment on function push.rule_said(push.rules, text) is 'What a rule says on an event, as push.message_parts() wants it.';
+
+create function push.rule_expiry(p_rule push.rules)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- As push.complete_notification(): what leaves nothing open needs no trigger to fill it.
+  select case when p_rule.template is null and num_nonnulls(p_rule.send_at, p_rule.expires_at) = 0 then
+    'pg_catalog.now() + ' || case
+      when p_rule.ttl is not null then format('pg_catalog.make_interval(secs => %s)', greatest(p_rule.ttl, 60))
+      else '(select pg_catalog.make_interval(secs => greatest(s.default_ttl, 60)) from push.settings as s)'
+    end
+  end;
+$$;
+comment on function push.rule_expiry(push.rules) is
+  'The expression of expires_at for a rule that leaves it to its TTL; null when it is for its template or an expression of its own to say.';
+
 create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
 language sql
@@ -207,12 +282,11 @@ set search_path = ''
 as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
   select push.fill_in(
-    $query$select recipient.user_id, {{name}}, message.*
+    $query$select recipient.user_id, {{name}}, message.*{{expiry}}
   from (
-    select push_new_row as new_row, push_old_row as old_row from {{source}}
+    select {{pair}} from {{source}}
     offset 0
-  ) as changed
-  {{rows}}
+  ) as changed{{rows}}
   cross join lateral (select {{changes}} as changes offset 0) as rule
   cross join lateral (
     {{message}}
@@ -223,24 +297,19 @@ as $$
     jsonb_build_object(
       'name', quote_literal(p_rule.name),
       'source', push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
-      'rows', case p_event
-        when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
-        when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
-        else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
-      end,
+      'pair', case when p_old is not null then 'push_new_row as new_row, push_old_row as old_row' else (
+        select string_agg(format('pair.%s_row', w.name), ', ') from push.rows_of_event(p_event) as w (name)
+      ) end,
+      'rows', push.rule_row_names('changed', p_event),
       'changes', push.rule_changes(p_rule, p_event),
-      'message', push.message_select(to_jsonb(p_rule) || case
-        -- These params are added by default, so they must not make a message too large.
-        when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
-          'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
-        else '{}'
-      end),
+      'message', push.message_select(push.rule_said(p_rule, p_event)),
+      'expiry', coalesce(', ' || push.rule_expiry(p_rule), ''),
       'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)
     )
   );
 $$;
 comment on function push.rule_query(push.rules, text, text, text) is
-  'The select that turns changed rows into notifications; p_new and p_old name the rows'' relations.';
+  'The select that turns changed rows into notifications; p_new and p_old as in push.rule_source().';
 
 create function push.rule_insert(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
@@ -248,8 +317,9 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
-    push.message_columns(to_jsonb(p_rule)), push.rule_query(p_rule, p_event, p_new, p_old),
+    E'insert into public.push_notifications\n    (user_id, rule, %s%s)\n  %s%s',
+    push.message_columns(push.rule_said(p_rule, p_event)), case when push.rule_expiry(p_rule) is not null then ', expires_at' else '' end,
+    push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;
