@@ -6275,15 +6275,13 @@ declare
   c_of_device constant integer := 30;
   v_at constant timestamptz := push.moment_of_writing(p_now);
 begin
-  if p_due.digest_key is not null or (
-    select s.daily_ceiling is not null
-      or exists (select from public.push_preferences as p where p.user_id = p_due.user_id)
-      or exists (select from public.push_device_preferences as o where o.user_id = p_due.user_id)
-      or exists (select from auth.users as u where u.id = p_due.user_id and (u.banned_until is not null or u.deleted_at is not null))
-      or p_due.category is not null and exists (select from public.push_categories as c where c.throttle_limit is not null)
-    from push.settings as s
-  ) then
+  if p_due.digest_key is not null then
     return false;
+  end if;
+  if p_due.category is not null then
+    if exists (select from public.push_categories as c where c.throttle_limit is not null) then
+      return false;
+    end if;
   end if;
   insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at, tag, position)
   select p_due.notification_id, s.id, s.host,
@@ -6297,8 +6295,17 @@ begin
       else 0
     end,
     greatest(p_due.due_at, v_at), p_due.expires_at, p_due.tag, p_due.position
-  from public.push_subscriptions as s where s.user_id = p_due.user_id;
-  return true;
+  from public.push_subscriptions as s
+  where s.user_id = p_due.user_id and (
+    select c.daily_ceiling is null
+      and not exists (select from public.push_preferences as p where p.user_id = p_due.user_id)
+      and not exists (select from public.push_device_preferences as o where o.user_id = p_due.user_id)
+      and not exists (select from auth.users as u where u.id = p_due.user_id and (u.banned_until is not null or u.deleted_at is not null))
+    from push.settings as c
+  );
+  -- Without a device there is nothing to queue.
+  return found or (select c.daily_ceiling is null from push.settings as c)
+    and not exists (select from public.push_subscriptions as s where s.user_id = p_due.user_id);
 end;
 $$;
 comment on function push.enqueue_one(push.due_message, timestamptz) is
@@ -11181,9 +11188,9 @@ $$;
 comment on function push.refuse_constants(text, text) is
   'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
 
--- schemas/80_rules/rule_query.sql -----------------------------------------------------------------------------
+-- schemas/80_rules/rule_columns.sql ---------------------------------------------------------------------------
 
--- The text that a rule is compiled to.
+-- The columns of a watched table that a rule needs: its key, and those that it compares.
 
 create function push.key_columns(p_table regclass)
 returns text[]
@@ -11296,6 +11303,10 @@ $$;
 comment on function push.rule_changes(push.rules, text) is
   'The expression behind rule.changes: {"stage": {"old": …, "new": …}} of the watched columns that changed; {} on insert and delete.';
 
+-- schemas/80_rules/rule_query.sql -----------------------------------------------------------------------------
+
+-- The text that a rule is compiled to.
+
 create function push.rows_of_event(p_event text)
 returns setof text
 language sql
@@ -11323,6 +11334,19 @@ comment on function push.rule_row_names(text, text) is
   'The joins that make new and old of a pair of rows. Both names exist for every event, so that one expression serves several: old is all null on '
   'insert, new on delete.';
 
+create function push.changes_join(p_rule push.rules, p_event text, p_expressions text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case when p_expressions ~* '\mrule\M' then
+    format(E'\n    cross join lateral (select %s as changes offset 0) as rule', push.rule_changes(p_rule, p_event))
+  else '' end;
+$$;
+comment on function push.changes_join(push.rules, text, text) is
+  'The join that makes rule.changes; empty where none of these expressions asks for it, since each join costs every row.';
+
 create function push.rule_source(p_rule push.rules, p_event text, p_new text, p_old text, p_condition text)
 returns text
 language plpgsql
@@ -11340,8 +11364,8 @@ begin
   if p_old is null then
     select string_agg(c.differs, ' or ') into v_changed from push.rule_comparisons(p_rule) as c where p_event = 'update';
     return format(
-      E'%s as pair%s\n    cross join lateral (select %s as changes) as rule\n    where case when %s then %s else false end',
-      p_new, push.rule_row_names('pair', p_event), push.rule_changes(p_rule, p_event), coalesce(v_changed, 'true'), v_condition);
+      E'%s as pair%s%s\n    where case when %s then %s else false end',
+      p_new, push.rule_row_names('pair', p_event), push.changes_join(p_rule, p_event, p_condition), coalesce(v_changed, 'true'), v_condition);
   end if;
   -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
   -- The rows as values have names of their own: the table may have a column `new`.
@@ -11472,7 +11496,7 @@ as $$
     select {{pair}} from {{source}}
     offset 0
   ) as changed{{rows}}
-  cross join lateral (select {{changes}} as changes offset 0) as rule
+  {{changes}}
   cross join lateral (
     {{message}}
   ) as message
@@ -11486,7 +11510,7 @@ as $$
         select string_agg(format('pair.%s_row', w.name), ', ') from push.rows_of_event(p_event) as w (name)
       ) end,
       'rows', push.rule_row_names('changed', p_event),
-      'changes', push.rule_changes(p_rule, p_event),
+      'changes', push.changes_join(p_rule, p_event, push.message_select(push.rule_said(p_rule, p_event)) || ' ' || p_rule.recipients),
       'message', push.message_select(push.rule_said(p_rule, p_event)),
       'expiry', coalesce(', ' || push.rule_expiry(p_rule), ''),
       'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)
@@ -11670,18 +11694,24 @@ declare
   v_key constant text[] := push.key_columns(p_rules[1].watched);
   v_same text;
   v_changed text;
-  v_met text;
+  v_tests text;
   v_condition text := 'true';
-  v_name text;
+  v_is_several boolean := false;
 begin
   if p_is_tested then
     select case when bool_and(t.changed is not null) then string_agg(distinct t.changed, ' or ') end,
-      string_agg(format('case when %s and %s then %L end', coalesce(E'(' || t.changed || ')', 'true'), coalesce(t.condition, 'true'), t.name),
-        E',\n      ' order by t.name collate "C"),
+      string_agg(concat_ws(' and ',
+        -- Where all watch the same columns, that is looked at before.
+        case when t.kinds > 1 then '(' || t.changed || ')' end,
+        coalesce(t.condition, case when t.kinds = 1 or t.changed is null then 'true' end)
+      ), E',\n          ' order by t.name collate "C"),
       case when count(*) = 1 then coalesce(max(t.condition), 'true') else 'true' end,
-      case when count(*) = 1 then max(t.name) end
-    into v_changed, v_met, v_condition, v_name
-    from push.rule_tests(p_rules, p_event) as t;
+      count(*) > 1
+    into v_changed, v_tests, v_condition, v_is_several
+    from (
+      select r.*, max(r.kind) over () as kinds
+      from (select o.*, dense_rank() over (order by o.changed) as kind from push.rule_tests(p_rules, p_event) as o) as r
+    ) as t;
   end if;
   if p_event = 'update' then
     if v_key is null then
@@ -11694,10 +11724,14 @@ begin
   end if;
   -- One row more than are handed over: then there are too many.
   return push.fill_in(
-    $query$select {{arrays}}, {{rules}} as rules into v_met from (
-        select {{rows}}, {{name}} as rules
-        from {{source}}{{met}}
-        where {{condition}}{{filter}}
+    $query$select {{arrays}}, {{met}} as met into v_met from (
+        select c.* from (
+          select {{rows}}, array[{{tests}}]::boolean[] as met
+          from {{source}}
+          where {{condition}}
+          offset 0
+        ) as c
+        where true = any (c.met)
         limit 1001
       ) as c$query$,
     jsonb_build_object(
@@ -11705,19 +11739,12 @@ begin
         select string_agg(format('pg_catalog.array_agg(push.row_like(new, c.%1$s_row)) as %1$s_rows', w.name), ', ' order by w.name)
         from push.rows_of_event(p_event) as w (name)
       ),
-      'rules', case
-        when p_is_tested and v_name is null then E'pg_catalog.string_agg(distinct c.rules, '','')'
-        else 'pg_catalog.max(c.rules)'
-      end,
+      'met', case when v_is_several then 'pg_catalog.array_agg(distinct c.met)' else 'case when count(*) > 0 then array[true] end' end,
       -- The rows as values have names of their own: the table may have a column `new`.
       'rows', (
         select string_agg(format('push_%1$s_row as %1$s_row', w.name), ', ' order by w.name) from push.rows_of_event(p_event) as w (name)
       ),
-      'name', case
-        when not p_is_tested then '''all'''
-        when v_name is null then 'push_met.rules'
-        else quote_literal(v_name)
-      end,
+      'tests', case when v_is_several then E'\n          ' || v_tests else 'true' end,
       -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete. A nested
       -- loop would compare each row with each, for the plan that a session keeps; there is none for a full join.
       'source', case p_event
@@ -11728,11 +11755,7 @@ begin
         select string_agg(format(E'\n        cross join lateral (select %1$s.*) as push_%1$s_row', w.name), '' order by w.name)
         from push.rows_of_event(p_event) as w (name)
       ),
-      'met', case when p_is_tested and v_name is null then format(
-        E'\n        cross join lateral (select pg_catalog.array_to_string(array[\n      %s], '','') as rules offset 0) as push_met', v_met)
-      else '' end,
-      'condition', v_condition,
-      'filter', case when p_is_tested and v_name is null then ' and push_met.rules <> ''''' else '' end
+      'condition', v_condition
     )
   );
 end;
@@ -11781,7 +11804,7 @@ declare
   v_all constant text[] := array[{{names}}];
   v_met record;
   v_is_few boolean;
-  v_called text[];
+  v_names text[];
   v_name text;
   v_detail text;
   v_rule push.rules;
@@ -11791,15 +11814,21 @@ declare
   v_untried bigint;
 begin
   for v_group in 1 .. {{groups}} loop
+    v_names := pg_catalog.string_to_array(v_all[v_group], ',');
     -- Most statements are no rule's business: this look is all they pay.
     begin
       case v_group{{looks}}
       end case;
-      continue when v_met.rules is null;
+      continue when v_met.met is null;
       v_is_few := pg_catalog.cardinality(v_met.{{any}}_rows) <= 1000;
-      v_called := pg_catalog.string_to_array(case when v_is_few then v_met.rules else v_all[v_group] end, ',');
-      if pg_catalog.cardinality(v_met.{{any}}_rows) > 1 then
-        v_called := array(select c.name from (select distinct pg_catalog.unnest(v_called) collate "C" as name) as c order by c.name);
+      if v_is_few and pg_catalog.cardinality(v_names) > 1 then
+        -- Of each row, which of the rules are met, in their order.
+        v_names := array(
+          select distinct v_names[((m.place - 1) % pg_catalog.cardinality(v_names) + 1)::integer] collate "C"
+          from pg_catalog.unnest(v_met.met) with ordinality as m (is_met, place)
+          where m.is_met
+          order by 1
+        );
       end if;
     exception
       when serialization_failure then
@@ -11808,16 +11837,15 @@ begin
       when assert_failure or others then
         -- Each rule of the group looks for itself, so that one that fails costs no other its messages.
         v_is_few := false;
-        v_called := pg_catalog.string_to_array(v_all[v_group], ',');
         begin
           {{fallback}};
-          continue when v_met.rules is null;
+          continue when v_met.met is null;
           v_is_few := pg_catalog.cardinality(v_met.{{any}}_rows) <= 1000;
         exception when assert_failure or others then
           null;
         end;
     end;
-    foreach v_name in array v_called loop
+    foreach v_name in array v_names loop
       begin
         if v_is_few then
           {{call}}
@@ -11973,7 +12001,7 @@ begin
     perform push.try_rule(p_rule, v_event);
     perform push.make_function(
       format('%I(anyarray, anyarray)', 'rule_' || p_rule.name || '_' || v_event), 'void',
-      format('set search_path = %L', ''), push.rule_body(p_rule, v_event),
+      format('set search_path = %L set plan_cache_mode = force_generic_plan', ''), push.rule_body(p_rule, v_event),
       format('Rule %s on %s, for columns %s.', p_rule.name, v_event, v_columns));
   end loop;
 end;
@@ -12026,7 +12054,9 @@ begin
     return;
   end if;
   v_function := coalesce(v_function, push.free_trigger_name(p_table, p_event));
-  perform push.make_trigger_function(v_function, '', push.trigger_body(v_rules, p_event), 'Rules on ' || p_event || ' of a table.');
+  -- Planned once, for any number of rows: made anew each time, the plan for one row seems cheaper, and costs more than the rest.
+  perform push.make_trigger_function(v_function, 'set plan_cache_mode = force_generic_plan', push.trigger_body(v_rules, p_event),
+    'Rules on ' || p_event || ' of a table.');
   if v_trigger.trigger_id is null then
     execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',
       'push_' || v_function, p_event, p_table,

@@ -132,15 +132,13 @@ declare
   c_of_device constant integer := 30;
   v_at constant timestamptz := push.moment_of_writing(p_now);
 begin
-  if p_due.digest_key is not null or (
-    select s.daily_ceiling is not null
-      or exists (select from public.push_preferences as p where p.user_id = p_due.user_id)
-      or exists (select from public.push_device_preferences as o where o.user_id = p_due.user_id)
-      or exists (select from auth.users as u where u.id = p_due.user_id and (u.banned_until is not null or u.deleted_at is not null))
-      or p_due.category is not null and exists (select from public.push_categories as c where c.throttle_limit is not null)
-    from push.settings as s
-  ) then
+  if p_due.digest_key is not null then
     return false;
+  end if;
+  if p_due.category is not null then
+    if exists (select from public.push_categories as c where c.throttle_limit is not null) then
+      return false;
+    end if;
   end if;
   insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at, tag, position)
   select p_due.notification_id, s.id, s.host,
@@ -154,8 +152,17 @@ begin
       else 0
     end,
     greatest(p_due.due_at, v_at), p_due.expires_at, p_due.tag, p_due.position
-  from public.push_subscriptions as s where s.user_id = p_due.user_id;
-  return true;
+  from public.push_subscriptions as s
+  where s.user_id = p_due.user_id and (
+    select c.daily_ceiling is null
+      and not exists (select from public.push_preferences as p where p.user_id = p_due.user_id)
+      and not exists (select from public.push_device_preferences as o where o.user_id = p_due.user_id)
+      and not exists (select from auth.users as u where u.id = p_due.user_id and (u.banned_until is not null or u.deleted_at is not null))
+    from push.settings as c
+  );
+  -- Without a device there is nothing to queue.
+  return found or (select c.daily_ceiling is null from push.settings as c)
+    and not exists (select from public.push_subscriptions as s where s.user_id = p_due.user_id);
 end;
 $$;
 comment on function push.enqueue_one(push.due_message, timestamptz) is

@@ -76,7 +76,7 @@ begin
     perform push.try_rule(p_rule, v_event);
     perform push.make_function(
       format('%I(anyarray, anyarray)', 'rule_' || p_rule.name || '_' || v_event), 'void',
-      format('set search_path = %L', ''), push.rule_body(p_rule, v_event),
+      format('set search_path = %L set plan_cache_mode = force_generic_plan', ''), push.rule_body(p_rule, v_event),
       format('Rule %s on %s, for columns %s.', p_rule.name, v_event, v_columns));
   end loop;
 end;
@@ -129,7 +129,9 @@ begin
     return;
   end if;
   v_function := coalesce(v_function, push.free_trigger_name(p_table, p_event));
-  perform push.make_trigger_function(v_function, '', push.trigger_body(v_rules, p_event), 'Rules on ' || p_event || ' of a table.');
+  -- Planned once, for any number of rows: made anew each time, the plan for one row seems cheaper, and costs more than the rest.
+  perform push.make_trigger_function(v_function, 'set plan_cache_mode = force_generic_plan', push.trigger_body(v_rules, p_event),
+    'Rules on ' || p_event || ' of a table.');
   if v_trigger.trigger_id is null then
     execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',
       'push_' || v_function, p_event, p_table,

@@ -1,116 +1,5 @@
 -- The text that a rule is compiled to.
 
-create function push.key_columns(p_table regclass)
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select array_agg(a.attname::text order by k.place)
-  from pg_catalog.pg_index as i
-  -- The first indnkeyatts columns are the key; after them come those of an INCLUDE clause.
-  join pg_catalog.unnest(i.indkey::smallint[]) with ordinality as k (attnum, place) on k.place <= i.indnkeyatts
-  join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
-  where i.indrelid = p_table and i.indisprimary;
-$$;
-comment on function push.key_columns(regclass) is 'The columns of a table''s primary key, in its order; null when it has none.';
-
-create function push.key_object(p_columns text[], p_row text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select format('pg_catalog.jsonb_build_object(%s)', string_agg(format('%L, %s.%I', k.name, p_row, k.name), ', ' order by k.place))
-  from unnest(p_columns) with ordinality as k (name, place);
-$$;
-comment on function push.key_object(text[], text) is
-  'The expression that makes the key of a row as JSON: of these columns alone, since another may hold what jsonb does not.';
-
-create function push.missing_columns(p_table regclass, p_columns text[])
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select string_agg(c.name, ', ')
-  from unnest(p_columns) as c (name)
-  where not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid = p_table and a.attname = c.name and a.attnum > 0 and not a.attisdropped
-  );
-$$;
-comment on function push.missing_columns(regclass, text[]) is 'Which of these columns a table does not have; null when it has them all.';
-
-create function push.has_equality(p_table regclass, p_column text)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-begin
-  -- Compares one null, so that no row is read. The first comparison fails for types whose parts have no right equality: a row
-  -- with json in it, a list of points, a box (whose = compares areas). The second fails where = is not found by this path.
-  execute format(
-    'select row(t.%1$I)::record = row(t.%1$I)::record, t.%1$I is distinct from t.%1$I
-    from (select) as one left join %2$s as t on false',
-    p_column, p_table);
-  return true;
-exception when undefined_function then
-  return false;
-end;
-$$;
-comment on function push.has_equality(regclass, text) is 'Whether `is distinct from` tells any two values of a column apart.';
-
-create function push.column_differs(p_table regclass, p_column text)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  -- json and others have no equality: of those the bytes are compared, which no value can make fail.
-  select format(
-    case when push.has_equality(p_table, p_column) then 'new.%1$I is distinct from old.%1$I'
-    else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
-    p_column);
-$$;
-comment on function push.column_differs(regclass, text) is 'The expression that says whether a column changed, over the rows new and old.';
-
-create function push.rule_comparisons(p_rule push.rules)
-returns table (name text, differs text)
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_missing constant text := push.missing_columns(p_rule.watched, p_rule.columns);
-begin
-  if v_missing is not null then
-    raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
-  end if;
-  return query
-  select a.attname::text, push.column_differs(p_rule.watched, a.attname)
-  from pg_catalog.pg_attribute as a
-  where a.attrelid = p_rule.watched and a.attname = any (p_rule.columns) and a.attnum > 0 and not a.attisdropped
-  order by a.attnum;
-end;
-$$;
-comment on function push.rule_comparisons(push.rules) is 'The columns that a rule watches, each with the expression that says whether it changed.';
-
-create function push.rule_changes(p_rule push.rules, p_event text)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(string_agg(
-    format('case when %s then pg_catalog.jsonb_build_object(%L, pg_catalog.jsonb_build_object(''old'', old.%3$I, ''new'', new.%3$I)) else ''{}'' end',
-      c.differs, c.name, c.name), ' || '), '''{}''::jsonb')
-  from push.rule_comparisons(p_rule) as c
-  where p_event = 'update';
-$$;
-comment on function push.rule_changes(push.rules, text) is
-  'The expression behind rule.changes: {"stage": {"old": …, "new": …}} of the watched columns that changed; {} on insert and delete.';
-
 create function push.rows_of_event(p_event text)
 returns setof text
 language sql
@@ -138,6 +27,19 @@ comment on function push.rule_row_names(text, text) is
   'The joins that make new and old of a pair of rows. Both names exist for every event, so that one expression serves several: old is all null on '
   'insert, new on delete.';
 
+create function push.changes_join(p_rule push.rules, p_event text, p_expressions text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case when p_expressions ~* '\mrule\M' then
+    format(E'\n    cross join lateral (select %s as changes offset 0) as rule', push.rule_changes(p_rule, p_event))
+  else '' end;
+$$;
+comment on function push.changes_join(push.rules, text, text) is
+  'The join that makes rule.changes; empty where none of these expressions asks for it, since each join costs every row.';
+
 create function push.rule_source(p_rule push.rules, p_event text, p_new text, p_old text, p_condition text)
 returns text
 language plpgsql
@@ -155,8 +57,8 @@ begin
   if p_old is null then
     select string_agg(c.differs, ' or ') into v_changed from push.rule_comparisons(p_rule) as c where p_event = 'update';
     return format(
-      E'%s as pair%s\n    cross join lateral (select %s as changes) as rule\n    where case when %s then %s else false end',
-      p_new, push.rule_row_names('pair', p_event), push.rule_changes(p_rule, p_event), coalesce(v_changed, 'true'), v_condition);
+      E'%s as pair%s%s\n    where case when %s then %s else false end',
+      p_new, push.rule_row_names('pair', p_event), push.changes_join(p_rule, p_event, p_condition), coalesce(v_changed, 'true'), v_condition);
   end if;
   -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
   -- The rows as values have names of their own: the table may have a column `new`.
@@ -287,7 +189,7 @@ as $$
     select {{pair}} from {{source}}
     offset 0
   ) as changed{{rows}}
-  cross join lateral (select {{changes}} as changes offset 0) as rule
+  {{changes}}
   cross join lateral (
     {{message}}
   ) as message
@@ -301,7 +203,7 @@ as $$
         select string_agg(format('pair.%s_row', w.name), ', ') from push.rows_of_event(p_event) as w (name)
       ) end,
       'rows', push.rule_row_names('changed', p_event),
-      'changes', push.rule_changes(p_rule, p_event),
+      'changes', push.changes_join(p_rule, p_event, push.message_select(push.rule_said(p_rule, p_event)) || ' ' || p_rule.recipients),
       'message', push.message_select(push.rule_said(p_rule, p_event)),
       'expiry', coalesce(', ' || push.rule_expiry(p_rule), ''),
       'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)

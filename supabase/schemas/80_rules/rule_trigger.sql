@@ -61,18 +61,24 @@ declare
   v_key constant text[] := push.key_columns(p_rules[1].watched);
   v_same text;
   v_changed text;
-  v_met text;
+  v_tests text;
   v_condition text := 'true';
-  v_name text;
+  v_is_several boolean := false;
 begin
   if p_is_tested then
     select case when bool_and(t.changed is not null) then string_agg(distinct t.changed, ' or ') end,
-      string_agg(format('case when %s and %s then %L end', coalesce(E'(' || t.changed || ')', 'true'), coalesce(t.condition, 'true'), t.name),
-        E',\n      ' order by t.name collate "C"),
+      string_agg(concat_ws(' and ',
+        -- Where all watch the same columns, that is looked at before.
+        case when t.kinds > 1 then '(' || t.changed || ')' end,
+        coalesce(t.condition, case when t.kinds = 1 or t.changed is null then 'true' end)
+      ), E',\n          ' order by t.name collate "C"),
       case when count(*) = 1 then coalesce(max(t.condition), 'true') else 'true' end,
-      case when count(*) = 1 then max(t.name) end
-    into v_changed, v_met, v_condition, v_name
-    from push.rule_tests(p_rules, p_event) as t;
+      count(*) > 1
+    into v_changed, v_tests, v_condition, v_is_several
+    from (
+      select r.*, max(r.kind) over () as kinds
+      from (select o.*, dense_rank() over (order by o.changed) as kind from push.rule_tests(p_rules, p_event) as o) as r
+    ) as t;
   end if;
   if p_event = 'update' then
     if v_key is null then
@@ -85,10 +91,14 @@ begin
   end if;
   -- One row more than are handed over: then there are too many.
   return push.fill_in(
-    $query$select {{arrays}}, {{rules}} as rules into v_met from (
-        select {{rows}}, {{name}} as rules
-        from {{source}}{{met}}
-        where {{condition}}{{filter}}
+    $query$select {{arrays}}, {{met}} as met into v_met from (
+        select c.* from (
+          select {{rows}}, array[{{tests}}]::boolean[] as met
+          from {{source}}
+          where {{condition}}
+          offset 0
+        ) as c
+        where true = any (c.met)
         limit 1001
       ) as c$query$,
     jsonb_build_object(
@@ -96,19 +106,12 @@ begin
         select string_agg(format('pg_catalog.array_agg(push.row_like(new, c.%1$s_row)) as %1$s_rows', w.name), ', ' order by w.name)
         from push.rows_of_event(p_event) as w (name)
       ),
-      'rules', case
-        when p_is_tested and v_name is null then E'pg_catalog.string_agg(distinct c.rules, '','')'
-        else 'pg_catalog.max(c.rules)'
-      end,
+      'met', case when v_is_several then 'pg_catalog.array_agg(distinct c.met)' else 'case when count(*) > 0 then array[true] end' end,
       -- The rows as values have names of their own: the table may have a column `new`.
       'rows', (
         select string_agg(format('push_%1$s_row as %1$s_row', w.name), ', ' order by w.name) from push.rows_of_event(p_event) as w (name)
       ),
-      'name', case
-        when not p_is_tested then '''all'''
-        when v_name is null then 'push_met.rules'
-        else quote_literal(v_name)
-      end,
+      'tests', case when v_is_several then E'\n          ' || v_tests else 'true' end,
       -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete. A nested
       -- loop would compare each row with each, for the plan that a session keeps; there is none for a full join.
       'source', case p_event
@@ -119,11 +122,7 @@ begin
         select string_agg(format(E'\n        cross join lateral (select %1$s.*) as push_%1$s_row', w.name), '' order by w.name)
         from push.rows_of_event(p_event) as w (name)
       ),
-      'met', case when p_is_tested and v_name is null then format(
-        E'\n        cross join lateral (select pg_catalog.array_to_string(array[\n      %s], '','') as rules offset 0) as push_met', v_met)
-      else '' end,
-      'condition', v_condition,
-      'filter', case when p_is_tested and v_name is null then ' and push_met.rules <> ''''' else '' end
+      'condition', v_condition
     )
   );
 end;

@@ -36,7 +36,7 @@ declare
   v_all constant text[] := array[{{names}}];
   v_met record;
   v_is_few boolean;
-  v_called text[];
+  v_names text[];
   v_name text;
   v_detail text;
   v_rule push.rules;
@@ -46,15 +46,21 @@ declare
   v_untried bigint;
 begin
   for v_group in 1 .. {{groups}} loop
+    v_names := pg_catalog.string_to_array(v_all[v_group], ',');
     -- Most statements are no rule's business: this look is all they pay.
     begin
       case v_group{{looks}}
       end case;
-      continue when v_met.rules is null;
+      continue when v_met.met is null;
       v_is_few := pg_catalog.cardinality(v_met.{{any}}_rows) <= 1000;
-      v_called := pg_catalog.string_to_array(case when v_is_few then v_met.rules else v_all[v_group] end, ',');
-      if pg_catalog.cardinality(v_met.{{any}}_rows) > 1 then
-        v_called := array(select c.name from (select distinct pg_catalog.unnest(v_called) collate "C" as name) as c order by c.name);
+      if v_is_few and pg_catalog.cardinality(v_names) > 1 then
+        -- Of each row, which of the rules are met, in their order.
+        v_names := array(
+          select distinct v_names[((m.place - 1) % pg_catalog.cardinality(v_names) + 1)::integer] collate "C"
+          from pg_catalog.unnest(v_met.met) with ordinality as m (is_met, place)
+          where m.is_met
+          order by 1
+        );
       end if;
     exception
       when serialization_failure then
@@ -63,16 +69,15 @@ begin
       when assert_failure or others then
         -- Each rule of the group looks for itself, so that one that fails costs no other its messages.
         v_is_few := false;
-        v_called := pg_catalog.string_to_array(v_all[v_group], ',');
         begin
           {{fallback}};
-          continue when v_met.rules is null;
+          continue when v_met.met is null;
           v_is_few := pg_catalog.cardinality(v_met.{{any}}_rows) <= 1000;
         exception when assert_failure or others then
           null;
         end;
     end;
-    foreach v_name in array v_called loop
+    foreach v_name in array v_names loop
       begin
         if v_is_few then
           {{call}}

@@ -1,6 +1,7 @@
 /** The roles that may call the functions of rules: see `function-roles.ts`. */
 export const RULE_FUNCTIONS: Record<string, string[]> = {
   'push.catalog_fingerprint': [],
+  'push.changes_join': [],
   'push.check_rules': [],
   'push.column_differs': [],
   'push.compile_rule': [],

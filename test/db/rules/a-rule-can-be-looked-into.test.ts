@@ -24,8 +24,12 @@ test('explained, it shows its functions and triggers, with the expressions', asy
   expect(text).toMatch(
     /CREATE OR REPLACE FUNCTION push\.rule_deal_won_update\(anyarray, anyarray\)[\s\S]*new\.stage is distinct from old\.stage/,
   );
-  expect(text).toMatch(/CREATE OR REPLACE TRIGGER push_rules_deals_update AFTER UPDATE ON public\.deals REFERENCING/);
-  expect(text).toMatch(/CREATE OR REPLACE TRIGGER push_rules_deals_insert AFTER INSERT ON public\.deals REFERENCING/);
+  expect(text).toMatch(
+    /CREATE OR REPLACE TRIGGER push_rules_deals_update AFTER UPDATE ON public\.deals REFERENCING/,
+  );
+  expect(text).toMatch(
+    /CREATE OR REPLACE TRIGGER push_rules_deals_insert AFTER INSERT ON public\.deals REFERENCING/,
+  );
 });
 
 test('what it shows is SQL that makes the same rule', async () => {

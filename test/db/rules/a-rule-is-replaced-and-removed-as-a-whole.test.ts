@@ -40,7 +40,11 @@ test('events that are no longer named fire no longer', async () => {
   await insert();
   await sql`update public.deals set stage = 'x'`;
   expect(await readTitles(sql)).toEqual([]);
-  expect(await leftovers()).toEqual(['push_rules_deals_delete', 'rule_deal_rule_delete', 'rules_deals_delete']);
+  expect(await leftovers()).toEqual([
+    'push_rules_deals_delete',
+    'rule_deal_rule_delete',
+    'rules_deals_delete',
+  ]);
 });
 
 test('on another table, the first one is watched no longer', async () => {

@@ -94,8 +94,7 @@ test.each<[string, string, string?]>([
 test('once checked, the rule is compiled for the table as it is now', async () => {
   const { sql } = db();
   const readText = async () =>
-    (await sql`select prosrc as text from pg_proc where proname = 'rules_orders_update'`)[0]
-      ?.text as string;
+    (await sql`select prosrc as text from pg_proc where proname = 'rules_orders_update'`)[0]?.text as string;
   const before = await readText();
   await check();
   expect(await readText()).toBe(before);
