@@ -50,11 +50,11 @@ test('a session plans the rules that concerned it, and no others', async () => {
     const called = async () => {
       // What plpgsql has compiled has a memory context of its own, by the name of the function.
       const rows = await sql<{ name: string }[]>`
-        select ident as name from pg_backend_memory_contexts where name = 'PL/pgSQL function' and ident like 'rule_stage_%' order by 1`;
+        select ident as name from pg_backend_memory_contexts where name = 'PL/pgSQL function' and ident like 'push.rule\\_stage\\_%' order by 1`;
       return rows.map(({ name }) => name);
     };
     await sql`insert into public.deals (id, owner_id, stage) values (1, ${owner()}, 's3')`;
-    expect(await called()).toEqual(['rule_stage_3_insert(anyarray,anyarray)']);
+    expect(await called()).toEqual(['push.rule_stage_3_insert(anyarray,anyarray)']);
   });
 });
 
@@ -86,7 +86,11 @@ test('more rows than are handed over at once are told of by one statement for ea
   const titles = await readTitles(sql);
   expect(titles).toHaveLength(1500);
   expect(titles.filter((title) => title.startsWith('1:'))).toEqual(['1: 1', '1: 1001', '1: 501']);
-  expect((await readFailedRows(sql)).map(({ row_key }) => row_key)).toEqual([{ id: 1 }, { id: 501 }, { id: 1001 }]);
+  expect((await readFailedRows(sql)).map(({ row_key }) => row_key)).toEqual([
+    { id: 1 },
+    { id: 501 },
+    { id: 1001 },
+  ]);
 });
 
 test('a condition that fails for a row costs the other rules nothing', async () => {
