@@ -3502,19 +3502,15 @@ language plpgsql
 -- Definer: the service role that inserts may not use what is in push.
 security definer
 set search_path = ''
--- A statement of one row must not be sorted.
+-- A plan that was made for one row is kept for ten thousand.
 set enable_sort = off
+set enable_nestloop = off
 as $$
 declare
-  v_said record;
-begin
-  for v_said in
-    -- One expression for what push.refuse_notification() checks one by one: each step there costs as much as all of this, and
-    -- an application's commit waits for it. Of what fails here each message is checked once, however many users it goes to: all
-    -- that counts for the check is here, and nothing else. JSON as text: 1 and 1.000 are equal, and not as long.
-    select distinct n.user_id is not null as is_to_user, n.audience_topic, n.title, n.body, n.url, n.params::text as params, n.category,
-      n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, n.template, n.presentation::text as presentation,
-      n.digest_key
+  -- One expression for what push.refuse_notification() checks one by one: each step there costs as much as all of this, and
+  -- an application's commit waits for it.
+  v_failed constant uuid[] := (
+    select array_agg(n.id)
     from push_checked_notifications as n
     where (
       n.presentation is null
@@ -3538,6 +3534,20 @@ begin
         + 6 * (octet_length(coalesce(n.category, '')) + octet_length(coalesce(n.tag, n.collapse_key, ''))) <= 3300
       and octet_length(coalesce(n.url, '')) <= 2048
     ) is not true
+  );
+  v_said record;
+begin
+  if v_failed is null then
+    return null;
+  end if;
+  for v_said in
+    -- Of what fails here each message is checked once, however many users it goes to: all that counts for the check is here, and nothing
+    -- else. JSON as text: 1 and 1.000 are equal, and not as long.
+    select distinct n.user_id is not null as is_to_user, n.audience_topic, n.title, n.body, n.url, n.params::text as params, n.category,
+      n.urgency, n.ttl, n.collapse_key, n.tag, n.send_at, n.expires_at, n.idempotency_key, n.template, n.presentation::text as presentation,
+      n.digest_key
+    from push_checked_notifications as n
+    join unnest(v_failed) as f (id) on f.id = n.id
   loop
     perform push.refuse_notification(push.notification_of(
       row(
@@ -6171,9 +6181,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- From here on claims wait for this transaction before they read from a later moment: see push.note_starts().
-  perform pg_current_xact_id();
-  return case when p_now between clock_timestamp() - interval '1 minute' and clock_timestamp() then clock_timestamp() else p_now end;
+  -- The number of the transaction first: from then on claims wait for it before they read from a later moment. See push.note_starts().
+  return case
+    when pg_current_xact_id() is not null and p_now not between clock_timestamp() - interval '1 minute' and clock_timestamp() then p_now
+    else clock_timestamp()
+  end;
 end;
 $$;
 comment on function push.moment_of_writing(timestamptz) is
@@ -6278,6 +6290,59 @@ comment on function push.enqueue(push.due_message[], timestamptz) is
   'Makes one delivery for each device of each of these messages, unless it waits in a digest; says how many came into which state. What a '
   'limit or preferences hold back is there as suppressed.';
 
+create function push.enqueue_one(p_due push.due_message, p_now timestamptz)
+returns boolean
+language plpgsql
+set search_path = ''
+-- As push.enqueue().
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set enable_material = off
+set jit = off
+as $$
+declare
+  c_of_device constant integer := 30;
+  v_at constant timestamptz := push.moment_of_writing(p_now);
+begin
+  if p_due.digest_key is not null then
+    return false;
+  end if;
+  if p_due.category is not null then
+    if exists (select from public.push_categories as c where c.throttle_limit is not null) then
+      return false;
+    end if;
+  end if;
+  insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at, tag, position)
+  select p_due.notification_id, s.id, s.host,
+    case
+      when not p_due.is_summary and exists (
+        select from push.queue as q
+        where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+          and q.due_at <= v_at
+        offset c_of_device - 1
+      ) then push.side_lane(p_due.user_id)
+      else 0
+    end,
+    greatest(p_due.due_at, v_at), p_due.expires_at, p_due.tag, p_due.position
+  from public.push_subscriptions as s
+  where s.user_id = p_due.user_id and (
+    select c.daily_ceiling is null
+      and not exists (select from public.push_preferences as p where p.user_id = p_due.user_id)
+      and not exists (select from public.push_device_preferences as o where o.user_id = p_due.user_id)
+      and not exists (select from auth.users as u where u.id = p_due.user_id and (u.banned_until is not null or u.deleted_at is not null))
+    from push.settings as c
+  );
+  -- Without a device there is nothing to queue.
+  return found or (select c.daily_ceiling is null from push.settings as c)
+    and not exists (select from public.push_subscriptions as s where s.user_id = p_due.user_id);
+end;
+$$;
+comment on function push.enqueue_one(push.due_message, timestamptz) is
+  'push.enqueue() of the usual message, one to one user that nothing may hold back, at a third of its cost; false when it is not that, and nothing was done.';
+
 create function push.enqueue_new_notifications()
 returns trigger
 language plpgsql
@@ -6286,22 +6351,25 @@ security definer
 set search_path = ''
 as $$
 declare
-  -- The moment of a summary is set by who makes it.
-  v_now constant timestamptz := coalesce(
-    (select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), clock_timestamp()
-  );
+  v_clock constant timestamptz := clock_timestamp();
+  v_now timestamptz;
   v_due push.due_message[];
 begin
   -- What has expired by now is in the inbox alone, as it is of scheduled messages and of those to topics: it must not use up a
-  -- limit, nor be told by a digest.
+  -- limit, nor be told by a digest. The moment of a summary is set by who makes it.
   select array_agg(row(
     n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
     coalesce(n.tag, n.collapse_key),
     push.next_position(coalesce(n.tag, n.collapse_key))
-  )::push.due_message)
-  into v_due
+  )::push.due_message), coalesce(max(n.send_at) filter (where n.digest_id is not null), v_clock)
+  into v_due, v_now
   from push_new_notifications as n
-  where n.status = 'queued' and n.user_id is not null and n.expires_at > v_now;
+  where n.status = 'queued' and n.user_id is not null and n.expires_at > case when n.digest_id is null then v_clock else n.send_at end;
+  if cardinality(v_due) = 1 then
+    if push.enqueue_one(v_due[1], v_now) then
+      return null;
+    end if;
+  end if;
   if v_due is not null then
     perform from push.enqueue(v_due, v_now);
   end if;
@@ -6415,33 +6483,6 @@ begin
 end;
 $$;
 comment on function push.park(bigint, uuid) is 'Puts a delivery that has just been made aside if its category is paused.';
-
-create function push.park_new_deliveries()
-returns trigger
-language plpgsql
--- Definer: fires for every role that queues, and they have no access to the queue.
-security definer
-set search_path = ''
-as $$
-begin
-  -- Asked by every insert; the rest runs in a pause alone. One by one, by key: no plan is left to the planner.
-  if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
-    perform push.park(d.id, d.notification_id)
-    from push_new_deliveries as d
-    -- A delivery that waits for the end of quiet hours waits for that first.
-    where d.lease_until is null and d.due_at <= clock_timestamp();
-  end if;
-  return null;
-end;
-$$;
-comment on function push.park_new_deliveries() is
-  'Puts new deliveries of a paused category aside, so that they ring no bell and stand in front of no others.';
-
--- Its name comes before queue_wake, and so does it: triggers of a statement fire in the order of their names.
-create trigger queue_park
-after insert on push.queue
-referencing new table as push_new_deliveries
-for each statement execute function push.park_new_deliveries();
 
 create function push.sift_queue(p_limit integer, p_now timestamptz)
 returns void
@@ -7144,23 +7185,46 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_is_due boolean;
+  v_is_paused boolean;
+  v_woken text;
 begin
-  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
-  if exists (
-    select from push_new_deliveries as d where d.due_at <= clock_timestamp()
-  ) and (
-    not exists (select from push.pauses as p where p.resumed_at is null) or exists (
+  -- One look for all that follows: an application's commit waits for it.
+  select exists (select from push_new_deliveries as d where d.due_at <= clock_timestamp()),
+    exists (select from push.pauses as p where p.resumed_at is null)
+  into v_is_due, v_is_paused;
+  if v_is_due and v_is_paused then
+    if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
+      -- First what is of a paused category is put aside, so that it rings no bell and stands in front of no others. One by one, by key:
+      -- no plan is left to the planner.
+      perform push.park(d.id, d.notification_id)
+      from push_new_deliveries as d
+      -- A delivery that waits for the end of quiet hours waits for that first.
+      where d.lease_until is null and d.due_at <= clock_timestamp();
+    end if;
+    v_is_due := exists (
       select from push_new_deliveries as d
       where d.due_at <= clock_timestamp()
         and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
-    )
-  ) then
+    );
+  end if;
+  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
+  if not v_is_due then
+    return null;
+  end if;
+  -- A transaction that writes row by row holds its dispatcher since the first of them, and looks again every second. The setting goes with
+  -- a savepoint that is rolled back, and so does the lock.
+  v_woken := format('%s %s', pg_current_xact_id(), extract(epoch from clock_timestamp())::bigint);
+  if current_setting('supapush.woken', true) is distinct from v_woken then
     perform push.wake();
+    perform set_config('supapush.woken', v_woken, true);
   end if;
   return null;
 end;
 $$;
-comment on function push.wake_for_deliveries() is 'Rings for new deliveries, once per statement and at most once per burst.';
+comment on function push.wake_for_deliveries() is
+  'Puts new deliveries of a paused category aside, and rings for the others, once per statement and at most once per burst.';
 
 create trigger queue_wake
 after insert on push.queue
@@ -10840,8 +10904,8 @@ grant execute on function public.push_release(text, text, text) to service_role;
 
 -- Rules, "when this table changes like this, notify these people", as SQL.
 --
--- push.watch() compiles a rule into one trigger function per event, set-based over the transition tables: a statement
--- that changes ten thousand rows runs one insert. The expressions are the database owner's own SQL and are trusted as
+-- push.watch() compiles a rule into a function per event, which makes the notifications of up to a thousand changed rows at once, and
+-- has the trigger that all rules of the table share call it. The expressions are the database owner's own SQL and are trusted as
 -- such: no other role may execute push.watch().
 
 create table push.rules (
@@ -10871,6 +10935,7 @@ create table push.rules (
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
+  checked_as bigint,
   constraint rules_pkey primary key (name),
   constraint rules_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
   constraint rules_events check (events <@ '{insert,update,delete}' and cardinality(events) > 0),
@@ -10878,7 +10943,7 @@ create table push.rules (
   constraint rules_broken check ((broken is null) = (broken_since is null))
 );
 comment on table push.rules is
-  'Rules as declared by push.watch(); each has a trigger per event on its table. How they are doing: push.rule_status. For the database owner.';
+  'Rules as declared by push.watch(); those of one table and event share a trigger. How they are doing: push.rule_status. For the database owner.';
 comment on column push.rules.name is 'What the rule is called: 1 to 40 of a-z 0-9 _, a letter first.';
 comment on column push.rules.events is 'On which of insert, update and delete it is looked at.';
 comment on column push.rules.columns is 'On update: only rows in which one of these columns changed. Null: all.';
@@ -10904,6 +10969,8 @@ comment on column push.rules.expires_at is
 comment on column push.rules.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.rules.table_name is 'What the table was called when it was last looked at: to speak of it once it is gone.';
 comment on column push.rules.broken is 'Why it cannot work since its table or what it uses changed; null while it can. Kept by push.check_rules().';
+comment on column push.rules.checked_as is
+  'push.catalog_fingerprint() when push.check_rules() last found out whether it works; null: it has yet to look.';
 
 alter table push.rules enable row level security;
 create policy rules_nobody on push.rules for all to public using (false);
@@ -11040,50 +11107,46 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- Most say neither, and then pay for neither: each column more costs every row.
   select t.place, t.name from unnest('{send_at,expires_at}'::text[]) with ordinality as t (name, place) where p_said ->> t.name is not null;
 $$;
 comment on function push.said_times(jsonb) is 'Which of send_at and expires_at a rule or reminder, its row as JSON, says by an expression.';
 
-create function push.message_select(p_said jsonb)
-returns text
-language plpgsql
+create function push.message_parts(p_said jsonb)
+returns table (place bigint, name text, expression text)
+language sql
 immutable
 set search_path = ''
 as $$
-begin
-  -- A line break after each expression: it may end in a comment. An empty title or urgency is for the template to say.
-  return push.fill_in(
-    $query$select ({{title}}
-    )::text as title, ({{body}}
-    )::text as body, push.encode_spaces(({{url}}
-    )::text) as url, coalesce(({{params}}
-    )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
-    {{collapse_key}}::text as collapse_key, ({{tag}}
-    )::text as tag, {{template}}::text as template, ({{presentation}}
-    )::jsonb as presentation, push.encode_spaces(({{digest_key}}
-    )::text) as digest_key, ({{idempotency_key}}
-    )::text as idempotency_key$query$,
-    (
-      select jsonb_object_agg(f.name, case
-        when f.is_expression then coalesce(p_said ->> f.name, 'null')
-        else quote_nullable(p_said ->> f.name)
-      end)
-      from (values
-        ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
-        ('idempotency_key', true), ('category', false), ('ttl', false), ('collapse_key', false), ('template', false)
-      ) as f (name, is_expression)
-    ) || jsonb_build_object('urgency', quote_literal(
-      coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
-    ))
-  ) || coalesce(
-    (select string_agg(format(E', (%s\n    )::timestamptz as %s', p_said ->> t.name, t.name), '' order by t.place) from push.said_times(p_said) as t),
-    ''
-  );
-end;
+  -- What is not said is left to the column's default: each column more costs every row. An empty title or urgency is for the template to
+  -- say. A line break after each expression: it may end in a comment.
+  select f.place, f.name, case
+    when f.name in ('url', 'digest_key') then format(E'push.encode_spaces((%s\n    )::text)', p_said ->> f.name)
+    when f.name = 'params' then format(E'coalesce((%s\n    )::jsonb, ''{}'')', p_said ->> f.name)
+    when f.is_expression then format(E'(%s\n    )::%s', p_said ->> f.name, f.type)
+    else format('%L::%s', coalesce(p_said ->> f.name, case when p_said ->> 'template' is null then 'normal' else '' end), f.type)
+  end
+  from rows from (
+    unnest('{title,body,url,params,category,urgency,ttl,collapse_key,tag,template,presentation,digest_key,idempotency_key}'::text[]),
+    unnest('{text,text,text,jsonb,text,text,integer,text,text,text,jsonb,text,text}'::text[]),
+    unnest('{t,t,t,t,f,f,f,f,t,f,t,t,t}'::boolean[])
+  ) with ordinality as f (name, type, is_expression, place)
+  where f.name = 'urgency' or p_said ->> f.name is not null
+  union all
+  select 100 + t.place, t.name, format(E'(%s\n    )::timestamptz', p_said ->> t.name) from push.said_times(p_said) as t;
 $$;
-comment on function push.message_select(jsonb) is
-  'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
+comment on function push.message_parts(jsonb) is
+  'The columns of push_notifications that a rule or reminder, its row as JSON, fills, with what it makes of one row: expressions are evaluated, the '
+  'rest stands as it is.';
+
+create function push.message_select(p_said jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'select ' || string_agg(format('%s as %s', p.expression, p.name), ', ' order by p.place) from push.message_parts(p_said) as p;
+$$;
+comment on function push.message_select(jsonb) is 'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row.';
 
 create function push.message_columns(p_said jsonb)
 returns text
@@ -11091,10 +11154,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select concat_ws(', ',
-    'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key',
-    (select string_agg(t.name, ', ' order by t.place) from push.said_times(p_said) as t)
-  );
+  select string_agg(p.name, ', ' order by p.place) from push.message_parts(p_said) as p;
 $$;
 comment on function push.message_columns(jsonb) is 'The columns of push_notifications that push.message_select() fills, in its order.';
 
@@ -11163,9 +11223,9 @@ $$;
 comment on function push.refuse_constants(text, text) is
   'Refuses url and presentation of a rule or reminder, SQL expressions, where they are wrong whatever the row is.';
 
--- schemas/80_rules/rule_query.sql -----------------------------------------------------------------------------
+-- schemas/80_rules/rule_columns.sql ---------------------------------------------------------------------------
 
--- The text that a rule is compiled to.
+-- The columns of a watched table that a rule needs: its key, and those that it compares.
 
 create function push.key_columns(p_table regclass)
 returns text[]
@@ -11228,6 +11288,20 @@ end;
 $$;
 comment on function push.has_equality(regclass, text) is 'Whether `is distinct from` tells any two values of a column apart.';
 
+create function push.column_differs(p_table regclass, p_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  -- json and others have no equality: of those the bytes are compared, which no value can make fail.
+  select format(
+    case when push.has_equality(p_table, p_column) then 'new.%1$I is distinct from old.%1$I'
+    else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
+    p_column);
+$$;
+comment on function push.column_differs(regclass, text) is 'The expression that says whether a column changed, over the rows new and old.';
+
 create function push.rule_comparisons(p_rule push.rules)
 returns table (name text, differs text)
 language plpgsql
@@ -11241,12 +11315,7 @@ begin
     raise exception using errcode = 'undefined_column', message = format('%s has no column %s', p_rule.watched, v_missing);
   end if;
   return query
-  select a.attname::text,
-    -- json and others have no equality: of those the bytes are compared, which no value can make fail.
-    format(
-      case when push.has_equality(p_rule.watched, a.attname) then 'new.%1$I is distinct from old.%1$I'
-      else 'row(new.%1$I)::record operator(pg_catalog.*<>) row(old.%1$I)::record' end,
-      a.attname)
+  select a.attname::text, push.column_differs(p_rule.watched, a.attname)
   from pg_catalog.pg_attribute as a
   where a.attrelid = p_rule.watched and a.attname = any (p_rule.columns) and a.attnum > 0 and not a.attisdropped
   order by a.attnum;
@@ -11269,6 +11338,50 @@ $$;
 comment on function push.rule_changes(push.rules, text) is
   'The expression behind rule.changes: {"stage": {"old": …, "new": …}} of the watched columns that changed; {} on insert and delete.';
 
+-- schemas/80_rules/rule_query.sql -----------------------------------------------------------------------------
+
+-- The text that a rule is compiled to.
+
+create function push.rows_of_event(p_event text)
+returns setof text
+language sql
+immutable
+set search_path = ''
+as $$
+  select unnest(case p_event when 'insert' then '{new}' when 'delete' then '{old}' else '{new,old}' end::text[]);
+$$;
+comment on function push.rows_of_event(text) is 'Which rows there are of an event: new, old, or both.';
+
+create function push.rule_row_names(p_pair text, p_event text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select string_agg(
+    case when w.name is not null then format(E'\n    cross join lateral (select (%s.%s_row).*) as %2$s', p_pair, e.name)
+    else format(E'\n    left join lateral (select (%s.%s_row).*) as %s on false', p_pair, case e.name when 'new' then 'old' else 'new' end, e.name) end,
+    '' order by w.name is null, e.place)
+  from unnest('{new,old}'::text[]) with ordinality as e (name, place)
+  left join push.rows_of_event(p_event) as w (name) on w.name = e.name;
+$$;
+comment on function push.rule_row_names(text, text) is
+  'The joins that make new and old of a pair of rows. Both names exist for every event, so that one expression serves several: old is all null on '
+  'insert, new on delete.';
+
+create function push.changes_join(p_rule push.rules, p_event text, p_expressions text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case when p_expressions ~* '\mrule\M' then
+    format(E'\n    cross join lateral (select %s as changes offset 0) as rule', push.rule_changes(p_rule, p_event))
+  else '' end;
+$$;
+comment on function push.changes_join(push.rules, text, text) is
+  'The join that makes rule.changes; empty where none of these expressions asks for it, since each join costs every row.';
+
 create function push.rule_source(p_rule push.rules, p_event text, p_new text, p_old text, p_condition text)
 returns text
 language plpgsql
@@ -11283,6 +11396,12 @@ declare
   -- The condition may end in a comment.
   v_condition text := coalesce(E'(' || p_condition || E'\n    )', 'true');
 begin
+  if p_old is null then
+    select string_agg(c.differs, ' or ') into v_changed from push.rule_comparisons(p_rule) as c where p_event = 'update';
+    return format(
+      E'%s as pair%s%s\n    where case when %s then %s else false end',
+      p_new, push.rule_row_names('pair', p_event), push.changes_join(p_rule, p_event, p_condition), coalesce(v_changed, 'true'), v_condition);
+  end if;
   -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete.
   -- The rows as values have names of their own: the table may have a column `new`.
   v_more := format(
@@ -11311,7 +11430,8 @@ begin
 end;
 $$;
 comment on function push.rule_source(push.rules, text, text, text, text) is
-  'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations.';
+  'What follows `from` to get the pairs of new and old row that a rule is about; p_new and p_old name the rows'' relations. Without p_old, p_new '
+  'is one of pairs, with new_row and old_row.';
 
 create function push.rule_of_no_row(p_table regclass)
 returns text
@@ -11367,6 +11487,38 @@ $$;
 comment on function push.recipients_query(regclass, text) is
   'The select of user_id that recipients stand for: each user once, and only users in auth.users.';
 
+create function push.rule_said(p_rule push.rules, p_event text)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select to_jsonb(p_rule) || case
+    -- These params are added by default, so they must not make a message too large.
+    when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
+      'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
+    else '{}'
+  end;
+$$;
+comment on function push.rule_said(push.rules, text) is 'What a rule says on an event, as push.message_parts() wants it.';
+
+create function push.rule_expiry(p_rule push.rules)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  -- As push.complete_notification(): what leaves nothing open needs no trigger to fill it.
+  select case when p_rule.template is null and num_nonnulls(p_rule.send_at, p_rule.expires_at) = 0 then
+    'pg_catalog.now() + ' || case
+      when p_rule.ttl is not null then format('pg_catalog.make_interval(secs => %s)', greatest(p_rule.ttl, 60))
+      else '(select pg_catalog.make_interval(secs => greatest(s.default_ttl, 60)) from push.settings as s)'
+    end
+  end;
+$$;
+comment on function push.rule_expiry(push.rules) is
+  'The expression of expires_at for a rule that leaves it to its TTL; null when it is for its template or an expression of its own to say.';
+
 create function push.rule_query(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
 language sql
@@ -11374,13 +11526,12 @@ set search_path = ''
 as $$
   -- `offset 0` keeps the steps apart: recipients and texts are worked out only for rows that meet the condition.
   select push.fill_in(
-    $query$select recipient.user_id, {{name}}, message.*
+    $query$select recipient.user_id, {{name}}, message.*{{expiry}}
   from (
-    select push_new_row as new_row, push_old_row as old_row from {{source}}
+    select {{pair}} from {{source}}
     offset 0
-  ) as changed
-  {{rows}}
-  cross join lateral (select {{changes}} as changes offset 0) as rule
+  ) as changed{{rows}}
+  {{changes}}
   cross join lateral (
     {{message}}
   ) as message
@@ -11390,24 +11541,19 @@ as $$
     jsonb_build_object(
       'name', quote_literal(p_rule.name),
       'source', push.rule_source(p_rule, p_event, p_new, p_old, p_rule.condition),
-      'rows', case p_event
-        when 'insert' then E'cross join lateral (select (changed.new_row).*) as new\n  left join lateral (select (changed.new_row).*) as old on false'
-        when 'delete' then E'cross join lateral (select (changed.old_row).*) as old\n  left join lateral (select (changed.old_row).*) as new on false'
-        else E'cross join lateral (select (changed.new_row).*) as new\n  cross join lateral (select (changed.old_row).*) as old'
-      end,
-      'changes', push.rule_changes(p_rule, p_event),
-      'message', push.message_select(to_jsonb(p_rule) || case
-        -- These params are added by default, so they must not make a message too large.
-        when p_rule.params is null and p_event = 'update' and p_rule.columns is not null then jsonb_build_object('params',
-          'case when octet_length(rule.changes::text) <= 1024 then pg_catalog.jsonb_build_object(''changes'', rule.changes) end')
-        else '{}'
-      end),
+      'pair', case when p_old is not null then 'push_new_row as new_row, push_old_row as old_row' else (
+        select string_agg(format('pair.%s_row', w.name), ', ') from push.rows_of_event(p_event) as w (name)
+      ) end,
+      'rows', push.rule_row_names('changed', p_event),
+      'changes', push.changes_join(p_rule, p_event, push.message_select(push.rule_said(p_rule, p_event)) || ' ' || p_rule.recipients),
+      'message', push.message_select(push.rule_said(p_rule, p_event)),
+      'expiry', coalesce(', ' || push.rule_expiry(p_rule), ''),
       'recipients', push.recipients_query(p_rule.watched, p_rule.recipients)
     )
   );
 $$;
 comment on function push.rule_query(push.rules, text, text, text) is
-  'The select that turns changed rows into notifications; p_new and p_old name the rows'' relations.';
+  'The select that turns changed rows into notifications; p_new and p_old as in push.rule_source().';
 
 create function push.rule_insert(p_rule push.rules, p_event text, p_new text, p_old text)
 returns text
@@ -11415,8 +11561,9 @@ language sql
 set search_path = ''
 as $$
   select format(
-    E'insert into public.push_notifications\n    (user_id, rule, %s)\n  %s%s',
-    push.message_columns(to_jsonb(p_rule)), push.rule_query(p_rule, p_event, p_new, p_old),
+    E'insert into public.push_notifications\n    (user_id, rule, %s%s)\n  %s%s',
+    push.message_columns(push.rule_said(p_rule, p_event)), case when push.rule_expiry(p_rule) is not null then ', expires_at' else '' end,
+    push.rule_query(p_rule, p_event, p_new, p_old),
     -- Being ready for a conflict costs every row; without a key there is none.
     case when p_rule.idempotency_key is not null then E'\n  on conflict do nothing' else '' end);
 $$;
@@ -11517,9 +11664,301 @@ $$;
 comment on function push.retry_rule(push.rules, text, text, anyarray, anyarray, integer, bigint) is
   'Runs a rule over these rows so that a bad one costs only itself, until as many were bad as are left; counts those that were not tried.';
 
--- schemas/80_rules/watch.sql ----------------------------------------------------------------------------------
+-- schemas/80_rules/rule_trigger.sql ---------------------------------------------------------------------------
 
--- Push.watch() and push.unwatch(), which make and remove the triggers of a rule.
+-- The one trigger of a table and event that all its rules share: it looks which of them a statement concerns, and calls those alone.
+
+create function push.row_like(p_like anyelement, p_row record)
+returns anyelement
+language plpgsql
+set search_path = ''
+as $$
+begin
+  p_like := p_row;
+  return p_like;
+end;
+$$;
+comment on function push.row_like(anyelement, record) is
+  'A row with the type of p_like. A trigger function has that type in `new`, and so need not name its table.';
+
+create function push.rule_trigger(p_table regclass, p_event text)
+returns table (trigger_id oid, function_id oid, function_name name, is_enabled boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  select t.oid, p.oid, p.proname, t.tgenabled in ('O', 'A')
+  from pg_catalog.pg_trigger as t
+  join pg_catalog.pg_proc as p on p.oid = t.tgfoid
+  where t.tgrelid = p_table and p.pronamespace = 'push'::regnamespace and p.proname ~ ('^rules_.*_' || p_event || '$');
+$$;
+comment on function push.rule_trigger(regclass, text) is 'The trigger that rules of this table and event share, with its function; no row when there is none.';
+
+create function push.rule_tests(p_rules push.rules[], p_event text)
+returns table (name text, changed text, condition text)
+language sql
+stable
+set search_path = ''
+as $$
+  with columns as materialized (
+    -- Once for each, however many rules watch it.
+    select c.name, push.column_differs(p_rules[1].watched, c.name) as differs
+    from (select distinct c.name from unnest(p_rules) as r cross join lateral unnest(r.columns) as c (name) where p_event = 'update') as c
+    where push.missing_columns(p_rules[1].watched, array[c.name]) is null
+  )
+  select r.name,
+    case when r.broken is null then (
+      select string_agg(c.differs, ' or ' order by c.name) from columns as c where c.name = any (r.columns)
+    ) end,
+    -- The condition may end in a comment. One that asks what changed is left to its own function, which has it.
+    case when r.broken is null and r.condition !~* '\mrule\M' then E'(' || r.condition || E'\n    )' end
+  from unnest(p_rules) as r
+  order by r.name collate "C";
+$$;
+comment on function push.rule_tests(push.rules[], text) is
+  'How rules of one table are told apart without running them: whether one of the columns changed, and the condition. Null: always. A rule that '
+  'is broken is always called, and so says why.';
+
+create function push.concerned_query(p_rules push.rules[], p_event text, p_is_tested boolean)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_key constant text[] := push.key_columns(p_rules[1].watched);
+  v_same text;
+  v_changed text;
+  v_tests text;
+  v_condition text := 'true';
+  v_is_several boolean := false;
+begin
+  if p_is_tested then
+    select case when bool_and(t.changed is not null) then string_agg(distinct t.changed, ' or ') end,
+      string_agg(concat_ws(' and ',
+        -- Where all watch the same columns, that is looked at before.
+        case when t.kinds > 1 then '(' || t.changed || ')' end,
+        coalesce(t.condition, case when t.kinds = 1 or t.changed is null then 'true' end)
+      ), E',\n          ' order by t.name collate "C"),
+      case when count(*) = 1 then coalesce(max(t.condition), 'true') else 'true' end,
+      count(*) > 1
+    into v_changed, v_tests, v_condition, v_is_several
+    from (
+      select r.*, max(r.kind) over () as kinds
+      from (select o.*, dense_rank() over (order by o.changed) as kind from push.rule_tests(p_rules, p_event) as o) as r
+    ) as t;
+  end if;
+  if p_event = 'update' then
+    if v_key is null then
+      raise exception using errcode = 'undefined_object',
+        message = format('%s has no primary key, which is needed to match old and new rows on update', p_rules[1].watched);
+    end if;
+    select string_agg(format('new.%1$I = old.%1$I', k.name), ' and ' order by k.place) into v_same
+    from unnest(v_key) with ordinality as k (name, place);
+    v_condition := format('case when %s and (%s) then %s else false end', v_same, coalesce(v_changed, 'true'), v_condition);
+  end if;
+  -- One row more than are handed over: then there are too many.
+  return push.fill_in(
+    $query$select {{arrays}}, {{met}} as met into v_met from (
+        select c.* from (
+          select {{rows}}, array[{{tests}}]::boolean[] as met
+          from {{source}}
+          where {{condition}}
+          offset 0
+        ) as c
+        where true = any (c.met)
+        limit 1001
+      ) as c$query$,
+    jsonb_build_object(
+      'arrays', (
+        select string_agg(format('pg_catalog.array_agg(push.row_like(new, c.%1$s_row)) as %1$s_rows', w.name), ', ' order by w.name)
+        from push.rows_of_event(p_event) as w (name)
+      ),
+      'met', case when v_is_several then 'pg_catalog.array_agg(distinct c.met)' else 'case when count(*) > 0 then array[true] end' end,
+      -- The rows as values have names of their own: the table may have a column `new`.
+      'rows', (
+        select string_agg(format('push_%1$s_row as %1$s_row', w.name), ', ' order by w.name) from push.rows_of_event(p_event) as w (name)
+      ),
+      'tests', case when v_is_several then E'\n          ' || v_tests else 'true' end,
+      -- Both names exist for every event, so that one expression serves several: old is all null on insert, new on delete. A nested
+      -- loop would compare each row with each, for the plan that a session keeps; there is none for a full join.
+      'source', case p_event
+        when 'insert' then 'push_new_rows as new left join push_new_rows as old on false'
+        when 'delete' then 'push_old_rows as old left join push_old_rows as new on false'
+        else 'push_new_rows as new full join push_old_rows as old on ' || v_same
+      end || (
+        select string_agg(format(E'\n        cross join lateral (select %1$s.*) as push_%1$s_row', w.name), '' order by w.name)
+        from push.rows_of_event(p_event) as w (name)
+      ),
+      'condition', v_condition
+    )
+  );
+end;
+$$;
+comment on function push.concerned_query(push.rules[], text, boolean) is
+  'The statement that finds which of these rules of a table are concerned by the changed rows, and those rows; not tested: all rows. At most a '
+  'thousand rows and one more.';
+
+-- schemas/80_rules/rule_trigger_body.sql ----------------------------------------------------------------------
+
+-- The text of the trigger function that rules of one table and event share.
+
+create function push.trigger_body(p_rules push.rules[], p_event text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- So many are looked at by one statement. An expression that fails has these, and no others, called one by one.
+  c_together constant integer := 50;
+  -- Beyond this number, each statement that stands here costs every session more than finding the function by its name.
+  c_called_directly constant integer := 8;
+  v_count constant integer := cardinality(p_rules);
+  v_rows constant text := (
+    select string_agg(case when w.name is null then 'null' else format('v_met.%s_rows', w.name) end, ', ' order by e.place)
+    from unnest('{new,old}'::text[]) with ordinality as e (name, place)
+    left join push.rows_of_event(p_event) as w (name) on w.name = e.name
+  );
+  v_any constant text := case p_event when 'delete' then 'old' else 'new' end;
+  v_looks text := '';
+  v_fallbacks text := '';
+  v_names text := '';
+  v_group push.rules[];
+begin
+  for v_first in 1 .. v_count by c_together loop
+    v_group := p_rules[v_first : v_first + c_together - 1];
+    v_looks := v_looks || format(E'\n      when %s then\n      %s;', v_first / c_together + 1, push.concerned_query(v_group, p_event, true));
+    v_names := v_names || format(E',\n    %L', (select string_agg(r.name, ',' order by r.name collate "C") from unnest(v_group) as r));
+  end loop;
+  return push.fill_in(
+$body$
+-- Generated by push.watch(); change the rules, not this function.
+#variable_conflict use_column
+declare
+  v_all constant text[] := array[{{names}}];
+  v_met record;
+  v_is_few boolean;
+  v_names text[];
+  v_name text;
+  v_detail text;
+  v_rule push.rules;
+  v_part record;
+  v_rows bigint;
+  v_errors_left integer;
+  v_untried bigint;
+begin
+  for v_group in 1 .. {{groups}} loop
+    v_names := pg_catalog.string_to_array(v_all[v_group], ',');
+    -- Most statements are no rule's business: this look is all they pay.
+    begin
+      case v_group{{looks}}
+      end case;
+      continue when v_met.met is null;
+      v_is_few := pg_catalog.cardinality(v_met.{{any}}_rows) <= 1000;
+      if v_is_few and pg_catalog.cardinality(v_names) > 1 then
+        -- Of each row, which of the rules are met, in their order.
+        v_names := array(
+          select distinct v_names[((m.place - 1) % pg_catalog.cardinality(v_names) + 1)::integer] collate "C"
+          from pg_catalog.unnest(v_met.met) with ordinality as m (is_met, place)
+          where m.is_met
+          order by 1
+        );
+      end if;
+    exception
+      when serialization_failure then
+        -- Not ours to swallow: the transaction may be part of a cycle, and is to be run again as a whole.
+        raise;{{waited}}
+      when assert_failure or others then
+        -- Each rule of the group looks for itself, so that one that fails costs no other its messages.
+        v_is_few := false;
+        begin
+          {{fallback}};
+          continue when v_met.met is null;
+          v_is_few := pg_catalog.cardinality(v_met.{{any}}_rows) <= 1000;
+        exception when assert_failure or others then
+          null;
+        end;
+    end;
+    foreach v_name in array v_names loop
+      begin
+        if v_is_few then
+          {{call}}
+        else
+          select r.* into v_rule from push.rules as r where r.name = v_name;
+          execute push.rule_insert(v_rule, {{event}}, 'push_new_rows', 'push_old_rows');
+        end if;
+      exception
+        when serialization_failure then
+          raise;
+        when deadlock_detected or lock_not_available or insufficient_resources then
+          -- Another try would take as long to fail as the first.
+          get stacked diagnostics v_detail = pg_exception_detail;
+          perform push.note_rule_error(v_name, {{event}}, null, null, sqlstate, sqlerrm, v_detail);
+        when assert_failure or others then
+          -- The application's write comes first: what goes wrong here is noted, never raised.
+          begin
+            select r.* into v_rule from push.rules as r where r.name = v_name;
+            select count(*) into v_rows from push_{{any}}_rows;
+            perform push.try_rule(v_rule, {{event}});
+            -- Each costs the write a few milliseconds. A rule that fails so often is wrong, not unlucky.
+            v_errors_left := 200;
+            v_untried := 0;
+            for v_part in execute push.rule_parts(v_rule, {{event}}) loop
+              select r.p_errors_left, r.p_untried into v_errors_left, v_untried
+              from push.retry_rule(
+                v_rule, {{event}}, push.rule_insert(v_rule, {{event}}, 'pg_catalog.unnest($1)', 'pg_catalog.unnest($2)'),
+                v_part.new_rows, v_part.old_rows, v_errors_left, v_untried
+              ) as r;
+            end loop;
+            if v_untried > 0 then
+              perform push.note_rule_error(v_name, {{event}}, null, v_untried, '54000',
+                pg_catalog.format('%s more rows were not tried', v_untried), null);
+            end if;
+          exception
+            when serialization_failure then
+              raise;
+            when assert_failure or others then
+              get stacked diagnostics v_detail = pg_exception_detail;
+              perform push.note_rule_error(v_name, {{event}}, null, v_rows, sqlstate, sqlerrm, v_detail);
+          end;
+      end;
+    end loop;
+  end loop;
+  return null;
+end;
+$body$,
+    jsonb_build_object(
+      'names', ltrim(v_names, ','), 'groups', ((v_count - 1) / c_together + 1)::text, 'looks', v_looks, 'any', v_any,
+      'event', quote_literal(p_event),
+      'waited', case when v_count = 1 then format(
+        E'\n      when deadlock_detected or lock_not_available or insufficient_resources then'
+        '\n        -- Another try would take as long to fail as the first.'
+        '\n        get stacked diagnostics v_detail = pg_exception_detail;'
+        '\n        perform push.note_rule_error(v_all[1], %L, null, null, sqlstate, sqlerrm, v_detail);'
+        '\n        continue;', p_event)
+      else '' end,
+      'fallback', push.concerned_query(p_rules, p_event, false),
+      'call', case when v_count <= c_called_directly then
+        'case v_name' || (
+          select string_agg(format(E'\n            when %L then perform push.%I(%s);', r.name, 'rule_' || r.name || '_' || p_event, v_rows), ''
+            order by r.name collate "C")
+          from unnest(p_rules) as r
+        ) || E'\n          end case;'
+      else
+        format(E'execute pg_catalog.format(''select push.%%I($1, $2)'', ''rule_'' || v_name || %L) using %s;', '_' || p_event,
+          replace(v_rows, 'null', 'v_met.' || v_any || '_rows'))
+      end
+    )
+  );
+end;
+$$;
+comment on function push.trigger_body(push.rules[], text) is
+  'The text of the trigger function that these rules of one table share for one event.';
+
+-- schemas/80_rules/compile_rule.sql ---------------------------------------------------------------------------
+
+-- Rules become functions: one for each rule and event, and a trigger function that the rules of a table and event share.
 
 create function push.rule_body(p_rule push.rules, p_event text)
 returns text
@@ -11527,76 +11966,28 @@ language sql
 set search_path = ''
 as $$
   -- Nothing here names the watched table, and nothing but the rule's own columns is needed to run: so it goes on when the
-  -- table is renamed or moved, and other columns come and go. What it does after an error is made from the table as it is
-  -- then, and so may succeed where this no longer compiles.
+  -- table is renamed or moved, and other columns come and go.
   select format(
 $body$
 -- Generated by push.watch(); change the rule, not this function.
 #variable_conflict use_column
-declare
-  v_detail text;
 begin
-  -- Most statements are none of this rule's business: this look is all they pay.
-  if exists (
-    select from %1$s
-  ) then
-    %2$s;
-  end if;
-  return null;
-exception
-  when serialization_failure then
-    -- Not ours to swallow: the transaction may be part of a cycle, and is to be run again as a whole.
-    raise;
-  when deadlock_detected or lock_not_available or insufficient_resources then
-    -- Another try would take as long to fail as the first.
-    get stacked diagnostics v_detail = pg_exception_detail;
-    perform push.note_rule_error(%3$L, %4$L, null, null, sqlstate, sqlerrm, v_detail);
-    return null;
-  when assert_failure or others then
-    -- The application's write comes first: what goes wrong here is noted, never raised.
-    declare
-      v_rule push.rules;
-      v_part record;
-      v_rows bigint;
-      -- Each costs the write a few milliseconds. A rule that fails so often is wrong, not unlucky.
-      v_errors_left integer := 200;
-      v_untried bigint := 0;
-    begin
-      select r.* into v_rule from push.rules as r where r.name = %3$L;
-      select count(*) into v_rows from %5$s;
-      perform push.try_rule(v_rule, %4$L);
-      for v_part in execute push.rule_parts(v_rule, %4$L) loop
-        select r.p_errors_left, r.p_untried into v_errors_left, v_untried
-        from push.retry_rule(
-          v_rule, %4$L, push.rule_insert(v_rule, %4$L, 'pg_catalog.unnest($1)', 'pg_catalog.unnest($2)'),
-          v_part.new_rows, v_part.old_rows, v_errors_left, v_untried
-        ) as r;
-      end loop;
-      if v_untried > 0 then
-        perform push.note_rule_error(%3$L, %4$L, null, v_untried, '54000',
-          pg_catalog.format('%%s more rows were not tried', v_untried), null);
-      end if;
-    exception
-      when serialization_failure then
-        raise;
-      when assert_failure or others then
-        get stacked diagnostics v_detail = pg_exception_detail;
-        perform push.note_rule_error(%3$L, %4$L, null, v_rows, sqlstate, sqlerrm, v_detail);
-    end;
-    return null;
+  %s;
 end;
 $body$,
-    case
-      when p_event = 'insert' and p_rule.condition is null then 'push_new_rows'
-      when p_event = 'delete' and p_rule.condition is null then 'push_old_rows'
-      else push.rule_source(p_rule, p_event, 'push_new_rows', 'push_old_rows', p_rule.condition)
-    end,
-    push.rule_insert(p_rule, p_event, 'push_new_rows', 'push_old_rows'), p_rule.name, p_event,
-    case p_event when 'delete' then 'push_old_rows' else 'push_new_rows' end);
+    push.rule_insert(p_rule, p_event, format(
+      '(select %s from pg_catalog.generate_subscripts(%s, 1) as place offset 0)',
+      (
+        select string_agg(format('($%s)[place] as %s_row', case w.name when 'new' then 1 else 2 end, w.name), ', ')
+        from push.rows_of_event(p_event) as w (name)
+      ),
+      case p_event when 'delete' then '$2' else '$1' end
+    ), null));
 $$;
-comment on function push.rule_body(push.rules, text) is 'The text of the trigger function of a rule for one event.';
+comment on function push.rule_body(push.rules, text) is
+  'The text of the function of a rule for one event, which is given old and new rows of a statement, a thousand at most.';
 
-create function push.make_trigger_function(p_name text, p_settings text, p_body text, p_comment text)
+create function push.make_function(p_signature text, p_returns text, p_settings text, p_body text, p_comment text)
 returns void
 language plpgsql
 set search_path = ''
@@ -11604,19 +11995,28 @@ as $$
 begin
   if exists (
     select from pg_catalog.pg_proc as p
-    where p.pronamespace = 'push'::regnamespace and p.proname = p_name and p.prosrc = p_body
+    where p.oid = to_regprocedure('push.' || p_signature) and p.prosrc = p_body and pg_catalog.obj_description(p.oid, 'pg_proc') = p_comment
   ) then
     return;
   end if;
-  execute format(
-    'create or replace function push.%I() returns trigger language plpgsql security definer set search_path = %L set jit = off %s as %L',
-    p_name, '', p_settings, p_body);
-  execute format('comment on function push.%I() is %L', p_name, p_comment);
-  execute format('revoke all on function push.%I() from public', p_name);
+  execute format('create or replace function push.%s returns %s language plpgsql %s as %L', p_signature, p_returns, p_settings, p_body);
+  execute format('comment on function push.%s is %L', p_signature, p_comment);
+  execute format('revoke all on function push.%s from public', p_signature);
 end;
 $$;
+comment on function push.make_function(text, text, text, text, text) is
+  'Makes a function of a rule or a reminder with these settings, unless it has this text and this comment already.';
+
+create function push.make_trigger_function(p_name text, p_settings text, p_body text, p_comment text)
+returns void
+language sql
+set search_path = ''
+as $$
+  select push.make_function(
+    format('%I()', p_name), 'trigger', format('security definer set search_path = %L set jit = off %s', '', p_settings), p_body, p_comment);
+$$;
 comment on function push.make_trigger_function(text, text, text, text) is
-  'Makes the trigger function of a rule or a reminder with these settings, unless it has this text already.';
+  'Makes a trigger function of rules or of a reminder with these settings, unless it has this text already.';
 
 create function push.compile_rule(p_rule push.rules)
 returns void
@@ -11625,17 +12025,114 @@ set search_path = ''
 as $$
 declare
   v_event text;
-  v_function text;
+  -- A session keeps the plans of a function until that is made anew, and one for other columns may fail, or miss a new column.
+  v_columns constant text := (
+    select left(md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' order by a.attnum)), 8)
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = p_rule.watched and a.attnum > 0 and not a.attisdropped
+  );
 begin
   foreach v_event in array array(select distinct e.name from unnest(p_rule.events) as e (name)) loop
     perform push.try_rule(p_rule, v_event);
-    v_function := 'rule_' || p_rule.name || '_' || v_event;
-    perform push.make_trigger_function(v_function, '', push.rule_body(p_rule, v_event), 'Rule ' || p_rule.name || ' on ' || v_event || '.');
+    perform push.make_function(
+      format('%I(anyarray, anyarray)', 'rule_' || p_rule.name || '_' || v_event), 'void',
+      format('set search_path = %L set plan_cache_mode = force_generic_plan', ''), push.rule_body(p_rule, v_event),
+      format('Rule %s on %s, for columns %s.', p_rule.name, v_event, v_columns));
   end loop;
 end;
 $$;
 comment on function push.compile_rule(push.rules) is
-  'Makes a rule''s trigger functions, or makes them anew where the table has changed; raises what does not fit the table.';
+  'Makes a rule''s functions, or makes them anew where the table has changed; raises what does not fit the table.';
+
+create function push.free_trigger_name(p_table regclass, p_event text)
+returns name
+language sql
+stable
+set search_path = ''
+as $$
+  -- Of tables of one name in two schemas, the second has a number.
+  select f.name
+  from pg_catalog.pg_class as c
+  cross join generate_series(1, 1000) as n (number)
+  cross join lateral (
+    select format('rules_%s%s_%s', left(regexp_replace(lower(c.relname), '[^a-z0-9_]', '_', 'g'), 40), nullif(n.number, 1), p_event)::name as name
+  ) as f
+  where c.oid = p_table and not exists (
+    select from pg_catalog.pg_proc as p join pg_catalog.pg_trigger as t on t.tgfoid = p.oid
+    where p.pronamespace = 'push'::regnamespace and p.proname = f.name
+  )
+  order by n.number
+  limit 1;
+$$;
+comment on function push.free_trigger_name(regclass, text) is 'What the trigger function that rules of a table share for an event may be called.';
+
+create function push.compile_trigger(p_table regclass, p_event text, p_is_declared boolean)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_rules push.rules[];
+  v_trigger record;
+  v_function name;
+begin
+  -- One at a time for each table: what another transaction declares must not get lost.
+  perform pg_advisory_xact_lock(hashtextextended('supapush.rules.' || p_table::oid, 0));
+  v_rules := array(select r from push.rules as r where r.watched = p_table and p_event = any (r.events) order by r.name collate "C");
+  select t.* into v_trigger from push.rule_trigger(p_table, p_event) as t;
+  v_function := v_trigger.function_name;
+  if v_function is not null and (v_rules = '{}' or p_is_declared and not v_trigger.is_enabled) then
+    execute format('drop function push.%I() cascade', v_function);
+    v_trigger.trigger_id := null;
+  end if;
+  if v_rules = '{}' or v_trigger.trigger_id is null and not p_is_declared then
+    return;
+  end if;
+  v_function := coalesce(v_function, push.free_trigger_name(p_table, p_event));
+  -- Planned once, for any number of rows: made anew each time, the plan for one row seems cheaper, and costs more than the rest.
+  perform push.make_trigger_function(v_function, 'set plan_cache_mode = force_generic_plan', push.trigger_body(v_rules, p_event),
+    'Rules on ' || p_event || ' of a table.');
+  if v_trigger.trigger_id is null then
+    execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',
+      'push_' || v_function, p_event, p_table,
+      (select string_agg(format('%1$s table as push_%1$s_rows', w.name), ' ' order by w.name desc) from push.rows_of_event(p_event) as w (name)),
+      v_function);
+  end if;
+end;
+$$;
+comment on function push.compile_trigger(regclass, text, boolean) is
+  'Makes the trigger function that the rules of this table share for this event, or removes it with its trigger when there are no rules. Only a rule '
+  'that is being declared makes a trigger that is missing.';
+
+create function push.drop_unused_triggers()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_function name;
+begin
+  -- A trigger that was dropped by hand may be made again by hand, as long as a rule needs it.
+  for v_function in
+    select p.proname from pg_catalog.pg_proc as p
+    where p.pronamespace = 'push'::regnamespace and p.prorettype = 'trigger'::regtype and p.proname ~ '^rules_.*_(insert|update|delete)$'
+      and not exists (select from pg_catalog.pg_trigger as t where t.tgfoid = p.oid)
+      and not exists (
+        select from push.rules as r
+        cross join lateral unnest(r.events) as e (name)
+        where p.proname like '%\_' || e.name and exists (select from pg_catalog.pg_class as c where c.oid = r.watched)
+          and not exists (select from push.rule_trigger(r.watched, e.name))
+      )
+  loop
+    execute format('drop function push.%I()', v_function);
+  end loop;
+end;
+$$;
+comment on function push.drop_unused_triggers() is 'Removes trigger functions of rules whose table was dropped.';
+
+-- schemas/80_rules/watch.sql ----------------------------------------------------------------------------------
+
+-- push.watch() and push.unwatch(), which declare and remove a rule.
 
 create function push.unwatch(p_name text)
 returns boolean
@@ -11643,18 +12140,20 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_function name;
+  v_rule push.rules;
+  v_event text;
 begin
-  for v_function in
-    select p.proname from pg_catalog.pg_proc as p
-    where p.pronamespace = 'push'::regnamespace
-      and p.proname in ('rule_' || p_name || '_insert', 'rule_' || p_name || '_update', 'rule_' || p_name || '_delete')
-  loop
-    execute format('drop function push.%I() cascade', v_function);
-  end loop;
   perform push.resolve_alarm(a.code, p_name) from (values ('rule_failed'), ('rule_broken')) as a (code);
-  delete from push.rules as r where r.name = p_name;
-  return found;
+  delete from push.rules as r where r.name = p_name returning r.* into v_rule;
+  if v_rule.name is null then
+    return false;
+  end if;
+  foreach v_event in array array(select distinct e.name from unnest(v_rule.events) as e (name)) loop
+    execute format('drop function if exists push.%I(anyarray, anyarray)', 'rule_' || p_name || '_' || v_event);
+    perform push.compile_trigger(v_rule.watched, v_event, false);
+  end loop;
+  perform push.drop_unused_triggers();
+  return true;
 end;
 $$;
 comment on function push.unwatch(text) is 'Removes a rule and its triggers; false when there was none of that name. For the database owner.';
@@ -11739,7 +12238,6 @@ as $$
 declare
   v_rule push.rules;
   v_event text;
-  v_function text;
 begin
   v_rule := jsonb_populate_record(null::push.rules, jsonb_build_object(
     'name', p_name, 'watched', p_table::oid::text,
@@ -11765,15 +12263,7 @@ begin
   end;
   perform push.refuse_constants(p_url, p_presentation);
   foreach v_event in array array(select distinct e.name from unnest(p_events) as e (name)) loop
-    v_function := 'rule_' || p_name || '_' || v_event;
-    execute format('create trigger %I after %s on %s referencing %s for each statement execute function push.%I()',
-      'push_' || v_function, v_event, p_table,
-      case v_event
-        when 'insert' then 'new table as push_new_rows'
-        when 'delete' then 'old table as push_old_rows'
-        else 'old table as push_old_rows new table as push_new_rows'
-      end,
-      v_function);
+    perform push.compile_trigger(p_table, v_event, true);
   end loop;
 end;
 $$;
@@ -11804,10 +12294,7 @@ begin
   end if;
   select string_agg(distinct e.name, ', ') into v_missing
   from unnest(p_rule.events) as e (name)
-  where not exists (
-    select from pg_catalog.pg_trigger as t
-    where t.tgrelid = p_rule.watched and t.tgname = 'push_rule_' || p_rule.name || '_' || e.name and t.tgenabled in ('O', 'A')
-  );
+  where not exists (select from push.rule_trigger(p_rule.watched, e.name) as t where t.is_enabled);
   if v_missing is not null then
     return format('its trigger on %s of %s is missing or disabled', v_missing, p_rule.watched);
   end if;
@@ -11837,7 +12324,49 @@ $$;
 comment on function push.rule_misfit(push.rules) is
   'Why a rule does not fit its table any more, null when it does; makes its functions anew where that is all it takes.';
 
-create function push.check_rules(p_now timestamptz default clock_timestamp())
+create function push.catalog_fingerprint()
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  -- What rules may use: tables with their columns and keys, functions, operators, types and triggers of the project, but not those of one
+  -- session. By content where a row of the catalog also changes for other reasons, such as a truncate.
+  with tables as materialized (
+    select c.oid, c.relname, c.relnamespace, c.relkind from pg_catalog.pg_class as c
+    where c.oid >= 16384 and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and c.relnamespace <> 'push'::regnamespace
+  )
+  select hashtextextended(string_agg(p.part || ' ' || p.rows || ' ' || p.hash, ',' order by p.part), 0)
+  from (
+    select 'tables' as part, count(*) as rows, sum(hashtextextended(concat_ws(' ', t.oid, t.relname, t.relnamespace, t.relkind), 0)) as hash
+    from tables as t
+    union all
+    select 'columns', count(*), sum(hashtextextended(concat_ws(' ', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped), 0))
+    from tables as t join pg_catalog.pg_attribute as a on a.attrelid = t.oid and a.attnum > 0
+    union all
+    select 'keys', count(*), sum(hashtextextended(concat_ws(' ', i.indrelid, i.indkey, i.indnkeyatts), 0))
+    from tables as t join pg_catalog.pg_index as i on i.indrelid = t.oid and i.indisprimary
+    union all
+    select 'functions', count(*), sum(hashtextextended(concat_ws(' ', f.oid, f.xmin), 0)) from pg_catalog.pg_proc as f where f.oid >= 16384
+    union all
+    select 'operators', count(*), sum(hashtextextended(concat_ws(' ', o.oid, o.xmin), 0)) from pg_catalog.pg_operator as o where o.oid >= 16384
+    union all
+    select 'casts', count(*), sum(hashtextextended(concat_ws(' ', c.oid, c.castfunc), 0)) from pg_catalog.pg_cast as c where c.oid >= 16384
+    union all
+    select 'types', count(*), sum(hashtextextended(concat_ws(' ', t.oid, t.typname, t.typnamespace, t.typbasetype), 0))
+    from pg_catalog.pg_type as t where t.oid >= 16384 and t.typtype <> 'c' and t.typcategory <> 'A'
+    union all
+    select 'schemas', count(*), sum(hashtextextended(concat_ws(' ', n.oid, n.nspname), 0))
+    from pg_catalog.pg_namespace as n where n.nspname !~ '^pg_(toast_)?temp_'
+    union all
+    select 'triggers', count(*), sum(hashtextextended(concat_ws(' ', t.oid, t.tgfoid, t.tgenabled), 0))
+    from pg_catalog.pg_trigger as t where not t.tgisinternal
+  ) as p;
+$$;
+comment on function push.catalog_fingerprint() is
+  'Changes when anything in the catalog does by which a rule may cease to fit. A few milliseconds, however many rules there are.';
+
+create function push.check_rules(p_now timestamptz default clock_timestamp(), p_all boolean default false)
 returns integer
 language plpgsql
 set search_path = ''
@@ -11845,11 +12374,19 @@ set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
+  v_fingerprint constant bigint := case when not p_all then push.catalog_fingerprint() end;
   v_rule push.rules;
+  v_tables regclass[] := '{}'::regclass[];
+  v_shared record;
   v_misfit text;
-  v_broken integer := 0;
 begin
-  for v_rule in select r.* from push.rules as r order by r.name loop
+  for v_rule in
+    select r.* from push.rules as r
+    -- What broke is looked at each time, for its alarm; the others when something changed.
+    where p_all or r.broken is not null or r.checked_as is distinct from v_fingerprint
+    order by r.name
+  loop
+    v_tables := v_tables || v_rule.watched;
     begin
       v_misfit := push.rule_misfit(v_rule);
     exception when assert_failure or others then
@@ -11857,7 +12394,6 @@ begin
       continue;
     end;
     if v_misfit is not null then
-      v_broken := v_broken + 1;
       perform push.raise_alarm('rule_broken', v_rule.name,
         format('Rule %s no longer works: %s. Declare it again, or remove it with push.unwatch().', v_rule.name, v_misfit), p_now);
     else
@@ -11867,7 +12403,8 @@ begin
     set broken = v_misfit,
         broken_since = case when v_misfit is not null then coalesce(r.broken_since, p_now) end,
         table_schema = coalesce(t.nspname, r.table_schema),
-        table_name = coalesce(t.relname, r.table_name)
+        table_name = coalesce(t.relname, r.table_name),
+        checked_as = coalesce(v_fingerprint, r.checked_as)
     from (select) as one
     left join (
       select n.nspname, c.relname from pg_catalog.pg_class as c
@@ -11875,8 +12412,20 @@ begin
       where c.oid = v_rule.watched
     ) as t on true
     where r.name = v_rule.name
-      and (r.broken, r.table_schema, r.table_name) is distinct from
-        (v_misfit, coalesce(t.nspname, r.table_schema), coalesce(t.relname, r.table_name));
+      and (r.broken, r.table_schema, r.table_name, r.checked_as) is distinct from
+        (v_misfit, coalesce(t.nspname, r.table_schema), coalesce(t.relname, r.table_name), coalesce(v_fingerprint, r.checked_as));
+  end loop;
+
+  for v_shared in
+    select distinct r.watched, e.name as event from push.rules as r cross join lateral unnest(r.events) as e (name)
+    where r.watched = any (v_tables)
+  loop
+    begin
+      perform push.compile_trigger(v_shared.watched, v_shared.event, false);
+    exception when assert_failure or others then
+      -- It keeps the function it has: rules for which that is wrong are called one by one.
+      null;
+    end;
   end loop;
 
   perform push.resolve_alarm(a.code, a.subject, p_now)
@@ -11884,12 +12433,13 @@ begin
   where a.code = 'rule_failed' and a.resolved_at is null and not exists (
     select from push.rule_errors as e where e.rule = a.subject and e.occurred_at > p_now - interval '1 hour'
   );
-  return v_broken;
+  return (select count(*) from push.rules as r where r.broken is not null);
 end;
 $$;
-comment on function push.check_rules(timestamptz) is
-  'Looks whether each rule still fits its table, and raises or resolves the alarm rule_broken; resolves rule_failed an hour after the '
-  'last error. Returns how many rules are broken. Run by pg_cron.';
+comment on function push.check_rules(timestamptz, boolean) is
+  'Looks whether each rule still fits its table, where anything in the catalog has changed since it was last looked at, or everywhere (p_all); '
+  'raises or resolves the alarm rule_broken, and resolves rule_failed an hour after the last error. Returns how many rules are broken. Run by '
+  'pg_cron.';
 
 create view push.rule_status
 with (security_invoker = true)
@@ -11965,13 +12515,19 @@ begin
   select string_agg(
     concat_ws(E'\n',
       pg_catalog.pg_get_functiondef(p.oid) || ';',
-      coalesce(pg_catalog.pg_get_triggerdef(t.oid) || ';', format('-- There is no trigger on %s.', e.name)),
-      case when t.tgenabled not in ('O', 'A') then '-- This trigger is disabled.' end),
+      '',
+      pg_catalog.pg_get_functiondef(t.function_id) || ';',
+      coalesce(
+        replace(pg_catalog.pg_get_triggerdef(t.trigger_id), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER') || ';',
+        format('-- There is no trigger on %s.', e.name)
+      ),
+      case when not t.is_enabled then '-- This trigger is disabled.' end),
     E'\n\n' order by e.place)
   into v_text
   from unnest(v_status.events) with ordinality as e (name, place)
-  join pg_catalog.pg_proc as p on p.pronamespace = 'push'::regnamespace and p.proname = 'rule_' || p_name || '_' || e.name
-  left join pg_catalog.pg_trigger as t on t.tgfoid = p.oid;
+  join push.rules as r on r.name = p_name
+  left join pg_catalog.pg_proc as p on p.oid = to_regprocedure(format('push.%I(anyarray, anyarray)', 'rule_' || p_name || '_' || e.name))
+  left join lateral push.rule_trigger(r.watched, e.name) as t on true;
   return concat_ws(E'\n',
     format('-- Rule %s on %I.%I: %s', p_name, v_status.table_schema, v_status.table_name, v_status.state),
     '-- Broken: ' || v_status.broken,
@@ -11980,7 +12536,8 @@ begin
 end;
 $$;
 comment on function push.explain_rule(text) is
-  'What push.watch() has made of a rule: its state, the generated trigger functions and their triggers, as SQL. For the database owner.';
+  'What push.watch() has made of a rule: its state, its generated functions, and the triggers that it shares with other rules of its table, as SQL. '
+  'For the database owner.';
 
 -- schemas/83_reminders/reminders.sql --------------------------------------------------------------------------
 
@@ -17425,7 +17982,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform push.check_rules(p_now);
+  perform push.check_rules(p_now, true);
   perform push.check_reminders(p_now);
   return array(
     select replace(a.code, '_broken', ' ') || a.subject from push.alarms as a

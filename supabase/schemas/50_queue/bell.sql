@@ -178,23 +178,46 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  v_is_due boolean;
+  v_is_paused boolean;
+  v_woken text;
 begin
-  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
-  if exists (
-    select from push_new_deliveries as d where d.due_at <= clock_timestamp()
-  ) and (
-    not exists (select from push.pauses as p where p.resumed_at is null) or exists (
+  -- One look for all that follows: an application's commit waits for it.
+  select exists (select from push_new_deliveries as d where d.due_at <= clock_timestamp()),
+    exists (select from push.pauses as p where p.resumed_at is null)
+  into v_is_due, v_is_paused;
+  if v_is_due and v_is_paused then
+    if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
+      -- First what is of a paused category is put aside, so that it rings no bell and stands in front of no others. One by one, by key:
+      -- no plan is left to the planner.
+      perform push.park(d.id, d.notification_id)
+      from push_new_deliveries as d
+      -- A delivery that waits for the end of quiet hours waits for that first.
+      where d.lease_until is null and d.due_at <= clock_timestamp();
+    end if;
+    v_is_due := exists (
       select from push_new_deliveries as d
       where d.due_at <= clock_timestamp()
         and d.host <> all ((select push.held_hosts())::text[]) and not push.is_parked(d.id)
-    )
-  ) then
+    );
+  end if;
+  -- Deliveries that preferences hold back or suppress, or that are paused, are no work now.
+  if not v_is_due then
+    return null;
+  end if;
+  -- A transaction that writes row by row holds its dispatcher since the first of them, and looks again every second. The setting goes with
+  -- a savepoint that is rolled back, and so does the lock.
+  v_woken := format('%s %s', pg_current_xact_id(), extract(epoch from clock_timestamp())::bigint);
+  if current_setting('supapush.woken', true) is distinct from v_woken then
     perform push.wake();
+    perform set_config('supapush.woken', v_woken, true);
   end if;
   return null;
 end;
 $$;
-comment on function push.wake_for_deliveries() is 'Rings for new deliveries, once per statement and at most once per burst.';
+comment on function push.wake_for_deliveries() is
+  'Puts new deliveries of a paused category aside, and rings for the others, once per statement and at most once per burst.';
 
 create trigger queue_wake
 after insert on push.queue

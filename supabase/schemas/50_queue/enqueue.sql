@@ -6,9 +6,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- From here on claims wait for this transaction before they read from a later moment: see push.note_starts().
-  perform pg_current_xact_id();
-  return case when p_now between clock_timestamp() - interval '1 minute' and clock_timestamp() then clock_timestamp() else p_now end;
+  -- The number of the transaction first: from then on claims wait for it before they read from a later moment. See push.note_starts().
+  return case
+    when pg_current_xact_id() is not null and p_now not between clock_timestamp() - interval '1 minute' and clock_timestamp() then p_now
+    else clock_timestamp()
+  end;
 end;
 $$;
 comment on function push.moment_of_writing(timestamptz) is
@@ -113,6 +115,59 @@ comment on function push.enqueue(push.due_message[], timestamptz) is
   'Makes one delivery for each device of each of these messages, unless it waits in a digest; says how many came into which state. What a '
   'limit or preferences hold back is there as suppressed.';
 
+create function push.enqueue_one(p_due push.due_message, p_now timestamptz)
+returns boolean
+language plpgsql
+set search_path = ''
+-- As push.enqueue().
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set enable_material = off
+set jit = off
+as $$
+declare
+  c_of_device constant integer := 30;
+  v_at constant timestamptz := push.moment_of_writing(p_now);
+begin
+  if p_due.digest_key is not null then
+    return false;
+  end if;
+  if p_due.category is not null then
+    if exists (select from public.push_categories as c where c.throttle_limit is not null) then
+      return false;
+    end if;
+  end if;
+  insert into push.queue (notification_id, subscription_id, host, lane, due_at, expires_at, tag, position)
+  select p_due.notification_id, s.id, s.host,
+    case
+      when not p_due.is_summary and exists (
+        select from push.queue as q
+        where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+          and q.due_at <= v_at
+        offset c_of_device - 1
+      ) then push.side_lane(p_due.user_id)
+      else 0
+    end,
+    greatest(p_due.due_at, v_at), p_due.expires_at, p_due.tag, p_due.position
+  from public.push_subscriptions as s
+  where s.user_id = p_due.user_id and (
+    select c.daily_ceiling is null
+      and not exists (select from public.push_preferences as p where p.user_id = p_due.user_id)
+      and not exists (select from public.push_device_preferences as o where o.user_id = p_due.user_id)
+      and not exists (select from auth.users as u where u.id = p_due.user_id and (u.banned_until is not null or u.deleted_at is not null))
+    from push.settings as c
+  );
+  -- Without a device there is nothing to queue.
+  return found or (select c.daily_ceiling is null from push.settings as c)
+    and not exists (select from public.push_subscriptions as s where s.user_id = p_due.user_id);
+end;
+$$;
+comment on function push.enqueue_one(push.due_message, timestamptz) is
+  'push.enqueue() of the usual message, one to one user that nothing may hold back, at a third of its cost; false when it is not that, and nothing was done.';
+
 create function push.enqueue_new_notifications()
 returns trigger
 language plpgsql
@@ -121,22 +176,25 @@ security definer
 set search_path = ''
 as $$
 declare
-  -- The moment of a summary is set by who makes it.
-  v_now constant timestamptz := coalesce(
-    (select max(n.send_at) from push_new_notifications as n where n.digest_id is not null), clock_timestamp()
-  );
+  v_clock constant timestamptz := clock_timestamp();
+  v_now timestamptz;
   v_due push.due_message[];
 begin
   -- What has expired by now is in the inbox alone, as it is of scheduled messages and of those to topics: it must not use up a
-  -- limit, nor be told by a digest.
+  -- limit, nor be told by a digest. The moment of a summary is set by who makes it.
   select array_agg(row(
     n.id, n.user_id, false, n.digest_id is not null, n.category, n.urgency, n.digest_key, n.send_at, n.expires_at,
     coalesce(n.tag, n.collapse_key),
     push.next_position(coalesce(n.tag, n.collapse_key))
-  )::push.due_message)
-  into v_due
+  )::push.due_message), coalesce(max(n.send_at) filter (where n.digest_id is not null), v_clock)
+  into v_due, v_now
   from push_new_notifications as n
-  where n.status = 'queued' and n.user_id is not null and n.expires_at > v_now;
+  where n.status = 'queued' and n.user_id is not null and n.expires_at > case when n.digest_id is null then v_clock else n.send_at end;
+  if cardinality(v_due) = 1 then
+    if push.enqueue_one(v_due[1], v_now) then
+      return null;
+    end if;
+  end if;
   if v_due is not null then
     perform from push.enqueue(v_due, v_now);
   end if;

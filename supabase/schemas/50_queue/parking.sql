@@ -42,33 +42,6 @@ end;
 $$;
 comment on function push.park(bigint, uuid) is 'Puts a delivery that has just been made aside if its category is paused.';
 
-create function push.park_new_deliveries()
-returns trigger
-language plpgsql
--- Definer: fires for every role that queues, and they have no access to the queue.
-security definer
-set search_path = ''
-as $$
-begin
-  -- Asked by every insert; the rest runs in a pause alone. One by one, by key: no plan is left to the planner.
-  if exists (select from push.pauses as p where p.resumed_at is null and p.category is not null) then
-    perform push.park(d.id, d.notification_id)
-    from push_new_deliveries as d
-    -- A delivery that waits for the end of quiet hours waits for that first.
-    where d.lease_until is null and d.due_at <= clock_timestamp();
-  end if;
-  return null;
-end;
-$$;
-comment on function push.park_new_deliveries() is
-  'Puts new deliveries of a paused category aside, so that they ring no bell and stand in front of no others.';
-
--- Its name comes before queue_wake, and so does it: triggers of a statement fire in the order of their names.
-create trigger queue_park
-after insert on push.queue
-referencing new table as push_new_deliveries
-for each statement execute function push.park_new_deliveries();
-
 create function push.sift_queue(p_limit integer, p_now timestamptz)
 returns void
 language plpgsql

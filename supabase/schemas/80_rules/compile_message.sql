@@ -59,50 +59,46 @@ language sql
 immutable
 set search_path = ''
 as $$
-  -- Most say neither, and then pay for neither: each column more costs every row.
   select t.place, t.name from unnest('{send_at,expires_at}'::text[]) with ordinality as t (name, place) where p_said ->> t.name is not null;
 $$;
 comment on function push.said_times(jsonb) is 'Which of send_at and expires_at a rule or reminder, its row as JSON, says by an expression.';
 
-create function push.message_select(p_said jsonb)
-returns text
-language plpgsql
+create function push.message_parts(p_said jsonb)
+returns table (place bigint, name text, expression text)
+language sql
 immutable
 set search_path = ''
 as $$
-begin
-  -- A line break after each expression: it may end in a comment. An empty title or urgency is for the template to say.
-  return push.fill_in(
-    $query$select ({{title}}
-    )::text as title, ({{body}}
-    )::text as body, push.encode_spaces(({{url}}
-    )::text) as url, coalesce(({{params}}
-    )::jsonb, '{}') as params, {{category}}::text as category, {{urgency}}::text as urgency, {{ttl}}::integer as ttl,
-    {{collapse_key}}::text as collapse_key, ({{tag}}
-    )::text as tag, {{template}}::text as template, ({{presentation}}
-    )::jsonb as presentation, push.encode_spaces(({{digest_key}}
-    )::text) as digest_key, ({{idempotency_key}}
-    )::text as idempotency_key$query$,
-    (
-      select jsonb_object_agg(f.name, case
-        when f.is_expression then coalesce(p_said ->> f.name, 'null')
-        else quote_nullable(p_said ->> f.name)
-      end)
-      from (values
-        ('title', true), ('body', true), ('url', true), ('params', true), ('tag', true), ('presentation', true), ('digest_key', true),
-        ('idempotency_key', true), ('category', false), ('ttl', false), ('collapse_key', false), ('template', false)
-      ) as f (name, is_expression)
-    ) || jsonb_build_object('urgency', quote_literal(
-      coalesce(p_said ->> 'urgency', case when p_said ->> 'template' is null then 'normal' else '' end)
-    ))
-  ) || coalesce(
-    (select string_agg(format(E', (%s\n    )::timestamptz as %s', p_said ->> t.name, t.name), '' order by t.place) from push.said_times(p_said) as t),
-    ''
-  );
-end;
+  -- What is not said is left to the column's default: each column more costs every row. An empty title or urgency is for the template to
+  -- say. A line break after each expression: it may end in a comment.
+  select f.place, f.name, case
+    when f.name in ('url', 'digest_key') then format(E'push.encode_spaces((%s\n    )::text)', p_said ->> f.name)
+    when f.name = 'params' then format(E'coalesce((%s\n    )::jsonb, ''{}'')', p_said ->> f.name)
+    when f.is_expression then format(E'(%s\n    )::%s', p_said ->> f.name, f.type)
+    else format('%L::%s', coalesce(p_said ->> f.name, case when p_said ->> 'template' is null then 'normal' else '' end), f.type)
+  end
+  from rows from (
+    unnest('{title,body,url,params,category,urgency,ttl,collapse_key,tag,template,presentation,digest_key,idempotency_key}'::text[]),
+    unnest('{text,text,text,jsonb,text,text,integer,text,text,text,jsonb,text,text}'::text[]),
+    unnest('{t,t,t,t,f,f,f,f,t,f,t,t,t}'::boolean[])
+  ) with ordinality as f (name, type, is_expression, place)
+  where f.name = 'urgency' or p_said ->> f.name is not null
+  union all
+  select 100 + t.place, t.name, format(E'(%s\n    )::timestamptz', p_said ->> t.name) from push.said_times(p_said) as t;
 $$;
-comment on function push.message_select(jsonb) is
-  'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row: expressions are evaluated, the rest stands as it is.';
+comment on function push.message_parts(jsonb) is
+  'The columns of push_notifications that a rule or reminder, its row as JSON, fills, with what it makes of one row: expressions are evaluated, the '
+  'rest stands as it is.';
+
+create function push.message_select(p_said jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'select ' || string_agg(format('%s as %s', p.expression, p.name), ', ' order by p.place) from push.message_parts(p_said) as p;
+$$;
+comment on function push.message_select(jsonb) is 'The select of push.message_columns() that a rule or reminder, its row as JSON, makes of one row.';
 
 create function push.message_columns(p_said jsonb)
 returns text
@@ -110,10 +106,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select concat_ws(', ',
-    'title, body, url, params, category, urgency, ttl, collapse_key, tag, template, presentation, digest_key, idempotency_key',
-    (select string_agg(t.name, ', ' order by t.place) from push.said_times(p_said) as t)
-  );
+  select string_agg(p.name, ', ' order by p.place) from push.message_parts(p_said) as p;
 $$;
 comment on function push.message_columns(jsonb) is 'The columns of push_notifications that push.message_select() fills, in its order.';
 

@@ -1,7 +1,7 @@
 -- Rules, "when this table changes like this, notify these people", as SQL.
 --
--- push.watch() compiles a rule into one trigger function per event, set-based over the transition tables: a statement
--- that changes ten thousand rows runs one insert. The expressions are the database owner's own SQL and are trusted as
+-- push.watch() compiles a rule into a function per event, which makes the notifications of up to a thousand changed rows at once, and
+-- has the trigger that all rules of the table share call it. The expressions are the database owner's own SQL and are trusted as
 -- such: no other role may execute push.watch().
 
 create table push.rules (
@@ -31,6 +31,7 @@ create table push.rules (
   broken text,
   broken_since timestamptz,
   created_at timestamptz not null default now(),
+  checked_as bigint,
   constraint rules_pkey primary key (name),
   constraint rules_name check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
   constraint rules_events check (events <@ '{insert,update,delete}' and cardinality(events) > 0),
@@ -38,7 +39,7 @@ create table push.rules (
   constraint rules_broken check ((broken is null) = (broken_since is null))
 );
 comment on table push.rules is
-  'Rules as declared by push.watch(); each has a trigger per event on its table. How they are doing: push.rule_status. For the database owner.';
+  'Rules as declared by push.watch(); those of one table and event share a trigger. How they are doing: push.rule_status. For the database owner.';
 comment on column push.rules.name is 'What the rule is called: 1 to 40 of a-z 0-9 _, a letter first.';
 comment on column push.rules.events is 'On which of insert, update and delete it is looked at.';
 comment on column push.rules.columns is 'On update: only rows in which one of these columns changed. Null: all.';
@@ -64,6 +65,8 @@ comment on column push.rules.expires_at is
 comment on column push.rules.watched is 'The table itself, so that it may be renamed and moved.';
 comment on column push.rules.table_name is 'What the table was called when it was last looked at: to speak of it once it is gone.';
 comment on column push.rules.broken is 'Why it cannot work since its table or what it uses changed; null while it can. Kept by push.check_rules().';
+comment on column push.rules.checked_as is
+  'push.catalog_fingerprint() when push.check_rules() last found out whether it works; null: it has yet to look.';
 
 alter table push.rules enable row level security;
 create policy rules_nobody on push.rules for all to public using (false);

@@ -55,7 +55,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform push.check_rules(p_now);
+  perform push.check_rules(p_now, true);
   perform push.check_reminders(p_now);
   return array(
     select replace(a.code, '_broken', ' ') || a.subject from push.alarms as a

@@ -15,6 +15,7 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.judge_hosts': [],
   'push.lock_deliveries': [],
   'push.moment_of_writing': [],
+  'push.enqueue_one': [],
   'push.look_at_queue': [],
   'push.next_position': [],
   'push.drop_old_starts': [],

@@ -22,17 +22,21 @@ test('explained, it shows its functions and triggers, with the expressions', asy
   expect(text).toMatch(/^-- Rule deal_won on public\.deals: intact\n/);
   expect(text.match(/'Won: ' \|\| new\.title/g)).toHaveLength(2);
   expect(text).toMatch(
-    /CREATE OR REPLACE FUNCTION push\.rule_deal_won_update\(\)[\s\S]*new\.stage is distinct from old\.stage/,
+    /CREATE OR REPLACE FUNCTION push\.rule_deal_won_update\(anyarray, anyarray\)[\s\S]*new\.stage is distinct from old\.stage/,
   );
-  expect(text).toMatch(/CREATE TRIGGER push_rule_deal_won_update AFTER UPDATE ON public\.deals REFERENCING/);
-  expect(text).toMatch(/CREATE TRIGGER push_rule_deal_won_insert AFTER INSERT ON public\.deals REFERENCING/);
+  expect(text).toMatch(
+    /CREATE OR REPLACE TRIGGER push_rules_deals_update AFTER UPDATE ON public\.deals REFERENCING/,
+  );
+  expect(text).toMatch(
+    /CREATE OR REPLACE TRIGGER push_rules_deals_insert AFTER INSERT ON public\.deals REFERENCING/,
+  );
 });
 
 test('what it shows is SQL that makes the same rule', async () => {
   const { sql } = db();
   await watch(sql, { events: ['insert', 'delete'] });
   const text = await explain('deal_rule');
-  await sql`drop function push.rule_deal_rule_insert, push.rule_deal_rule_delete cascade`;
+  await sql`drop function push.rule_deal_rule_insert, push.rule_deal_rule_delete, push.rules_deals_insert, push.rules_deals_delete cascade`;
   await sql.unsafe(text).simple();
   await sql`insert into public.deals (id, owner_id) values (1, ${owner()})`;
   expect(await readTitles(sql)).toEqual(['Deal']);
@@ -56,8 +60,8 @@ test('why it is broken, and its last error', async () => {
 
 test.each([
   'disable trigger user',
-  'disable trigger push_rule_deal_rule_insert',
-  'enable replica trigger push_rule_deal_rule_insert',
+  'disable trigger push_rules_deals_insert',
+  'enable replica trigger push_rules_deals_insert',
 ])('a rule whose trigger does not fire is not intact, even before any check has run: %s', async (change) => {
   const { sql } = db();
   await watch(sql, { events: ['insert', 'delete'] });
@@ -79,7 +83,7 @@ test('a rule whose trigger or table is gone is not intact either', async () => {
   await sql`create table public.short_lived (id int primary key, owner_id uuid)`;
   await watch(sql, { name: 'short', table: 'public.short_lived' });
   await watch(sql);
-  await sql`drop trigger push_rule_deal_rule_insert on public.deals`;
+  await sql`drop trigger push_rules_deals_insert on public.deals`;
   await sql`drop table public.short_lived`;
   const rows = await sql`select name, state, broken from push.rule_status order by name`;
   expect([...rows]).toEqual([

@@ -9,7 +9,7 @@ async function leftovers(): Promise<string[]> {
   const rows = await db().sql`
     select tgname as name from pg_trigger where tgname like 'push_rule%'
     union all
-    select proname from pg_proc where pronamespace = 'push'::regnamespace and proname ~ '^rule_.*_(insert|update|delete)$'
+    select proname from pg_proc where pronamespace = 'push'::regnamespace and proname ~ '^rules?_.*_(insert|update|delete)$'
     order by 1`;
   return rows.map(({ name }) => name);
 }
@@ -40,7 +40,11 @@ test('events that are no longer named fire no longer', async () => {
   await insert();
   await sql`update public.deals set stage = 'x'`;
   expect(await readTitles(sql)).toEqual([]);
-  expect(await leftovers()).toEqual(['push_rule_deal_rule_delete', 'rule_deal_rule_delete']);
+  expect(await leftovers()).toEqual([
+    'push_rules_deals_delete',
+    'rule_deal_rule_delete',
+    'rules_deals_delete',
+  ]);
 });
 
 test('on another table, the first one is watched no longer', async () => {
@@ -112,10 +116,10 @@ test('no role may call the compiled functions', async () => {
   await watch(sql, { events: ['insert', 'update', 'delete'] });
   const rows = await sql`
     select p.proname, r.role from pg_proc p, unnest('{public,anon,authenticated,service_role}'::text[]) as r (role)
-    where p.pronamespace = 'push'::regnamespace and p.proname like 'rule_deal%' and has_function_privilege(r.role, p.oid, 'execute')`;
+    where p.pronamespace = 'push'::regnamespace and p.proname ~ '^rules?_deal' and has_function_privilege(r.role, p.oid, 'execute')`;
   expect([...rows]).toEqual([]);
   const open = await sql`
-    select proname from pg_proc where pronamespace = 'push'::regnamespace and proname like 'rule_deal%'
+    select proname from pg_proc where pronamespace = 'push'::regnamespace and proname ~ '^rules?_deal'
       and not proconfig @> array['search_path=""']`;
   expect([...open]).toEqual([]);
 });

@@ -94,8 +94,7 @@ test.each<[string, string, string?]>([
 test('once checked, the rule is compiled for the table as it is now', async () => {
   const { sql } = db();
   const readText = async () =>
-    (await sql`select prosrc as text from pg_proc where proname = 'rule_order_stage_update'`)[0]
-      ?.text as string;
+    (await sql`select prosrc as text from pg_proc where proname = 'rules_orders_update'`)[0]?.text as string;
   const before = await readText();
   await check();
   expect(await readText()).toBe(before);
@@ -137,11 +136,11 @@ const BREAKS: [string, string, RegExp, string][] = [
   ],
   [
     'its trigger is dropped',
-    'drop trigger push_rule_order_stage_update on public.orders',
+    'drop trigger push_rules_orders_update on public.orders',
     /trigger on update of .*orders is missing or disabled/,
-    `create trigger push_rule_order_stage_update after update on public.orders
+    `create trigger push_rules_orders_update after update on public.orders
       referencing old table as push_old_rows new table as push_new_rows
-      for each statement execute function push.rule_order_stage_update()`,
+      for each statement execute function push.rules_orders_update()`,
   ],
 ];
 

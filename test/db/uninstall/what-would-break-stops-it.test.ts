@@ -21,7 +21,7 @@ const stillThere = async () => {
   const [row] = await database.sql`
     select to_regclass('push.settings') is not null as schema,
       (select count(*)::int from cron.job where jobname like 'supapush-%') as jobs,
-      (select count(*)::int from pg_trigger where tgname = 'push_rule_ordered_insert') as triggers`;
+      (select count(*)::int from pg_trigger where tgname = 'push_rules_orders_insert') as triggers`;
   return row;
 };
 
