@@ -52,17 +52,22 @@ export function createLanes(options: {
   now?: () => number;
 }): Lanes {
   const { channels, places, onReport, now = () => performance.now() } = options;
+  // As many as there are rows of push.hosts at most. They stay, because of what their paces have found out.
   const lanes = new Map<string, Lane>();
-  // They outlast the lanes, which end when nothing is left to send. As many as there are rows of push.hosts at most.
-  const paces = new Map<string, Pace>();
   const held = new Map<string, number>();
   let pending = 0;
   let listeners: (() => void)[] = [];
 
-  const paceOf = (host: string): Pace => {
-    const pace = paces.get(host) ?? createPace(places);
-    paces.set(host, pace);
-    return pace;
+  const laneOf = (host: string): Lane => {
+    const lane = lanes.get(host) ?? {
+      pace: createPace(places),
+      waiting: new Map(),
+      sending: new Map(),
+      underWay: 0,
+      timer: undefined,
+    };
+    lanes.set(host, lane);
+    return lane;
   };
 
   /** Takes the next delivery of the user whose turn it is; undefined where all have their share or nothing waits. */
@@ -80,13 +85,13 @@ export function createLanes(options: {
     return undefined;
   };
 
-  const fill = (host: string, lane: Lane): void => {
+  const fill = (lane: Lane): void => {
     while (lane.waiting.size > 0 && lane.timer === undefined) {
       const wait = lane.pace.wait(now());
       if (wait > 0) {
         lane.timer = setTimeout(() => {
           lane.timer = undefined;
-          fill(host, lane);
+          fill(lane);
         }, wait);
         break;
       }
@@ -95,12 +100,11 @@ export function createLanes(options: {
         lane.pace.wanted();
         break;
       }
-      void work(host, lane, delivery);
+      void work(lane, delivery);
     }
-    if (lane.underWay === 0 && lane.waiting.size === 0) lanes.delete(host);
   };
 
-  const work = async (host: string, lane: Lane, delivery: ClaimedDelivery): Promise<void> => {
+  const work = async (lane: Lane, delivery: ClaimedDelivery): Promise<void> => {
     const { userId } = delivery;
     const beganAt = now();
     lane.pace.began(beganAt);
@@ -113,7 +117,7 @@ export function createLanes(options: {
     count(held, userId, -1);
     pending -= 1;
     onReport({ deliveryId: delivery.deliveryId, claimNumber: delivery.claimNumber, outcome });
-    fill(host, lane);
+    fill(lane);
     const waking = listeners;
     listeners = [];
     for (const wake of waking) wake();
@@ -145,36 +149,34 @@ export function createLanes(options: {
     add(deliveries) {
       pending += deliveries.length;
       for (const [host, added] of grouped(deliveries, ({ host }) => host)) {
-        const lane = lanes.get(host) ?? {
-          pace: paceOf(host),
-          waiting: new Map(),
-          sending: new Map(),
-          underWay: 0,
-          timer: undefined,
-        };
-        lanes.set(host, lane);
+        const lane = laneOf(host);
         for (const [userId, ofUser] of grouped(added, ({ userId }) => userId)) {
           lane.waiting.set(userId, [...(lane.waiting.get(userId) ?? []), ...ofUser]);
           count(held, userId, ofUser.length);
         }
-        fill(host, lane);
+        fill(lane);
       }
     },
     busy() {
       const hosts = busyHosts();
       const rooms: Record<string, number> = {};
-      for (const [host, lane] of lanes) if (!hosts.includes(host)) rooms[host] = roomOf(lane).room;
-      const accepted: Record<string, number> = {};
-      for (const [host, pace] of paces) if (pace.accepted !== undefined) accepted[host] = pace.accepted;
+      const paces: Record<string, number> = {};
+      for (const [host, lane] of lanes) {
+        // Of one with nothing to do, as much as there is: a burst is claimed at once.
+        const isIdle = lane.underWay === 0 && lane.waiting.size === 0 && lane.pace.accepted === undefined;
+        if (!isIdle && !hosts.includes(host)) rooms[host] = roomOf(lane).room;
+        const found = lane.pace.found(now());
+        if (found !== undefined) paces[host] = found;
+      }
       return {
         hosts,
         users: [...held].filter(([, number]) => number >= MOST_OF_A_USER).map(([userId]) => userId),
         rooms,
-        paces: accepted,
+        paces,
       };
     },
     recall(found) {
-      for (const [host, accepted] of Object.entries(found)) paceOf(host).recall(accepted, now());
+      for (const [host, accepted] of Object.entries(found)) laneOf(host).pace.recall(accepted, now());
     },
     progress,
     async relieved(hosts) {

@@ -9,6 +9,8 @@ export interface Pace {
   readonly places: number;
   /** What the service accepted per second when it last throttled; undefined while it does not. */
   readonly accepted: number | undefined;
+  /** The same, where the service throttled this dispatcher in the last minute. */
+  found(now: number): number | undefined;
   /** Milliseconds until the next request may begin, however many places there are. */
   wait(now: number): number;
   began(now: number): void;
@@ -44,6 +46,7 @@ export function createPace(allowed: PlacesAllowed): Pace {
     get accepted() {
       return rate.accepted;
     },
+    found: rate.found,
     wait: rate.wait,
     began: rate.began,
     wanted: places.wanted,

@@ -4,6 +4,8 @@ import { FEW_USERS } from './few-users.ts';
 export interface SendingRate {
   /** What it accepted per second when it last throttled; undefined while it does not. */
   readonly accepted: number | undefined;
+  /** The same, where the service throttled this dispatcher in the last minute: for others. */
+  found(now: number): number | undefined;
   /** Per second; undefined: as many as there are. */
   perSecond(now: number): number | undefined;
   /** Milliseconds until one more request may begin, 0 where it may now. */
@@ -32,8 +34,9 @@ const JUDGED_FOR_MS = 10_000;
 const SCALE_MS = 10_000;
 const LOWERED_TO = 0.5;
 const BACK_AFTER = Math.cbrt(1 - LOWERED_TO);
-/** The rate ends where it has grown so far without a refusal. */
+/** The rate ends where it has grown so far, or so much time has passed, without the service throttling. */
 const ENDS_AT = 4;
+const ENDS_AFTER_MS = 60_000;
 /** One refusal lowers what is believed to be accepted to an eighth at most, and to one request in ten seconds. */
 const LEAST_SHARE = 1 / 8;
 const LEAST = 0.1;
@@ -54,6 +57,7 @@ export function createSendingRate(): SendingRate {
   let updatedAt = 0;
   let loweredAt = Number.NEGATIVE_INFINITY;
   let isWaitedFor = false;
+  let isOwn = false;
   let balances = new Map<string, number>();
   let refusedUsers = 0;
   let judgedSince = 0;
@@ -64,7 +68,8 @@ export function createSendingRate(): SendingRate {
     judgedSince = now;
   };
 
-  const begin = (perSecond: number, now: number): void => {
+  const begin = (perSecond: number, isFound: boolean, now: number): void => {
+    isOwn = isFound;
     accepted = Math.max(LEAST, perSecond);
     grownMs = 0;
     tokens = 0;
@@ -90,12 +95,16 @@ export function createSendingRate(): SendingRate {
       tokens = most;
       isWaitedFor = false;
     }
-    if (rate >= ENDS_AT * accepted) accepted = undefined;
+    if (rate >= ENDS_AT * accepted || now - loweredAt > ENDS_AFTER_MS) accepted = undefined;
   };
 
   return {
     get accepted() {
       return accepted;
+    },
+    found(now) {
+      update(now);
+      return isOwn ? accepted : undefined;
     },
     perSecond(now) {
       update(now);
@@ -122,9 +131,9 @@ export function createSendingRate(): SendingRate {
       if (after >= 0 && before < 0) refusedUsers -= 1;
       if (!throttled || refusedUsers <= Math.max(FEW_USERS, SHARE * balances.size)) return false;
       const lately = rates();
-      begin(Math.max(lately.accepted, LEAST_SHARE * lately.answered), now);
+      begin(Math.max(lately.accepted, LEAST_SHARE * lately.answered), true, now);
       return true;
     },
-    recall: begin,
+    recall: (perSecond, now) => begin(perSecond, false, now),
   };
 }
