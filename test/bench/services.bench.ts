@@ -15,7 +15,12 @@ import { type Behaviour, createSimulatedServices } from './harness/simulated-ser
 
 const HOST = 'https://fcm.googleapis.com';
 /** Each answers as slowly as the place here says, where services are mixed. */
-const HOSTS = [HOST, 'https://jmt17.google.com', 'https://updates.push.services.mozilla.com', 'https://android.googleapis.com'];
+const HOSTS = [
+  HOST,
+  'https://jmt17.google.com',
+  'https://updates.push.services.mozilla.com',
+  'https://android.googleapis.com',
+];
 const MIXED_MS = [0, 10, 100, 300];
 const DELIVERIES = 40_000;
 const ROUNDS = 3;
@@ -58,7 +63,11 @@ async function prepare(server: PostgresServer, database: string, hosts: string[]
 
 /** Has a delivery to each device wait, as if its message had just been written, and nothing else. */
 async function fill(server: PostgresServer, sql: postgres.Sql): Promise<void> {
-  await eventually(() => sql`select from push.dispatchers`, (rows) => rows.length === 0, LIMIT_MS);
+  await eventually(
+    () => sql`select from push.dispatchers`,
+    (rows) => rows.length === 0,
+    LIMIT_MS,
+  );
   const superuser = connect(server, { database: sql.options.database, superuser: true });
   await superuser.begin(async (transaction) => {
     await transaction`set local session_replication_role = replica`;
@@ -130,8 +139,10 @@ async function measure(server: PostgresServer, progress: Progress) {
   progress('preparing');
   const one = await prepare(server, 'bench_services', [HOST]);
   const mixed = await prepare(server, 'bench_services_mixed', HOSTS);
-  const at = (answersAfter: number, kind: Kind = 'process') => () =>
-    drain(server, one, kind, () => ({ answersAfter }));
+  const at =
+    (answersAfter: number, kind: Kind = 'process') =>
+    () =>
+      drain(server, one, kind, () => ({ answersAfter }));
   const samples = await alternate(
     {
       '0 ms': at(0),
@@ -148,7 +159,10 @@ async function measure(server: PostgresServer, progress: Progress) {
     progress,
   );
   progress('a service that throttles');
-  const throttled = { process: await throttle(server, one, 'process'), edge: await throttle(server, one, 'edge') };
+  const throttled = {
+    process: await throttle(server, one, 'process'),
+    edge: await throttle(server, one, 'edge'),
+  };
   await Promise.all([one.end(), mixed.end()]);
   return { samples, throttled };
 }
@@ -165,7 +179,11 @@ const bench: Bench = {
       const names = Object.keys(samples) as (keyof typeof samples)[];
       /** Taken within each round. */
       const ratio = (name: keyof typeof samples, to: keyof typeof samples) =>
-        median(samples[name].map(({ perSecond }, round) => perSecond / (samples[to][round]?.perSecond ?? Number.NaN)));
+        median(
+          samples[name].map(
+            ({ perSecond }, round) => perSecond / (samples[to][round]?.perSecond ?? Number.NaN),
+          ),
+        );
       return {
         columns: ['', 'deliveries/s', 'lowest', 'highest', 'of 0 ms', 'dispatchers'],
         rows: names.map((name) => {

@@ -108,7 +108,8 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       lanes.add(deliveries);
       for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
-      const fannedOut = claimed < limit && busy.hosts.length === 0 && hasRoom(claim, busy) && (await queue.fanOut());
+      const fannedOut =
+        claimed < limit && busy.hosts.length === 0 && hasRoom(claim, busy) && (await queue.fanOut());
       if (claimed > 0 || fannedOut) {
         idleSince = now();
         continue;

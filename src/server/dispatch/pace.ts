@@ -64,7 +64,10 @@ export function createPace(allowed: PlacesAllowed): Pace {
       const perSecond = rate.perSecond(now);
       if (perSecond !== undefined) return Math.ceil(perSecond * AHEAD_SECONDS);
       if (!isKnown) return places.count;
-      return Math.max(Math.min(LEAST_AHEAD, places.count), Math.ceil(tally.rates(now).answered * AHEAD_SECONDS));
+      return Math.max(
+        Math.min(LEAST_AHEAD, places.count),
+        Math.ceil(tally.rates(now).answered * AHEAD_SECONDS),
+      );
     },
     recall(accepted, now) {
       if (isKnown || rate.accepted !== undefined) return;

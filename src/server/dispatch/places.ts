@@ -7,31 +7,31 @@ export interface Places {
   wanted(): void;
   /** An answer for a device of this user took so many milliseconds. */
   answered(userId: string, milliseconds: number, now: number): void;
-  /** Halves them: the service throttles. */
+  /** The service throttles. */
   halve(): void;
 }
 
-/** Additive increase, each round trip. */
+/** Additive increase, each round trip, and multiplicative decrease while answers are slow. */
 const STEP = 25;
+const FEWER = 7 / 8;
 /** Fewer would be taken by a few users whose devices do not answer. */
 const LEAST = 10;
-/** Answers count as slower from twice the time and this on: what a busy process adds says nothing of the service. */
+/** Answers are slower from so many times the shortest time on, and this: what a busy process adds says nothing of the service. */
+const SLOWER = 1.5;
 const SLACK_MS = 10;
 /** How long the shortest time of an answer is believed. */
 const SHORTEST_FOR_MS = 30_000;
-/** Round trips in which halved places show what an answer takes without a queue. */
-const ROUNDS_TO_LOOK = 2;
 
 /**
- * Begins with `first` places and doubles them each round trip in which they were all taken, until answers take twice as long as
- * with few: from then on more places bring longer queues and not more messages. While answers are quick, it adds a few
- * each round trip.
+ * Begins with `first` places and doubles them each round trip in which they were all taken, until answers take half as long
+ * again as with few: more places would bring longer queues and not more messages. From then on it adds a few each round trip
+ * while answers are quick, and takes an eighth while they are slow.
  *
  * A round trip is as many answers as there are places. What it took is the median over users, each of whom counts once: one
  * user's slow devices do not decide, and with no more than five users nothing is decided.
  *
- * Where places stay at the point at which answers take longer, they are halved every half minute and found again. Otherwise
- * the queue that they make would soon look like the time that the service takes.
+ * Unless answers were as quick as ever in the last half minute, places are halved, or lowered to those that make no queue, and
+ * found again. Otherwise the queue would soon look like the time that the service takes.
  */
 export function createPlaces({ first, most }: { first: number; most: number }): Places {
   let count = Math.min(first, most);
@@ -40,8 +40,9 @@ export function createPlaces({ first, most }: { first: number; most: number }): 
   let answers = 0;
   let times = new Map<string, number>();
   let shortest = Number.POSITIVE_INFINITY;
-  let shortestSince: number | undefined;
-  let looking = 0;
+  let shortestSince = 0;
+  let loweredAt = Number.NEGATIVE_INFINITY;
+  let isLooking = false;
 
   const endRound = (now: number): void => {
     const time = medianOf([...times.values()]);
@@ -49,24 +50,32 @@ export function createPlaces({ first, most }: { first: number; most: number }): 
     answers = 0;
     times = new Map();
     isWanted = false;
-    if (shortestSince === undefined || now - shortestSince > SHORTEST_FOR_MS) {
-      if (isSlower(time, shortest) && count > first) {
-        count = Math.max(first, Math.ceil(count / 2));
-        looking = ROUNDS_TO_LOOK;
-        doubling = true;
+    if (now - shortestSince > SHORTEST_FOR_MS) {
+      shortestSince = now;
+      // Half of them, or fewer where more than half wait in the queue.
+      const fewer = Math.max(first, Math.ceil(count * Math.min(0.5, shortest / time)));
+      shortest = time;
+      if (fewer < count) {
+        count = fewer;
+        loweredAt = now;
+        isLooking = true;
+        return;
       }
-      shortest = Number.POSITIVE_INFINITY;
+    }
+    if (time <= shortest) {
+      shortest = time;
       shortestSince = now;
     }
-    shortest = Math.min(shortest, time);
-    if (looking > 0) {
-      looking -= 1;
-      // What was under way before the places were halved has waited in the queue.
-      if (looking > 0) shortest = Number.POSITIVE_INFINITY;
+    if (isLooking) {
+      isLooking = false;
+      doubling = true;
       return;
     }
-    if (isSlower(time, shortest)) doubling = false;
-    else if (wasWanted) count = Math.min(most, doubling ? 2 * count : count + STEP);
+    if (isSlower(time, shortest)) {
+      // Not the first time: what is under way was sent before the places were doubled.
+      if (!doubling) count = Math.max(Math.min(first, count), Math.ceil(count * FEWER));
+      doubling = false;
+    } else if (wasWanted) count = Math.min(most, doubling ? 2 * count : count + STEP);
   };
 
   return {
@@ -77,6 +86,8 @@ export function createPlaces({ first, most }: { first: number; most: number }): 
       isWanted = true;
     },
     answered(userId, milliseconds, now) {
+      // What was under way when places were lowered has waited in the queue.
+      if (now - milliseconds < loweredAt) return;
       answers += 1;
       times.set(userId, milliseconds);
       if (answers >= count && times.size > FEW_USERS) endRound(now);
@@ -89,7 +100,7 @@ export function createPlaces({ first, most }: { first: number; most: number }): 
 }
 
 function isSlower(time: number, shortest: number): boolean {
-  return time > 2 * shortest + SLACK_MS;
+  return time > SLOWER * shortest + SLACK_MS;
 }
 
 function medianOf(values: number[]): number {

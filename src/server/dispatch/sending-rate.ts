@@ -29,7 +29,7 @@ export interface SendingRate {
 const SHARE = 1 / 20;
 /** Answers are judged together until so many users have one, or for so long. */
 const MOST_USERS = 200;
-const JUDGED_FOR_MS = 10_000;
+const JUDGED_FOR_MS = 30_000;
 /** Of CUBIC (RFC 9438 section 4.2): the rate is back where it was refused after eight tenths of this, and twice as high after 1.8 of it. */
 const SCALE_MS = 10_000;
 const LOWERED_TO = 0.5;
@@ -115,7 +115,7 @@ export function createSendingRate(): SendingRate {
       const rate = current();
       if (rate === undefined || tokens >= 1) return 0;
       isWaitedFor = true;
-      return Math.ceil(((1 - tokens) / rate) * 1000);
+      return Math.ceil(((1 - tokens) / rate) * 1000 - 1e-6);
     },
     began(now) {
       update(now);

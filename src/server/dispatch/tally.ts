@@ -30,7 +30,8 @@ export function createTally(): Tally {
       const counted = parts.filter((part) => part.number > number - PARTS);
       const began = Math.max(first ?? now, (number - PARTS + 1) * PART_MS);
       const seconds = Math.max(now - began, PART_MS) / 1000;
-      const sum = (of: 'answered' | 'accepted') => counted.reduce((total, part) => total + part[of], 0) / seconds;
+      const sum = (of: 'answered' | 'accepted') =>
+        counted.reduce((total, part) => total + part[of], 0) / seconds;
       return { answered: sum('answered'), accepted: sum('accepted') };
     },
   };

@@ -15,7 +15,13 @@ export interface Counted {
 
 const TENTHS = 10;
 const ACCEPTED: Outcome = { outcome: 'sent', status: 201 };
-const REFUSED: Outcome = { outcome: 'retry', status: 429, code: 'throttled', message: '', retryAfterSeconds: 1 };
+const REFUSED: Outcome = {
+  outcome: 'retry',
+  status: 429,
+  code: 'throttled',
+  message: '',
+  retryAfterSeconds: 1,
+};
 
 /** A channel that costs nothing: push services that only answer, as slowly as they are said to. */
 export function createSimulatedServices(behaviourOf: (host: string) => Behaviour): {

@@ -76,7 +76,8 @@ test('health calls it slowed for as long', async () => {
   const { sql } = db();
   await user(1);
   const circuit = async () =>
-    (await sql`select h ->> 'circuit' as circuit from jsonb_array_elements(push.host_health()) as h`)[0]?.circuit;
+    (await sql`select h ->> 'circuit' as circuit from jsonb_array_elements(push.host_health()) as h`)[0]
+      ?.circuit;
   expect(await circuit()).toBe('closed');
   await claim(sql, new Date(), { paces: { [FCM]: 5 } });
   expect(await circuit()).toBe('slowed');

@@ -9,8 +9,7 @@ const { db, report, user, users } = useCrowd();
 const THROTTLED: OutcomeReport = { outcome: 'retry', status: 429, code: 'throttled' };
 const REFUSED: OutcomeReport = { outcome: 'misconfigured', status: 403, message: 'BadJwtToken' };
 
-const host = async () =>
-  (await db().sql`select paused_at from push.hosts where origin = ${FCM}`)[0];
+const host = async () => (await db().sql`select paused_at from push.hosts where origin = ${FCM}`)[0];
 
 /** Three users whose devices work, and after them two more, whom the push service has accepted last. */
 async function twoAfterThree(): Promise<{ two: string[]; now: Date }> {

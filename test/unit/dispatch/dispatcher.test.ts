@@ -92,7 +92,10 @@ test('a push service that gets room during a claim that did not ask for it is as
     }
     return answer;
   };
-  const running = run(queue, { ceilings: { places: { first: 2, most: 2 }, held: 1000, claim: 4 }, channels: channelsOf(channel) });
+  const running = run(queue, {
+    ceilings: { places: { first: 2, most: 2 }, held: 1000, claim: 4 },
+    channels: channelsOf(channel),
+  });
   for (let turn = 0; turn < 20 && queue.waiting.length > 0; turn += 1)
     await new Promise((resolve) => setImmediate(resolve));
   // No time has passed.

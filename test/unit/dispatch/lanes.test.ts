@@ -103,7 +103,11 @@ test('a push service that hangs uses up its own places only', async () => {
 
 test('a caller that waits for room is told as soon as a busy push service has some', async () => {
   const channel = gate();
-  const lanes = createLanes({ channels: channelsOf(channel), places: { first: 2, most: 2 }, onReport: () => {} });
+  const lanes = createLanes({
+    channels: channelsOf(channel),
+    places: { first: 2, most: 2 },
+    onReport: () => {},
+  });
   lanes.add(deliveries(range(4)));
   expect(lanes.busy().hosts).toHaveLength(1);
   let relieved = false;

@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/server/channels/channel.ts';
 import { createPace } from '../../../src/server/dispatch/pace.ts';
 import { SENT } from './in-memory-queue.ts';
-import { admits, answersAfter, type Service, Simulation, throttled, worksOff } from './simulated-dispatchers.ts';
+import {
+  admits,
+  answersAfter,
+  type Service,
+  Simulation,
+  throttled,
+  worksOff,
+} from './simulated-dispatchers.ts';
 
 const TIMED_OUT: Outcome = {
   outcome: 'retry',
@@ -14,7 +21,9 @@ const TIMED_OUT: Outcome = {
 
 describe('places at a push service', () => {
   test.each([10, 100, 300])('that answers after %d ms become as many as a dispatcher can use', (after) => {
-    const { paces } = new Simulation({ service: answersAfter(after), places: { first: 50, most: 500 } }).run(3);
+    const { paces } = new Simulation({ service: answersAfter(after), places: { first: 50, most: 500 } }).run(
+      3,
+    );
     expect(paces[0]?.places).toBe(500);
   });
 
@@ -27,14 +36,17 @@ describe('places at a push service', () => {
     expect(simulation.paces[0]?.places).toBe(200);
   });
 
-  test.each([500, 2000])('that works off %d a second end where more of them only make a queue', (perSecond) => {
-    const simulation = new Simulation({ service: worksOff(perSecond, 100) }).run(180);
-    // A tenth of a second of its work is under way without a queue.
-    const needed = perSecond / 10;
-    expect(simulation.paces[0]?.places).toBeGreaterThanOrEqual(needed);
-    expect(simulation.paces[0]?.places).toBeLessThanOrEqual(5 * needed);
-    expect(simulation.last(120).accepted).toBeGreaterThan(0.98 * perSecond);
-  });
+  test.each([500, 2000])(
+    'that works off %d a second end where more of them only make a queue',
+    (perSecond) => {
+      const simulation = new Simulation({ service: worksOff(perSecond, 100) }).run(180);
+      // A tenth of a second of its work is under way without a queue.
+      const needed = perSecond / 10;
+      expect(simulation.paces[0]?.places).toBeGreaterThanOrEqual(needed);
+      expect(simulation.paces[0]?.places).toBeLessThanOrEqual(5 * needed);
+      expect(simulation.last(120).accepted).toBeGreaterThan(0.98 * perSecond);
+    },
+  );
 
   test('of four dispatchers together stay in bounds too', () => {
     const simulation = new Simulation({ service: worksOff(2000, 50), dispatchers: 4 }).run(180);
@@ -67,7 +79,10 @@ describe('places at a push service', () => {
 
   test('survive answers that take 5 s for a while, and are used again afterwards', () => {
     let after = 20;
-    const simulation = new Simulation({ service: () => ({ outcome: SENT, after }), places: { first: 50, most: 500 } });
+    const simulation = new Simulation({
+      service: () => ({ outcome: SENT, after }),
+      places: { first: 50, most: 500 },
+    });
     const before = simulation.run(10).last(5).accepted;
     after = 5000;
     simulation.run(60);
@@ -87,12 +102,17 @@ describe('a push service that admits so many a second', () => {
     ['2,000', 2000, 1000, 20],
     ['2,000, counted by the tenth', 2000, 100, 100],
   ];
-  test.each(services)('%s: after a minute most of it is used, and little refused', (_, perSecond, window, after) => {
-    const simulation = new Simulation({ service: admits(perSecond, window, after), dispatchers: 4 }).run(60);
-    const { accepted, refused } = simulation.run(120).last(120);
-    expect(accepted / perSecond).toBeGreaterThanOrEqual(0.85);
-    expect(refused / (accepted + refused)).toBeLessThanOrEqual(0.1);
-  });
+  test.each(services)(
+    '%s: after a minute most of it is used, and little refused',
+    (_, perSecond, window, after) => {
+      const simulation = new Simulation({ service: admits(perSecond, window, after), dispatchers: 4 }).run(
+        60,
+      );
+      const { accepted, refused } = simulation.run(120).last(120);
+      expect(accepted / perSecond).toBeGreaterThanOrEqual(0.85);
+      expect(refused / (accepted + refused)).toBeLessThanOrEqual(0.1);
+    },
+  );
 
   test('more than before is found out, and less', () => {
     let perSecond = 400;
@@ -130,11 +150,14 @@ function refuse(refused: number, of: number, outcome = throttled()): ReturnType<
 }
 
 describe('a rate', () => {
-  test.each([429, 503, 406] as const)('is lowered by %d to more than five users and a twentieth', (status) => {
-    expect(refuse(5, 6, throttled(status)).accepted).toBeUndefined();
-    expect(refuse(6, 6, throttled(status)).accepted).toBeDefined();
-    expect(refuse(6, 100, throttled(status)).accepted).toBeDefined();
-  });
+  test.each([429, 503, 406] as const)(
+    'is lowered by %d to more than five users and a twentieth',
+    (status) => {
+      expect(refuse(5, 6, throttled(status)).accepted).toBeUndefined();
+      expect(refuse(6, 6, throttled(status)).accepted).toBeDefined();
+      expect(refuse(6, 100, throttled(status)).accepted).toBeDefined();
+    },
+  );
 
   test('is not lowered by fewer than a twentieth of the users', () => {
     const pace = createPace({ first: 50, most: 500 });
@@ -149,7 +172,7 @@ describe('a rate', () => {
 
   test('is halved once for all that was under way', () => {
     const pace = createPace({ first: 50, most: 500 });
-    for (let n = 0; n < 100; n++) pace.ended(`early-${n}`, SENT, 0, 900);
+    for (let n = 0; n < 100; n++) pace.ended(`early-${n}`, SENT, 0, 10 * n);
     for (let n = 0; n < 6; n++) pace.ended(`user-${n}`, throttled(), 990, 1000);
     // A hundred in a second.
     expect(pace.accepted).toBeCloseTo(100, 0);
@@ -207,7 +230,9 @@ describe('one user, and as many as five, whose endpoints', () => {
         places: { first: 50, most: 400 },
         userOf: () => {
           turn += 1;
-          return users > 0 && turn % oneIn === 0 ? `hostile-${(turn / oneIn) % users}` : `user-${turn % 1000}`;
+          return users > 0 && turn % oneIn === 0
+            ? `hostile-${(turn / oneIn) % users}`
+            : `user-${turn % 1000}`;
         },
         service: (request) =>
           request.userId.startsWith('hostile') ? service(request) : { outcome: SENT, after: 100 },

@@ -68,7 +68,8 @@ export class Simulation {
   /** All of the last seconds together, per second. */
   last(seconds: number): Second {
     const some = this.seconds.slice(Math.floor(this.now / 1000) - seconds, Math.floor(this.now / 1000));
-    const sum = (of: keyof Second) => some.reduce((total, second) => total + (second?.[of] ?? 0), 0) / seconds;
+    const sum = (of: keyof Second) =>
+      some.reduce((total, second) => total + (second?.[of] ?? 0), 0) / seconds;
     return { accepted: sum('accepted'), refused: sum('refused') };
   }
 
