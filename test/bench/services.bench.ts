@@ -23,7 +23,7 @@ const HOSTS = [
 ];
 const MIXED_MS = [0, 10, 100, 300];
 const DELIVERIES = 40_000;
-const ROUNDS = 3;
+const ROUNDS = 1;
 /** One for each call that dispatchers make at a time. */
 const CONNECTIONS = 12;
 const LIMIT_MS = 120_000;
