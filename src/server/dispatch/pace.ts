@@ -32,6 +32,8 @@ export interface PlacesAllowed {
 
 /** What a claim and the way to it take at most, mostly. */
 const AHEAD_SECONDS = 0.25;
+/** A service that throttles gets few, and what it does not get in time is lost. */
+const AHEAD_OF_LIMITED_SECONDS = 1;
 const LEAST_AHEAD = 10;
 
 export function createPace(allowed: PlacesAllowed): Pace {
@@ -62,7 +64,7 @@ export function createPace(allowed: PlacesAllowed): Pace {
     },
     ahead(now) {
       const perSecond = rate.perSecond(now);
-      if (perSecond !== undefined) return Math.ceil(perSecond * AHEAD_SECONDS);
+      if (perSecond !== undefined) return Math.ceil(perSecond * AHEAD_OF_LIMITED_SECONDS);
       if (!isKnown) return places.count;
       return Math.max(
         Math.min(LEAST_AHEAD, places.count),

@@ -30,9 +30,9 @@ const SHARE = 1 / 20;
 /** Answers are judged together until so many users have one, or for so long. */
 const MOST_USERS = 200;
 const JUDGED_FOR_MS = 30_000;
-/** Of CUBIC (RFC 9438 section 4.2): the rate is back where it was refused after eight tenths of this, and twice as high after 1.8 of it. */
+/** Of CUBIC (RFC 9438 section 4.2): the rate is back where it was refused after two thirds of this, and twice as high after 1.7 of it. */
 const SCALE_MS = 10_000;
-const LOWERED_TO = 0.5;
+const LOWERED_TO = 0.7;
 const BACK_AFTER = Math.cbrt(1 - LOWERED_TO);
 /** The rate ends where it has grown so far, or so much time has passed, without the service throttling. */
 const ENDS_AT = 4;
@@ -44,8 +44,8 @@ const LEAST = 0.1;
 const BURST_MS = 50;
 
 /**
- * The rate is halved when a service throttles, counted from what it accepted, and grows as CUBIC does: quickly to just
- * below that, slowly past it, then faster and faster. So most of what the service admits is used, and little is refused.
+ * When a service throttles, the rate falls to seven tenths of what it accepted, and grows as CUBIC does: quickly to just below
+ * that, slowly past it, then faster and faster. So most of what the service admits is used, and little is refused.
  *
  * It throttles when more than one in twenty users is refused, and more than five. A median would notice only when half of the
  * messages are refused. Once lowered, answers to what began before do not count: that is once a round trip.

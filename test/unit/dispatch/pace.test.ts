@@ -170,7 +170,7 @@ describe('a rate', () => {
     for (const outcome of [failed, TIMED_OUT]) expect(refuse(50, 50, outcome).accepted).toBeUndefined();
   });
 
-  test('is halved once for all that was under way', () => {
+  test('is lowered once for all that was under way, and places are halved', () => {
     const pace = createPace({ first: 50, most: 500 });
     for (let n = 0; n < 100; n++) pace.ended(`early-${n}`, SENT, 0, 10 * n);
     for (let n = 0; n < 6; n++) pace.ended(`user-${n}`, throttled(), 990, 1000);
@@ -184,7 +184,7 @@ describe('a rate', () => {
     expect(pace.places).toBe(13);
   });
 
-  test('of half of what was accepted is kept, and rises to nearly that within seconds', () => {
+  test('of seven tenths of what was accepted is kept, and rises to nearly that within seconds', () => {
     const pace = createPace({ first: 50, most: 500 });
     pace.recall(100, 0);
     const begun = (seconds: number, from: number) => {
@@ -196,8 +196,8 @@ describe('a rate', () => {
         }
       return number / seconds;
     };
-    expect(begun(1, 0)).toBeGreaterThan(45);
-    expect(begun(1, 1000)).toBeLessThan(75);
+    expect(begun(1, 0)).toBeGreaterThan(65);
+    expect(begun(1, 1000)).toBeLessThan(90);
     begun(4, 2000);
     expect(begun(1, 6000)).toBeGreaterThan(90);
     expect(begun(1, 7000)).toBeLessThan(105);
@@ -206,8 +206,8 @@ describe('a rate', () => {
   test('that another dispatcher found is where one begins, unless it knows better', () => {
     const fresh = createPace({ first: 50, most: 500 });
     fresh.recall(20, 1000);
-    expect(fresh.wait(1000)).toBe(100);
-    expect(fresh.ahead(1000)).toBe(3);
+    expect(fresh.wait(1000)).toBe(72);
+    expect(fresh.ahead(1000)).toBe(14);
     const known = createPace({ first: 50, most: 500 });
     known.ended('user', SENT, 0, 20);
     known.recall(20, 1000);
