@@ -587,13 +587,13 @@ comment on function push.is_p256_point(bytea) is
 create table push.hosts (
   origin text not null,
   channel text not null default 'webpush',
-  max_in_flight integer not null default 500,
+  max_in_flight integer not null default 10000,
   paused_at timestamptz,
   probe_at timestamptz,
   probed_users uuid[] not null default '{}',
   resumed_at timestamptz,
-  slowed_to integer,
-  slowed_at timestamptz,
+  pace real,
+  paced_at timestamptz,
   evidence text,
   evidence_since timestamptz,
   evidence_count integer not null default 0,
@@ -627,19 +627,20 @@ create table push.hosts (
     and origin !~ '^https://\*\.(amazonaws|appspot|azurewebsites|cloudapp|cloudfront|duckdns|firebaseapp|fly|github|githubusercontent|gitlab|glitch|herokuapp|netlify|ngrok|ngrok-free|onrender|pages|railway|run|supabase|vercel|web|workers)\.(app|co|com|dev|io|me|net|org)$'
   ),
   constraint hosts_max_in_flight check (max_in_flight > 0),
+  constraint hosts_pace check (pace > 0 and (pace is null) = (paced_at is null)),
   constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
   constraint hosts_paused check ((paused_at is null) = (probe_at is null))
 );
 comment on table push.hosts is 'Push services that may be called, one a row, with their state. For the database owner.';
 comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
 comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
-comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
+comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time: a ceiling, below which each finds out how many the service takes.';
 comment on column push.hosts.paused_at is 'Since when only probes are handed out for this service; null while it is not paused.';
 comment on column push.hosts.probe_at is 'While paused: when the next probes may be handed out.';
 comment on column push.hosts.probed_users is 'While paused: the last hundred users that were probes.';
 comment on column push.hosts.resumed_at is 'When the last pause ended. What failed before says nothing of a device.';
-comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles every two seconds while messages are accepted, until it is gone.';
-comment on column push.hosts.slowed_at is 'When slowed_to was last halved or doubled.';
+comment on column push.hosts.pace is 'What the service accepted of one dispatcher per second when it last throttled: where dispatchers that come begin.';
+comment on column push.hosts.paced_at is 'When a dispatcher last said so; a minute later it counts no more.';
 comment on column push.hosts.evidence is
   'What speaks against the service since it last accepted a message: refused (our key or account), throttled or unreachable.';
 comment on column push.hosts.evidence_since is 'When the first of these answers came.';
@@ -6701,7 +6702,7 @@ comment on function push.advance_pauses(integer, timestamptz) is
 
 -- Whether anything is due, and who is at work on it.
 
-create function push.has_due_in(p_lanes smallint[], p_now timestamptz, p_more_than integer default 0)
+create function push.has_due_in(p_lanes smallint[], p_now timestamptz, p_more_than integer default 0, p_but text[] default '{}')
 returns boolean
 language plpgsql
 stable
@@ -6724,12 +6725,14 @@ begin
       limit p_more_than + 1
     ) as w
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+      and h.origin <> all (p_but)
     offset p_more_than
   );
 end;
 $$;
-comment on function push.has_due_in(smallint[], timestamptz, integer) is
-  'Whether more than so many deliveries that may be handed out are due in these lanes (null: in all). Looks no further.';
+comment on function push.has_due_in(smallint[], timestamptz, integer, text[]) is
+  'Whether more than so many deliveries that may be handed out are due in these lanes (null: in all), of all push services but those of p_but. '
+  'Looks no further.';
 
 create function push.has_due(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -7121,13 +7124,14 @@ begin
   if v_live >= v_settings.max_dispatchers then
     return;
   end if;
-  if push.has_due_in(null, p_now, v_settings.backlog_per_dispatcher * v_live) then
+  -- A push service that throttles takes no more of five dispatchers than of four.
+  if push.has_due_in(null, p_now, v_settings.backlog_per_dispatcher * v_live, array(select p.origin from push.paces(p_now) as p)) then
     perform push.ring(p_now);
   end if;
 end;
 $$;
 comment on function push.call_for_backlog(timestamptz) is
-  'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
+  'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling: push services that throttle left out.';
 
 create function push.ring_for_work(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -7937,9 +7941,6 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  -- The room that throttling took comes back by doubling, as slowly as it was taken.
-  c_step constant interval := interval '2 seconds';
 begin
   -- Written at most every few seconds: this row is shared by every dispatcher.
   update push.hosts as h
@@ -7953,18 +7954,9 @@ begin
       evidence_count = 0,
       evidence_users = '{}',
       -- The first ten: push.host_failed() lets go of those who have left.
-      known_users = (h.known_users || array(select u.id from unnest(p_users) as u (id) where u.id <> all (h.known_users)))[1:10],
-      slowed_to = case
-        when h.slowed_at > p_now - c_step then h.slowed_to
-        when h.slowed_to * 2 < h.max_in_flight then h.slowed_to * 2
-      end,
-      slowed_at = case
-        when h.slowed_at > p_now - c_step then h.slowed_at
-        when h.slowed_to * 2 < h.max_in_flight then p_now
-      end
+      known_users = (h.known_users || array(select u.id from unnest(p_users) as u (id) where u.id <> all (h.known_users)))[1:10]
   where h.origin = p_origin
     and (h.evidence is not null or h.paused_at is not null
-      or (h.slowed_to is not null and coalesce(h.slowed_at <= p_now - c_step, true))
       or (cardinality(h.known_users) < 10 and not p_users <@ h.known_users)
       or h.last_success_at is null or h.last_success_at < p_now - interval '5 seconds');
   if found then
@@ -7975,7 +7967,7 @@ begin
 end;
 $$;
 comment on function push.host_succeeded(text, uuid[], timestamptz) is
-  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms, doubles slowed_to every two seconds.';
+  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms.';
 
 create function push.raise_host_alarm(p_origin text, p_evidence text, p_message text, p_now timestamptz)
 returns void
@@ -8006,17 +7998,39 @@ $$;
 comment on function push.raise_host_alarm(text, text, text, timestamptz) is
   'Tells an operator what keeps a push service paused.';
 
-create function push.slow_host(p_origin text, p_now timestamptz)
+create function push.note_paces(p_paces jsonb, p_now timestamptz)
 returns void
 language sql
 set search_path = ''
 as $$
-  -- Once every two seconds, since all requests under way when the service throttles get the same answer. Not below ten, or
-  -- one user's few places in flight would be all there are.
+  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing.
   update push.hosts as h
-  set slowed_to = greatest(coalesce(h.slowed_to, h.max_in_flight) / 2, least(10, h.max_in_flight)), slowed_at = p_now
-  where h.origin = p_origin and (h.slowed_at is null or h.slowed_at <= p_now - interval '2 seconds');
+  set pace = least(greatest((p_paces ->> h.origin)::double precision, 0.1), 100000), paced_at = p_now
+  where h.origin in (
+    select n.origin from push.hosts as n
+    where p_paces ? n.origin and (n.paced_at is null or n.paced_at not between p_now - interval '5 seconds' and p_now)
+    for no key update skip locked
+  );
 $$;
+comment on function push.note_paces(jsonb, timestamptz) is
+  'Remembers what push services that throttle accept of one dispatcher per second, by origin.';
+
+create function push.paces(p_now timestamptz)
+returns table (origin text, pace real)
+-- In plpgsql, which plans once a session: each claim calls it.
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, h.pace from push.hosts as h
+  where h.paced_at > p_now - interval '1 minute' and h.paced_at <= p_now + interval '1 minute';
+end;
+$$;
+comment on function push.paces(timestamptz) is
+  'Push services that throttled a dispatcher in the last minute, and what they accepted of one per second.';
 
 create function push.host_failed(
   p_origin text,
@@ -8104,9 +8118,6 @@ begin
         probed_users = '{}'
     where h.origin = p_origin
     returning h.* into v_host;
-    if v_host.evidence = 'throttled' then
-      perform push.slow_host(p_origin, p_now);
-    end if;
   end if;
   -- A key that is refused for a while and taken by no device is an operator's matter, also while one user alone is asked.
   if v_host.paused_at <= p_now - c_patience or (v_host.evidence = 'refused' and (
@@ -8121,8 +8132,6 @@ comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[
   'Weighs answers that speak against a push service, and pauses it when two users (or the only one) have got enough of them '
   'without an acceptance in between. Only devices that it took a message for count, where there are such; a fault of ours that '
   'needs no witness (p_certain) counts alone.';
-comment on function push.slow_host(text, timestamptz) is
-  'Halves what may be under way at a push service that throttles several users at once.';
 
 create function push.end_host_pauses_to_come(p_now timestamptz)
 returns void
@@ -8329,15 +8338,15 @@ comment on function push.supersede_older(bigint[], timestamptz) is
 -- One round of a claim: which deliveries a dispatcher gets, shared fairly among hosts and users. What becomes of them is in
 -- hand_out.sql.
 
-create type push.claim_round as (ids bigint[], users uuid[], served_users uuid[], probed_users jsonb, hides boolean);
+create type push.claim_round as (ids bigint[], taken jsonb, users uuid[], served_users uuid[], probed_users jsonb, hides boolean);
 comment on type push.claim_round is
-  'One look of a claim: what is handed out, to whom, users who have their share with it, users by paused push service that are probed with it, and '
+  'One look of a claim: what is handed out, how many of each push service, to whom, users who have their share with it, users by paused push service that are probed with it, and '
   'whether what may not go may hide something.';
 
-create function push.open_hosts(p_busy_hosts text[], p_now timestamptz)
+create function push.open_hosts(p_busy_hosts text[], p_rooms jsonb, p_now timestamptz)
 returns table (
-  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean,
-  leases_from timestamptz, first_lease timestamptz
+  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, asked integer, room integer,
+  crowded boolean, leases_from timestamptz, first_lease timestamptz
 )
 language plpgsql
 stable
@@ -8348,11 +8357,14 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most,
-    l.due_from, u.first_lease
+  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, a.asked,
+    least(greatest(m.most - u.under_way, 0), a.asked)::integer, u.under_way * 2 > m.most, l.due_from, u.first_lease
   from push.queue_lanes(p_now, '{-1}') as l
   join push.hosts as h on h.origin = l.host
-  cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
+  cross join lateral (select h.max_in_flight) as m (most)
+  left join push.paces(p_now) as p on p.origin = h.origin
+  -- A dispatcher that does not know a service yet gets what that accepts in a second.
+  cross join lateral (select coalesce((p_rooms ->> h.origin)::integer, ceil(p.pace)::integer, m.most)) as a (asked)
   cross join lateral (
     select count(*) filter (where d.lease_until > p_now), min(d.lease_until) from push.queue as d
     where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until >= l.due_from
@@ -8360,9 +8372,23 @@ begin
   where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts);
 end;
 $$;
-comment on function push.open_hosts(text[], timestamptz) is
-  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, whether more than half are '
-  'taken, and when the first lease ends.';
+comment on function push.open_hosts(text[], jsonb, timestamptz) is
+  'Push services that may be handed deliveries now: how many each may have under way, how many the dispatcher asks for, how many of those may '
+  'go, whether more than half of the places are taken, and when the first lease ends.';
+
+create function push.rooms_left(p_rooms jsonb, p_taken jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when p_taken is null or p_rooms = '{}' then p_rooms else (
+    select jsonb_object_agg(r.key, r.value::integer - coalesce((p_taken ->> r.key)::integer, 0)) from jsonb_each_text(p_rooms) as r
+  ) end;
+end;
+$$;
+comment on function push.rooms_left(jsonb, jsonb) is 'How many deliveries a dispatcher still asks for of each push service, by origin, after it got these.';
 
 create type push.looked_at as (
   origin text, lane smallint, room integer, first_lease timestamptz, paused boolean, probed_users uuid[], id bigint, due_at timestamptz,
@@ -8377,6 +8403,7 @@ create function push.look_at_queue(
   p_look integer,
   p_lanes smallint[],
   p_busy_hosts text[],
+  p_rooms jsonb,
   p_busy_users uuid[],
   p_now timestamptz
 )
@@ -8401,7 +8428,7 @@ declare
 begin
   return query
   with open_hosts as materialized (
-    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
+    select o.* from push.open_hosts(p_busy_hosts, p_rooms, p_now) as o
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
@@ -8420,7 +8447,7 @@ begin
         when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
           then s.retry_at
       end as resting_until,
-      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1)) - case when h.crowded then coalesce((
+      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1), greatest(h.asked / 2, 1)) - case when h.crowded then coalesce((
         select k.number::integer from held as k where k.origin = h.origin and k.user_id = s.user_id
       ), 0) else 0 end as share
     from open_hosts as h
@@ -8452,7 +8479,7 @@ begin
   from ranked as r;
 end;
 $$;
-comment on function push.look_at_queue(integer, integer, smallint[], text[], uuid[], timestamptz) is
+comment on function push.look_at_queue(integer, integer, smallint[], text[], jsonb, uuid[], timestamptz) is
   'The first p_look deliveries that are due in these lanes of each push service, and which of them may go.';
 
 create function push.pick_due(
@@ -8460,6 +8487,7 @@ create function push.pick_due(
   p_look integer,
   p_lanes smallint[],
   p_busy_hosts text[],
+  p_rooms jsonb,
   p_busy_users uuid[],
   p_sifted text[],
   p_last boolean,
@@ -8489,7 +8517,7 @@ declare
   v_moved boolean;
 begin
   with judged as materialized (
-    select l.* from push.look_at_queue(p_limit, p_look, p_lanes, p_busy_hosts, p_busy_users, p_now) as l
+    select l.* from push.look_at_queue(p_limit, p_look, p_lanes, p_busy_hosts, p_rooms, p_busy_users, p_now) as l
   ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
       row_number() over (
@@ -8545,6 +8573,7 @@ begin
   )
   select
     array(select c.id from chosen as c order by c.of_host, c.due_at, c.id),
+    (select jsonb_object_agg(g.origin, g.number) from (select c.origin, count(*) as number from chosen as c group by c.origin) as g),
     array(select distinct c.user_id from chosen as c where c.user_id is not null),
     array(select c.user_id from chosen as c where c.served and c.user_id is not null),
     (
@@ -8554,7 +8583,7 @@ begin
     coalesce((select bool_or(j.is_full and not j.may_go and j.lane = 0) from judged as j), false),
     pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
-  into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
+  into v_round.ids, v_round.taken, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
     select j.origin as host, least(j.lane, 1::smallint) as lane, min(j.due_at) as oldest from judged as j
     -- The start of side lanes is that of all of them.
@@ -8571,7 +8600,7 @@ begin
   return v_round;
 end;
 $$;
-comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, interval, timestamptz) is
+comment on function push.pick_due(integer, integer, smallint[], text[], jsonb, uuid[], text[], boolean, interval, timestamptz) is
   'One look of push_claim at these lanes: finds what is due and may go, in turns over push services and in shares over users, and puts off '
   'what may not go and stands in the way.';
 
@@ -8711,7 +8740,9 @@ create function public.push_claim(
   p_busy_hosts text[] default '{}',
   p_busy_users uuid[] default '{}',
   p_protocol integer default 1,
-  p_project text default null
+  p_project text default null,
+  p_rooms jsonb default '{}',
+  p_paces jsonb default '{}'
 )
 returns json
 language plpgsql
@@ -8743,6 +8774,7 @@ declare
   v_found json[] := array[]::json[];
   v_handed json[];
   v_busy_hosts text[];
+  v_rooms jsonb := p_rooms;
   v_sifted text[];
   v_users uuid[] := array[]::uuid[];
   v_served uuid[] := array[]::uuid[];
@@ -8787,7 +8819,7 @@ begin
       case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
       -- A paused push service is probed with what is first, not with what one user has too much of.
       v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,
-      p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
+      v_rooms, p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
     );
     v_handed := push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
     if cardinality(v_handed) > 0 then
@@ -8796,6 +8828,7 @@ begin
       -- Of one claim, a user's share is one, whatever the lane.
       v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
     end if;
+    v_rooms := push.rooms_left(v_rooms, v_round.taken);
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
@@ -8807,16 +8840,21 @@ begin
         probed_users = (array(select u.id::uuid from jsonb_array_elements_text(v_probed -> h.origin) as u (id)) || h.probed_users)[1:100]
     where v_probed ? h.origin and h.paused_at is not null;
   end if;
-  -- Only a full hand lets one suspect that there is more than this dispatcher will manage.
-  if cardinality(v_found) >= v_limit then
+  if p_paces <> '{}' then
+    perform push.note_paces(p_paces, p_now);
+  end if;
+  -- Only a full hand, of all or of one push service, lets one suspect that there is more than this dispatcher will manage.
+  if cardinality(v_found) >= v_limit or jsonb_path_exists(v_rooms, '$.* ? (@ <= 0)') then
     perform push.call_for_backlog(p_now);
   end if;
-  return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found));
+  return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found),
+    'paces', (select coalesce(json_object_agg(p.origin, p.pace), '{}') from push.paces(p_now) as p));
 end;
 $$;
-comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) is
+comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb) is
   'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts or p_busy_users, to a dispatcher of p_project (its URL) under a '
-  'lease, with all it needs to send them: {protocol, deliveries: [...]}. Service role only.';
+  'lease, with all it needs to send them, and of each push service of p_rooms ({origin: number}) at most so many. p_paces: what push services that '
+  'throttle accept of it per second, remembered for others: {protocol, deliveries: [...], paces: {origin: number}}. Service role only.';
 
 create function public.push_heartbeat(
   p_dispatcher uuid,
@@ -8845,10 +8883,10 @@ $$;
 comment on function public.push_heartbeat(uuid, bigint[], timestamptz) is
   'Says that a dispatcher is alive and still works on these deliveries. Service role only.';
 
-revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) from public, anon, authenticated;
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb) from public, anon, authenticated;
 
 revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
-grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) to service_role;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb) to service_role;
 
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;
 
@@ -8858,7 +8896,7 @@ grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to 
 
 create type push.host_report as (
   origin text, sent integer, accepted_users uuid[], evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
-  throttled_users integer, certain boolean, message text
+  certain boolean, message text
 );
 comment on type push.host_report is
   'What a batch of outcomes says of one push service: what it accepted, for which users, and the evidence against it, by whose devices.';
@@ -8937,7 +8975,7 @@ begin
     coalesce(sum(h.number), 0),
     0,
     array(select k.subscription_id from sent as k),
-    coalesce(array_agg(row(h.host, h.number, h.users, null, 0, '{}', 0, '{}', 0, false, null)::push.host_report order by h.host), '{}')
+    coalesce(array_agg(row(h.host, h.number, h.users, null, 0, '{}', 0, '{}', false, null)::push.host_report order by h.host), '{}')
   into v_recorded.states, v_recorded.recorded, v_recorded.deleted, v_recorded.sent_to, v_recorded.hosts
   from by_host as h;
   return v_recorded;
@@ -9161,7 +9199,6 @@ begin
         coalesce(array_agg(distinct k.user_id) filter (where k.evidence is not null and k.user_id is not null), '{}'),
         count(k.evidence) filter (where k.proven),
         coalesce(array_agg(distinct k.user_id) filter (where k.evidence is not null and k.proven), '{}'),
-        count(distinct k.user_id) filter (where k.evidence = 'throttled' and k.proven),
         coalesce(bool_or(k.certain), false),
         max(k.message) filter (where k.evidence is not null)
       )::push.host_report
@@ -9206,10 +9243,6 @@ declare
 begin
   foreach v_host in array p_reports loop
     if v_host.sent > 0 then
-      -- More users throttled than accepted, and not the devices of a few.
-      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
-        perform push.slow_host(v_host.origin, p_now);
-      end if;
       perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
     elsif v_host.evidence is not null then
       perform push.host_failed(
@@ -9221,7 +9254,7 @@ begin
 end;
 $$;
 comment on function push.judge_hosts(push.host_report[], timestamptz) is
-  'Has each push service slowed down, paused or taken up again by what a batch of outcomes says of it.';
+  'Has each push service paused or taken up again by what a batch of outcomes says of it.';
 
 create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -9252,7 +9285,7 @@ begin
     v_recorded.hosts := array(
       select row(
         coalesce(s.origin, f.origin), coalesce(s.sent, 0), coalesce(s.accepted_users, '{}'), f.evidence, f.count, f.users, f.proven_count,
-        f.proven_users, f.throttled_users, f.certain, f.message
+        f.proven_users, f.certain, f.message
       )::push.host_report
       from unnest(v_recorded.hosts) as s
       full join unnest(v_failures.hosts) as f on f.origin = s.origin
@@ -17832,7 +17865,7 @@ as $$
     'origin', h.origin,
     'circuit', case
       when h.paused_at is not null then 'open'
-      when h.slowed_to is not null then 'slowed'
+      when exists (select from push.paces(clock_timestamp()) as p where p.origin = h.origin) then 'slowed'
       else 'closed'
     end,
     'paused_at', h.paused_at,

@@ -21,8 +21,6 @@ const ROUNDS = 3;
 const DISPATCHERS = 2;
 /** How long the push service takes for one, while latency is measured. */
 const SERVICE_MS = 20;
-/** What dispatchers may hold together of the push service: what it is unless set, and so much that they never wait for room. */
-const ROOM = { usual: 500, ample: 5000 };
 /** A message that has not come until then counts as if it came now. */
 const LIMIT_MS = 60_000;
 
@@ -68,7 +66,6 @@ async function prepare(server: PostgresServer, database: string, backlog: number
 
 /** Sends a message to each of others in turn while dispatchers are at work. */
 async function measureLatency({ sql, others }: Side): Promise<number[]> {
-  await sql`update push.hosts set max_in_flight = ${ROOM.usual}`;
   const committed = new Map<string, number>();
   const sent = new Map<string, number>();
   const users = others.slice(0, OTHERS);
@@ -91,7 +88,6 @@ async function measureLatency({ sql, others }: Side): Promise<number[]> {
 
 /** Has messages to many others wait, and drains them with push services that answer at once. */
 async function measureThroughput({ sql, others }: Side): Promise<Omit<Sample, 'latencies'>> {
-  await sql`update push.hosts set max_in_flight = ${ROOM.ample}`;
   for (let start = 0; start < BURST; start += BURST / 4) {
     const some = others.slice(start, start + BURST / 4);
     await sql`select push.notify_many(${some}::uuid[], 'Acme is won', p_url => '/deals/1')`;

@@ -6,7 +6,7 @@ import { asService } from './postgres.ts';
 // A release that never was, 0.2.0, with one of everything that a real one may change: a column of a table that is written all the
 // time, what push_claim takes and answers (protocol 2), and what rules and reminders are compiled to.
 
-const CLAIM = '(uuid, integer, timestamptz, text[], uuid[], integer, text)';
+const CLAIM = '(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb)';
 
 /** Its migration, as CONTRIBUTING.md says that one is written. */
 export const NEXT_MIGRATION = `
@@ -18,12 +18,13 @@ alter function public.push_claim${CLAIM} rename to claim_by_protocol_1;
 alter function public.claim_by_protocol_1${CLAIM} set schema push;
 create function public.push_claim(
   p_dispatcher uuid, p_limit integer default 200, p_now timestamptz default clock_timestamp(), p_busy_hosts text[] default '{}',
-  p_busy_users uuid[] default '{}', p_protocol integer default 1, p_project text default null, p_wants text default null
+  p_busy_users uuid[] default '{}', p_protocol integer default 1, p_project text default null,
+  p_rooms jsonb default '{}', p_paces jsonb default '{}', p_wants text default null
 )
 returns json language plpgsql security definer set search_path = '' as $$
 declare
   v_claimed json := push.claim_by_protocol_1(
-    p_dispatcher, p_limit, p_now, p_busy_hosts, p_busy_users, case p_protocol when 2 then 1 else p_protocol end, p_project);
+    p_dispatcher, p_limit, p_now, p_busy_hosts, p_busy_users, case p_protocol when 2 then 1 else p_protocol end, p_project, p_rooms, p_paces);
 begin
   if p_protocol = 1 then
     return v_claimed;

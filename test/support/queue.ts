@@ -85,7 +85,7 @@ export async function clearQueue(sql: postgres.Sql): Promise<void> {
   await sql`delete from push.alarms`;
   await sql`delete from push.rule_errors`;
   await sql`delete from net.http_request_queue`;
-  await sql`update push.hosts set max_in_flight = 500`;
+  await sql`update push.hosts set max_in_flight = 10000`;
   await closeCircuits(sql);
 }
 
@@ -96,7 +96,7 @@ export async function closeCircuits(sql: Client): Promise<void> {
     with held as materialized (select origin from push.hosts order by origin for update)
     update push.hosts
     set paused_at = null, probe_at = null, probed_users = '{}', resumed_at = null, last_success_at = null,
-      slowed_to = null, slowed_at = null, evidence = null, evidence_since = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null
+      pace = null, paced_at = null, evidence = null, evidence_since = null, evidence_count = 0, evidence_users = '{}', known_users = '{}', gone_count = 0, gone_since = null
     where origin in (select held.origin from held)`;
 }
 
@@ -151,17 +151,21 @@ export async function claim(
     busyHosts = [],
     busyUsers = [],
     project = null,
+    rooms = {},
+    paces = {},
   }: {
     limit?: number;
     dispatcher?: string;
     busyHosts?: string[];
     busyUsers?: string[];
     project?: string | null;
+    rooms?: Record<string, number>;
+    paces?: Record<string, number>;
   } = {},
 ): Promise<Claimed[]> {
   const [row] = await sql<{ deliveries: Claimed[] }[]>`
     select public.push_claim(
-      ${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${busyUsers}::uuid[], p_project => ${project}
+      ${dispatcher}, ${limit}, ${now}, ${busyHosts}, ${busyUsers}::uuid[], p_project => ${project}, p_rooms => ${sql.json(rooms)}, p_paces => ${sql.json(paces)}
     ) -> 'deliveries' as deliveries`;
   return (row?.deliveries ?? []).map((one) => ({ ...one, delivery_id: String(one.delivery_id) }));
 }

@@ -19,12 +19,20 @@ export interface Claim {
   deliveries: ClaimedDelivery[];
   /** Reports about rows that are no delivery: they are under a lease as well, and must not take the others with them. */
   unreadable: DeliveryReport[];
+  /** Push services that throttled some dispatcher lately, with what they accepted of one per second. */
+  paces?: Record<string, number>;
 }
 
-/** Push services and users of whom a dispatcher has enough for now. */
+/** What a dispatcher has enough of for now, and of what it wants how much. */
 export interface Busy {
+  /** Push services of which it wants nothing. */
   hosts: string[];
+  /** Users of whom it wants nothing. */
   users: string[];
+  /** How many deliveries it wants at most of the push services named here. */
+  rooms?: Record<string, number>;
+  /** Push services that throttle this dispatcher, with what they accept of it per second: remembered for others. */
+  paces?: Record<string, number>;
 }
 
 /** The queue as a dispatcher sees it; every call is one RPC and throws what `queueError()` says when it fails. */
@@ -138,6 +146,7 @@ const claimAnswer = z.object({
   protocol: z.literal(PROTOCOL),
   // Whatever else a row holds, with these it can be reported.
   deliveries: z.array(z.looseObject(claimNumbers)),
+  paces: z.record(z.string(), z.number()).exactOptional(),
 });
 
 /**
@@ -156,6 +165,8 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
         p_busy_users: busy.users,
         p_protocol: PROTOCOL,
         p_project: project,
+        p_rooms: busy.rooms ?? {},
+        p_paces: busy.paces ?? {},
       });
       if (error) throw queueError('push_claim', error);
       const answer = claimAnswer.safeParse(data);
@@ -165,7 +176,7 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
           `push_claim answered another shape than this function knows: ${said(answer.error)}. Run: supabase db push`,
         );
       }
-      const claim: Claim = { deliveries: [], unreadable: [] };
+      const claim: Claim = { deliveries: [], unreadable: [], paces: answer.data.paces ?? {} };
       for (const row of answer.data.deliveries) {
         const read = claimedRow.safeParse(row);
         if (read.success) claim.deliveries.push(toDelivery(read.data));

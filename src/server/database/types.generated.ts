@@ -608,8 +608,10 @@ export type Database = {
           p_dispatcher: string;
           p_limit?: number;
           p_now?: string;
+          p_paces?: Json;
           p_project?: string;
           p_protocol?: number;
+          p_rooms?: Json;
         };
         Returns: Json;
       };

@@ -1,6 +1,7 @@
 import type { Channels, Outcome } from '../channels/channel.ts';
-import type { DeliveryQueue, DeliveryReport } from '../database/delivery-queue.ts';
-import { createLanes } from './lanes.ts';
+import type { Claim, DeliveryQueue, DeliveryReport } from '../database/delivery-queue.ts';
+import { type Ceilings, PROCESS_CEILINGS } from './ceilings.ts';
+import { createLanes, type Lanes } from './lanes.ts';
 import { createReportBuffer } from './report-buffer.ts';
 
 export interface Budget {
@@ -11,10 +12,8 @@ export interface Budget {
 export interface DispatcherOptions {
   queue: DeliveryQueue;
   channels: Channels;
-  /** Deliveries taken at a time. */
-  claimLimit?: number;
-  /** Requests in flight to one push service. 30 to 100 are enough for HTTP/2. */
-  concurrency?: number;
+  /** What it takes upon itself at most; those of a process of one's own, unless given. How much of it is used follows the push services. */
+  ceilings?: Ceilings;
   /** What one dispatcher does before it hands over to a fresh one, which has a budget of its own; none by default. */
   budget?: Budget;
   /** How long an idle dispatcher stays: a burst of commits then finds it at work instead of ringing again. */
@@ -42,9 +41,10 @@ export const UNLIMITED: Budget = {
 
 // Between two looks at an empty queue: too short for a user to notice, long enough to cost nothing.
 const IDLE_POLL_MS = 100;
+// Deliveries taken at a time while nothing asks for more, and reports in a batch.
+const CLAIMED = 200;
+const REPORTED = 100;
 const REPORT_DELAY_MS = 250;
-// All hosts together; a dispatcher holds its deliveries in memory and under leases.
-const MAX_PENDING = 1000;
 
 /**
  * Drains the queue: claims while it sends and reports while it claims, until nothing is due and the queue lets it
@@ -54,14 +54,14 @@ const MAX_PENDING = 1000;
  * again, and what was only claimed comes back when its lease is over.
  */
 export async function dispatch(dispatcher: string, options: DispatcherOptions): Promise<DispatchSummary> {
-  const { queue, channels, claimLimit = 200, concurrency = 50, lingerMs = 1000 } = options;
+  const { queue, channels, ceilings = PROCESS_CEILINGS, lingerMs = 1000 } = options;
   const { heartbeatMs = 5000, patienceMs = 50_000, budget = UNLIMITED } = options;
   const { now = () => performance.now() } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
   const unreported = new Set<number>();
   const reports = createReportBuffer({
     queue,
-    size: Math.ceil(claimLimit / 2),
+    size: Math.min(REPORTED, Math.ceil(ceilings.claim / 2)),
     delayMs: REPORT_DELAY_MS,
     patienceMs,
     onReported: (batch) => {
@@ -73,7 +73,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
     summary.outcomes[outcome] = (summary.outcomes[outcome] ?? 0) + 1;
     reports.add(report);
   };
-  const lanes = createLanes({ channels, concurrency, onReport });
+  const lanes = createLanes({ channels, places: ceilings.places, onReport });
   const heartbeat = setInterval(() => {
     // A heartbeat that fails is followed by the next; without any the lease ends, as it should.
     queue.heartbeat(dispatcher, [...unreported]).catch(() => {});
@@ -83,7 +83,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
   let idleSince = started;
   try {
     for (;;) {
-      const left = Math.min(budget.deliveries - summary.claimed, MAX_PENDING - lanes.pending);
+      const left = Math.min(budget.deliveries - summary.claimed, ceilings.held - lanes.pending);
       if (summary.claimed >= budget.deliveries || now() - started >= budget.milliseconds) {
         await lanes.drained();
         await reports.flush();
@@ -97,15 +97,19 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       }
 
       const busy = lanes.busy();
-      const limit = Math.min(claimLimit, left);
-      const { deliveries, unreadable } = await queue.claim(dispatcher, limit, busy);
+      const wanted = Object.values(busy.rooms).reduce((sum, room) => sum + room, 0);
+      const limit = Math.min(Math.max(CLAIMED, wanted), ceilings.claim, left);
+      const claim = await queue.claim(dispatcher, limit, busy);
+      const { deliveries, unreadable } = claim;
       const claimed = deliveries.length + unreadable.length;
       summary.claimed += claimed;
       for (const { deliveryId } of [...deliveries, ...unreadable]) unreported.add(deliveryId);
+      lanes.recall(claim.paces ?? {});
       lanes.add(deliveries);
       for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
-      const fannedOut = claimed < limit && busy.hosts.length === 0 && (await queue.fanOut());
+      const fannedOut =
+        claimed < limit && busy.hosts.length === 0 && hasRoom(claim, busy) && (await queue.fanOut());
       if (claimed > 0 || fannedOut) {
         idleSince = now();
         continue;
@@ -130,6 +134,13 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
     await lanes.drained();
     await reports.flush().finally(() => clearInterval(heartbeat));
   }
+}
+
+/** Whether a claim left room everywhere, so that nothing that is due can wait for it. */
+function hasRoom({ deliveries }: Claim, { rooms }: ReturnType<Lanes['busy']>): boolean {
+  return Object.entries(rooms).every(
+    ([host, room]) => deliveries.filter((delivery) => delivery.host === host).length < room,
+  );
 }
 
 function pause(milliseconds: number): Promise<void> {

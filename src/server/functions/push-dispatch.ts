@@ -11,6 +11,7 @@ import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
 import { createServerClock } from '../database/server-clock.ts';
 import { createServiceClient } from '../database/service-client.ts';
+import { EDGE_CEILINGS, PROCESS_CEILINGS } from '../dispatch/ceilings.ts';
 import { type DispatcherOptions, dispatch, UNLIMITED } from '../dispatch/dispatcher.ts';
 import { answerRequests } from './answer-requests.ts';
 import type { dispatcherCalled, ready } from './answers.ts';
@@ -23,7 +24,8 @@ import { type BodyLimits, createBodyReader } from './read-body.ts';
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
 // What is under way at the end may take another minute where a push service hangs, or two for what was tried before.
-const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 70_000 };
+/** What one dispatcher does at most on a hosted worker. */
+export const LIMITED_BUDGET = { deliveries: 1500, milliseconds: 70_000 };
 
 /** What the bell says. */
 export const bell = z.object({ dispatcher: z.uuid() });
@@ -86,6 +88,7 @@ async function readConfiguration(platform: Platform): Promise<Configuration> {
         webpush: createWebPushChannel({ signers, receipts, padding, now: clock.now }),
         fcm: fcm.channel,
       },
+      ceilings: platform.limited ? EDGE_CEILINGS : PROCESS_CEILINGS,
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };

@@ -6,13 +6,13 @@
 create table push.hosts (
   origin text not null,
   channel text not null default 'webpush',
-  max_in_flight integer not null default 500,
+  max_in_flight integer not null default 10000,
   paused_at timestamptz,
   probe_at timestamptz,
   probed_users uuid[] not null default '{}',
   resumed_at timestamptz,
-  slowed_to integer,
-  slowed_at timestamptz,
+  pace real,
+  paced_at timestamptz,
   evidence text,
   evidence_since timestamptz,
   evidence_count integer not null default 0,
@@ -46,19 +46,20 @@ create table push.hosts (
     and origin !~ '^https://\*\.(amazonaws|appspot|azurewebsites|cloudapp|cloudfront|duckdns|firebaseapp|fly|github|githubusercontent|gitlab|glitch|herokuapp|netlify|ngrok|ngrok-free|onrender|pages|railway|run|supabase|vercel|web|workers)\.(app|co|com|dev|io|me|net|org)$'
   ),
   constraint hosts_max_in_flight check (max_in_flight > 0),
+  constraint hosts_pace check (pace > 0 and (pace is null) = (paced_at is null)),
   constraint hosts_evidence check (evidence in ('refused', 'throttled', 'unreachable')),
   constraint hosts_paused check ((paused_at is null) = (probe_at is null))
 );
 comment on table push.hosts is 'Push services that may be called, one a row, with their state. For the database owner.';
 comment on column push.hosts.origin is 'Where it is called. Web push: the origin of its endpoints, or https://*.suffix. FCM: the base URL of its HTTP v1 API.';
 comment on column push.hosts.channel is 'What it speaks: webpush, or fcm, of which there is at most one.';
-comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time.';
+comment on column push.hosts.max_in_flight is 'Deliveries that all dispatchers together may hold for this service at one time: a ceiling, below which each finds out how many the service takes.';
 comment on column push.hosts.paused_at is 'Since when only probes are handed out for this service; null while it is not paused.';
 comment on column push.hosts.probe_at is 'While paused: when the next probes may be handed out.';
 comment on column push.hosts.probed_users is 'While paused: the last hundred users that were probes.';
 comment on column push.hosts.resumed_at is 'When the last pause ended. What failed before says nothing of a device.';
-comment on column push.hosts.slowed_to is 'In place of max_in_flight while the service throttles us; doubles every two seconds while messages are accepted, until it is gone.';
-comment on column push.hosts.slowed_at is 'When slowed_to was last halved or doubled.';
+comment on column push.hosts.pace is 'What the service accepted of one dispatcher per second when it last throttled: where dispatchers that come begin.';
+comment on column push.hosts.paced_at is 'When a dispatcher last said so; a minute later it counts no more.';
 comment on column push.hosts.evidence is
   'What speaks against the service since it last accepted a message: refused (our key or account), throttled or unreachable.';
 comment on column push.hosts.evidence_since is 'When the first of these answers came.';

@@ -114,13 +114,14 @@ begin
   if v_live >= v_settings.max_dispatchers then
     return;
   end if;
-  if push.has_due_in(null, p_now, v_settings.backlog_per_dispatcher * v_live) then
+  -- A push service that throttles takes no more of five dispatchers than of four.
+  if push.has_due_in(null, p_now, v_settings.backlog_per_dispatcher * v_live, array(select p.origin from push.paces(p_now) as p)) then
     perform push.ring(p_now);
   end if;
 end;
 $$;
 comment on function push.call_for_backlog(timestamptz) is
-  'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling.';
+  'Calls one more dispatcher when those at work have more waiting than settings allow, up to the ceiling: push services that throttle left out.';
 
 create function push.ring_for_work(p_now timestamptz default clock_timestamp())
 returns boolean

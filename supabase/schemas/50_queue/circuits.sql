@@ -11,9 +11,6 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  -- The room that throttling took comes back by doubling, as slowly as it was taken.
-  c_step constant interval := interval '2 seconds';
 begin
   -- Written at most every few seconds: this row is shared by every dispatcher.
   update push.hosts as h
@@ -27,18 +24,9 @@ begin
       evidence_count = 0,
       evidence_users = '{}',
       -- The first ten: push.host_failed() lets go of those who have left.
-      known_users = (h.known_users || array(select u.id from unnest(p_users) as u (id) where u.id <> all (h.known_users)))[1:10],
-      slowed_to = case
-        when h.slowed_at > p_now - c_step then h.slowed_to
-        when h.slowed_to * 2 < h.max_in_flight then h.slowed_to * 2
-      end,
-      slowed_at = case
-        when h.slowed_at > p_now - c_step then h.slowed_at
-        when h.slowed_to * 2 < h.max_in_flight then p_now
-      end
+      known_users = (h.known_users || array(select u.id from unnest(p_users) as u (id) where u.id <> all (h.known_users)))[1:10]
   where h.origin = p_origin
     and (h.evidence is not null or h.paused_at is not null
-      or (h.slowed_to is not null and coalesce(h.slowed_at <= p_now - c_step, true))
       or (cardinality(h.known_users) < 10 and not p_users <@ h.known_users)
       or h.last_success_at is null or h.last_success_at < p_now - interval '5 seconds');
   if found then
@@ -49,7 +37,7 @@ begin
 end;
 $$;
 comment on function push.host_succeeded(text, uuid[], timestamptz) is
-  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms, doubles slowed_to every two seconds.';
+  'Notes that a push service accepts messages, for these users: closes its circuit, ends its alarms.';
 
 create function push.raise_host_alarm(p_origin text, p_evidence text, p_message text, p_now timestamptz)
 returns void
@@ -80,17 +68,39 @@ $$;
 comment on function push.raise_host_alarm(text, text, text, timestamptz) is
   'Tells an operator what keeps a push service paused.';
 
-create function push.slow_host(p_origin text, p_now timestamptz)
+create function push.note_paces(p_paces jsonb, p_now timestamptz)
 returns void
 language sql
 set search_path = ''
 as $$
-  -- Once every two seconds, since all requests under way when the service throttles get the same answer. Not below ten, or
-  -- one user's few places in flight would be all there are.
+  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing.
   update push.hosts as h
-  set slowed_to = greatest(coalesce(h.slowed_to, h.max_in_flight) / 2, least(10, h.max_in_flight)), slowed_at = p_now
-  where h.origin = p_origin and (h.slowed_at is null or h.slowed_at <= p_now - interval '2 seconds');
+  set pace = least(greatest((p_paces ->> h.origin)::double precision, 0.1), 100000), paced_at = p_now
+  where h.origin in (
+    select n.origin from push.hosts as n
+    where p_paces ? n.origin and (n.paced_at is null or n.paced_at not between p_now - interval '5 seconds' and p_now)
+    for no key update skip locked
+  );
 $$;
+comment on function push.note_paces(jsonb, timestamptz) is
+  'Remembers what push services that throttle accept of one dispatcher per second, by origin.';
+
+create function push.paces(p_now timestamptz)
+returns table (origin text, pace real)
+-- In plpgsql, which plans once a session: each claim calls it.
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, h.pace from push.hosts as h
+  where h.paced_at > p_now - interval '1 minute' and h.paced_at <= p_now + interval '1 minute';
+end;
+$$;
+comment on function push.paces(timestamptz) is
+  'Push services that throttled a dispatcher in the last minute, and what they accepted of one per second.';
 
 create function push.host_failed(
   p_origin text,
@@ -178,9 +188,6 @@ begin
         probed_users = '{}'
     where h.origin = p_origin
     returning h.* into v_host;
-    if v_host.evidence = 'throttled' then
-      perform push.slow_host(p_origin, p_now);
-    end if;
   end if;
   -- A key that is refused for a while and taken by no device is an operator's matter, also while one user alone is asked.
   if v_host.paused_at <= p_now - c_patience or (v_host.evidence = 'refused' and (
@@ -195,8 +202,6 @@ comment on function push.host_failed(text, text, integer, uuid[], integer, uuid[
   'Weighs answers that speak against a push service, and pauses it when two users (or the only one) have got enough of them '
   'without an acceptance in between. Only devices that it took a message for count, where there are such; a fault of ours that '
   'needs no witness (p_certain) counts alone.';
-comment on function push.slow_host(text, timestamptz) is
-  'Halves what may be under way at a push service that throttles several users at once.';
 
 create function push.end_host_pauses_to_come(p_now timestamptz)
 returns void

@@ -7,7 +7,9 @@ create function public.push_claim(
   p_busy_hosts text[] default '{}',
   p_busy_users uuid[] default '{}',
   p_protocol integer default 1,
-  p_project text default null
+  p_project text default null,
+  p_rooms jsonb default '{}',
+  p_paces jsonb default '{}'
 )
 returns json
 language plpgsql
@@ -39,6 +41,7 @@ declare
   v_found json[] := array[]::json[];
   v_handed json[];
   v_busy_hosts text[];
+  v_rooms jsonb := p_rooms;
   v_sifted text[];
   v_users uuid[] := array[]::uuid[];
   v_served uuid[] := array[]::uuid[];
@@ -83,7 +86,7 @@ begin
       case v_step when 'turn' then array[(1 + v_turn / 8 % 15)::smallint] when 'sides' then c_side_lanes else '{0}' end,
       -- A paused push service is probed with what is first, not with what one user has too much of.
       v_busy_hosts || case when v_step = 'turn' then array(select h.origin from push.hosts as h where h.paused_at is not null) end,
-      p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
+      v_rooms, p_busy_users || case when v_step = 'deep' then v_served else v_users end, v_sifted, v_step <> 'main', v_settings.delivery_lease, p_now
     );
     v_handed := push.hand_out(p_dispatcher, v_round.ids, v_sifted, v_settings, p_now);
     if cardinality(v_handed) > 0 then
@@ -92,6 +95,7 @@ begin
       -- Of one claim, a user's share is one, whatever the lane.
       v_served := v_served || case when v_step = 'main' then v_round.served_users else v_round.users end;
     end if;
+    v_rooms := push.rooms_left(v_rooms, v_round.taken);
     v_probed := v_probed || coalesce(v_round.probed_users, '{}'::jsonb);
     exit when cardinality(v_found) >= v_limit;
     v_busy_hosts := v_busy_hosts || array(select k.origin from jsonb_object_keys(v_probed) as k (origin));
@@ -103,16 +107,21 @@ begin
         probed_users = (array(select u.id::uuid from jsonb_array_elements_text(v_probed -> h.origin) as u (id)) || h.probed_users)[1:100]
     where v_probed ? h.origin and h.paused_at is not null;
   end if;
-  -- Only a full hand lets one suspect that there is more than this dispatcher will manage.
-  if cardinality(v_found) >= v_limit then
+  if p_paces <> '{}' then
+    perform push.note_paces(p_paces, p_now);
+  end if;
+  -- Only a full hand, of all or of one push service, lets one suspect that there is more than this dispatcher will manage.
+  if cardinality(v_found) >= v_limit or jsonb_path_exists(v_rooms, '$.* ? (@ <= 0)') then
     perform push.call_for_backlog(p_now);
   end if;
-  return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found));
+  return json_build_object('protocol', 1, 'deliveries', array_to_json(v_found),
+    'paces', (select coalesce(json_object_agg(p.origin, p.pace), '{}') from push.paces(p_now) as p));
 end;
 $$;
-comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) is
+comment on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb) is
   'Hands up to p_limit (at most 1000) due deliveries, none of p_busy_hosts or p_busy_users, to a dispatcher of p_project (its URL) under a '
-  'lease, with all it needs to send them: {protocol, deliveries: [...]}. Service role only.';
+  'lease, with all it needs to send them, and of each push service of p_rooms ({origin: number}) at most so many. p_paces: what push services that '
+  'throttle accept of it per second, remembered for others: {protocol, deliveries: [...], paces: {origin: number}}. Service role only.';
 
 create function public.push_heartbeat(
   p_dispatcher uuid,
@@ -141,9 +150,9 @@ $$;
 comment on function public.push_heartbeat(uuid, bigint[], timestamptz) is
   'Says that a dispatcher is alive and still works on these deliveries. Service role only.';
 
-revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) from public, anon, authenticated;
+revoke all on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb) from public, anon, authenticated;
 
 revoke all on function public.push_heartbeat(uuid, bigint[], timestamptz) from public, anon, authenticated;
-grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text) to service_role;
+grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text, jsonb, jsonb) to service_role;
 
 grant execute on function public.push_heartbeat(uuid, bigint[], timestamptz) to service_role;

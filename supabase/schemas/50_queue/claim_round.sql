@@ -1,15 +1,15 @@
 -- One round of a claim: which deliveries a dispatcher gets, shared fairly among hosts and users. What becomes of them is in
 -- hand_out.sql.
 
-create type push.claim_round as (ids bigint[], users uuid[], served_users uuid[], probed_users jsonb, hides boolean);
+create type push.claim_round as (ids bigint[], taken jsonb, users uuid[], served_users uuid[], probed_users jsonb, hides boolean);
 comment on type push.claim_round is
-  'One look of a claim: what is handed out, to whom, users who have their share with it, users by paused push service that are probed with it, and '
+  'One look of a claim: what is handed out, how many of each push service, to whom, users who have their share with it, users by paused push service that are probed with it, and '
   'whether what may not go may hide something.';
 
-create function push.open_hosts(p_busy_hosts text[], p_now timestamptz)
+create function push.open_hosts(p_busy_hosts text[], p_rooms jsonb, p_now timestamptz)
 returns table (
-  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, room integer, crowded boolean,
-  leases_from timestamptz, first_lease timestamptz
+  origin text, paused boolean, probed_users uuid[], resumed_at timestamptz, most integer, asked integer, room integer,
+  crowded boolean, leases_from timestamptz, first_lease timestamptz
 )
 language plpgsql
 stable
@@ -20,11 +20,14 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, greatest(m.most - u.under_way, 0)::integer, u.under_way * 2 > m.most,
-    l.due_from, u.first_lease
+  select h.origin, h.paused_at is not null, h.probed_users, h.resumed_at, m.most, a.asked,
+    least(greatest(m.most - u.under_way, 0), a.asked)::integer, u.under_way * 2 > m.most, l.due_from, u.first_lease
   from push.queue_lanes(p_now, '{-1}') as l
   join push.hosts as h on h.origin = l.host
-  cross join lateral (select least(h.max_in_flight, coalesce(h.slowed_to, h.max_in_flight))) as m (most)
+  cross join lateral (select h.max_in_flight) as m (most)
+  left join push.paces(p_now) as p on p.origin = h.origin
+  -- A dispatcher that does not know a service yet gets what that accepts in a second.
+  cross join lateral (select coalesce((p_rooms ->> h.origin)::integer, ceil(p.pace)::integer, m.most)) as a (asked)
   cross join lateral (
     select count(*) filter (where d.lease_until > p_now), min(d.lease_until) from push.queue as d
     where d.host = h.origin and d.lease_until >= '-infinity' and d.lease_until >= l.due_from
@@ -32,9 +35,23 @@ begin
   where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all (p_busy_hosts);
 end;
 $$;
-comment on function push.open_hosts(text[], timestamptz) is
-  'Push services that may be handed deliveries now: how many each may have under way, how many of those are left, whether more than half are '
-  'taken, and when the first lease ends.';
+comment on function push.open_hosts(text[], jsonb, timestamptz) is
+  'Push services that may be handed deliveries now: how many each may have under way, how many the dispatcher asks for, how many of those may '
+  'go, whether more than half of the places are taken, and when the first lease ends.';
+
+create function push.rooms_left(p_rooms jsonb, p_taken jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when p_taken is null or p_rooms = '{}' then p_rooms else (
+    select jsonb_object_agg(r.key, r.value::integer - coalesce((p_taken ->> r.key)::integer, 0)) from jsonb_each_text(p_rooms) as r
+  ) end;
+end;
+$$;
+comment on function push.rooms_left(jsonb, jsonb) is 'How many deliveries a dispatcher still asks for of each push service, by origin, after it got these.';
 
 create type push.looked_at as (
   origin text, lane smallint, room integer, first_lease timestamptz, paused boolean, probed_users uuid[], id bigint, due_at timestamptz,
@@ -49,6 +66,7 @@ create function push.look_at_queue(
   p_look integer,
   p_lanes smallint[],
   p_busy_hosts text[],
+  p_rooms jsonb,
   p_busy_users uuid[],
   p_now timestamptz
 )
@@ -73,7 +91,7 @@ declare
 begin
   return query
   with open_hosts as materialized (
-    select o.* from push.open_hosts(p_busy_hosts, p_now) as o
+    select o.* from push.open_hosts(p_busy_hosts, p_rooms, p_now) as o
   ), held as materialized (
     -- The first half of the places is not shared by user, since counting would cost every claim. The other half is.
     select h.origin, s.user_id, count(*) as number
@@ -92,7 +110,7 @@ begin
         when s.retry_at > p_now and s.failed_at <= p_now + interval '1 minute' and (h.resumed_at is null or s.failed_at > h.resumed_at)
           then s.retry_at
       end as resting_until,
-      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1)) - case when h.crowded then coalesce((
+      least(c_share, greatest(h.most / case when h.crowded then 8 else 4 end, 1), greatest(h.asked / 2, 1)) - case when h.crowded then coalesce((
         select k.number::integer from held as k where k.origin = h.origin and k.user_id = s.user_id
       ), 0) else 0 end as share
     from open_hosts as h
@@ -124,7 +142,7 @@ begin
   from ranked as r;
 end;
 $$;
-comment on function push.look_at_queue(integer, integer, smallint[], text[], uuid[], timestamptz) is
+comment on function push.look_at_queue(integer, integer, smallint[], text[], jsonb, uuid[], timestamptz) is
   'The first p_look deliveries that are due in these lanes of each push service, and which of them may go.';
 
 create function push.pick_due(
@@ -132,6 +150,7 @@ create function push.pick_due(
   p_look integer,
   p_lanes smallint[],
   p_busy_hosts text[],
+  p_rooms jsonb,
   p_busy_users uuid[],
   p_sifted text[],
   p_last boolean,
@@ -161,7 +180,7 @@ declare
   v_moved boolean;
 begin
   with judged as materialized (
-    select l.* from push.look_at_queue(p_limit, p_look, p_lanes, p_busy_hosts, p_busy_users, p_now) as l
+    select l.* from push.look_at_queue(p_limit, p_look, p_lanes, p_busy_hosts, p_rooms, p_busy_users, p_now) as l
   ), ordered as (
     select j.id, j.origin, j.paused, j.room, j.due_at, j.user_id, j.of_user = j.share as served, j.hides,
       row_number() over (
@@ -217,6 +236,7 @@ begin
   )
   select
     array(select c.id from chosen as c order by c.of_host, c.due_at, c.id),
+    (select jsonb_object_agg(g.origin, g.number) from (select c.origin, count(*) as number from chosen as c group by c.origin) as g),
     array(select distinct c.user_id from chosen as c where c.user_id is not null),
     array(select c.user_id from chosen as c where c.served and c.user_id is not null),
     (
@@ -226,7 +246,7 @@ begin
     coalesce((select bool_or(j.is_full and not j.may_go and j.lane = 0) from judged as j), false),
     pg_current_snapshot(), array_agg(r.host), array_agg(r.lane), array_agg(r.oldest),
     coalesce((select bool_or(p.is_moved) from put_off as p), false)
-  into v_round.ids, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
+  into v_round.ids, v_round.taken, v_round.users, v_round.served_users, v_round.probed_users, v_round.hides, v_snapshot, v_hosts, v_lanes, v_oldest, v_moved
   from (
     select j.origin as host, least(j.lane, 1::smallint) as lane, min(j.due_at) as oldest from judged as j
     -- The start of side lanes is that of all of them.
@@ -243,6 +263,6 @@ begin
   return v_round;
 end;
 $$;
-comment on function push.pick_due(integer, integer, smallint[], text[], uuid[], text[], boolean, interval, timestamptz) is
+comment on function push.pick_due(integer, integer, smallint[], text[], jsonb, uuid[], text[], boolean, interval, timestamptz) is
   'One look of push_claim at these lanes: finds what is due and may go, in turns over push services and in shares over users, and puts off '
   'what may not go and stands in the way.';

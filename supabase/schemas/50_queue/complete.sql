@@ -25,10 +25,6 @@ declare
 begin
   foreach v_host in array p_reports loop
     if v_host.sent > 0 then
-      -- More users throttled than accepted, and not the devices of a few.
-      if v_host.throttled_users > greatest(cardinality(v_host.accepted_users), 5) then
-        perform push.slow_host(v_host.origin, p_now);
-      end if;
       perform push.host_succeeded(v_host.origin, v_host.accepted_users, p_now);
     elsif v_host.evidence is not null then
       perform push.host_failed(
@@ -40,7 +36,7 @@ begin
 end;
 $$;
 comment on function push.judge_hosts(push.host_report[], timestamptz) is
-  'Has each push service slowed down, paused or taken up again by what a batch of outcomes says of it.';
+  'Has each push service paused or taken up again by what a batch of outcomes says of it.';
 
 create function public.push_complete(p_outcomes jsonb, p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -71,7 +67,7 @@ begin
     v_recorded.hosts := array(
       select row(
         coalesce(s.origin, f.origin), coalesce(s.sent, 0), coalesce(s.accepted_users, '{}'), f.evidence, f.count, f.users, f.proven_count,
-        f.proven_users, f.throttled_users, f.certain, f.message
+        f.proven_users, f.certain, f.message
       )::push.host_report
       from unnest(v_recorded.hosts) as s
       full join unnest(v_failures.hosts) as f on f.origin = s.origin

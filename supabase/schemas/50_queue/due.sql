@@ -1,6 +1,6 @@
 -- Whether anything is due, and who is at work on it.
 
-create function push.has_due_in(p_lanes smallint[], p_now timestamptz, p_more_than integer default 0)
+create function push.has_due_in(p_lanes smallint[], p_now timestamptz, p_more_than integer default 0, p_but text[] default '{}')
 returns boolean
 language plpgsql
 stable
@@ -23,12 +23,14 @@ begin
       limit p_more_than + 1
     ) as w
     where (h.paused_at is null or h.probe_at <= p_now) and h.origin <> all ((select push.held_hosts(p_now))::text[])
+      and h.origin <> all (p_but)
     offset p_more_than
   );
 end;
 $$;
-comment on function push.has_due_in(smallint[], timestamptz, integer) is
-  'Whether more than so many deliveries that may be handed out are due in these lanes (null: in all). Looks no further.';
+comment on function push.has_due_in(smallint[], timestamptz, integer, text[]) is
+  'Whether more than so many deliveries that may be handed out are due in these lanes (null: in all), of all push services but those of p_but. '
+  'Looks no further.';
 
 create function push.has_due(p_now timestamptz default clock_timestamp())
 returns boolean

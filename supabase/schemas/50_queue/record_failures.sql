@@ -212,7 +212,6 @@ begin
         coalesce(array_agg(distinct k.user_id) filter (where k.evidence is not null and k.user_id is not null), '{}'),
         count(k.evidence) filter (where k.proven),
         coalesce(array_agg(distinct k.user_id) filter (where k.evidence is not null and k.proven), '{}'),
-        count(distinct k.user_id) filter (where k.evidence = 'throttled' and k.proven),
         coalesce(bool_or(k.certain), false),
         max(k.message) filter (where k.evidence is not null)
       )::push.host_report

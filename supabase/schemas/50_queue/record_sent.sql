@@ -2,7 +2,7 @@
 
 create type push.host_report as (
   origin text, sent integer, accepted_users uuid[], evidence text, count integer, users uuid[], proven_count integer, proven_users uuid[],
-  throttled_users integer, certain boolean, message text
+  certain boolean, message text
 );
 comment on type push.host_report is
   'What a batch of outcomes says of one push service: what it accepted, for which users, and the evidence against it, by whose devices.';
@@ -81,7 +81,7 @@ begin
     coalesce(sum(h.number), 0),
     0,
     array(select k.subscription_id from sent as k),
-    coalesce(array_agg(row(h.host, h.number, h.users, null, 0, '{}', 0, '{}', 0, false, null)::push.host_report order by h.host), '{}')
+    coalesce(array_agg(row(h.host, h.number, h.users, null, 0, '{}', 0, '{}', false, null)::push.host_report order by h.host), '{}')
   into v_recorded.states, v_recorded.recorded, v_recorded.deleted, v_recorded.sent_to, v_recorded.hosts
   from by_host as h;
   return v_recorded;

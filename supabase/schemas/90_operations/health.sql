@@ -123,7 +123,7 @@ as $$
     'origin', h.origin,
     'circuit', case
       when h.paused_at is not null then 'open'
-      when h.slowed_to is not null then 'slowed'
+      when exists (select from push.paces(clock_timestamp()) as p where p.origin = h.origin) then 'slowed'
       else 'closed'
     end,
     'paused_at', h.paused_at,

@@ -14,10 +14,11 @@ interface ClaimedRow {
 export function createPostgresQueue(sql: postgres.Sql): DeliveryQueue {
   return {
     async claim(dispatcher, limit, busy) {
-      const [row] = await sql<[{ deliveries: ClaimedRow[] }]>`
-        select public.push_claim(${dispatcher}, ${limit}, p_busy_hosts => ${busy.hosts}, p_busy_users => ${busy.users}::uuid[])
-          -> 'deliveries' as deliveries`;
-      return { deliveries: row.deliveries.map(toDelivery), unreadable: [] };
+      const [row] = await sql<[{ claim: { deliveries: ClaimedRow[]; paces: Record<string, number> } }]>`
+        select public.push_claim(${dispatcher}, ${limit}, p_busy_hosts => ${busy.hosts}, p_busy_users => ${busy.users}::uuid[],
+          p_rooms => ${sql.json(busy.rooms ?? {})}, p_paces => ${sql.json(busy.paces ?? {})}) as claim`;
+      const { deliveries, paces } = row.claim;
+      return { deliveries: deliveries.map(toDelivery), unreadable: [], paces };
     },
     async complete(reports) {
       const outcomes = reports.map(({ deliveryId, claimNumber, outcome }) => ({
@@ -25,6 +26,8 @@ export function createPostgresQueue(sql: postgres.Sql): DeliveryQueue {
         claim_number: claimNumber,
         outcome: outcome.outcome,
         status: outcome.status,
+        ...('code' in outcome ? { code: outcome.code } : {}),
+        ...('retryAfterSeconds' in outcome ? { retry_after: outcome.retryAfterSeconds } : {}),
       }));
       await sql`select public.push_complete(${sql.json(outcomes)})`;
     },

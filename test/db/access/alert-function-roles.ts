@@ -39,7 +39,6 @@ export const ALERT_FUNCTIONS: Record<string, string[]> = {
   'push.ring_alert': [],
   'push.session_levels': [],
   'push.step_alerts': [],
-  'push.slow_host': [],
   'push.step_alert': [],
   'push.tell_alerts': [],
   'push.tell_template_faults': [],

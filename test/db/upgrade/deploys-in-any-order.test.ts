@@ -3,6 +3,7 @@ import type postgres from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ClaimedDelivery } from '../../../src/server/channels/channel.ts';
 import { createDeliveryQueue } from '../../../src/server/database/delivery-queue.ts';
+import { PROCESS_CEILINGS } from '../../../src/server/dispatch/ceilings.ts';
 import { dispatch } from '../../../src/server/dispatch/dispatcher.ts';
 import { clientOf, migrate, nextClientOf } from '../../support/next-release.ts';
 import { createTestDatabase, createUser, type TestDatabase } from '../../support/postgres.ts';
@@ -43,7 +44,7 @@ function dispatcherOf(client: Parameters<typeof createDeliveryQueue>[0], sent: s
   const done = dispatch(randomUUID(), {
     queue,
     channels: { webpush: { send }, fcm: { send } },
-    claimLimit: 4,
+    ceilings: { ...PROCESS_CEILINGS, claim: 4 },
     lingerMs: 0,
     // What it takes, and then it ends: so that one of two leaves some to the other.
     budget: { deliveries: most, milliseconds: 60_000 },

@@ -9,7 +9,16 @@ import { useDatabase } from '../../support/use-database.ts';
 // calls besides is added below when it is released; what is no longer called may go one release later.
 
 const CALLS: Record<string, string[]> = {
-  push_claim: ['p_dispatcher', 'p_limit', 'p_busy_hosts', 'p_busy_users', 'p_protocol', 'p_project'],
+  push_claim: [
+    'p_dispatcher',
+    'p_limit',
+    'p_busy_hosts',
+    'p_busy_users',
+    'p_protocol',
+    'p_project',
+    'p_rooms',
+    'p_paces',
+  ],
   push_complete: ['p_outcomes'],
   push_fan_out: [],
   push_health: [],

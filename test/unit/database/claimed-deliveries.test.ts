@@ -125,7 +125,8 @@ test('a claim says which project the function is of, by its origin alone, and wh
       return { data: { protocol: 1, deliveries: [] }, error: null };
     },
   };
-  await createDeliveryQueue(client as never, `${PROJECT}/`).claim('d', 10, { hosts: ['h'], users: ['u'] });
+  const busy = { hosts: ['h'], users: ['u'], rooms: { h2: 3 }, paces: { h2: 1.5 } };
+  await createDeliveryQueue(client as never, `${PROJECT}/`).claim('d', 10, busy);
   expect(asked).toEqual([
     {
       p_dispatcher: 'd',
@@ -134,6 +135,8 @@ test('a claim says which project the function is of, by its origin alone, and wh
       p_busy_users: ['u'],
       p_project: PROJECT,
       p_protocol: 1,
+      p_rooms: { h2: 3 },
+      p_paces: { h2: 1.5 },
     },
   ]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Outcome } from '../../../src/server/channels/channel.ts';
+import { PROCESS_CEILINGS } from '../../../src/server/dispatch/ceilings.ts';
 import { type DispatcherOptions, dispatch } from '../../../src/server/dispatch/dispatcher.ts';
 import { channelOf, channelsOf, deliveries, InMemoryQueue, range, SENT } from './in-memory-queue.ts';
 
@@ -11,10 +12,12 @@ const run = (queue: InMemoryQueue, options: Partial<DispatcherOptions> = {}) =>
     ...options,
   });
 
+const CLAIM_100 = { ...PROCESS_CEILINGS, claim: 100 };
+
 describe('a dispatcher', () => {
   test('drains the queue in several claims, reports everything once, and leaves', async () => {
     const queue = new InMemoryQueue(deliveries(range(450)));
-    const summary = await run(queue, { claimLimit: 200 });
+    const summary = await run(queue);
     expect(queue.claims.filter((count) => count > 0)).toEqual([200, 200, 50]);
     expect(queue.reported()).toEqual(range(450));
     expect(queue.leaves).toEqual([false]);
@@ -89,7 +92,10 @@ test('a push service that gets room during a claim that did not ask for it is as
     }
     return answer;
   };
-  const running = run(queue, { claimLimit: 4, concurrency: 2, channels: channelsOf(channel) });
+  const running = run(queue, {
+    ceilings: { places: { first: 2, most: 2 }, held: 1000, claim: 4 },
+    channels: channelsOf(channel),
+  });
   for (let turn = 0; turn < 20 && queue.waiting.length > 0; turn += 1)
     await new Promise((resolve) => setImmediate(resolve));
   // No time has passed.
@@ -107,7 +113,7 @@ describe('a budget', () => {
   test('of deliveries is never exceeded, and what is left over is handed to another', async () => {
     const queue = new InMemoryQueue(deliveries(range(1000)));
     const budget = { deliveries: 250, milliseconds: Number.POSITIVE_INFINITY };
-    const summary = await run(queue, { claimLimit: 100, budget });
+    const summary = await run(queue, { ceilings: CLAIM_100, budget });
     expect(queue.claims.filter((count) => count > 0)).toEqual([100, 100, 50]);
     expect(queue.reported()).toEqual(range(250));
     expect(queue.leaves).toEqual([true]);
@@ -122,7 +128,7 @@ describe('a budget', () => {
       return SENT;
     });
     const budget = { deliveries: Number.POSITIVE_INFINITY, milliseconds: 150 };
-    await run(queue, { channels: channelsOf(channel), claimLimit: 100, budget, now: () => time });
+    await run(queue, { channels: channelsOf(channel), ceilings: CLAIM_100, budget, now: () => time });
     expect(queue.reported()).toEqual(range(200));
     expect(queue.leaves).toEqual([true]);
   });

@@ -12,7 +12,7 @@ test('five users who come one after another and whose devices never answer leave
         return new Promise<Outcome>(() => {});
       },
     }),
-    concurrency: 50,
+    places: { first: 50, most: 50 },
     onReport: () => {},
   });
   let deliveryId = 0;

@@ -56,6 +56,10 @@ export class InMemoryQueue implements DeliveryQueue {
   /** Handed over with the next claim. */
   unreadable: DeliveryReport[] = [];
   readonly claims: number[] = [];
+  /** What each claim asked for. */
+  readonly asked: { limit: number; busy: Busy }[] = [];
+  /** What claims say of push services that throttle. */
+  paces: Record<string, number> = {};
   readonly reports: DeliveryReport[] = [];
   readonly batches: number[] = [];
   readonly heartbeats: number[][] = [];
@@ -71,15 +75,20 @@ export class InMemoryQueue implements DeliveryQueue {
   }
 
   async claim(_: string, limit: number, busy: Busy): Promise<Claim> {
+    this.asked.push({ limit, busy });
     this.beforeClaim();
-    const free = this.waiting.filter(
-      ({ host, userId }) => !busy.hosts.includes(host) && !busy.users.includes(userId),
-    );
+    const rooms = new Map(Object.entries(busy.rooms ?? {}));
+    const free = this.waiting.filter(({ host, userId }) => {
+      const room = rooms.get(host) ?? Number.POSITIVE_INFINITY;
+      if (busy.hosts.includes(host) || busy.users.includes(userId) || room === 0) return false;
+      rooms.set(host, room - 1);
+      return true;
+    });
     const claimed = free.slice(0, limit);
     this.waiting = this.waiting.filter((delivery) => !claimed.includes(delivery));
     this.claims.push(claimed.length);
     const unreadable = this.unreadable.splice(0);
-    return { deliveries: claimed, unreadable };
+    return { deliveries: claimed, unreadable, paces: this.paces };
   }
 
   async complete(reports: DeliveryReport[]): Promise<void> {

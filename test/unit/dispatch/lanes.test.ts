@@ -30,7 +30,7 @@ describe('deliveries to one push service', () => {
     const reported: number[] = [];
     const lanes = createLanes({
       channels: channelsOf(channel),
-      concurrency: 3,
+      places: { first: 3, most: 3 },
       onReport: ({ deliveryId }) => reported.push(deliveryId),
     });
     lanes.add(deliveries(range(10)));
@@ -54,7 +54,7 @@ describe('deliveries to one push service', () => {
     const reported: number[] = [];
     const lanes = createLanes({
       channels: channelsOf(channel),
-      concurrency: 3,
+      places: { first: 3, most: 3 },
       onReport: ({ deliveryId }) => reported.push(deliveryId),
     });
     lanes.add(deliveries(range(3)));
@@ -74,7 +74,7 @@ test('a push service that hangs uses up its own places only', async () => {
   const others = deliveries(range(5, 101), { host: 'https://fast.example.com' });
   const lanes = createLanes({
     channels: channelsOf(channel),
-    concurrency: 2,
+    places: { first: 2, most: 2 },
     onReport: ({ deliveryId }) => reported.push(deliveryId),
   });
   lanes.add([...hanging, ...others]);
@@ -103,7 +103,11 @@ test('a push service that hangs uses up its own places only', async () => {
 
 test('a caller that waits for room is told as soon as a busy push service has some', async () => {
   const channel = gate();
-  const lanes = createLanes({ channels: channelsOf(channel), concurrency: 2, onReport: () => {} });
+  const lanes = createLanes({
+    channels: channelsOf(channel),
+    places: { first: 2, most: 2 },
+    onReport: () => {},
+  });
   lanes.add(deliveries(range(4)));
   expect(lanes.busy().hosts).toHaveLength(1);
   let relieved = false;
@@ -128,7 +132,7 @@ test('a caller that waits for room is told as soon as a busy push service has so
 test('nothing to send is no work', async () => {
   const lanes = createLanes({
     channels: channelsOf(),
-    concurrency: 5,
+    places: { first: 5, most: 5 },
     onReport: () => expect.fail('nothing was sent'),
   });
   lanes.add([]);
