@@ -24,6 +24,7 @@ interface Health {
   oldest_waiting_seconds: number;
   sending: number;
   dispatchers: number;
+  workers: { name: string; listens: boolean; dispatchers: number }[];
   recent: Record<string, number>;
   success_rate: number | null;
   hosts: {
@@ -102,6 +103,9 @@ function asText(health: Health, jobs: readonly Job[], now: Date): string {
         health.oldest_waiting_seconds > 0 ? `the oldest for ${duration(health.oldest_waiting_seconds)}` : '',
       ],
       ['  under way', String(health.sending), `by ${count(health.dispatchers, 'dispatcher')}`],
+      ...(health.workers.length === 0
+        ? []
+        : [['  workers', String(health.workers.length), health.workers.map(workerText).join(', ')]]),
       ['  last 15 min', ...recentOf(health)],
     ]),
     '',
@@ -136,6 +140,10 @@ function recentOf({ recent, success_rate: rate }: Health): string[] {
     states.join(', ') || 'nothing',
     rate === null ? '' : `${Math.round(rate * 1000) / 10} % of those tried were sent`,
   ];
+}
+
+function workerText({ name, listens, dispatchers }: Health['workers'][number]): string {
+  return `${name} (${dispatchers > 0 ? 'at work' : 'idle'}${listens ? '' : ', asks every second'})`;
 }
 
 function pauseRow(pause: Health['pauses'][number], since: (time: string | null) => string): string[] {

@@ -45,6 +45,10 @@ const COMMANDS: Record<string, { does: string; load: () => Promise<{ command: Co
     does: 'shows the bytes that devices would get, and what would hold them back',
     load: () => import('./inspect.ts'),
   },
+  worker: {
+    does: 'sends what waits in a process of your own, instead of push-dispatch',
+    load: () => import('./worker.ts'),
+  },
   uninstall: {
     does: 'takes Supapush out of the project, and says first what goes',
     load: () => import('./uninstall.ts'),

@@ -6698,6 +6698,38 @@ comment on function push.advance_pauses(integer, timestamptz) is
   'One chunk of what pauses have to do with what waits: park, return, discard. Run by claims, by the tick, and where a pause begins or '
   'ends.';
 
+-- schemas/50_queue/workers.sql --------------------------------------------------------------------------------
+
+-- Workers, processes of one's own that do the work of push-dispatch over a connection to the database.
+
+alter table push.settings
+  add column worker_lease interval not null default '30 seconds',
+  add constraint settings_worker_lease check (worker_lease between interval '3 seconds' and interval '1 hour');
+comment on column push.settings.worker_lease is
+  'How long after its last sign of life a worker counts as live. It gives one each time a third of this has passed.';
+
+create table push.workers (
+  id uuid not null,
+  name text not null,
+  version text not null,
+  registered_at timestamptz not null,
+  lease_until timestamptz not null,
+  backend_pid integer,
+  constraint workers_pkey primary key (id),
+  constraint workers_name check (octet_length(name) <= 200),
+  constraint workers_version check (version ~ '^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z.-]{1,40})?$')
+);
+comment on table push.workers is
+  'Live workers (supapush worker), idle or not: the bell calls one of them rather than push-dispatch. What one works on stands in push.dispatchers.';
+comment on column push.workers.name is 'What its operator calls it; the name of its machine unless given.';
+comment on column push.workers.version is 'The release that it is of.';
+comment on column push.workers.lease_until is 'Until then it counts as live.';
+comment on column push.workers.backend_pid is
+  'The session in which it listens; while that lives, a call is a notification. Null: it asks every second whether it was called.';
+
+alter table push.workers enable row level security;
+create policy workers_nobody on push.workers for all to public using (false);
+
 -- schemas/50_queue/due.sql ------------------------------------------------------------------------------------
 
 -- Whether anything is due, and who is at work on it.
@@ -6751,30 +6783,52 @@ create table push.dispatchers (
   called_in xid8 not null default pg_current_xact_id(),
   started_at timestamptz not null,
   lease_until timestamptz not null,
+  worker_id uuid,
+  is_awaited boolean not null default false,
   constraint dispatchers_pkey primary key (id)
 );
 comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
 comment on column push.dispatchers.called_in is 'The transaction that called it: its request leaves at commit, however long that takes.';
+comment on column push.dispatchers.worker_id is 'The worker that was called; null: push-dispatch was.';
+comment on column push.dispatchers.is_awaited is 'It was called and has not claimed yet.';
 
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
 
 create function push.end_dispatchers(p_now timestamptz)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  delete from push.dispatchers as w
-  where w.id in (
-    select l.id from push.dispatchers as l
-    -- Leases that end later than any can were made before the clock was set back.
-    where l.lease_until <= p_now or l.lease_until > p_now + (
-      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+declare
+  v_settings push.settings;
+  v_absent uuid[];
+begin
+  select s.* into v_settings from push.settings as s;
+  with ended as (
+    delete from push.dispatchers as w
+    where w.id in (
+      select l.id from push.dispatchers as l
+      -- Leases that end later than any can were made before the clock was set back.
+      where l.lease_until <= p_now
+        or l.lease_until > p_now + greatest(v_settings.dispatcher_lease, v_settings.call_lease) + interval '1 minute'
+      for update skip locked
     )
+    returning w.worker_id, w.is_awaited
+  )
+  select array_agg(e.worker_id) into v_absent from ended as e where e.is_awaited;
+  -- It was called and did not come: until it gives a sign of life, others are called.
+  update push.workers as w set lease_until = p_now where w.id = any (v_absent) and w.lease_until > p_now;
+  delete from push.workers as w
+  where w.id in (
+    select l.id from push.workers as l
+    where l.lease_until <= p_now or l.lease_until > p_now + v_settings.worker_lease + interval '1 minute'
     for update skip locked
   );
+end;
 $$;
-comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers whose lease is over.';
+comment on function push.end_dispatchers(timestamptz) is
+  'Forgets dispatchers and workers whose lease is over, and workers that were called and did not come.';
 
 -- schemas/50_queue/work.sql -----------------------------------------------------------------------------------
 
@@ -7006,6 +7060,64 @@ end;
 $$;
 comment on function push.expire_deliveries(integer, timestamptz) is 'Ends deliveries that are no longer needed.';
 
+-- schemas/50_queue/idle_worker.sql ----------------------------------------------------------------------------
+
+-- Which worker the bell calls.
+
+create function push.worker_channel(p_worker uuid)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'supapush_' || replace(p_worker::text, '-', '');
+$$;
+comment on function push.worker_channel(uuid) is 'The channel on which a worker hears that it was called.';
+
+create function push.can_be_called(p_worker push.workers, p_now timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return p_worker.lease_until > p_now
+    and p_worker.lease_until <= p_now + (select s.worker_lease + interval '1 minute' from push.settings as s)
+    -- Neither at work nor called already; one that was called and has not come is not called again.
+    and not exists (
+      select from push.dispatchers as d where d.worker_id = p_worker.id and (d.is_awaited or d.lease_until > p_now)
+    )
+    -- The session of a worker that was killed ends with it, long before its lease.
+    and (p_worker.backend_pid is null or exists (select from pg_catalog.pg_stat_get_activity(p_worker.backend_pid)));
+end;
+$$;
+comment on function push.can_be_called(push.workers, timestamptz) is 'Whether a worker is live and idle.';
+
+create function push.idle_worker(p_now timestamptz)
+returns push.workers
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_worker push.workers;
+begin
+  begin
+    select w.* into v_worker from push.workers as w
+    where push.can_be_called(w, p_now)
+    order by random()
+    limit 1
+    for key share skip locked;
+  exception when serialization_failure then
+    -- In repeatable read a sign of life since our snapshot reads as a conflict. It is not held then: if it ends meanwhile, the
+    -- tick calls another.
+    select w.* into v_worker from push.workers as w where push.can_be_called(w, p_now) order by random() limit 1;
+  end;
+  return v_worker;
+end;
+$$;
+comment on function push.idle_worker(timestamptz) is
+  'A worker that can be called, kept from ending until commit; null where there is none.';
+
 -- schemas/50_queue/bell.sql -----------------------------------------------------------------------------------
 
 -- The bell. pg_net only rings it; the work to do is in push.queue.
@@ -7014,6 +7126,9 @@ comment on function push.expire_deliveries(integer, timestamptz) is 'Ends delive
 -- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
 -- cannot leave before every transaction that counts on it has committed, and its last look then sees their rows. The tick
 -- finds only what is left by dispatchers that die without leaving.
+--
+-- Where a worker is idle, the bell calls it instead of push-dispatch. Its row is held in the same way until commit, so that it
+-- cannot end before it sees that it was called.
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -7091,14 +7206,23 @@ set search_path = ''
 as $$
 declare
   v_dispatcher uuid := gen_random_uuid();
+  v_worker push.workers;
 begin
   -- A paused project rings no bell, whatever the call is for.
-  if push.is_held(p_now)
-    or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
+  if push.is_held(p_now) then
     return null;
   end if;
-  insert into push.dispatchers (id, started_at, lease_until)
-  select v_dispatcher, p_now, p_now + s.call_lease from push.settings as s;
+  v_worker := push.idle_worker(p_now);
+  if v_worker.id is null then
+    if not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
+      return null;
+    end if;
+  elsif v_worker.backend_pid is not null then
+    -- Here and nowhere else: a commit that notifies takes a lock that all such commits of the server wait for.
+    perform pg_notify(push.worker_channel(v_worker.id), '');
+  end if;
+  insert into push.dispatchers (id, started_at, lease_until, worker_id, is_awaited)
+  select v_dispatcher, p_now, p_now + s.call_lease, v_worker.id, true from push.settings as s;
   return v_dispatcher;
 exception when others then
   -- The bell may fail; the application's write that rang it may not. The tick rings again.
@@ -7107,7 +7231,7 @@ exception when others then
 end;
 $$;
 comment on function push.ring(timestamptz) is
-  'Calls a dispatcher, after commit; returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
+  'Calls a dispatcher, after commit: an idle worker, or push-dispatch. Returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
 
 create function push.call_for_backlog(p_now timestamptz default clock_timestamp())
 returns void
@@ -7151,30 +7275,78 @@ $$;
 comment on function push.ring_for_work(timestamptz) is
   'Calls a dispatcher when there is work and none is live, or one more when those have too much; true when the first was called.';
 
+create function push.hold_dispatcher(p_now timestamptz)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from push.dispatchers as w
+  -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
+  -- ends later than any lease can was made before the clock was set back.
+  where (w.lease_until > p_now and w.lease_until <= p_now + (
+    select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+  )) or w.called_in = pg_current_xact_id_if_assigned()
+  order by w.lease_until desc
+  limit 1
+  for key share skip locked;
+  return found;
+exception when serialization_failure then
+  -- In repeatable read a heartbeat since our snapshot reads as a conflict. Ring: one request too many is harmless.
+  return false;
+end;
+$$;
+comment on function push.hold_dispatcher(timestamptz) is
+  'Keeps a live dispatcher from leaving until this transaction ends; false where there is none.';
+
+create function push.await_ringer()
+returns void
+language plpgsql
+set search_path = ''
+-- What a write may wait at most. The transaction that rings ends sooner, unless it is a long one.
+set lock_timeout = '50ms'
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('supapush.ring', 0));
+  -- It is let go at once, by taking back this block: held until commit, it would keep others from ringing alone.
+  raise lock_not_available;
+exception when lock_not_available then
+  return;
+end;
+$$;
+comment on function push.await_ringer() is
+  'Waits until the transaction that is ringing has ended, but only for a moment.';
+
 create function push.wake(p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_live boolean := false;
 begin
+  -- Nothing is rung for a held project, so that its writers need not wait for each other either.
+  if push.hold_dispatcher(p_now) or push.is_held(p_now) then
+    return;
+  end if;
+  -- Many writers that commit at once do not see whom the others call. One of them calls, and the others look again when it has
+  -- committed. If it rolls back or takes long they call for themselves, so that no write depends on another's.
   begin
-    perform from push.dispatchers as w
-    -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
-    -- ends later than any lease can was made before the clock was set back.
-    where (w.lease_until > p_now and w.lease_until <= p_now + (
-      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
-    )) or w.called_in = pg_current_xact_id_if_assigned()
-    order by w.lease_until desc
-    limit 1
-    for key share skip locked;
-    v_live := found;
-  exception when serialization_failure then
-    -- In repeatable read a heartbeat since our snapshot reads as a conflict. Ring: one request too many is harmless.
-    v_live := false;
+    if pg_try_advisory_xact_lock(hashtextextended('supapush.ring', 0)) then
+      if push.hold_dispatcher(p_now) or push.ring(p_now) is not null then
+        return;
+      end if;
+      -- Nothing was called. Taking back this block lets go of the lock: nothing is to be waited for.
+      raise lock_not_available;
+    end if;
+  exception when lock_not_available then
+    -- Again, for the alarm that was taken back, too.
+    perform push.ring(p_now);
+    return;
   end;
-  if not v_live then
+  -- What others commit meanwhile is not seen in a snapshot that stays.
+  if current_setting('transaction_isolation') = 'read committed' then
+    perform push.await_ringer();
+  end if;
+  if not push.hold_dispatcher(p_now) then
     perform push.ring(p_now);
   end if;
 end;
@@ -8790,9 +8962,9 @@ begin
   -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
   insert into push.dispatchers as w (id, started_at, lease_until)
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
-  on conflict (id) do update set lease_until = excluded.lease_until
+  on conflict (id) do update set lease_until = excluded.lease_until, is_awaited = false
   -- Not each time: under an old snapshot its old versions would stay, and each claim would walk all of them.
-  where w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
+  where w.is_awaited or w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
 
   -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now
@@ -9318,9 +9490,11 @@ set search_path = ''
 as $$
 declare
   v_lease interval;
+  v_worker uuid;
 begin
   delete from push.dispatchers as w
-  where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
+  where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked)
+  returning w.worker_id into v_worker;
   if found then
     -- A new look after the lock: every transaction that held this row has committed, so their rows are visible now.
     if not push.has_work(p_now) then
@@ -9331,7 +9505,7 @@ begin
       return true;
     end if;
     select s.dispatcher_lease into v_lease from push.settings as s;
-    insert into push.dispatchers (id, started_at, lease_until) values (p_dispatcher, p_now, p_now + v_lease);
+    insert into push.dispatchers (id, started_at, lease_until, worker_id) values (p_dispatcher, p_now, p_now + v_lease, v_worker);
     return false;
   end if;
   if exists (select from push.dispatchers as w where w.id = p_dispatcher) then
@@ -9354,6 +9528,97 @@ comment on function public.push_leave(uuid, boolean, timestamptz) is
 
 revoke all on function public.push_leave(uuid, boolean, timestamptz) from public, anon, authenticated;
 grant execute on function public.push_leave(uuid, boolean, timestamptz) to service_role;
+
+-- schemas/50_queue/worker_calls.sql ---------------------------------------------------------------------------
+
+-- What a worker tells the database: that it lives, and that it ends. What it works on it claims and reports as any dispatcher.
+
+create function public.push_worker_heartbeat(
+  p_worker uuid,
+  p_name text,
+  p_version text,
+  p_listens boolean default false,
+  p_look boolean default false,
+  p_now timestamptz default clock_timestamp()
+)
+returns json
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_settings push.settings;
+  v_backend constant integer := case when p_listens then pg_backend_pid() end;
+begin
+  select s.* into v_settings from push.settings as s;
+  -- A worker that asks whether it was called writes nothing most of the time.
+  if not exists (
+    select from push.workers as w
+    where w.id = p_worker and w.name = left(p_name, 100) and w.version = p_version and w.backend_pid is not distinct from v_backend
+      and w.lease_until between p_now + v_settings.worker_lease * 0.75 and p_now + v_settings.worker_lease
+  ) then
+    -- A non-key update: it does not collide with the key-share locks by which push.ring() keeps a worker from ending.
+    insert into push.workers as w (id, name, version, registered_at, lease_until, backend_pid)
+    values (p_worker, left(p_name, 100), p_version, p_now, p_now + v_settings.worker_lease, v_backend)
+    on conflict (id) do update
+    set name = excluded.name, version = excluded.version, lease_until = excluded.lease_until, backend_pid = excluded.backend_pid;
+  end if;
+  -- What was rung for while no worker was there, or while this one could not hear.
+  if p_look and push.has_work(p_now)
+    and not exists (select from push.dispatchers as d where d.worker_id = p_worker and d.is_awaited)
+    and (select count(*) from push.dispatchers as d where d.lease_until > p_now) < v_settings.max_dispatchers then
+    insert into push.dispatchers (id, started_at, lease_until, worker_id, is_awaited)
+    values (gen_random_uuid(), p_now, p_now + v_settings.call_lease, p_worker, true);
+  end if;
+  return json_build_object(
+    'protocol', 1,
+    'calls', (
+      select coalesce(json_agg(d.id), '[]') from push.dispatchers as d where d.worker_id = p_worker and d.is_awaited
+    ),
+    'channel', push.worker_channel(p_worker),
+    'lease_seconds', extract(epoch from v_settings.worker_lease),
+    'now', extract(epoch from clock_timestamp())
+  );
+end;
+$$;
+comment on function public.push_worker_heartbeat(uuid, text, text, boolean, boolean, timestamptz) is
+  'Says that a worker is alive: {protocol, calls: [dispatcher ids it was called as and has not begun], channel, lease_seconds, now}. p_listens: this '
+  'session listens on its channel. p_look: it is called, too, when there is work already. Service role only.';
+
+create function public.push_worker_leave(p_worker uuid, p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  v_call uuid;
+begin
+  -- From now on it is called no more; a transaction that has called it holds the row until it ends.
+  update push.workers as w set lease_until = p_now where w.id = p_worker and w.lease_until > p_now;
+  delete from push.workers as w
+  where w.id = (select l.id from push.workers as l where l.id = p_worker for update skip locked);
+  if not found and exists (select from push.workers as w where w.id = p_worker) then
+    return false;
+  end if;
+  -- What it was called for and has not begun is another's: every transaction that called it has committed.
+  foreach v_call in array array(select d.id from push.dispatchers as d where d.worker_id = p_worker and d.is_awaited) loop
+    perform public.push_leave(v_call, true, p_now);
+  end loop;
+  return true;
+end;
+$$;
+comment on function public.push_worker_leave(uuid, timestamptz) is
+  'True: the worker may end, and what it was called for was handed over. False: a transaction that calls it has not committed, ask again. '
+  'Service role only.';
+
+revoke all on function public.push_worker_heartbeat(uuid, text, text, boolean, boolean, timestamptz) from public, anon, authenticated;
+revoke all on function public.push_worker_leave(uuid, timestamptz) from public, anon, authenticated;
+
+grant execute on function public.push_worker_heartbeat(uuid, text, text, boolean, boolean, timestamptz) to service_role;
+grant execute on function public.push_worker_leave(uuid, timestamptz) to service_role;
 
 -- schemas/60_topics/serve.sql ---------------------------------------------------------------------------------
 
@@ -9777,6 +10042,31 @@ comment on function public.push_fan_out(integer, timestamptz) is
 revoke all on function public.push_fan_out(integer, timestamptz) from public, anon, authenticated;
 
 grant execute on function public.push_fan_out(integer, timestamptz) to service_role;
+
+-- schemas/60_topics/allow_worker.sql --------------------------------------------------------------------------
+
+-- The rights of a worker's own role.
+
+create function push.allow_worker(p_role regrole)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format('grant usage on schema public to %s', p_role);
+  execute format(
+    'grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text), '
+      || 'public.push_complete(jsonb, timestamptz), public.push_heartbeat(uuid, bigint[], timestamptz), '
+      || 'public.push_fan_out(integer, timestamptz), public.push_leave(uuid, boolean, timestamptz), '
+      || 'public.push_worker_heartbeat(uuid, text, text, boolean, boolean, timestamptz), public.push_worker_leave(uuid, timestamptz) to %s',
+    p_role
+  );
+end;
+$$;
+comment on function push.allow_worker(regrole) is
+  'Lets a role do the work of a worker and nothing else: it may execute the seven functions that claim, report and register. For the database owner.
+
+p_role: A role that exists and may log in, such as supapush_worker.';
 
 -- schemas/60_topics/withdraw.sql ------------------------------------------------------------------------------
 
@@ -17878,6 +18168,43 @@ as $$
 $$;
 comment on function push.host_health() is 'How each push service that was tried is doing.';
 
+create function push.worker_health(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_workers jsonb;
+  v_older text;
+  v_newer text;
+  v_reasons jsonb := '[]'::jsonb;
+begin
+  select
+    coalesce(jsonb_agg(jsonb_build_object(
+      'name', w.name, 'version', w.version, 'registered_at', w.registered_at, 'listens', w.backend_pid is not null,
+      'dispatchers', (select count(*) from push.dispatchers as d where d.worker_id = w.id and d.lease_until > p_now)
+    ) order by w.name, w.id), '[]'),
+    string_agg(format('%s %s', w.name, w.version), ', ' order by w.name)
+      filter (where w.version <> push.version() and push.is_earlier(w.version, push.version())),
+    string_agg(format('%s %s', w.name, w.version), ', ' order by w.name)
+      filter (where w.version <> push.version() and not push.is_earlier(w.version, push.version()))
+  into v_workers, v_older, v_newer
+  from push.workers as w
+  where w.lease_until > p_now;
+  if v_older is not null then
+    v_reasons := v_reasons || jsonb_build_object('code', 'workers_outdated', 'message', format(
+      'The database is of release %s, and these workers are older: %s. Start them with the package of that release.', push.version(), v_older));
+  end if;
+  if v_newer is not null then
+    v_reasons := v_reasons || jsonb_build_object('code', 'database_outdated', 'message', format(
+      'The database is of release %s, and these workers are newer: %s. Run: npx supabase db push', push.version(), v_newer));
+  end if;
+  return jsonb_build_object('workers', v_workers, 'reasons', v_reasons);
+end;
+$$;
+comment on function push.worker_health(timestamptz) is 'The live workers, and which of them are of another release.';
+
 create function push.alarm_health()
 returns jsonb
 language sql
@@ -17906,6 +18233,7 @@ declare
   v_reminders constant jsonb := push.reminder_health(p_now);
   v_pauses constant jsonb := push.pause_health(p_now);
   v_jobs constant jsonb := push.job_health(p_now);
+  v_workers constant jsonb := push.worker_health(p_now);
   v_versions jsonb;
   v_bell constant record := push.read_bell();
   v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
@@ -17930,7 +18258,7 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
   end if;
-  v_reasons := v_reasons || (v_jobs -> 'reasons') || (v_versions -> 'reasons');
+  v_reasons := v_reasons || (v_jobs -> 'reasons') || (v_versions -> 'reasons') || (v_workers -> 'reasons');
   -- Before the first message finds it out.
   if v_bell.fault is not null and not jsonb_path_exists(v_reasons, '$[*] ? (@.code == $code)', jsonb_build_object('code', v_bell.fault)) then
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
@@ -17946,12 +18274,13 @@ begin
     'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
     'quote_sources', push.quote_source_health(p_now),
+    'workers', v_workers -> 'workers',
     'last_tick_at', v_last_tick
   );
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, the releases of database and functions, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers and workers, the releases of database and functions, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

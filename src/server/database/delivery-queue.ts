@@ -140,14 +140,32 @@ export function readClaimedRow(row: unknown): ClaimedDelivery {
   return toDelivery(claimedRow.parse(row));
 }
 
-// What push_claim answers. The function asks for the protocol that it knows, so that a newer database can go on speaking it.
-const PROTOCOL = 1;
+/** What push_claim is asked to answer in: a newer database can go on speaking the protocol that the caller knows. */
+export const CLAIM_PROTOCOL = 1;
 const claimAnswer = z.object({
-  protocol: z.literal(PROTOCOL),
+  protocol: z.literal(CLAIM_PROTOCOL),
   // Whatever else a row holds, with these it can be reported.
   deliveries: z.array(z.looseObject(claimNumbers)),
   paces: z.record(z.string(), z.number()).exactOptional(),
 });
+
+/** What push_claim answered. Throws `queue_answer_malformed` where it is of another shape. */
+export function readClaim(data: unknown): Claim {
+  const answer = claimAnswer.safeParse(data);
+  if (!answer.success) {
+    throw new SupapushError(
+      'queue_answer_malformed',
+      `push_claim answered another shape than this function knows: ${said(answer.error)}. Run: supabase db push`,
+    );
+  }
+  const claim: Claim = { deliveries: [], unreadable: [], paces: answer.data.paces ?? {} };
+  for (const row of answer.data.deliveries) {
+    const read = claimedRow.safeParse(row);
+    if (read.success) claim.deliveries.push(toDelivery(read.data));
+    else claim.unreadable.push(unreadable(row, read.error));
+  }
+  return claim;
+}
 
 /**
  * The delivery queue over supabase-js with the secret key (see `supabase/schemas/50_queue`).
@@ -163,26 +181,13 @@ export function createDeliveryQueue(client: SupabaseClient<Database>, projectUrl
         p_limit: limit,
         p_busy_hosts: busy.hosts,
         p_busy_users: busy.users,
-        p_protocol: PROTOCOL,
+        p_protocol: CLAIM_PROTOCOL,
         p_project: project,
         p_rooms: busy.rooms ?? {},
         p_paces: busy.paces ?? {},
       });
       if (error) throw queueError('push_claim', error);
-      const answer = claimAnswer.safeParse(data);
-      if (!answer.success) {
-        throw new SupapushError(
-          'queue_answer_malformed',
-          `push_claim answered another shape than this function knows: ${said(answer.error)}. Run: supabase db push`,
-        );
-      }
-      const claim: Claim = { deliveries: [], unreadable: [], paces: answer.data.paces ?? {} };
-      for (const row of answer.data.deliveries) {
-        const read = claimedRow.safeParse(row);
-        if (read.success) claim.deliveries.push(toDelivery(read.data));
-        else claim.unreadable.push(unreadable(row, read.error));
-      }
-      return claim;
+      return readClaim(data);
     },
 
     async complete(reports) {

@@ -734,6 +734,18 @@ export type Database = {
           symbol: string;
         }[];
       };
+      push_worker_heartbeat: {
+        Args: {
+          p_listens?: boolean;
+          p_look?: boolean;
+          p_name: string;
+          p_now?: string;
+          p_version: string;
+          p_worker: string;
+        };
+        Returns: Json;
+      };
+      push_worker_leave: { Args: { p_now?: string; p_worker: string }; Returns: boolean };
     };
     Enums: {
       [_ in never]: never;

@@ -16,6 +16,8 @@ export interface DispatcherOptions {
   ceilings?: Ceilings;
   /** What one dispatcher does before it hands over to a fresh one, which has a budget of its own; none by default. */
   budget?: Budget;
+  /** Once aborted it claims nothing more, finishes what it has, and hands over. */
+  signal?: AbortSignal;
   /** How long an idle dispatcher stays: a burst of commits then finds it at work instead of ringing again. */
   lingerMs?: number;
   heartbeatMs?: number;
@@ -29,7 +31,7 @@ export interface DispatcherOptions {
 export interface DispatchSummary {
   claimed: number;
   outcomes: Partial<Record<Outcome['outcome'], number>>;
-  /** Whether it stopped for its budget and called another one. */
+  /** Whether it stopped before the queue was empty, for its budget or because it was told to, and called another one. */
   handedOver: boolean;
 }
 
@@ -56,7 +58,7 @@ const REPORT_DELAY_MS = 250;
 export async function dispatch(dispatcher: string, options: DispatcherOptions): Promise<DispatchSummary> {
   const { queue, channels, ceilings = PROCESS_CEILINGS, lingerMs = 1000 } = options;
   const { heartbeatMs = 5000, patienceMs = 50_000, budget = UNLIMITED } = options;
-  const { now = () => performance.now() } = options;
+  const { now = () => performance.now(), signal } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
   const unreported = new Set<number>();
   const reports = createReportBuffer({
@@ -84,7 +86,8 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
   try {
     for (;;) {
       const left = Math.min(budget.deliveries - summary.claimed, ceilings.held - lanes.pending);
-      if (summary.claimed >= budget.deliveries || now() - started >= budget.milliseconds) {
+      const isUsedUp = summary.claimed >= budget.deliveries || now() - started >= budget.milliseconds;
+      if (isUsedUp || signal?.aborted) {
         await lanes.drained();
         await reports.flush();
         summary.handedOver = true;

@@ -142,5 +142,16 @@ export const healthReport = z.strictObject({
     .array(z.strictObject({ name: z.string(), version: z.string(), seen_at: moment }))
     .describe('Of which release each function was when it last called the database.'),
   dispatchers: count.describe('At work, or called.'),
+  workers: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        version: z.string(),
+        registered_at: moment,
+        listens: z.boolean().describe('False: it asks every second whether it was called.'),
+        dispatchers: count.describe('At work in it.'),
+      }),
+    )
+    .describe('Live ones, idle or at work.'),
   last_tick_at: moment.nullable(),
 });

@@ -72,6 +72,25 @@ const variables = z.object({
   PUSH_BELL_SECRET: headerValue.min(32, 'must have at least 32 characters'),
 });
 
+/** What sending needs, whatever sends. */
+export type SendingEnvironment = Pick<
+  FunctionEnvironment,
+  'supabaseUrl' | 'vapid' | 'fcmServiceAccount' | 'padding'
+>;
+
+const sendingVariables = variables.pick({
+  SUPABASE_URL: true,
+  VAPID_PUBLIC_KEY: true,
+  VAPID_PRIVATE_KEY: true,
+  VAPID_PREVIOUS_KEYS: true,
+  VAPID_SUBJECT: true,
+  PUSH_PADDING: true,
+  FCM_SERVICE_ACCOUNT: true,
+});
+
+/** The variables that `readSendingEnvironment()` reads. */
+export const SENDING_VARIABLES = Object.keys(sendingVariables.shape);
+
 const bellVariables = variables.pick({
   SUPABASE_URL: true,
   SUPABASE_SECRET_KEYS: true,
@@ -85,19 +104,38 @@ const bellVariables = variables.pick({
  */
 export function readEnvironment(environment: Record<string, string | undefined>): FunctionEnvironment {
   const { read, secretKey } = readVariables(variables, environment);
+  return {
+    ...sendingPart(read),
+    secretKey,
+    bellSecret: read.PUSH_BELL_SECRET,
+    deliveryBudget: read.PUSH_DELIVERY_BUDGET,
+  };
+}
+
+/**
+ * Reads and checks what a process of one's own needs to send: it is not rung, and has a connection to the database instead of a
+ * key. Throws `not_configured` as `readEnvironment()` does.
+ */
+export function readSendingEnvironment(environment: Record<string, string | undefined>): SendingEnvironment {
+  const read = sendingVariables.safeParse(environment);
+  if (read.success) return sendingPart(read.data);
+  throw new SupapushError(
+    'not_configured',
+    `The worker is not configured: ${problemsOf(read.error, environment).join(', ')}. Set them in its environment, as push-dispatch has them.`,
+  );
+}
+
+function sendingPart(read: z.infer<typeof sendingVariables>): SendingEnvironment {
   const subject = read.VAPID_SUBJECT;
   return {
     supabaseUrl: read.SUPABASE_URL,
-    secretKey,
     vapid: [
       { publicKey: read.VAPID_PUBLIC_KEY, privateKey: read.VAPID_PRIVATE_KEY, subject },
       ...read.VAPID_PREVIOUS_KEYS.map((pair) => ({ ...pair, subject })),
     ],
-    bellSecret: read.PUSH_BELL_SECRET,
     // A line left empty in .env is no account.
     fcmServiceAccount: read.FCM_SERVICE_ACCOUNT?.trim() || undefined,
     padding: read.PUSH_PADDING,
-    deliveryBudget: read.PUSH_DELIVERY_BUDGET,
   };
 }
 
@@ -113,12 +151,7 @@ function readVariables<
   T extends { SUPABASE_SECRET_KEYS?: string | undefined; SUPABASE_SERVICE_ROLE_KEY?: string | undefined },
 >(schema: z.ZodType<T>, environment: Record<string, string | undefined>): { read: T; secretKey: string } {
   const read = schema.safeParse(environment);
-  const problems = read.success
-    ? []
-    : read.error.issues.map((issue) => {
-        const name = issue.path.map(String).join('.');
-        return environment[name] === undefined ? `${name} is missing` : `${name} ${issue.message}`;
-      });
+  const problems = read.success ? [] : problemsOf(read.error, environment);
   const secretKey = read.data?.SUPABASE_SECRET_KEYS ?? read.data?.SUPABASE_SERVICE_ROLE_KEY;
   if (read.success && secretKey === undefined) {
     const given = environment.SUPABASE_SECRET_KEYS !== undefined;
@@ -131,6 +164,13 @@ function readVariables<
     );
   }
   return { read: read.data, secretKey };
+}
+
+function problemsOf(error: z.ZodError, environment: Record<string, string | undefined>): string[] {
+  return error.issues.map((issue) => {
+    const name = issue.path.map(String).join('.');
+    return environment[name] === undefined ? `${name} is missing` : `${name} ${issue.message}`;
+  });
 }
 
 /** The project's secret key, whatever else is missing; undefined where there is none. */

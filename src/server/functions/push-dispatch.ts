@@ -1,13 +1,6 @@
 import { z } from 'zod';
 import { SupapushError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/parse-json.ts';
-import type { Channel } from '../channels/channel.ts';
-import { createFcmChannel } from '../channels/fcm/fcm-channel.ts';
-import { importServiceAccount } from '../channels/fcm/service-account.ts';
-import { createReceiptTokens, type ReceiptTokens } from '../channels/receipt-tokens.ts';
-import { createUnconfiguredChannel } from '../channels/unconfigured-channel.ts';
-import { importAllVapidKeys } from '../channels/webpush/vapid-keys.ts';
-import { createWebPushChannel } from '../channels/webpush/webpush-channel.ts';
 import { createDeliveryQueue } from '../database/delivery-queue.ts';
 import { createServerClock } from '../database/server-clock.ts';
 import { createServiceClient } from '../database/service-client.ts';
@@ -20,6 +13,7 @@ import { builtOnce } from './built-once.ts';
 import { readEnvironment } from './environment.ts';
 import type { Platform } from './platform.ts';
 import { type BodyLimits, createBodyReader } from './read-body.ts';
+import { createSendingChannels } from './sending-channels.ts';
 
 // Hosted workers have 2 s of CPU for a request and 150 s of wall clock. One delivery was measured at just under 1 ms of
 // CPU for the whole process; a worker that is cut off in the middle sends again what it could not report.
@@ -71,48 +65,22 @@ interface Configuration {
 }
 
 async function readConfiguration(platform: Platform): Promise<Configuration> {
-  const { supabaseUrl, secretKey, vapid, bellSecret, fcmServiceAccount, padding, deliveryBudget } =
-    readEnvironment(platform.environment);
-  const signers = await importAllVapidKeys(vapid);
-  const receipts = await createReceiptTokens(vapid, supabaseUrl);
+  const environment = readEnvironment(platform.environment);
+  const { supabaseUrl, secretKey, bellSecret, deliveryBudget } = environment;
   const clock = createServerClock();
-  const fcm = await buildFcm(fcmServiceAccount, receipts, clock.now);
+  const { channels, problem } = await createSendingChannels(environment, clock.now);
   const client = createServiceClient(supabaseUrl, secretKey, 'push-dispatch', clock);
   const base = platform.limited ? LIMITED_BUDGET : UNLIMITED;
   return {
     bellSecret,
-    problem: fcm.problem,
+    problem,
     options: {
       queue: createDeliveryQueue(client, supabaseUrl),
-      channels: {
-        webpush: createWebPushChannel({ signers, receipts, padding, now: clock.now }),
-        fcm: fcm.channel,
-      },
+      channels,
       ceilings: platform.limited ? EDGE_CEILINGS : PROCESS_CEILINGS,
       budget: deliveryBudget === undefined ? base : { ...base, deliveries: deliveryBudget },
     },
   };
-}
-
-/** FCM is one channel of two: without a usable account its deliveries wait, and web push goes on. */
-async function buildFcm(
-  serviceAccount: string | undefined,
-  receipts: ReceiptTokens,
-  now: () => number,
-): Promise<{ channel: Channel<'fcm'>; problem?: SupapushError }> {
-  if (serviceAccount === undefined) {
-    return {
-      channel: createUnconfiguredChannel('FCM_SERVICE_ACCOUNT is not set. Run: supabase secrets set'),
-    };
-  }
-  try {
-    return {
-      channel: createFcmChannel({ account: await importServiceAccount(serviceAccount), receipts, now }),
-    };
-  } catch (error) {
-    if (!(error instanceof SupapushError)) throw error;
-    return { channel: createUnconfiguredChannel(error.message), problem: error };
-  }
 }
 
 function readBell(text: string): z.infer<typeof bell> {

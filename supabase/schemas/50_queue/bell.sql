@@ -4,6 +4,9 @@
 -- A dispatcher that wants to leave deletes its row, which does not wait but skips it while such a lock exists: so it
 -- cannot leave before every transaction that counts on it has committed, and its last look then sees their rows. The tick
 -- finds only what is left by dispatchers that die without leaving.
+--
+-- Where a worker is idle, the bell calls it instead of push-dispatch. Its row is held in the same way until commit, so that it
+-- cannot end before it sees that it was called.
 
 create function push.vapid_key_usage()
 returns table (vapid_key text, subscriptions bigint)
@@ -81,14 +84,23 @@ set search_path = ''
 as $$
 declare
   v_dispatcher uuid := gen_random_uuid();
+  v_worker push.workers;
 begin
   -- A paused project rings no bell, whatever the call is for.
-  if push.is_held(p_now)
-    or not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
+  if push.is_held(p_now) then
     return null;
   end if;
-  insert into push.dispatchers (id, started_at, lease_until)
-  select v_dispatcher, p_now, p_now + s.call_lease from push.settings as s;
+  v_worker := push.idle_worker(p_now);
+  if v_worker.id is null then
+    if not push.call_function('push-dispatch', jsonb_build_object('dispatcher', v_dispatcher), p_now) then
+      return null;
+    end if;
+  elsif v_worker.backend_pid is not null then
+    -- Here and nowhere else: a commit that notifies takes a lock that all such commits of the server wait for.
+    perform pg_notify(push.worker_channel(v_worker.id), '');
+  end if;
+  insert into push.dispatchers (id, started_at, lease_until, worker_id, is_awaited)
+  select v_dispatcher, p_now, p_now + s.call_lease, v_worker.id, true from push.settings as s;
   return v_dispatcher;
 exception when others then
   -- The bell may fail; the application's write that rang it may not. The tick rings again.
@@ -97,7 +109,7 @@ exception when others then
 end;
 $$;
 comment on function push.ring(timestamptz) is
-  'Calls a dispatcher, after commit; returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
+  'Calls a dispatcher, after commit: an idle worker, or push-dispatch. Returns its id, or null when the project is held, or that was not possible (then an alarm says why).';
 
 create function push.call_for_backlog(p_now timestamptz default clock_timestamp())
 returns void
@@ -141,30 +153,78 @@ $$;
 comment on function push.ring_for_work(timestamptz) is
   'Calls a dispatcher when there is work and none is live, or one more when those have too much; true when the first was called.';
 
+create function push.hold_dispatcher(p_now timestamptz)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from push.dispatchers as w
+  -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
+  -- ends later than any lease can was made before the clock was set back.
+  where (w.lease_until > p_now and w.lease_until <= p_now + (
+    select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+  )) or w.called_in = pg_current_xact_id_if_assigned()
+  order by w.lease_until desc
+  limit 1
+  for key share skip locked;
+  return found;
+exception when serialization_failure then
+  -- In repeatable read a heartbeat since our snapshot reads as a conflict. Ring: one request too many is harmless.
+  return false;
+end;
+$$;
+comment on function push.hold_dispatcher(timestamptz) is
+  'Keeps a live dispatcher from leaving until this transaction ends; false where there is none.';
+
+create function push.await_ringer()
+returns void
+language plpgsql
+set search_path = ''
+-- What a write may wait at most. The transaction that rings ends sooner, unless it is a long one.
+set lock_timeout = '50ms'
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('supapush.ring', 0));
+  -- It is let go at once, by taking back this block: held until commit, it would keep others from ringing alone.
+  raise lock_not_available;
+exception when lock_not_available then
+  return;
+end;
+$$;
+comment on function push.await_ringer() is
+  'Waits until the transaction that is ringing has ended, but only for a moment.';
+
 create function push.wake(p_now timestamptz default clock_timestamp())
 returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_live boolean := false;
 begin
+  -- Nothing is rung for a held project, so that its writers need not wait for each other either.
+  if push.hold_dispatcher(p_now) or push.is_held(p_now) then
+    return;
+  end if;
+  -- Many writers that commit at once do not see whom the others call. One of them calls, and the others look again when it has
+  -- committed. If it rolls back or takes long they call for themselves, so that no write depends on another's.
   begin
-    perform from push.dispatchers as w
-    -- A dispatcher that this very transaction called comes after its commit, even if the lease is over by then. A lease that
-    -- ends later than any lease can was made before the clock was set back.
-    where (w.lease_until > p_now and w.lease_until <= p_now + (
-      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
-    )) or w.called_in = pg_current_xact_id_if_assigned()
-    order by w.lease_until desc
-    limit 1
-    for key share skip locked;
-    v_live := found;
-  exception when serialization_failure then
-    -- In repeatable read a heartbeat since our snapshot reads as a conflict. Ring: one request too many is harmless.
-    v_live := false;
+    if pg_try_advisory_xact_lock(hashtextextended('supapush.ring', 0)) then
+      if push.hold_dispatcher(p_now) or push.ring(p_now) is not null then
+        return;
+      end if;
+      -- Nothing was called. Taking back this block lets go of the lock: nothing is to be waited for.
+      raise lock_not_available;
+    end if;
+  exception when lock_not_available then
+    -- Again, for the alarm that was taken back, too.
+    perform push.ring(p_now);
+    return;
   end;
-  if not v_live then
+  -- What others commit meanwhile is not seen in a snapshot that stays.
+  if current_setting('transaction_isolation') = 'read committed' then
+    perform push.await_ringer();
+  end if;
+  if not push.hold_dispatcher(p_now) then
     perform push.ring(p_now);
   end if;
 end;

@@ -57,9 +57,9 @@ begin
   -- A non-key update: it does not collide with the key-share locks by which push.wake() holds a dispatcher in place.
   insert into push.dispatchers as w (id, started_at, lease_until)
   values (p_dispatcher, p_now, p_now + v_settings.dispatcher_lease)
-  on conflict (id) do update set lease_until = excluded.lease_until
+  on conflict (id) do update set lease_until = excluded.lease_until, is_awaited = false
   -- Not each time: under an old snapshot its old versions would stay, and each claim would walk all of them.
-  where w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
+  where w.is_awaited or w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
 
   -- A claim proves that the bell works again.
   update push.alarms as a set resolved_at = p_now

@@ -49,27 +49,49 @@ create table push.dispatchers (
   called_in xid8 not null default pg_current_xact_id(),
   started_at timestamptz not null,
   lease_until timestamptz not null,
+  worker_id uuid,
+  is_awaited boolean not null default false,
   constraint dispatchers_pkey primary key (id)
 );
 comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
 comment on column push.dispatchers.called_in is 'The transaction that called it: its request leaves at commit, however long that takes.';
+comment on column push.dispatchers.worker_id is 'The worker that was called; null: push-dispatch was.';
+comment on column push.dispatchers.is_awaited is 'It was called and has not claimed yet.';
 
 alter table push.dispatchers enable row level security;
 create policy dispatchers_nobody on push.dispatchers for all to public using (false);
 
 create function push.end_dispatchers(p_now timestamptz)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  delete from push.dispatchers as w
-  where w.id in (
-    select l.id from push.dispatchers as l
-    -- Leases that end later than any can were made before the clock was set back.
-    where l.lease_until <= p_now or l.lease_until > p_now + (
-      select greatest(s.dispatcher_lease, s.call_lease) + interval '1 minute' from push.settings as s
+declare
+  v_settings push.settings;
+  v_absent uuid[];
+begin
+  select s.* into v_settings from push.settings as s;
+  with ended as (
+    delete from push.dispatchers as w
+    where w.id in (
+      select l.id from push.dispatchers as l
+      -- Leases that end later than any can were made before the clock was set back.
+      where l.lease_until <= p_now
+        or l.lease_until > p_now + greatest(v_settings.dispatcher_lease, v_settings.call_lease) + interval '1 minute'
+      for update skip locked
     )
+    returning w.worker_id, w.is_awaited
+  )
+  select array_agg(e.worker_id) into v_absent from ended as e where e.is_awaited;
+  -- It was called and did not come: until it gives a sign of life, others are called.
+  update push.workers as w set lease_until = p_now where w.id = any (v_absent) and w.lease_until > p_now;
+  delete from push.workers as w
+  where w.id in (
+    select l.id from push.workers as l
+    where l.lease_until <= p_now or l.lease_until > p_now + v_settings.worker_lease + interval '1 minute'
     for update skip locked
   );
+end;
 $$;
-comment on function push.end_dispatchers(timestamptz) is 'Forgets dispatchers whose lease is over.';
+comment on function push.end_dispatchers(timestamptz) is
+  'Forgets dispatchers and workers whose lease is over, and workers that were called and did not come.';

@@ -9,9 +9,11 @@ set search_path = ''
 as $$
 declare
   v_lease interval;
+  v_worker uuid;
 begin
   delete from push.dispatchers as w
-  where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked);
+  where w.id = (select l.id from push.dispatchers as l where l.id = p_dispatcher for update skip locked)
+  returning w.worker_id into v_worker;
   if found then
     -- A new look after the lock: every transaction that held this row has committed, so their rows are visible now.
     if not push.has_work(p_now) then
@@ -22,7 +24,7 @@ begin
       return true;
     end if;
     select s.dispatcher_lease into v_lease from push.settings as s;
-    insert into push.dispatchers (id, started_at, lease_until) values (p_dispatcher, p_now, p_now + v_lease);
+    insert into push.dispatchers (id, started_at, lease_until, worker_id) values (p_dispatcher, p_now, p_now + v_lease, v_worker);
     return false;
   end if;
   if exists (select from push.dispatchers as w where w.id = p_dispatcher) then

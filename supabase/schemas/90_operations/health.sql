@@ -136,6 +136,43 @@ as $$
 $$;
 comment on function push.host_health() is 'How each push service that was tried is doing.';
 
+create function push.worker_health(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_workers jsonb;
+  v_older text;
+  v_newer text;
+  v_reasons jsonb := '[]'::jsonb;
+begin
+  select
+    coalesce(jsonb_agg(jsonb_build_object(
+      'name', w.name, 'version', w.version, 'registered_at', w.registered_at, 'listens', w.backend_pid is not null,
+      'dispatchers', (select count(*) from push.dispatchers as d where d.worker_id = w.id and d.lease_until > p_now)
+    ) order by w.name, w.id), '[]'),
+    string_agg(format('%s %s', w.name, w.version), ', ' order by w.name)
+      filter (where w.version <> push.version() and push.is_earlier(w.version, push.version())),
+    string_agg(format('%s %s', w.name, w.version), ', ' order by w.name)
+      filter (where w.version <> push.version() and not push.is_earlier(w.version, push.version()))
+  into v_workers, v_older, v_newer
+  from push.workers as w
+  where w.lease_until > p_now;
+  if v_older is not null then
+    v_reasons := v_reasons || jsonb_build_object('code', 'workers_outdated', 'message', format(
+      'The database is of release %s, and these workers are older: %s. Start them with the package of that release.', push.version(), v_older));
+  end if;
+  if v_newer is not null then
+    v_reasons := v_reasons || jsonb_build_object('code', 'database_outdated', 'message', format(
+      'The database is of release %s, and these workers are newer: %s. Run: npx supabase db push', push.version(), v_newer));
+  end if;
+  return jsonb_build_object('workers', v_workers, 'reasons', v_reasons);
+end;
+$$;
+comment on function push.worker_health(timestamptz) is 'The live workers, and which of them are of another release.';
+
 create function push.alarm_health()
 returns jsonb
 language sql
@@ -164,6 +201,7 @@ declare
   v_reminders constant jsonb := push.reminder_health(p_now);
   v_pauses constant jsonb := push.pause_health(p_now);
   v_jobs constant jsonb := push.job_health(p_now);
+  v_workers constant jsonb := push.worker_health(p_now);
   v_versions jsonb;
   v_bell constant record := push.read_bell();
   v_last_tick constant timestamptz := (v_jobs ->> 'last_tick_at')::timestamptz;
@@ -188,7 +226,7 @@ begin
     v_reasons := v_reasons || jsonb_build_object('code', 'reminders_overdue',
       'message', format('%s reminders should have been sent more than a minute ago.', v_reminders ->> 'overdue'));
   end if;
-  v_reasons := v_reasons || (v_jobs -> 'reasons') || (v_versions -> 'reasons');
+  v_reasons := v_reasons || (v_jobs -> 'reasons') || (v_versions -> 'reasons') || (v_workers -> 'reasons');
   -- Before the first message finds it out.
   if v_bell.fault is not null and not jsonb_path_exists(v_reasons, '$[*] ? (@.code == $code)', jsonb_build_object('code', v_bell.fault)) then
     v_reasons := v_reasons || jsonb_build_object('code', v_bell.fault, 'message', v_bell.message);
@@ -204,12 +242,13 @@ begin
     'receipts', push.receipt_health(p_now),
     'alarms', v_alarms,
     'quote_sources', push.quote_source_health(p_now),
+    'workers', v_workers -> 'workers',
     'last_tick_at', v_last_tick
   );
 end;
 $$;
 comment on function public.push_health(timestamptz) is
-  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers, the releases of database and functions, and the reasons why the project is not healthy. Service role only.';
+  'Backlog, success rate and receipts of the last quarter of an hour, circuits, pauses, errors, errors of rules in the last hour, alarms, sources of quotes, live dispatchers and workers, the releases of database and functions, and the reasons why the project is not healthy. Service role only.';
 
 revoke all on function public.push_health(timestamptz) from public, anon, authenticated;
 grant execute on function public.push_health(timestamptz) to service_role;

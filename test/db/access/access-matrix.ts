@@ -104,6 +104,7 @@ export const MATRIX: Record<string, Answers> = {
   'push.pauses': NO_ROLE,
   'push.project': NO_ROLE,
   'push.dispatchers': NO_ROLE,
+  'push.workers': NO_ROLE,
   'push.rules': NO_ROLE,
   'push.rule_errors': NO_ROLE,
   'push.rule_status': NO_ROLE,

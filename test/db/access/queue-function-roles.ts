@@ -1,6 +1,11 @@
 /** The roles that may call the functions of queue and log: see `function-roles.ts`. */
 export const QUEUE_FUNCTIONS: Record<string, string[]> = {
+  'public.push_worker_heartbeat': ['service_role'],
+  'public.push_worker_leave': ['service_role'],
+  'push.allow_worker': [],
   'push.apply_resets': [],
+  'push.await_ringer': [],
+  'push.can_be_called': [],
   'push.cancel_deliveries_to': [],
   'push.clean_log': [],
   'push.count_finished_deliveries': [],
@@ -10,6 +15,8 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.forget_starts': [],
   'push.hand_out': [],
   'push.has_due_in': [],
+  'push.hold_dispatcher': [],
+  'push.idle_worker': [],
   'push.is_superseded': [],
   'push.judge_failures': [],
   'push.judge_hosts': [],
@@ -33,4 +40,6 @@ export const QUEUE_FUNCTIONS: Record<string, string[]> = {
   'push.supersede_older': [],
   'push.next_recipients': [],
   'push.take_fan_out': [],
+  'push.worker_channel': [],
+  'push.worker_health': [],
 };

@@ -45,6 +45,17 @@ export const QUEUE_ROWS: Record<string, RowOf> = {
       read_whole_at: new Date(),
     }),
   },
+  'push.workers': {
+    key: 'id',
+    change: 'lease_until = now()',
+    row: () => ({
+      id: randomUUID(),
+      name: 'evil',
+      version: '9.9.9',
+      registered_at: new Date(),
+      lease_until: new Date(),
+    }),
+  },
   'push.delivery_log': ended,
   ...Object.fromEntries(Array.from({ length: 8 }, (_, part) => [`push.delivery_log_${part}`, ended])),
 };

@@ -246,6 +246,7 @@ export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.start_resets default values`;
   await sql`insert into push.claim_starts (host, lane, due_from, read_whole_at) values ('https://fcm.googleapis.com', 0, now(), now())`;
   await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
+  await sql`select public.push_worker_heartbeat(gen_random_uuid(), 'a worker', '0.1.0')`;
   await sql`insert into public.push_topics (key, title) values ('news', 'News'), ('other', 'Other')`;
   const sent = await sql<
     { id: string }[]

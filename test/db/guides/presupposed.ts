@@ -117,6 +117,11 @@ export const PAGES_WITH_SQL: Record<string, PageWithSql> = {
     shows: `select count(*)::integer as paused, count(resumed_at)::integer as resumed from push.pauses`,
     row: { paused: 3, resumed: 2 },
   },
+  // The last block takes the role away again: roles belong to the whole server.
+  'docs/operate/worker.md': {
+    shows: `select count(*)::int as roles from pg_roles where rolname = 'supapush_worker'`,
+    row: { roles: 0 },
+  },
   'docs/operate/settings.md': {
     shows: 'select daily_ceiling, app_url from push.settings',
     row: { daily_ceiling: 30, app_url: 'https://app.example.com' },

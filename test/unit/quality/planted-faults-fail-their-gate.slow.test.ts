@@ -59,6 +59,7 @@ const FORBIDDEN = {
   'src/shared/of-node.ts': 'node:fs',
   'src/server/functions/planted.ts': '../../device/shared/push-store.ts',
   'src/server/dispatch/planted.ts': 'node:timers',
+  'src/server/worker/planted.ts': 'node:timers',
   'src/server/quotes/planted.ts': '../dispatch/dispatcher.ts',
   'src/server/database/planted.ts': '../quotes/quote-source.ts',
   'src/server/channels/webpush/planted.ts': '../../database/health.ts',

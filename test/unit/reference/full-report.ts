@@ -55,5 +55,6 @@ export const FULL_REPORT = {
     },
   ],
   dispatchers: 1,
+  workers: [{ name: 'shop-1', version: '0.1.0', registered_at: NOW, listens: true, dispatchers: 1 }],
   last_tick_at: NOW,
 };
