@@ -66,6 +66,7 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
+  perform push.settle_statistics(p_now - (select s.keep_deliveries from push.settings as s), p_now);
   -- Last: until the end of the transaction, other sessions cannot read the parts that are emptied here.
   return v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
 end;

@@ -2,6 +2,7 @@ import { ALERT_FUNCTIONS } from './alert-function-roles.ts';
 import { LIMIT_FUNCTIONS } from './limit-function-roles.ts';
 import { MESSAGE_FUNCTIONS } from './message-function-roles.ts';
 import { QUEUE_FUNCTIONS } from './queue-function-roles.ts';
+import { STATISTICS_FUNCTIONS } from './statistics-function-roles.ts';
 
 /** Every function of ours, with the API roles that may execute it. */
 export const FUNCTIONS: Record<string, string[]> = {
@@ -34,6 +35,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   ...LIMIT_FUNCTIONS,
   ...MESSAGE_FUNCTIONS,
   ...QUEUE_FUNCTIONS,
+  ...STATISTICS_FUNCTIONS,
   'push.version': [],
   'push.is_earlier': [],
   'push.note_function': [],
