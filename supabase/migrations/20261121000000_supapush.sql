@@ -5453,6 +5453,158 @@ create index queue_parked_idx on push.queue (parked_by, parked_due_at, id) where
 alter table push.queue enable row level security;
 create policy queue_nobody on push.queue for all to public using (false);
 
+-- schemas/88_statistics/statistics.sql ------------------------------------------------------------------------
+
+-- Statistics: what became of deliveries and what devices said of them, by minute, hour and day.
+--
+-- They are counted from the log by a job, and cost a claim, a report and a new message nothing. A bucket is never added to: it is
+-- counted again as a whole while it can still change, so that a late receipt, a transaction that commits late and a run that broke
+-- off come out right by themselves. When the log is emptied, its buckets are frozen.
+--
+-- A delivery counts in the minute in which it ended, in two cubes: by push service, and by what the message is. Its receipts
+-- count there too, however late they come.
+
+alter table push.settings
+  add column keep_statistics interval not null default '13 months',
+  add column max_statistic_labels integer not null default 1000,
+  add constraint settings_statistics check (keep_statistics >= interval '35 days' and max_statistic_labels >= 0);
+comment on column push.settings.keep_statistics is
+  'How long statistics by day are kept. Those by hour are kept for 35 days, and those by minute for 48 hours.';
+comment on column push.settings.max_statistic_labels is
+  'How many combinations of channel, push service, outcome, category, template, rule and topic are counted by name. What comes beyond is counted as `other`.';
+
+-- Each combination has a number, so that a bucket needs a few bytes for it.
+create table push.statistic_labels (
+  id integer not null generated always as identity,
+  cube text not null,
+  channel text not null,
+  service text not null,
+  outcome text not null,
+  code text not null,
+  sent_within integer not null,
+  category text not null,
+  template text not null,
+  rule text not null,
+  topic text not null,
+  constraint statistic_labels_pkey primary key (id),
+  constraint statistic_labels_once unique (cube, channel, service, outcome, code, sent_within, category, template, rule, topic),
+  constraint statistic_labels_cube check (cube in ('services', 'messages'))
+);
+comment on table push.statistic_labels is
+  'What statistics are counted by: each combination of labels that occurred. An empty label: it has none. For the database owner.';
+comment on column push.statistic_labels.cube is 'services: channel, service, outcome, code and sent_within. messages: category, template, rule, topic and outcome.';
+comment on column push.statistic_labels.service is 'push.hosts.origin; other when it is not there any more.';
+comment on column push.statistic_labels.outcome is 'The state in which the delivery ended: push.deliveries.state.';
+comment on column push.statistic_labels.code is 'push.deliveries.last_code.';
+comment on column push.statistic_labels.sent_within is
+  'Of what was sent: less than so many seconds after it was due; 2147483647 stands for more than push.delay_bounds() has.';
+comment on column push.statistic_labels.category is 'The declared category that applies: its own, or the one above it; other when there is none.';
+
+alter table push.statistic_labels enable row level security;
+create policy statistic_labels_nobody on push.statistic_labels for all to public using (false);
+
+create type push.statistic as (
+  label_id integer, deliveries integer, attempted integer, displayed integer, clicked integer, clicked_displayed integer, dismissed integer,
+  acted integer
+);
+comment on type push.statistic is
+  'How many deliveries of one combination of labels there were in a bucket: those that were attempted, and those of which devices said so.';
+
+-- One row a bucket, with all its numbers: a third of the room of a row each, and written at once.
+create table push.statistics (
+  every text not null,
+  bucket timestamptz not null,
+  cells push.statistic[] not null,
+  counted_at timestamptz not null,
+  constraint statistics_pkey primary key (every, bucket),
+  constraint statistics_every check (every in ('minute', 'hour', 'day'))
+)
+-- Rows of the hour and the day that go on are written every minute.
+with (fillfactor = 50);
+comment on table push.statistics is 'Counts of deliveries and receipts by minute, hour and day (UTC). For the database owner, who reads push.stats().';
+comment on column push.statistics.bucket is 'When the minute, hour or day begins. A delivery counts where it ended.';
+
+alter table push.statistics enable row level security;
+create policy statistics_nobody on push.statistics for all to public using (false);
+
+create table push.statistics_progress (
+  id boolean not null default true,
+  counted_until timestamptz not null default '-infinity',
+  settled_until timestamptz not null default '-infinity',
+  settling_until timestamptz,
+  settling_xid xid8,
+  minutes_from timestamptz not null default '-infinity',
+  hours_from timestamptz not null default '-infinity',
+  frozen_until timestamptz not null default '-infinity',
+  behind_since timestamptz,
+  constraint statistics_progress_pkey primary key (id),
+  constraint statistics_progress_one_row check (id),
+  constraint statistics_progress_settling check ((settling_until is null) = (settling_xid is null))
+);
+comment on table push.statistics_progress is 'How far push.roll_up() has got. For the database owner.';
+comment on column push.statistics_progress.counted_until is 'All minutes before have been counted once.';
+comment on column push.statistics_progress.settled_until is
+  'All minutes before were counted when every transaction of their time had ended. Since then only receipts and deletions change them, and say so.';
+comment on column push.statistics_progress.settling_until is 'The next settled_until, once every transaction before settling_xid has ended.';
+comment on column push.statistics_progress.minutes_from is 'Hours from here on are sums of their minutes; those before were counted from the log.';
+comment on column push.statistics_progress.hours_from is 'Days from here on are sums of their hours; those before stay as they are.';
+comment on column push.statistics_progress.frozen_until is 'What ended until then is not all in the log any more: its buckets stay as they are.';
+comment on column push.statistics_progress.behind_since is 'Since when each run has left what ended more than an hour before; null where none does.';
+
+insert into push.statistics_progress default values;
+
+create trigger statistics_progress_keep before delete on push.statistics_progress
+for each row execute function push.keep_rows();
+create trigger statistics_progress_keep_all before truncate on push.statistics_progress
+for each statement execute function push.keep_rows();
+
+alter table push.statistics_progress enable row level security;
+create policy statistics_progress_nobody on push.statistics_progress for all to public using (false);
+
+-- Rows are only added, in no one's way, and become visible together with what they speak of.
+create table push.statistics_recounts (
+  id bigint not null generated always as identity,
+  bucket timestamptz not null,
+  marked_at timestamptz not null,
+  constraint statistics_recounts_pkey primary key (id)
+)
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+comment on table push.statistics_recounts is
+  'Minutes that were counted and have changed since: a receipt came late, or a notification was deleted. push.roll_up() counts them again.';
+
+alter table push.statistics_recounts enable row level security;
+create policy statistics_recounts_nobody on push.statistics_recounts for all to public using (false);
+
+create function push.recount_later(p_ended timestamptz[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into push.statistics_recounts (bucket, marked_at)
+  select distinct date_trunc('minute', e.finished_at), p_now from unnest(p_ended) as e (finished_at);
+$$;
+comment on function push.recount_later(timestamptz[], timestamptz) is 'Has the minutes counted again in which these deliveries ended.';
+
+create function push.statistics_cover(p_until timestamptz)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p.counted_until > p_until and not exists (select from push.statistics_recounts as r where r.bucket <= p_until)
+  from push.statistics_progress as p;
+$$;
+comment on function push.statistics_cover(timestamptz) is 'Whether all is counted that ended until then, so that the log may lose it.';
+
+create function push.freeze_statistics(p_until timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  update push.statistics_progress as p set frozen_until = p_until where p.id and p.frozen_until < p_until;
+$$;
+comment on function push.freeze_statistics(timestamptz) is 'Keeps what ended until then as it was counted: the log is losing it.';
+
 -- schemas/50_queue/log.sql ------------------------------------------------------------------------------------
 
 -- The delivery log: what became of each delivery. Rows are added when one has ended, and never changed.
@@ -5587,6 +5739,7 @@ begin
   execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', p_part) into v_newest;
   if v_newest <= p_before then
     execute format('truncate push.delivery_log_%s', p_part);
+    perform push.freeze_statistics(v_newest);
     return true;
   end if;
   return false;
@@ -5612,19 +5765,28 @@ declare
   v_parts integer := 0;
   v_rows bigint := 0;
   v_count bigint;
+  v_before timestamptz := p_before;
 begin
+  if not push.statistics_cover(p_before) then
+    -- They are made of it. Where they are not made, it goes all the same, a week later.
+    v_before := p_before - interval '7 days';
+  end if;
   for v_part in 0..7 loop
     execute format('select (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at limit 1),
       (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at desc limit 1)', v_part)
     into v_oldest, v_newest;
-    if v_newest <= p_before then
-      v_parts := v_parts + push.drop_log_part(v_part, p_before)::integer;
-    elsif v_oldest <= p_before - interval '8 days' then
+    if v_newest <= v_before then
+      v_parts := v_parts + push.drop_log_part(v_part, v_before)::integer;
+    elsif v_oldest <= v_before - interval '8 days' then
       -- It holds a week that should be gone, and something that ended long after: row by row then, or it would be kept for good.
-      execute format('delete from push.delivery_log_%1$s as d where d.id = any (array(
-        select l.id from push.delivery_log_%1$s as l where l.finished_at <= $1 order by l.finished_at limit $2
-      ))', v_part) using p_before, p_limit - v_rows;
-      get diagnostics v_count = row_count;
+      execute format('with gone as (
+        delete from push.delivery_log_%1$s as d where d.id = any (array(
+          select l.id from push.delivery_log_%1$s as l where l.finished_at <= $1 order by l.finished_at limit $2
+        ))
+        returning d.finished_at
+      )
+      select count(*), max(g.finished_at) from gone as g', v_part) into v_count, v_newest using v_before, p_limit - v_rows;
+      perform push.freeze_statistics(v_newest);
       v_rows := v_rows + v_count;
     end if;
   end loop;
@@ -5633,7 +5795,8 @@ end;
 $$;
 comment on function push.clean_log(integer, timestamptz) is
   'Empties the parts of the log in which all deliveries ended until p_before, and takes up to p_limit rows out of those that hold newer ones '
-  'though their week is long over; returns how many of both. A part that is being read stays until the next call.';
+  'though their week is long over; returns how many of both. A part that is being read stays until the next call, and what statistics have not '
+  'counted yet for up to a week.';
 
 -- schemas/50_queue/fan_outs.sql -------------------------------------------------------------------------------
 
@@ -10741,7 +10904,7 @@ declare
 begin
   perform push.note_function(p_now);
   with known as (
-    select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
+    select g.delivery_id, g.event, d.finished_at, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at
     from jsonb_to_recordset(p_receipts) as g (delivery_id bigint, event text, action text, at timestamptz)
     cross join lateral (
@@ -10760,6 +10923,11 @@ begin
     order by k.delivery_id, k.event, k.occurred_at
     on conflict on constraint receipts_pkey do nothing
     returning r.delivery_id, r.event
+  ), late as (
+    -- What ended within the last minute is counted after this anyway: see push.roll_up().
+    insert into push.statistics_recounts (bucket, marked_at)
+    select distinct date_trunc('minute', k.finished_at), p_now from known as k
+    where k.finished_at < p_now - interval '1 minute' and exists (select from recorded)
   )
   select (select count(*) from known), coalesce(array_agg(r.delivery_id), '{}'), coalesce(array_agg(r.event), '{}'),
     coalesce(array_agg(r.delivery_id) filter (where r.event = 'clicked'), '{}')
@@ -10828,6 +10996,7 @@ as $$
 declare
   v_waiting bigint[];
   v_ended bigint[];
+  v_finished timestamptz[];
 begin
   -- Three statements: a report that this waited for has moved rows to the log, which only the next one sees. In the order in which
   -- reports lock them: neither waits for the other in a circle. Offset 0 has each notification's rows looked up by its id, and
@@ -10846,7 +11015,11 @@ begin
     from push_deleted_notifications as n
     cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
   );
-  delete from push.delivery_log as d where d.id = any (v_ended);
+  with gone as (delete from push.delivery_log as d where d.id = any (v_ended) returning d.finished_at)
+  select array_agg(g.finished_at) into v_finished from gone as g;
+  if v_finished is not null then
+    perform push.recount_later(v_finished, clock_timestamp());
+  end if;
   delete from push.receipts as r where r.delivery_id = any (v_waiting || v_ended);
   return null;
 end;
@@ -16995,6 +17168,756 @@ $$;
 comment on function push.tick(timestamptz) is
   'Finds again whatever the bell lost: returns leases, ends what is too late, sends reminders, releases what is due, closes digests, does the work of pauses, fans out a chunk, rings. Run by pg_cron.';
 
+-- schemas/88_statistics/count_log.sql -------------------------------------------------------------------------
+
+-- What a stretch of the log amounts to, by the labels that statistics have.
+
+create type push.named_statistic as (
+  cube text, channel text, service text, outcome text, code text, sent_within integer, category text, template text, rule text, topic text,
+  deliveries integer, attempted integer, displayed integer, clicked integer, clicked_displayed integer, dismissed integer, acted integer
+);
+comment on type push.named_statistic is 'A push.statistic with its labels.';
+
+create function push.delay_bounds()
+returns integer[]
+language sql
+immutable
+set search_path = ''
+as $$ select array[1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600]; $$;
+comment on function push.delay_bounds() is 'The seconds from due to sent by which statistics tell deliveries apart.';
+
+create function push.count_log(p_from timestamptz, p_until timestamptz)
+returns setof push.named_statistic
+language plpgsql
+stable
+set search_path = ''
+-- The log in the order of its index, and look-ups by key, however small the planner believes these tables to be.
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set enable_material = off
+set jit = off
+as $$
+declare
+  c_bounds constant float8[] := push.delay_bounds()::float8[];
+begin
+  return query
+  with counted as materialized (
+    select l.host, l.state, l.last_code, n.category, n.template, n.rule, n.audience_topic as topic,
+      case when l.state = 'sent' then width_bucket(extract(epoch from l.finished_at - l.due_at)::float8, c_bounds) end as delay,
+      -- Handed to a push service at least once, or to one that was not reached. What was taken back says nothing of the way.
+      l.state in ('sent', 'gone', 'failed') or l.state = 'expired' and l.claims > 0 as is_attempted,
+      array(select r.event from push.receipts as r where r.delivery_id = l.id) as said,
+      count(*) as deliveries
+    from push.delivery_log as l
+    left join public.push_notifications as n on n.id = l.notification_id
+    where l.finished_at >= p_from and l.finished_at < p_until
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+  ), named as materialized (
+    -- Declared names alone: others are users' words, and without number.
+    select coalesce(h.channel, 'other') as channel, coalesce(h.origin, 'other') as service, c.state as outcome,
+      case when c.last_code is null then '' when c.last_code ~ '^[a-z][a-z0-9_]{0,39}$' then c.last_code else 'other' end as code,
+      case when c.delay is not null then coalesce((push.delay_bounds())[c.delay + 1], 2147483647) else 0 end as sent_within,
+      case when c.category is null then '' else coalesce((push.category_of(c.category)).key, 'other') end as category,
+      case when c.template is null then '' else coalesce((
+        select t.key from public.push_templates as t where t.key = c.template and t.locale = ''), 'other') end as template,
+      case when c.rule is null then '' else coalesce((select r.name from push.rules as r where r.name = c.rule), 'other') end as rule,
+      case when c.topic is null then '' else coalesce((
+        select t.key from public.push_topics as t where t.key = c.topic), 'other') end as topic,
+      c.deliveries,
+      case when c.is_attempted then c.deliveries else 0 end as attempted,
+      case when 'displayed' = any (c.said) then c.deliveries else 0 end as displayed,
+      case when 'clicked' = any (c.said) then c.deliveries else 0 end as clicked,
+      case when c.said @> '{displayed,clicked}' then c.deliveries else 0 end as clicked_displayed,
+      case when 'dismissed' = any (c.said) then c.deliveries else 0 end as dismissed,
+      case when 'action' = any (c.said) then c.deliveries else 0 end as acted
+    from counted as c
+    left join push.hosts as h on h.origin = c.host
+  )
+  select 'services', n.channel, n.service, n.outcome, n.code, n.sent_within, '', '', '', '',
+    sum(n.deliveries)::integer, sum(n.attempted)::integer, sum(n.displayed)::integer, sum(n.clicked)::integer,
+    sum(n.clicked_displayed)::integer, sum(n.dismissed)::integer, sum(n.acted)::integer
+  from named as n
+  group by 2, 3, 4, 5, 6
+  union all
+  select 'messages', '', '', n.outcome, '', 0, n.category, n.template, n.rule, n.topic,
+    sum(n.deliveries)::integer, sum(n.attempted)::integer, sum(n.displayed)::integer, sum(n.clicked)::integer,
+    sum(n.clicked_displayed)::integer, sum(n.dismissed)::integer, sum(n.acted)::integer
+  from named as n
+  group by 4, 7, 8, 9, 10;
+end;
+$$;
+comment on function push.count_log(timestamptz, timestamptz) is
+  'What ended from one moment until before another, counted from the log in both cubes. One walk along the index by which the log is emptied, '
+  'and two look-ups by key a delivery.';
+
+create function push.label_id(p_named push.named_statistic)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select l.id from push.statistic_labels as l
+  where (l.cube, l.channel, l.service, l.outcome, l.code, l.sent_within, l.category, l.template, l.rule, l.topic) = (
+    (p_named).cube, (p_named).channel, (p_named).service, (p_named).outcome, (p_named).code, (p_named).sent_within, (p_named).category,
+    (p_named).template, (p_named).rule, (p_named).topic
+  );
+$$;
+comment on function push.label_id(push.named_statistic) is 'The number of these labels; null when they have none.';
+
+create function push.without_names(p_named push.named_statistic)
+returns push.named_statistic
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  p_named.code := case when p_named.code <> '' then 'other' else '' end;
+  p_named.category := case when p_named.category <> '' then 'other' else '' end;
+  p_named.template := case when p_named.template <> '' then 'other' else '' end;
+  p_named.rule := case when p_named.rule <> '' then 'other' else '' end;
+  p_named.topic := case when p_named.topic <> '' then 'other' else '' end;
+  return p_named;
+end;
+$$;
+comment on function push.without_names(push.named_statistic) is 'The same, counted as other: for labels beyond push.settings.max_statistic_labels.';
+
+create function push.add_labels(p_named push.named_statistic[], p_limit integer)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into push.statistic_labels (cube, channel, service, outcome, code, sent_within, category, template, rule, topic)
+  select n.cube, n.channel, n.service, n.outcome, n.code, n.sent_within, n.category, n.template, n.rule, n.topic
+  from unnest(p_named) as n
+  where push.label_id(n) is null
+  group by n.cube, n.channel, n.service, n.outcome, n.code, n.sent_within, n.category, n.template, n.rule, n.topic
+  -- Of more than there is room for, what is most frequent.
+  order by sum(n.deliveries) desc
+  limit p_limit
+  on conflict do nothing;
+$$;
+comment on function push.add_labels(push.named_statistic[], integer) is 'Numbers the labels that have no number yet, at most p_limit.';
+
+create function push.label_statistics(p_named push.named_statistic[])
+returns push.statistic[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_named push.named_statistic[];
+begin
+  perform push.add_labels(p_named, (
+    select greatest(s.max_statistic_labels - (select count(*) from push.statistic_labels), 0)::integer from push.settings as s
+  ));
+  v_named := array(
+    select case when push.label_id(n) is null then push.without_names(n) else n end from unnest(p_named) as n
+  );
+  -- These are few, whatever the others are.
+  perform push.add_labels(v_named, null);
+  return array(
+    select row(
+      push.label_id(n), sum(n.deliveries), sum(n.attempted), sum(n.displayed), sum(n.clicked), sum(n.clicked_displayed), sum(n.dismissed),
+      sum(n.acted)
+    )::push.statistic
+    from unnest(v_named) as n
+    group by push.label_id(n)
+    order by push.label_id(n)
+  );
+end;
+$$;
+comment on function push.label_statistics(push.named_statistic[]) is 'The same with the numbers of their labels, which it makes where they are missing.';
+
+-- schemas/88_statistics/recount.sql ---------------------------------------------------------------------------
+
+-- Buckets are counted, and hours and days made of them.
+
+create type push.counted_bucket as (every text, bucket timestamptz, named push.named_statistic[]);
+comment on type push.counted_bucket is 'A minute, or an hour, as it was just counted from the log.';
+
+create type push.counting as (buckets push.counted_bucket[], counted_until timestamptz, deliveries bigint, recounts bigint[]);
+comment on type push.counting is
+  'What was counted in one step of push.roll_up(): until when, how many deliveries, and which push.statistics_recounts are done with.';
+
+create function push.bucket_of(p_every text, p_at timestamptz)
+returns timestamptz
+language sql
+immutable
+set search_path = ''
+as $$ select date_trunc(p_every, p_at, 'UTC'); $$;
+comment on function push.bucket_of(text, timestamptz) is 'When the minute, hour or day (UTC) of a moment begins.';
+
+create function push.count_bucket(p_every text, p_bucket timestamptz)
+returns push.counted_bucket
+language sql
+volatile
+set search_path = ''
+as $$
+  select row(p_every, p_bucket, array(
+    select c from push.count_log(p_bucket, p_bucket + ('1 ' || p_every)::interval) as c
+  ))::push.counted_bucket;
+$$;
+comment on function push.count_bucket(text, timestamptz) is 'Counts a minute or an hour from the log.';
+
+create function push.deliveries_in(p_counted push.counted_bucket)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(sum(n.deliveries), 0)::bigint from unnest((p_counted).named) as n where n.cube = 'services';
+$$;
+comment on function push.deliveries_in(push.counted_bucket) is 'How many deliveries a bucket has.';
+
+create function push.count_onwards(
+  p_from timestamptz, p_until timestamptz, p_minutes_from timestamptz, p_frozen_until timestamptz, p_limit bigint
+)
+returns push.counting
+language plpgsql
+set search_path = ''
+-- The next row by index, however small the planner believes the log to be.
+set enable_sort = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+as $$
+declare
+  -- A run keeps what it has counted in memory, until it writes it.
+  c_most_buckets constant integer := 500;
+  v_done push.counting := row('{}', p_from, 0, '{}')::push.counting;
+  v_bucket push.counted_bucket;
+  v_every text;
+  v_next timestamptz;
+begin
+  loop
+    -- Minutes in which nothing ended cost nothing.
+    select l.finished_at into v_next from push.delivery_log as l
+    where l.finished_at >= v_done.counted_until and l.finished_at < p_until
+    order by l.finished_at
+    limit 1;
+    if not found then
+      v_done.counted_until := greatest(v_done.counted_until, p_until);
+      return v_done;
+    end if;
+    v_every := case when v_next < p_minutes_from then 'hour' else 'minute' end;
+    v_next := push.bucket_of(v_every, v_next);
+    if v_done.deliveries >= p_limit or cardinality(v_done.buckets) >= c_most_buckets then
+      v_done.counted_until := greatest(v_done.counted_until, v_next);
+      return v_done;
+    end if;
+    if v_next > p_frozen_until then
+      v_bucket := push.count_bucket(v_every, v_next);
+      v_done.buckets := v_done.buckets || v_bucket;
+      v_done.deliveries := v_done.deliveries + push.deliveries_in(v_bucket);
+    end if;
+    -- What is behind the end of the range stays to be counted, also where its hour was.
+    v_done.counted_until := least(v_next + ('1 ' || v_every)::interval, p_until);
+  end loop;
+end;
+$$;
+comment on function push.count_onwards(timestamptz, timestamptz, timestamptz, timestamptz, bigint) is
+  'Counts minute after minute (before p_minutes_from hour after hour) in which something ended, until p_until or until it has counted p_limit '
+  'deliveries. What is frozen is passed over.';
+
+create function push.count_again(p_progress push.statistics_progress, p_minutes_from timestamptz, p_limit bigint, p_now timestamptz)
+returns push.counting
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- A bucket of a million is not counted for each receipt: it waits two seconds for every thousand.
+  c_patience constant interval := interval '2 milliseconds';
+  v_done push.counting := row('{}', null, 0, '{}')::push.counting;
+  v_marked record;
+  v_counted push.counted_bucket;
+begin
+  for v_marked in
+    select u.every, u.bucket, min(u.marked_at) as marked_at, array_agg(u.id order by u.id) as ids, (
+      select sum(c.deliveries)
+      from push.statistics as s cross join unnest(s.cells) as c join push.statistic_labels as l on l.id = c.label_id
+      where s.every = u.every and s.bucket = u.bucket and l.cube = 'services'
+    ) as deliveries
+    from (
+      select r.id, r.marked_at, b.every, push.bucket_of(b.every, r.bucket) as bucket
+      from (select w.* from push.statistics_recounts as w order by w.id limit 100000) as r
+      cross join lateral (select case when r.bucket < p_minutes_from then 'hour' else 'minute' end as every) as b
+    ) as u
+    group by u.every, u.bucket
+    order by min(u.marked_at)
+  loop
+    if v_marked.bucket >= p_progress.counted_until or v_marked.bucket <= p_progress.frozen_until
+      or v_marked.bucket < p_progress.hours_from then
+      -- It was not counted yet; or is not counted any more.
+      v_done.recounts := v_done.recounts || v_marked.ids;
+    elsif v_marked.marked_at + c_patience * coalesce(v_marked.deliveries, 0) > p_now and v_marked.marked_at <= p_now then
+      -- The oldest says since when it waits.
+      v_done.recounts := v_done.recounts || v_marked.ids[2:];
+    elsif v_done.deliveries < p_limit then
+      v_counted := push.count_bucket(v_marked.every, v_marked.bucket);
+      v_done.buckets := v_done.buckets || v_counted;
+      v_done.deliveries := v_done.deliveries + push.deliveries_in(v_counted);
+      v_done.recounts := v_done.recounts || v_marked.ids;
+    end if;
+  end loop;
+  return v_done;
+end;
+$$;
+comment on function push.count_again(push.statistics_progress, timestamptz, bigint, timestamptz) is
+  'Counts the buckets again that have changed since, those first that have waited longest, until it has counted p_limit deliveries.';
+
+create function push.store_statistics(p_every text, p_bucket timestamptz, p_cells push.statistic[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_cells = '{}' then
+    delete from push.statistics as s where s.every = p_every and s.bucket = p_bucket;
+    return;
+  end if;
+  insert into push.statistics as s (every, bucket, cells, counted_at)
+  values (p_every, p_bucket, p_cells, p_now)
+  on conflict on constraint statistics_pkey do update set cells = excluded.cells, counted_at = excluded.counted_at
+  where s.cells is distinct from excluded.cells;
+end;
+$$;
+comment on function push.store_statistics(text, timestamptz, push.statistic[], timestamptz) is 'Puts a bucket in the place of what it was.';
+
+create function push.sum_statistics(p_every text, p_bucket timestamptz, p_of text, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  select push.store_statistics(p_every, p_bucket, array(
+    select row(
+      c.label_id, sum(c.deliveries), sum(c.attempted), sum(c.displayed), sum(c.clicked), sum(c.clicked_displayed), sum(c.dismissed),
+      sum(c.acted)
+    )::push.statistic
+    from push.statistics as s
+    cross join unnest(s.cells) as c
+    where s.every = p_of and s.bucket >= p_bucket and s.bucket < p_bucket + ('1 ' || p_every)::interval
+    group by c.label_id
+    order by c.label_id
+  ), p_now);
+$$;
+comment on function push.sum_statistics(text, timestamptz, text, timestamptz) is 'Makes an hour of its minutes, or a day of its hours.';
+
+-- schemas/88_statistics/roll_up.sql ---------------------------------------------------------------------------
+
+-- The job that keeps statistics: what has ended since, what has settled, what has changed, and what is too old.
+--
+-- A minute is counted when it is over, and again when every transaction of its time has ended: until then one may still commit what
+-- ended in it. From then on only receipts and deletions change it, and leave a mark. After 48 hours its hour is counted once more
+-- from the log, because minutes go.
+
+create function push.write_statistics(
+  p_buckets push.counted_bucket[], p_minutes_from timestamptz, p_hours_from timestamptz, p_now timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_counted push.counted_bucket;
+  v_bucket timestamptz;
+begin
+  foreach v_counted in array p_buckets loop
+    perform push.store_statistics(v_counted.every, v_counted.bucket, push.label_statistics(v_counted.named), p_now);
+  end loop;
+  for v_bucket in
+    select distinct push.bucket_of('hour', b.bucket) from unnest(p_buckets) as b where b.every = 'minute' order by 1
+  loop
+    -- One of those before was counted as a whole just now.
+    if v_bucket >= p_minutes_from then
+      perform push.sum_statistics('hour', v_bucket, 'minute', p_now);
+    end if;
+  end loop;
+  for v_bucket in select distinct push.bucket_of('day', b.bucket) from unnest(p_buckets) as b order by 1 loop
+    if v_bucket >= p_hours_from then
+      perform push.sum_statistics('day', v_bucket, 'hour', p_now);
+    end if;
+  end loop;
+end;
+$$;
+comment on function push.write_statistics(push.counted_bucket[], timestamptz, timestamptz, timestamptz) is
+  'Stores what was counted, and the hours and days that it changes.';
+
+create function push.clean_statistics(p_minutes_from timestamptz, p_hours_from timestamptz, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from push.statistics as s where s.every = 'minute' and s.bucket < p_minutes_from;
+  delete from push.statistics as s where s.every = 'hour' and s.bucket < p_hours_from;
+  delete from push.statistics as s using push.settings as t where s.every = 'day' and s.bucket < p_now - t.keep_statistics;
+  if found then
+    -- Once a day, then: makes room for the names of today.
+    delete from push.statistic_labels as l
+    where l.id not in (select c.label_id from push.statistics as s cross join unnest(s.cells) as c);
+  end if;
+end;
+$$;
+comment on function push.clean_statistics(timestamptz, timestamptz, timestamptz) is
+  'Deletes minutes and hours that are summed up by now, days that are older than the settings keep them, and labels that nothing has.';
+
+create function push.check_statistics(p_counted_until timestamptz, p_now timestamptz)
+returns timestamptz
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_since timestamptz;
+begin
+  if p_counted_until >= p_now - interval '1 hour' then
+    perform push.resolve_alarm('statistics_behind', 'statistics', p_now);
+    return null;
+  end if;
+  select coalesce(least(p.behind_since, p_now), p_now) into v_since from push.statistics_progress as p;
+  -- After a restore or a pause of the jobs much is left, which a few runs count.
+  if v_since <= p_now - interval '1 hour' then
+    perform push.raise_alarm('statistics_behind', 'statistics', format(
+      'Statistics have only got to %s, and the log is kept up to a week longer for them. Count more often: select cron.alter_job(jobid, '
+      || 'schedule => ''10 seconds'') from cron.job where jobname = ''supapush-statistics''.',
+      to_char(p_counted_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+    ), p_now);
+  end if;
+  return v_since;
+end;
+$$;
+comment on function push.check_statistics(timestamptz, timestamptz) is
+  'Raises the alarm statistics_behind once runs have left something uncounted for an hour, and resolves it; returns since when they do.';
+
+create function push.roll_up(p_limit bigint default 1000000, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- Longer than from the moment that a report or a receipt says to the first row that its transaction writes.
+  c_grace constant interval := interval '2 minutes';
+  v_minute constant timestamptz := push.bucket_of('minute', p_now);
+  v_minutes_from constant timestamptz := push.bucket_of('hour', p_now - interval '48 hours');
+  v_snapshot pg_snapshot;
+  v_at push.statistics_progress;
+  v_first push.counting;
+  v_settled push.counting := row('{}', null, 0, '{}')::push.counting;
+  v_hours push.counting;
+  v_again push.counting;
+  v_frozen_until timestamptz;
+begin
+  -- One at a time. Nothing is written until all is counted: claims wait for no transaction that takes long.
+  if not pg_try_advisory_xact_lock(hashtextextended('supapush.statistics', 0)) then
+    return jsonb_build_object();
+  end if;
+  v_snapshot := pg_current_snapshot();
+  select p.* into v_at from push.statistics_progress as p;
+  if v_at.counted_until > v_minute then
+    -- The clock was set back: these minutes come again.
+    v_at.counted_until := v_minute;
+    v_at.settled_until := least(v_at.settled_until, v_minute);
+    v_at.settling_until := null;
+    v_at.settling_xid := null;
+  end if;
+
+  v_first := push.count_onwards(v_at.counted_until, v_minute, greatest(v_at.minutes_from, v_minutes_from), '-infinity', p_limit);
+  -- One of the future is of another server: a dump was restored.
+  if v_at.settling_xid <= pg_snapshot_xmin(v_snapshot)
+    or v_at.settling_xid > greatest(pg_snapshot_xmax(v_snapshot), pg_current_xact_id_if_assigned()) then
+    v_settled := push.count_onwards(
+      v_at.settled_until, v_at.settling_until, greatest(v_at.minutes_from, v_minutes_from), v_at.frozen_until, p_limit - v_first.deliveries
+    );
+  end if;
+  -- After the others: what is marked by now may have changed since they counted it.
+  v_at.counted_until := v_first.counted_until;
+  v_again := push.count_again(
+    v_at, greatest(v_at.minutes_from, v_minutes_from), p_limit - v_first.deliveries - v_settled.deliveries, p_now
+  );
+  v_at.settled_until := coalesce(v_settled.counted_until, v_at.settled_until);
+  v_hours := push.count_onwards(
+    v_at.minutes_from, least(v_minutes_from, push.bucket_of('hour', v_at.settled_until)), 'infinity', v_at.frozen_until,
+    p_limit - v_first.deliveries - v_settled.deliveries - v_again.deliveries
+  );
+  v_at.minutes_from := v_hours.counted_until;
+  -- A day more than push.stats() answers from: days of other zones begin in the one before.
+  v_at.hours_from := greatest(v_at.hours_from, least(
+    push.bucket_of('day', p_now - interval '36 days'), push.bucket_of('day', v_at.minutes_from)
+  ));
+  if v_at.settling_until is null or v_at.settled_until >= v_at.settling_until then
+    v_at.settling_until := least(v_at.counted_until, v_minute - c_grace);
+    -- Greater than that of every transaction that has written something by now. One that goes on may have that of the snapshot's end.
+    v_at.settling_xid := pg_current_xact_id();
+  end if;
+
+  -- The log may have lost something meanwhile, which was counted without it.
+  select p.frozen_until into v_frozen_until from push.statistics_progress as p for update;
+  perform push.write_statistics(
+    v_first.buckets || array(
+      select b from unnest(v_settled.buckets || v_again.buckets || v_hours.buckets) as b where b.bucket > v_frozen_until
+    ), v_at.minutes_from, v_at.hours_from, p_now
+  );
+  delete from push.statistics_recounts as r where r.id = any (v_again.recounts);
+  update push.statistics_progress as p
+  set counted_until = v_at.counted_until, settled_until = v_at.settled_until, settling_until = v_at.settling_until,
+      settling_xid = v_at.settling_xid, minutes_from = v_at.minutes_from, hours_from = v_at.hours_from,
+      behind_since = push.check_statistics(v_at.counted_until, p_now)
+  where p.id;
+  perform push.clean_statistics(v_at.minutes_from, v_at.hours_from, p_now);
+  return jsonb_build_object(
+    'counted_until', v_at.counted_until,
+    'deliveries', v_first.deliveries + v_settled.deliveries + v_again.deliveries + v_hours.deliveries
+  );
+end;
+$$;
+comment on function push.roll_up(bigint, timestamptz) is
+  'Counts statistics on from where it stopped, and what has changed again, until it has counted p_limit deliveries; returns until when all is '
+  'counted, and how many deliveries it has read. Run by pg_cron.';
+
+create function push.settle_statistics(p_before timestamptz, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not push.statistics_cover(p_before) then
+    perform push.roll_up(p_now => p_now);
+  end if;
+exception when others then
+  -- Nothing else waits for it: the log is kept a week longer, and the job itself fails where health sees it.
+  return;
+end;
+$$;
+comment on function push.settle_statistics(timestamptz, timestamptz) is
+  'Has counted what the log is to lose, in case the job did not run. Called by push.clean().';
+
+-- schemas/88_statistics/stats.sql -----------------------------------------------------------------------------
+
+-- push.stats(), what statistics tell: numbers and rates of buckets, by labels.
+
+create function push.check_stats(
+  p_from timestamptz, p_until timestamptz, p_every text, p_by text[], p_zone text, p_now timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_unknown text;
+  v_kept_from timestamptz;
+begin
+  if p_every is null or p_every <> all ('{minute,hour,day,all}') then
+    perform push.refuse(400, 'stats_every_unknown', 'Statistics are by minute, hour or day, or all in one.',
+      'Set p_every to minute, hour, day or all.');
+  end if;
+  select b.label into v_unknown from unnest(p_by) as b (label)
+  where b.label is null or b.label <> all ('{channel,service,code,category,template,rule,topic,outcome}');
+  if found then
+    perform push.refuse(400, 'stats_by_unknown', format('Statistics have no label %s.', coalesce(v_unknown, 'null')),
+      'Set p_by to some of channel, service, code and outcome; or of category, template, rule, topic and outcome.');
+  end if;
+  if p_by && '{channel,service,code}' and p_by && '{category,template,rule,topic}' then
+    perform push.refuse(400, 'stats_by_mixed', 'What a message is and how it was sent are counted apart.',
+      'Ask twice: by channel, service and code, and by category, template, rule and topic.');
+  end if;
+  if p_from is null or p_from >= coalesce(p_until, p_now) then
+    perform push.refuse(400, 'stats_range_empty', 'The range of time is empty.', 'Give a p_from before p_until.');
+  end if;
+  perform push.check_timezone(p_zone);
+  v_kept_from := case
+    when p_every = 'minute' then push.bucket_of('hour', p_now - interval '48 hours')
+    when p_every = 'hour' or p_every = 'day' and p_zone <> 'UTC' then push.bucket_of('day', p_now - interval '35 days')
+  end;
+  if p_from < v_kept_from then
+    perform push.refuse(400, 'stats_too_old',
+      format('Statistics by %s are kept from %s on.', case when p_every = 'minute' then 'minute' else 'hour' end,
+        to_char(v_kept_from at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
+      'Ask from then on, or by day with p_zone UTC.');
+  end if;
+end;
+$$;
+comment on function push.check_stats(timestamptz, timestamptz, text, text[], text, timestamptz) is 'Refuses what statistics cannot answer.';
+
+create function push.stats(
+  p_from timestamptz,
+  p_until timestamptz default null,
+  p_every text default 'day',
+  p_by text[] default '{}',
+  p_zone text default 'UTC',
+  p_now timestamptz default clock_timestamp()
+)
+returns table (
+  bucket timestamptz,
+  channel text,
+  service text,
+  code text,
+  category text,
+  template text,
+  rule text,
+  topic text,
+  outcome text,
+  deliveries bigint,
+  attempted bigint,
+  sent bigint,
+  gone bigint,
+  failed bigint,
+  expired bigint,
+  suppressed bigint,
+  cancelled bigint,
+  delivery_rate numeric,
+  displayed bigint,
+  clicked bigint,
+  dismissed bigint,
+  acted bigint,
+  click_rate numeric,
+  due_to_sent jsonb
+)
+language plpgsql
+set search_path = ''
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_unit constant text := case when p_every = 'all' then 'hour' else p_every end;
+  v_zone constant text := case when p_every = 'day' then p_zone else 'UTC' end;
+  v_from timestamptz;
+  v_until timestamptz := coalesce(p_until, p_now);
+  v_source text := v_unit;
+begin
+  perform push.check_stats(p_from, p_until, p_every, p_by, p_zone, p_now);
+  -- Whole buckets.
+  v_from := date_trunc(v_unit, p_from, v_zone);
+  if date_trunc(v_unit, v_until, v_zone) < v_until then
+    v_until := (date_trunc(v_unit, v_until, v_zone) at time zone v_zone + ('1 ' || v_unit)::interval) at time zone v_zone;
+  end if;
+  -- Days by another zone are made of hours. All in one is made of days, unless it begins or ends within one that still has hours.
+  if v_zone <> 'UTC' then
+    v_source := 'hour';
+  elsif p_every = 'all' and (
+    v_from < push.bucket_of('day', p_now - interval '35 days')
+    or (v_from, v_until) = (push.bucket_of('day', v_from), push.bucket_of('day', v_until))
+  ) then
+    v_source := 'day';
+    v_from := push.bucket_of('day', v_from);
+  end if;
+  return query
+  with parts as (
+    select case p_every when 'all' then v_from when 'day' then date_trunc('day', s.bucket, p_zone) else s.bucket end as bucket,
+      case when 'channel' = any (p_by) then nullif(l.channel, '') end as channel,
+      case when 'service' = any (p_by) then nullif(l.service, '') end as service,
+      case when 'code' = any (p_by) then nullif(l.code, '') end as code,
+      case when 'category' = any (p_by) then nullif(l.category, '') end as category,
+      case when 'template' = any (p_by) then nullif(l.template, '') end as template,
+      case when 'rule' = any (p_by) then nullif(l.rule, '') end as rule,
+      case when 'topic' = any (p_by) then nullif(l.topic, '') end as topic,
+      case when 'outcome' = any (p_by) then l.outcome end as outcome,
+      l.outcome as state, l.sent_within,
+      sum(c.deliveries) as deliveries, sum(c.attempted) as attempted, sum(c.displayed) as displayed, sum(c.clicked) as clicked,
+      sum(c.clicked_displayed) as clicked_displayed, sum(c.dismissed) as dismissed, sum(c.acted) as acted
+    from push.statistics as s
+    cross join unnest(s.cells) as c
+    join push.statistic_labels as l on l.id = c.label_id
+    where s.every = v_source and s.bucket >= v_from and s.bucket < v_until
+      and l.cube = case when p_by && '{category,template,rule,topic}' then 'messages' else 'services' end
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+  ), summed as (
+    select p.bucket, p.channel, p.service, p.code, p.category, p.template, p.rule, p.topic, p.outcome,
+      sum(p.deliveries)::bigint as deliveries, sum(p.attempted)::bigint as attempted,
+      coalesce(sum(p.deliveries) filter (where p.state = 'sent'), 0)::bigint as sent,
+      coalesce(sum(p.deliveries) filter (where p.state = 'gone'), 0)::bigint as gone,
+      coalesce(sum(p.deliveries) filter (where p.state = 'failed'), 0)::bigint as failed,
+      coalesce(sum(p.deliveries) filter (where p.state = 'expired'), 0)::bigint as expired,
+      coalesce(sum(p.deliveries) filter (where p.state = 'suppressed'), 0)::bigint as suppressed,
+      coalesce(sum(p.deliveries) filter (where p.state = 'cancelled'), 0)::bigint as cancelled,
+      sum(p.displayed)::bigint as displayed, sum(p.clicked)::bigint as clicked, sum(p.clicked_displayed) as clicked_displayed,
+      sum(p.dismissed)::bigint as dismissed, sum(p.acted)::bigint as acted,
+      -- Of each there is one part: all of them were sent.
+      jsonb_object_agg(case p.sent_within when 2147483647 then 'more' else p.sent_within::text end, p.deliveries)
+        filter (where p.sent_within > 0) as due_to_sent
+    from parts as p
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+  )
+  select s.bucket, s.channel, s.service, s.code, s.category, s.template, s.rule, s.topic, s.outcome, s.deliveries, s.attempted, s.sent,
+    s.gone, s.failed, s.expired, s.suppressed, s.cancelled,
+    -- Sent, of the devices that were attempted.
+    round(s.sent::numeric / nullif(s.attempted, 0), 4),
+    s.displayed, s.clicked, s.dismissed, s.acted,
+    -- Clicked, of what was displayed: what a platform never reports as displayed is in neither.
+    round(s.clicked_displayed::numeric / nullif(s.displayed, 0), 4),
+    s.due_to_sent
+  from summed as s
+  order by s.bucket, s.channel, s.service, s.code, s.category, s.template, s.rule, s.topic, s.outcome;
+end;
+$$;
+comment on function push.stats(timestamptz, timestamptz, text, text[], text, timestamptz) is
+  'What became of the deliveries that ended within a range of time, and what devices said of them, a row for each bucket and combination of '
+  'labels that has any. delivery_rate is sent of attempted (sent, gone, failed, and expired after an attempt), click_rate is clicked of displayed. '
+  'due_to_sent counts what was sent by less than how many seconds after it was due: {"1": 120, "2": 30, "more": 1}; without it where messages are '
+  'told apart. The minute that goes on is not in it. For the database owner.
+
+p_from: From when on; the bucket in which it lies counts as a whole.
+p_until: Until when, now unless given; the bucket in which it lies counts as a whole.
+p_every: minute (of the last 48 hours), hour (35 days), day, or all in one.
+p_by: Some of channel, service (push.hosts.origin), code and outcome; or of category, template, rule, topic and outcome. What is not declared is `other`.
+p_zone: The time zone whose days are meant. Other days than those of UTC are made of hours, for 35 days; in a zone of half hours, each hour belongs to the day in which it begins.';
+
+create function public.push_stats(
+  p_from timestamptz,
+  p_until timestamptz default null,
+  p_every text default 'day',
+  p_by text[] default '{}',
+  p_zone text default 'UTC'
+)
+returns table (
+  bucket timestamptz,
+  channel text,
+  service text,
+  code text,
+  category text,
+  template text,
+  rule text,
+  topic text,
+  outcome text,
+  deliveries bigint,
+  attempted bigint,
+  sent bigint,
+  gone bigint,
+  failed bigint,
+  expired bigint,
+  suppressed bigint,
+  cancelled bigint,
+  delivery_rate numeric,
+  displayed bigint,
+  clicked bigint,
+  dismissed bigint,
+  acted bigint,
+  click_rate numeric,
+  due_to_sent jsonb
+)
+language plpgsql
+-- Definer: see push_claim.
+security definer
+set search_path = ''
+as $$
+declare
+  -- What the Data API gives at once, unless the project says otherwise. It would cut off the rest without a word.
+  c_most constant integer := 1000;
+  v_rows bigint;
+begin
+  return query select s.* from push.stats(p_from, p_until, p_every, p_by, p_zone) as s limit c_most + 1;
+  get diagnostics v_rows = row_count;
+  if v_rows > c_most then
+    perform push.refuse(400, 'stats_too_many_rows', format('These are more than %s rows, which the Data API would cut off.', c_most),
+      'Ask for a shorter time, by fewer labels, or with a longer p_every.');
+  end if;
+end;
+$$;
+comment on function public.push_stats(timestamptz, timestamptz, text, text[], text) is
+  'push.stats() for servers: supabase.rpc(''push_stats'', { p_from, p_every: ''day'' }) with the secret key. At most 1000 rows. Service role only.';
+
+revoke all on function public.push_stats(timestamptz, timestamptz, text, text[], text) from public, anon, authenticated;
+grant execute on function public.push_stats(timestamptz, timestamptz, text, text[], text) to service_role;
+
 -- schemas/89_jobs/jobs.sql ------------------------------------------------------------------------------------
 
 -- The jobs of pg_cron. They are named in one place, made by migrations, and made again by push.connect(): a restore
@@ -17020,6 +17943,8 @@ as $$
     ('supapush-clean', '* * * * *', 'select push.clean(p_for => interval ''2 seconds'')', true, 'old rows are not deleted'),
     ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
+    ('supapush-statistics', '* * * * *', 'select push.roll_up()', true,
+      'statistics stay as they are, and the log is kept a week longer'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),
       'no quotes are fetched')
   ) as j (name, schedule, command, wanted, purpose);
@@ -17732,6 +18657,7 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
+  perform push.settle_statistics(p_now - (select s.keep_deliveries from push.settings as s), p_now);
   -- Late: until the end of the transaction, other sessions cannot read the parts that are emptied here, nor claim from a push
   -- service whose row is changed.
   v_deleted := v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));

@@ -103,7 +103,7 @@ export async function problemsOf(
     await sql`select push.connect(${PROJECT_URL}, ${BELL_SECRET})`;
     const jobs = await sql`select jobname from cron.job order by jobname`;
     const names = jobs.map(({ jobname }) => jobname).join(' ');
-    if (names !== 'supapush-alerts supapush-clean supapush-quotes supapush-tick')
+    if (names !== 'supapush-alerts supapush-clean supapush-quotes supapush-statistics supapush-tick')
       problems.push(`Its jobs are: ${names}`);
     const [before] = await sql`select count(*)::int as n from public.push_notifications`;
     await sql`insert into public.deals (owner_id, closes_at) select id, now() + interval '2 days' from auth.users`;

@@ -725,6 +725,35 @@ export type Database = {
         Returns: Json;
       };
       push_send_test: { Args: { p_subscription_id?: string }; Returns: string };
+      push_stats: {
+        Args: { p_by?: string[]; p_every?: string; p_from: string; p_until?: string; p_zone?: string };
+        Returns: {
+          acted: number;
+          attempted: number;
+          bucket: string;
+          cancelled: number;
+          category: string;
+          channel: string;
+          click_rate: number;
+          clicked: number;
+          code: string;
+          deliveries: number;
+          delivery_rate: number;
+          dismissed: number;
+          displayed: number;
+          due_to_sent: Json;
+          expired: number;
+          failed: number;
+          gone: number;
+          outcome: string;
+          rule: string;
+          sent: number;
+          service: string;
+          suppressed: number;
+          template: string;
+          topic: string;
+        }[];
+      };
       push_unread_count: { Args: Record<PropertyKey, never>; Returns: number };
       push_user_id: { Args: Record<PropertyKey, never>; Returns: string };
       push_vapid_key: { Args: Record<PropertyKey, never>; Returns: string };

@@ -130,6 +130,7 @@ begin
   execute format('select l.finished_at from push.delivery_log_%s as l order by l.finished_at desc limit 1', p_part) into v_newest;
   if v_newest <= p_before then
     execute format('truncate push.delivery_log_%s', p_part);
+    perform push.freeze_statistics(v_newest);
     return true;
   end if;
   return false;
@@ -155,19 +156,28 @@ declare
   v_parts integer := 0;
   v_rows bigint := 0;
   v_count bigint;
+  v_before timestamptz := p_before;
 begin
+  if not push.statistics_cover(p_before) then
+    -- They are made of it. Where they are not made, it goes all the same, a week later.
+    v_before := p_before - interval '7 days';
+  end if;
   for v_part in 0..7 loop
     execute format('select (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at limit 1),
       (select l.finished_at from push.delivery_log_%1$s as l order by l.finished_at desc limit 1)', v_part)
     into v_oldest, v_newest;
-    if v_newest <= p_before then
-      v_parts := v_parts + push.drop_log_part(v_part, p_before)::integer;
-    elsif v_oldest <= p_before - interval '8 days' then
+    if v_newest <= v_before then
+      v_parts := v_parts + push.drop_log_part(v_part, v_before)::integer;
+    elsif v_oldest <= v_before - interval '8 days' then
       -- It holds a week that should be gone, and something that ended long after: row by row then, or it would be kept for good.
-      execute format('delete from push.delivery_log_%1$s as d where d.id = any (array(
-        select l.id from push.delivery_log_%1$s as l where l.finished_at <= $1 order by l.finished_at limit $2
-      ))', v_part) using p_before, p_limit - v_rows;
-      get diagnostics v_count = row_count;
+      execute format('with gone as (
+        delete from push.delivery_log_%1$s as d where d.id = any (array(
+          select l.id from push.delivery_log_%1$s as l where l.finished_at <= $1 order by l.finished_at limit $2
+        ))
+        returning d.finished_at
+      )
+      select count(*), max(g.finished_at) from gone as g', v_part) into v_count, v_newest using v_before, p_limit - v_rows;
+      perform push.freeze_statistics(v_newest);
       v_rows := v_rows + v_count;
     end if;
   end loop;
@@ -176,4 +186,5 @@ end;
 $$;
 comment on function push.clean_log(integer, timestamptz) is
   'Empties the parts of the log in which all deliveries ended until p_before, and takes up to p_limit rows out of those that hold newer ones '
-  'though their week is long over; returns how many of both. A part that is being read stays until the next call.';
+  'though their week is long over; returns how many of both. A part that is being read stays until the next call, and what statistics have not '
+  'counted yet for up to a week.';

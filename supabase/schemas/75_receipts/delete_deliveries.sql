@@ -15,6 +15,7 @@ as $$
 declare
   v_waiting bigint[];
   v_ended bigint[];
+  v_finished timestamptz[];
 begin
   -- Three statements: a report that this waited for has moved rows to the log, which only the next one sees. In the order in which
   -- reports lock them: neither waits for the other in a circle. Offset 0 has each notification's rows looked up by its id, and
@@ -33,7 +34,11 @@ begin
     from push_deleted_notifications as n
     cross join lateral (select l.id from push.delivery_log as l where l.notification_id = n.id offset 0) as w
   );
-  delete from push.delivery_log as d where d.id = any (v_ended);
+  with gone as (delete from push.delivery_log as d where d.id = any (v_ended) returning d.finished_at)
+  select array_agg(g.finished_at) into v_finished from gone as g;
+  if v_finished is not null then
+    perform push.recount_later(v_finished, clock_timestamp());
+  end if;
   delete from push.receipts as r where r.delivery_id = any (v_waiting || v_ended);
   return null;
 end;

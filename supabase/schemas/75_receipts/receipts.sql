@@ -109,7 +109,7 @@ declare
 begin
   perform push.note_function(p_now);
   with known as (
-    select g.delivery_id, g.event, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
+    select g.delivery_id, g.event, d.finished_at, case when g.event = 'action' and octet_length(g.action) <= 100 then g.action end as action,
       least(greatest(coalesce(g.at, p_now), d.created_at), p_now) as occurred_at
     from jsonb_to_recordset(p_receipts) as g (delivery_id bigint, event text, action text, at timestamptz)
     cross join lateral (
@@ -128,6 +128,11 @@ begin
     order by k.delivery_id, k.event, k.occurred_at
     on conflict on constraint receipts_pkey do nothing
     returning r.delivery_id, r.event
+  ), late as (
+    -- What ended within the last minute is counted after this anyway: see push.roll_up().
+    insert into push.statistics_recounts (bucket, marked_at)
+    select distinct date_trunc('minute', k.finished_at), p_now from known as k
+    where k.finished_at < p_now - interval '1 minute' and exists (select from recorded)
   )
   select (select count(*) from known), coalesce(array_agg(r.delivery_id), '{}'), coalesce(array_agg(r.event), '{}'),
     coalesce(array_agg(r.delivery_id) filter (where r.event = 'clicked'), '{}')

@@ -21,6 +21,8 @@ as $$
     ('supapush-clean', '* * * * *', 'select push.clean(p_for => interval ''2 seconds'')', true, 'old rows are not deleted'),
     ('supapush-alerts', '* * * * *', 'select push.tick_alerts()', true,
       'alerts do not expire, and what was held back is not told'),
+    ('supapush-statistics', '* * * * *', 'select push.roll_up()', true,
+      'statistics stay as they are, and the log is kept a week longer'),
     ('supapush-quotes', s.quotes_schedule, 'select push.ring_for_quotes()', exists (select from push.quote_sources),
       'no quotes are fetched')
   ) as j (name, schedule, command, wanted, purpose);

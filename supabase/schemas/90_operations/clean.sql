@@ -66,6 +66,7 @@ begin
     );
   end loop;
   perform push.check_cleaning(p_now);
+  perform push.settle_statistics(p_now - (select s.keep_deliveries from push.settings as s), p_now);
   -- Late: until the end of the transaction, other sessions cannot read the parts that are emptied here, nor claim from a push
   -- service whose row is changed.
   v_deleted := v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));

@@ -116,6 +116,10 @@ export const MATRIX: Record<string, Answers> = {
   'push.reminder_errors': NO_ROLE,
   'push.receipts': NO_ROLE,
   'push.receipt_counts': NO_ROLE,
+  'push.statistics': NO_ROLE,
+  'push.statistic_labels': NO_ROLE,
+  'push.statistics_progress': NO_ROLE,
+  'push.statistics_recounts': NO_ROLE,
   'push.removed_devices': NO_ROLE,
   'push.resubscriptions': NO_ROLE,
 };

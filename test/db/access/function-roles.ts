@@ -3,6 +3,7 @@ import { LIMIT_FUNCTIONS } from './limit-function-roles.ts';
 import { MESSAGE_FUNCTIONS } from './message-function-roles.ts';
 import { QUEUE_FUNCTIONS } from './queue-function-roles.ts';
 import { RULE_FUNCTIONS } from './rule-function-roles.ts';
+import { STATISTICS_FUNCTIONS } from './statistics-function-roles.ts';
 
 /** Every function of ours, with the API roles that may execute it. */
 export const FUNCTIONS: Record<string, string[]> = {
@@ -36,6 +37,7 @@ export const FUNCTIONS: Record<string, string[]> = {
   ...MESSAGE_FUNCTIONS,
   ...QUEUE_FUNCTIONS,
   ...RULE_FUNCTIONS,
+  ...STATISTICS_FUNCTIONS,
   'push.version': [],
   'push.is_earlier': [],
   'push.release_key': [],

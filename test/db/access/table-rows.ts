@@ -5,6 +5,7 @@ import type { queueOne } from '../../support/queue.ts';
 import { createSubscription, subscribe } from '../../support/subscriptions.ts';
 import { FAN_OUT_ROWS } from './fan-out-rows.ts';
 import { QUEUE_ROWS } from './queue-rows.ts';
+import { prepareStatistics, STATISTICS_ROWS } from './statistics-rows.ts';
 
 export type Made = Awaited<ReturnType<typeof queueOne>>;
 
@@ -24,6 +25,7 @@ export interface RowOf {
 export const ROWS: Record<string, RowOf> = {
   ...FAN_OUT_ROWS,
   ...QUEUE_ROWS,
+  ...STATISTICS_ROWS,
   'public.push_subscriptions': {
     key: 'id',
     change: `device_type = 'mobile'`,
@@ -244,6 +246,7 @@ let topicMessages: string[];
 export async function prepareRows(sql: postgres.Sql): Promise<void> {
   await sql`insert into push.alarms (code, subject, message, raised_at, last_seen_at) values ('a', '', '', now(), now())`;
   await sql`insert into push.start_resets default values`;
+  await prepareStatistics(sql);
   await sql`insert into push.claim_starts (host, lane, due_from, read_whole_at) values ('https://fcm.googleapis.com', 0, now(), now())`;
   await sql`insert into push.dispatchers (id, started_at, lease_until) values (gen_random_uuid(), now(), now() + interval '1 day')`;
   await sql`select public.push_worker_heartbeat(gen_random_uuid(), 'a worker', '0.1.0')`;

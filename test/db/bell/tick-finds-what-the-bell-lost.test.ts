@@ -143,13 +143,19 @@ test('a dispatcher that a transaction counts on outlives its lease until that tr
   expect(await tick(plus(new Date(), 100))).toMatchObject({ rung: true });
 });
 
-test('pg_cron runs it every few seconds, and beside it only the housekeeping and what alerts need', async () => {
+test('pg_cron runs it every few seconds, and beside it only statistics, the housekeeping and what alerts need', async () => {
   const jobs = await db().sql`select jobname, schedule, command, active from cron.job order by jobname desc`;
   expect([...jobs]).toEqual([
     {
       jobname: 'supapush-tick',
       schedule: expect.stringMatching(/^([1-9]|[1-5]\d) seconds$/),
       command: expect.stringContaining('push.tick()'),
+      active: true,
+    },
+    {
+      jobname: 'supapush-statistics',
+      schedule: '* * * * *',
+      command: expect.stringContaining('push.roll_up()'),
       active: true,
     },
     {

@@ -8,6 +8,7 @@ import { useDatabase } from '../../support/use-database.ts';
 const JOBS = {
   'supapush-alerts': '* * * * *',
   'supapush-clean': '* * * * *',
+  'supapush-statistics': '* * * * *',
   'supapush-tick': '10 seconds',
 };
 
@@ -40,7 +41,7 @@ test('connecting brings back those that a restore has lost; health names each un
     expect(missing[index]).toContain(`The pg_cron job ${name} is missing:`);
     expect(missing[index]).toMatch(/Run: npx supapush connect$/);
   }
-  expect(missing).toHaveLength(3);
+  expect(missing).toHaveLength(4);
   await connectBell(db().sql);
   expect(await readJobs()).toEqual(JOBS);
   expect(await complaints()).toEqual([]);
@@ -86,7 +87,7 @@ test('that of quotes is wanted while there are sources, and comes back as often 
   await defineSource(sql, 'main');
   await sql`select push.schedule_quotes('30 seconds')`;
   await loseJobs();
-  expect(await complaints()).toHaveLength(4);
+  expect(await complaints()).toHaveLength(5);
   await connectBell(sql);
   expect(await readJobs()).toEqual({ ...JOBS, 'supapush-quotes': '30 seconds' });
   await sql`select push.drop_quote_source('main')`;
@@ -111,7 +112,7 @@ test.each(['pg_cron', 'pg_net'])('%s itself comes back', async (extension) => {
   const admin = postgres(db().superuserUrl, { max: 1, onnotice: () => {} });
   await admin.unsafe(`drop extension ${extension} cascade`);
   await admin.end();
-  expect(await complaints()).toHaveLength(extension === 'pg_cron' ? 3 : 0);
+  expect(await complaints()).toHaveLength(extension === 'pg_cron' ? 4 : 0);
   await connectBell(db().sql);
   expect(await readJobs()).toEqual(JOBS);
   const [row] = await db().sql`select net.http_post('http://127.0.0.1:9/') as id`;

@@ -49,7 +49,7 @@ test('what is made of its tables and functions is named, and nothing is removed'
       'policy own on table orders, view mine.',
     hint: 'Change or drop them in a migration before this one.',
   });
-  expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
+  expect(await stillThere()).toEqual({ schema: true, jobs: 4, triggers: 1 });
 });
 
 test('a trigger of the app’s own that asks or runs a function of ours is named, and not dropped with it', async () => {
@@ -69,7 +69,7 @@ test('a trigger of the app’s own that asks or runs a function of ours is named
       /would go with it: trigger asks on table orders, trigger runs on table orders\.$/,
     ),
   });
-  expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
+  expect(await stillThere()).toEqual({ schema: true, jobs: 4, triggers: 1 });
 });
 
 test('functions and jobs that only name it are named as well, but not for what a comment says', async () => {
@@ -99,7 +99,7 @@ test('functions and jobs that only name it are named as well, but not for what a
       'function public.marked, function public.quoted, function public.tell, function public.texts, job weekly of pg_cron.',
     hint: expect.stringContaining('c_may_fail'),
   });
-  expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
+  expect(await stillThere()).toEqual({ schema: true, jobs: 4, triggers: 1 });
 });
 
 test('a table that is in use for long is named, and nothing is removed', async () => {
@@ -116,5 +116,5 @@ test('a table that is in use for long is named, and nothing is removed', async (
       hint: expect.stringMatching(/^Nothing was changed\. .*run this again\.$/),
     },
   });
-  expect(await stillThere()).toEqual({ schema: true, jobs: 3, triggers: 1 });
+  expect(await stillThere()).toEqual({ schema: true, jobs: 4, triggers: 1 });
 });
