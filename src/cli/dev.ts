@@ -15,7 +15,7 @@ Runs the Supabase project of this folder on this machine until Ctrl-C, without D
 migrations and seeds, the Data API and auth server, your Edge Functions, pg_net and pg_cron, and a push service. Then it prints the URL
 and the keys. The database is kept in .supapush/dev; new migrations are applied on each start.
 
-The first start fetches PostgreSQL, Deno and others by npm into .supapush/packages, and says so before. Node 22 or newer.
+The first start fetches PostgreSQL, Deno and others by npm into .supapush/packages, and says so before. It needs node 22 or newer.
 
   --json                 print one line of JSON on stdout when ready, with the names of supabase status; all else on stderr
   --reset                start with an empty database and new keys

@@ -17,7 +17,7 @@ export async function loadStack(root: string, say: (line: string) => void): Prom
   if (major < NODE_MAJOR) {
     throw new DevError(
       'node_too_old',
-      `supapush dev needs Node ${NODE_MAJOR} or newer, and this is ${process.version}.`,
+      `supapush dev needs node ${NODE_MAJOR} or newer, and this is ${process.version}.`,
     );
   }
   const inClone = import.meta.url.endsWith('.ts');
