@@ -58,4 +58,6 @@ test.each(FRAMEWORKS)(
       ),
     );
   },
+  // A whole framework comes from the registry and is built: the five minutes of the README are those of its own quick start.
+  900_000,
 );
