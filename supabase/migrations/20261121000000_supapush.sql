@@ -6893,6 +6893,44 @@ comment on column push.workers.backend_pid is
 alter table push.workers enable row level security;
 create policy workers_nobody on push.workers for all to public using (false);
 
+-- schemas/50_queue/paces.sql ----------------------------------------------------------------------------------
+
+-- What push services that throttle accept, as dispatchers found out, for those that come later.
+
+create function push.note_paces(p_paces jsonb, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing.
+  update push.hosts as h
+  set pace = least(greatest((p_paces ->> h.origin)::double precision, 0.1), 100000), paced_at = p_now
+  where h.origin in (
+    select n.origin from push.hosts as n
+    where p_paces ? n.origin and (n.paced_at is null or n.paced_at not between p_now - interval '5 seconds' and p_now)
+    for no key update skip locked
+  );
+$$;
+comment on function push.note_paces(jsonb, timestamptz) is
+  'Remembers what push services that throttle accept of one dispatcher per second, by origin.';
+
+create function push.paces(p_now timestamptz)
+returns table (origin text, pace real)
+-- In plpgsql, which plans once a session: each claim calls it.
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select h.origin, h.pace from push.hosts as h
+  where h.paced_at > p_now - interval '1 minute' and h.paced_at <= p_now + interval '1 minute';
+end;
+$$;
+comment on function push.paces(timestamptz) is
+  'Push services that throttled a dispatcher in the last minute, and what they accepted of one per second.';
+
 -- schemas/50_queue/due.sql ------------------------------------------------------------------------------------
 
 -- Whether anything is due, and who is at work on it.
@@ -8332,40 +8370,6 @@ end;
 $$;
 comment on function push.raise_host_alarm(text, text, text, timestamptz) is
   'Tells an operator what keeps a push service paused.';
-
-create function push.note_paces(p_paces jsonb, p_now timestamptz)
-returns void
-language sql
-set search_path = ''
-as $$
-  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing.
-  update push.hosts as h
-  set pace = least(greatest((p_paces ->> h.origin)::double precision, 0.1), 100000), paced_at = p_now
-  where h.origin in (
-    select n.origin from push.hosts as n
-    where p_paces ? n.origin and (n.paced_at is null or n.paced_at not between p_now - interval '5 seconds' and p_now)
-    for no key update skip locked
-  );
-$$;
-comment on function push.note_paces(jsonb, timestamptz) is
-  'Remembers what push services that throttle accept of one dispatcher per second, by origin.';
-
-create function push.paces(p_now timestamptz)
-returns table (origin text, pace real)
--- In plpgsql, which plans once a session: each claim calls it.
-language plpgsql
-stable
-set search_path = ''
-as $$
-#variable_conflict use_column
-begin
-  return query
-  select h.origin, h.pace from push.hosts as h
-  where h.paced_at > p_now - interval '1 minute' and h.paced_at <= p_now + interval '1 minute';
-end;
-$$;
-comment on function push.paces(timestamptz) is
-  'Push services that throttled a dispatcher in the last minute, and what they accepted of one per second.';
 
 create function push.host_failed(
   p_origin text,
@@ -12299,36 +12303,13 @@ comment on function push.concerned_query(push.rules[], text, boolean) is
 
 -- The text of the trigger function that rules of one table and event share.
 
-create function push.trigger_body(p_rules push.rules[], p_event text)
+create function push.trigger_template()
 returns text
-language plpgsql
-stable
+language sql
+immutable
 set search_path = ''
 as $$
-declare
-  -- So many are looked at by one statement. An expression that fails has these, and no others, called one by one.
-  c_together constant integer := 50;
-  -- Beyond this number, each statement that stands here costs every session more than finding the function by its name.
-  c_called_directly constant integer := 8;
-  v_count constant integer := cardinality(p_rules);
-  v_rows constant text := (
-    select string_agg(case when w.name is null then 'null' else format('v_met.%s_rows', w.name) end, ', ' order by e.place)
-    from unnest('{new,old}'::text[]) with ordinality as e (name, place)
-    left join push.rows_of_event(p_event) as w (name) on w.name = e.name
-  );
-  v_any constant text := case p_event when 'delete' then 'old' else 'new' end;
-  v_looks text := '';
-  v_fallbacks text := '';
-  v_names text := '';
-  v_group push.rules[];
-begin
-  for v_first in 1 .. v_count by c_together loop
-    v_group := p_rules[v_first : v_first + c_together - 1];
-    v_looks := v_looks || format(E'\n      when %s then\n      %s;', v_first / c_together + 1, push.concerned_query(v_group, p_event, true));
-    v_names := v_names || format(E',\n    %L', (select string_agg(r.name, ',' order by r.name collate "C") from unnest(v_group) as r));
-  end loop;
-  return push.fill_in(
-$body$
+  select $body$
 -- Generated by push.watch(); change the rules, not this function.
 #variable_conflict use_column
 declare
@@ -12423,7 +12404,41 @@ begin
   end loop;
   return null;
 end;
-$body$,
+$body$::text;
+$$;
+comment on function push.trigger_template() is
+  'The trigger function that rules of one table share, with gaps that push.trigger_body() fills.';
+
+create function push.trigger_body(p_rules push.rules[], p_event text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- So many are looked at by one statement. An expression that fails has these, and no others, called one by one.
+  c_together constant integer := 50;
+  -- Beyond this number, each statement that stands here costs every session more than finding the function by its name.
+  c_called_directly constant integer := 8;
+  v_count constant integer := cardinality(p_rules);
+  v_rows constant text := (
+    select string_agg(case when w.name is null then 'null' else format('v_met.%s_rows', w.name) end, ', ' order by e.place)
+    from unnest('{new,old}'::text[]) with ordinality as e (name, place)
+    left join push.rows_of_event(p_event) as w (name) on w.name = e.name
+  );
+  v_any constant text := case p_event when 'delete' then 'old' else 'new' end;
+  v_looks text := '';
+  v_fallbacks text := '';
+  v_names text := '';
+  v_group push.rules[];
+begin
+  for v_first in 1 .. v_count by c_together loop
+    v_group := p_rules[v_first : v_first + c_together - 1];
+    v_looks := v_looks || format(E'\n      when %s then\n      %s;', v_first / c_together + 1, push.concerned_query(v_group, p_event, true));
+    v_names := v_names || format(E',\n    %L', (select string_agg(r.name, ',' order by r.name collate "C") from unnest(v_group) as r));
+  end loop;
+  return push.fill_in(
+    push.trigger_template(),
     jsonb_build_object(
       'names', ltrim(v_names, ','), 'groups', ((v_count - 1) / c_together + 1)::text, 'looks', v_looks, 'any', v_any,
       'event', quote_literal(p_event),
@@ -18587,88 +18602,6 @@ comment on function push.check_cleaning(timestamptz) is
   'Raises the alarm cleaning_behind for each kind of row of which something should have been gone for more than a day, once that has lasted '
   'for an hour of cleaning; resolves it when it is over.';
 
--- schemas/90_operations/clean.sql -----------------------------------------------------------------------------
-
--- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
-
-create index push_notifications_age_idx on public.push_notifications (greatest(created_at, expires_at));
-
-create trigger cleaning_keep before delete on push.cleaning
-for each row execute function push.keep_rows();
-create trigger cleaning_keep_all before truncate on push.cleaning
-for each statement execute function push.keep_rows();
-
-create function push.clean_chunk(p_limit integer, p_now timestamptz)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_settings push.settings;
-begin
-  select s.* into v_settings from push.settings as s;
-  return push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
-    -- A tenth, here and below: these two look at rows that mostly stay.
-    || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
-    || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
-    || jsonb_build_object(
-      'reminder_moments', push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now),
-      'alarms', push.clean_alarms(p_limit, v_settings.keep_errors, p_now),
-      'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
-      'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
-      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
-      'removed_devices', push.clean_removed_devices(p_limit, p_now)
-    )
-    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now);
-end;
-$$;
-comment on function push.clean_chunk(integer, timestamptz) is
-  'Deletes what is older than the settings keep it, the log left out, at most p_limit rows of each kind; returns how many.';
-
-create function push.clean(
-  p_limit integer default 10000, p_now timestamptz default clock_timestamp(), p_for interval default interval '0'
-)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_until constant timestamptz := clock_timestamp() + p_for;
-  v_deleted jsonb;
-  v_chunk jsonb;
-begin
-  -- One at a time; a second one would only wait for the rows of the first.
-  perform from push.cleaning as c for update skip locked;
-  if not found then
-    return jsonb_build_object();
-  end if;
-  perform push.shorten_digests(p_now);
-  perform push.end_hostless(p_limit, p_now);
-  perform push.check_reminders(p_now);
-  perform push.check_rules(p_now);
-  loop
-    v_chunk := push.clean_chunk(p_limit, p_now);
-    select jsonb_object_agg(c.key, c.value::bigint + coalesce((v_deleted ->> c.key)::bigint, 0)) into v_deleted
-    from jsonb_each_text(v_chunk) as c;
-    -- What is left although nothing was deleted is held by others; but most devices stay, and are walked all the same.
-    exit when clock_timestamp() >= v_until or not exists (
-      select from push.cleaning_due(p_now) as d
-      where d.kind = 'subscriptions' or exists (select from jsonb_each_text(v_chunk) as c where c.value <> '0')
-    );
-  end loop;
-  perform push.check_cleaning(p_now);
-  perform push.settle_statistics(p_now - (select s.keep_deliveries from push.settings as s), p_now);
-  -- Late: until the end of the transaction, other sessions cannot read the parts that are emptied here, nor claim from a push
-  -- service whose row is changed.
-  v_deleted := v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
-  perform push.forget_users();
-  return v_deleted;
-end;
-$$;
-comment on function push.clean(integer, timestamptz, interval) is
-  'Deletes what is older than the settings keep it, at most p_limit rows of each kind, and as many again until nothing is left or p_for is over; '
-  'returns how many. Looks after the rules as well, and raises an alarm when it no longer keeps up. Run by pg_cron.';
-
 -- schemas/90_operations/privacy.sql ---------------------------------------------------------------------------
 
 -- What is known of one user: told to them, and to operators who are asked for it. Deleting the row of auth.users erases it.
@@ -18845,6 +18778,88 @@ as $$
 $$;
 comment on function push.forget_users() is
   'Takes users who were deleted out of what push services are known by. All else of them goes with their row in auth.users.';
+
+-- schemas/90_operations/clean.sql -----------------------------------------------------------------------------
+
+-- The cleaning: deletes what is old enough, a bounded batch at a time, and waits for no lock.
+
+create index push_notifications_age_idx on public.push_notifications (greatest(created_at, expires_at));
+
+create trigger cleaning_keep before delete on push.cleaning
+for each row execute function push.keep_rows();
+create trigger cleaning_keep_all before truncate on push.cleaning
+for each statement execute function push.keep_rows();
+
+create function push.clean_chunk(p_limit integer, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_settings push.settings;
+begin
+  select s.* into v_settings from push.settings as s;
+  return push.clean_notifications(p_limit, v_settings.keep_notifications, p_now)
+    -- A tenth, here and below: these two look at rows that mostly stay.
+    || jsonb_build_object('subscriptions', push.clean_subscriptions(greatest(p_limit / 10, 1), p_now))
+    || push.clean_errors(p_limit, v_settings.keep_errors, p_now)
+    || jsonb_build_object(
+      'reminder_moments', push.clean_reminders(p_limit, v_settings.keep_deliveries, p_now),
+      'alarms', push.clean_alarms(p_limit, v_settings.keep_errors, p_now),
+      'cron_runs', push.clean_cron_runs(greatest(p_limit / 10, 1), p_now),
+      'limits', push.clean_limits(p_limit, p_now - v_settings.keep_deliveries, p_now),
+      'receipts', push.clean_receipts(p_limit, p_now - v_settings.keep_deliveries),
+      'removed_devices', push.clean_removed_devices(p_limit, p_now)
+    )
+    || push.clean_lists(p_limit, v_settings.keep_notifications, p_now);
+end;
+$$;
+comment on function push.clean_chunk(integer, timestamptz) is
+  'Deletes what is older than the settings keep it, the log left out, at most p_limit rows of each kind; returns how many.';
+
+create function push.clean(
+  p_limit integer default 10000, p_now timestamptz default clock_timestamp(), p_for interval default interval '0'
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_until constant timestamptz := clock_timestamp() + p_for;
+  v_deleted jsonb;
+  v_chunk jsonb;
+begin
+  -- One at a time; a second one would only wait for the rows of the first.
+  perform from push.cleaning as c for update skip locked;
+  if not found then
+    return jsonb_build_object();
+  end if;
+  perform push.shorten_digests(p_now);
+  perform push.end_hostless(p_limit, p_now);
+  perform push.check_reminders(p_now);
+  perform push.check_rules(p_now);
+  loop
+    v_chunk := push.clean_chunk(p_limit, p_now);
+    select jsonb_object_agg(c.key, c.value::bigint + coalesce((v_deleted ->> c.key)::bigint, 0)) into v_deleted
+    from jsonb_each_text(v_chunk) as c;
+    -- What is left although nothing was deleted is held by others; but most devices stay, and are walked all the same.
+    exit when clock_timestamp() >= v_until or not exists (
+      select from push.cleaning_due(p_now) as d
+      where d.kind = 'subscriptions' or exists (select from jsonb_each_text(v_chunk) as c where c.value <> '0')
+    );
+  end loop;
+  perform push.check_cleaning(p_now);
+  perform push.settle_statistics(p_now - (select s.keep_deliveries from push.settings as s), p_now);
+  -- Late: until the end of the transaction, other sessions cannot read the parts that are emptied here, nor claim from a push
+  -- service whose row is changed.
+  v_deleted := v_deleted || push.clean_log(p_limit, p_now - (select s.keep_deliveries from push.settings as s));
+  perform push.forget_users();
+  return v_deleted;
+end;
+$$;
+comment on function push.clean(integer, timestamptz, interval) is
+  'Deletes what is older than the settings keep it, at most p_limit rows of each kind, and as many again until nothing is left or p_for is over; '
+  'returns how many. Looks after the rules as well, and raises an alarm when it no longer keeps up. Run by pg_cron.';
 
 -- schemas/90_operations/restore.sql ---------------------------------------------------------------------------
 

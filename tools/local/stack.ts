@@ -168,10 +168,7 @@ async function compose(
   const [migrations, functionStates] = await allOrNone([
     timed('database prepared and migrated', migrate()),
     functions
-      ? timed(
-          'functions',
-          lenient ? functions.settled(lenient.functionPatienceMs) : functions.ready(),
-        )
+      ? timed('functions', lenient ? functions.settled(lenient.functionPatienceMs) : functions.ready())
       : [],
   ]);
 

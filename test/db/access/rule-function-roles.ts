@@ -37,6 +37,7 @@ export const RULE_FUNCTIONS: Record<string, string[]> = {
   'push.rule_tests': [],
   'push.rule_trigger': [],
   'push.trigger_body': [],
+  'push.trigger_template': [],
   'push.try_rule': [],
   'push.unwatch': [],
   'push.user_ids': [],
