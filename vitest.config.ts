@@ -6,6 +6,7 @@ prepareRun();
 
 const SLOW = 'test/**/*.slow.test.{ts,tsx}';
 const RELEASE = 'test/release/**';
+const POOLER = 'test/pooler/**';
 
 /** Those that wait more than they work stand between those that keep a processor busy. */
 const LONGEST = [
@@ -54,7 +55,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.{ts,tsx}'],
-          exclude: [SLOW, RELEASE],
+          exclude: [SLOW, RELEASE, POOLER],
           testTimeout: 60_000,
         },
       },

@@ -10221,13 +10221,10 @@ set search_path = ''
 as $$
 begin
   execute format('grant usage on schema public to %s', p_role);
-  execute format(
-    'grant execute on function public.push_claim(uuid, integer, timestamptz, text[], uuid[], integer, text), '
-      || 'public.push_complete(jsonb, timestamptz), public.push_heartbeat(uuid, bigint[], timestamptz), '
-      || 'public.push_fan_out(integer, timestamptz), public.push_leave(uuid, boolean, timestamptz), '
-      || 'public.push_worker_heartbeat(uuid, text, text, boolean, boolean, timestamptz), public.push_worker_leave(uuid, timestamptz) to %s',
-    p_role
-  );
+  execute format('grant execute on function %s to %s', (
+    select string_agg(('public.' || f.name)::regproc::regprocedure::text, ', ')
+    from unnest('{push_claim,push_complete,push_heartbeat,push_fan_out,push_leave,push_worker_heartbeat,push_worker_leave}'::text[]) as f (name)
+  ), p_role);
 end;
 $$;
 comment on function push.allow_worker(regrole) is

@@ -46,6 +46,7 @@ test('the row has the device, the message and the claim', async () => {
       collapse_key: 'deal-7',
       tag: null,
       position: expect.any(Number),
+      receipts: true,
       presentation: null,
       ttl: expect.any(Number),
       app_url: null,

@@ -47,7 +47,6 @@ export const PAGES_WITH_SQL: Record<string, PageWithSql> = {
     row: { summaries: ['and 1 more'], digests: ['alerts open', 'deals:42 2'], daily_ceiling: 30 },
   },
   'docs/guides/inbox.md': {
-    before: 'create publication supabase_realtime',
     shows: `select tablename as table from pg_publication_tables where pubname = 'supabase_realtime'`,
     row: { table: 'push_notifications' },
   },
@@ -121,6 +120,14 @@ export const PAGES_WITH_SQL: Record<string, PageWithSql> = {
   'docs/operate/worker.md': {
     shows: `select count(*)::int as roles from pg_roles where rolname = 'supapush_worker'`,
     row: { roles: 0 },
+  },
+  'docs/operate/privacy.md': {
+    shows: `select push.export_user(:user) ->> 'user_id' = :user::text as theirs`,
+    row: { theirs: true },
+  },
+  'docs/operate/statistics.md': {
+    shows: `select coalesce(sum(sent), 0)::integer as sent from push.stats(now() - interval '30 days')`,
+    row: { sent: 0 },
   },
   'docs/operate/settings.md': {
     shows: 'select daily_ceiling, app_url from push.settings',

@@ -81,7 +81,6 @@ test('queue and log have no trigger for statistics', async () => {
     order by 1, 2`;
   expect([...rows]).toEqual([
     { table: 'push.delivery_log', function: 'count_finished_deliveries' },
-    { table: 'push.queue', function: 'park_new_deliveries' },
     { table: 'push.queue', function: 'wake_for_deliveries' },
   ]);
 });

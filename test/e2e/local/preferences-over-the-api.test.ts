@@ -41,6 +41,7 @@ test('with supabase-js alone a user says what to get, changes it, says it for a 
     quiet_until: '06:30:00',
     quiet_by_weekday: { 6: { from: '23:00', until: '10:00' }, 7: null },
     muted_categories: ['alerts'],
+    receipts: true,
   });
 
   for (const enabled of [false, null]) {
