@@ -41,6 +41,7 @@ describe('preferences', () => {
       quietUntil: null,
       quietByWeekday: {},
       mutedCategories: [],
+      receipts: true,
     };
     expect(await push.preferences.get()).toEqual(nothing);
     expect(await push.preferences.set({ locale: 'de-AT' })).toEqual({ ...nothing, locale: 'de-AT' });
