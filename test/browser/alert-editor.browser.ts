@@ -5,7 +5,7 @@ import { useComponents } from './support/use-components.ts';
 const ui = useComponents();
 
 test('each alert says what it waits for, and how it stands', async () => {
-  await ui.show('alerts', fullState);
+  await ui.show('alerts', fullState());
   await ui.text('DAX rises to 18,000');
   const shown = (await ui
     .page()
@@ -141,7 +141,7 @@ test('what the project refuses stays in the form, with the reason', async () => 
 });
 
 test('an alert is changed in its place, and Escape leaves it as it was', async () => {
-  await ui.show('alerts', fullState);
+  await ui.show('alerts', fullState());
   await ui.click('button', 'Edit alert “BTC moves by 2.5% in 1 hour”');
   await ui.focused('Symbol');
   await ui.press('Escape');
@@ -155,7 +155,7 @@ test('an alert is changed in its place, and Escape leaves it as it was', async (
 });
 
 test('an alert is switched off, started anew and deleted', async () => {
-  await ui.show('alerts', fullState);
+  await ui.show('alerts', fullState());
   await ui.click('switch', 'Alert on: DAX rises to 18,000');
   await ui.text('Switched off');
   await ui.click('switch', 'Alert on: DAX is below 15,500.25');
@@ -172,7 +172,7 @@ test('an alert is switched off, started anew and deleted', async () => {
 });
 
 test('how alerts stand is looked at again when a message comes', async () => {
-  await ui.show('alerts', fullState);
+  await ui.show('alerts', fullState());
   await ui.text('Watching');
   await ui.page().evaluate(() => {
     recorded.failing['alerts.list'] = 'offline';
@@ -185,7 +185,7 @@ test('how alerts stand is looked at again when a message comes', async () => {
 
 test('an alert that could not be switched or deleted says so itself', async () => {
   await ui.show('alerts', {
-    ...fullState,
+    ...fullState(),
     failing: { 'alerts.update': 'offline', 'alerts.delete': 'not_found' },
   });
   const beside = () =>
@@ -206,7 +206,7 @@ test('an alert that could not be switched or deleted says so itself', async () =
 });
 
 test('what was saved is said beside the alert', async () => {
-  await ui.show('alerts', fullState);
+  await ui.show('alerts', fullState());
   await ui.click('button', 'Edit alert “BTC moves by 2.5% in 1 hour”');
   await ui.click('button', 'Save alert');
   await ui.announced('Alert “BTC” saved.');

@@ -35,8 +35,8 @@ const STATES: [name: string, component: Component, state: RecordedState, reach?:
   ['the prompt where notifications are blocked', 'prompt', { status: 'denied' }],
   ['the prompt on an iPhone', 'prompt', { status: 'needs-install' }],
   ['the prompt without push', 'prompt', { status: 'unsupported' }],
-  ['the settings', 'settings', fullState, () => ui.text('Outages')],
-  ['the settings with a question', 'settings', fullState, () => ui.click('button', 'Remove Phone')],
+  ['the settings', 'settings', fullState(), () => ui.text('Outages')],
+  ['the settings with a question', 'settings', fullState(), () => ui.click('button', 'Remove Phone')],
   ['the settings when signed out', 'settings', { status: 'signed-out' }],
   [
     'the settings that failed',
@@ -44,28 +44,28 @@ const STATES: [name: string, component: Component, state: RecordedState, reach?:
     { failing: { 'preferences.get': 'offline' } },
     () => ui.announced('offline'),
   ],
-  ['the bell', 'inbox', fullState, () => ui.find('button', 'Inbox, 2 unread')],
+  ['the bell', 'inbox', fullState(), () => ui.find('button', 'Inbox, 2 unread')],
   [
     'the inbox',
     'inbox',
-    fullState,
+    fullState(),
     () => ui.click('button', 'Inbox, 2 unread').then(() => ui.text('Show older')),
   ],
   ['the empty inbox', 'inbox', {}, () => ui.click('button', 'Inbox').then(() => ui.text('No messages yet'))],
-  ['the alerts', 'alerts', fullState, () => ui.text('Watching')],
+  ['the alerts', 'alerts', fullState(), () => ui.text('Watching')],
   ['no alerts', 'alerts', {}, () => ui.text('No alerts yet')],
   ['settings that load', 'settings', { hanging: ['preferences.get', 'devices.list'] }],
   ['alerts that load', 'alerts', { hanging: ['alerts.list'] }],
   [
     'the inbox that loads',
     'inbox',
-    { ...fullState, hanging: ['inbox.page'] },
+    { ...fullState(), hanging: ['inbox.page'] },
     () => ui.click('button', 'Inbox, 2 unread'),
   ],
   [
     'the settings with errors beside what failed',
     'settings',
-    { ...fullState, failing: { 'preferences.setDevice': 'offline', 'devices.remove': 'offline' } },
+    { ...fullState(), failing: { 'preferences.setDevice': 'offline', 'devices.remove': 'offline' } },
     () =>
       ui
         .click('switch', 'Notify Phone')
@@ -76,19 +76,19 @@ const STATES: [name: string, component: Component, state: RecordedState, reach?:
   [
     'alerts with errors beside what failed',
     'alerts',
-    { ...fullState, failing: { 'alerts.update': 'offline' } },
+    { ...fullState(), failing: { 'alerts.update': 'offline' } },
     () => ui.click('switch', 'Alert on: DAX rises to 18,000').then(() => ui.announced('offline')),
   ],
   [
     'the form of an alert',
     'alerts',
-    fullState,
+    fullState(),
     () => ui.click('button', 'New alert').then(() => ui.page().click('summary')),
   ],
   [
     'the form of an alert with faults',
     'alerts',
-    fullState,
+    fullState(),
     () =>
       ui
         .click('button', 'New alert')
@@ -132,14 +132,14 @@ test('where the system chooses the colours, what is chosen can be told', async (
         },
         pseudo,
       );
-    await ui.show('inbox', fullState);
+    await ui.show('inbox', fullState());
     await ui.click('button', 'Inbox, 2 unread');
     await ui.text('Bad link');
     expect(await ground('[aria-pressed=true]')).not.toBe(await ground('[aria-pressed=false]'));
     expect(await ground('[data-unread] .supapush-dot', '::after')).not.toBe(
       await ground('.supapush-entry:not([data-unread]) .supapush-dot', '::after'),
     );
-    await ui.show('settings', fullState);
+    await ui.show('settings', fullState());
     await ui.text('Outages');
     expect(await ground('.supapush-switch:checked')).not.toBe(await ground('.supapush-switch:not(:checked)'));
     for (const state of [':checked', ':not(:checked)']) {
@@ -153,7 +153,7 @@ test('where the system chooses the colours, what is chosen can be told', async (
 });
 
 test('what a page says of its own headings, texts and buttons does not reach in', async () => {
-  await ui.show('together', { ...fullState, status: 'denied' });
+  await ui.show('together', { ...fullState(), status: 'denied' });
   await ui.text('Outages');
   await ui.text('Watching');
   const looks = (): Promise<unknown> =>
@@ -181,7 +181,7 @@ test('what a page says of its own headings, texts and buttons does not reach in'
 });
 
 test('one below the other without a layout, they are not glued together', async () => {
-  await ui.show('together', { ...fullState, status: 'denied' });
+  await ui.show('together', { ...fullState(), status: 'denied' });
   await ui.text('Outages');
   const gaps = await ui.page().$$eval('.supapush-prompt, .supapush-settings, .supapush-alerts', (all) =>
     all.slice(1).map((card, index) => {
@@ -209,7 +209,7 @@ test('without a theme of the page, dark follows the system', async () => {
 
 test('nothing moves for a user who asked for less motion', async () => {
   await ui.page().emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await ui.click('button', 'Inbox, 2 unread');
   const moving = await ui.page().evaluate(() => document.getAnimations().length);
   await ui.page().emulateMediaFeatures([]);
@@ -227,7 +227,7 @@ test('every string is replaceable, and numbers and dates follow the locale', asy
       },
     };
     show('alerts', { state, strings, locale: 'de-DE' });
-  }, fullState);
+  }, fullState());
   await ui.find('region', 'Alarme');
   await ui.text('Neuer Alarm');
   await ui.text('DAX bei 15.500,25');

@@ -12,7 +12,7 @@ const open = async (name = 'Inbox, 2 unread'): Promise<void> => {
 };
 
 test('the bell says how many are unread, 99+ where there are more', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await ui.find('button', 'Inbox, 2 unread');
   const many = Array.from({ length: 120 }, (_, id) => message(id));
   await ui.show('inbox', { inbox: many });
@@ -22,7 +22,7 @@ test('the bell says how many are unread, 99+ where there are more', async () => 
 });
 
 test('it opens by keyboard, is left by Escape, and focus comes back', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await (await ui.find('button', 'Inbox, 2 unread')).focus();
   await ui.press('Enter');
   await ui.focused('Inbox');
@@ -37,7 +37,7 @@ test('it opens by keyboard, is left by Escape, and focus comes back', async () =
 });
 
 test('it closes when focus or the mouse goes elsewhere', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   await (await ui.find('button', 'Elsewhere')).focus();
   await ui.page().waitForSelector('[role=dialog]', { hidden: true });
@@ -48,7 +48,7 @@ test('it closes when focus or the mouse goes elsewhere', async () => {
 });
 
 test('older messages follow page by page, none twice and none left out', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   expect(await titles()).toHaveLength(5);
   await ui.click('button', 'Show older');
@@ -65,7 +65,7 @@ test('older messages follow page by page, none twice and none left out', async (
 });
 
 test('a message that is opened is read, and its link is the app\u2019s to follow', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   await ui.page().click('.supapush-entry a');
   await ui.find('button', 'Inbox, 1 unread');
@@ -77,7 +77,7 @@ test('a message that is opened is read, and its link is the app\u2019s to follow
 });
 
 test('a message that is opened in another tab is read, and the inbox stays', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   const others = new Set(await ui.page().browser().pages());
   await ui.page().keyboard.down('Control');
@@ -94,7 +94,7 @@ test('a message that is opened in another tab is read, and the inbox stays', asy
 });
 
 test('a link that leads nowhere good is none', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   const links = await ui
     .page()
@@ -103,7 +103,7 @@ test('a link that leads nowhere good is none', async () => {
 });
 
 test('messages are marked read and unread again', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   await ui.click('button', 'Mark “Acme is won” as read');
   await ui.find('button', 'Inbox, 1 unread');
@@ -120,7 +120,7 @@ test('messages are marked read and unread again', async () => {
 });
 
 test('of the unread ones, a row that goes leaves the focus in the inbox', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   await ui.click('button', 'Unread');
   await ui.page().waitForFunction(() => document.querySelectorAll('.supapush-entry').length === 2);
@@ -132,7 +132,7 @@ test('of the unread ones, a row that goes leaves the focus in the inbox', async 
 });
 
 test('what comes while it is open is shown and read out, and takes no page away', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   await ui.click('button', 'Show older');
   await ui.text('Message 12');
@@ -143,7 +143,7 @@ test('what comes while it is open is shown and read out, and takes no page away'
 });
 
 test('when marking fails it stands as it was, and says why', async () => {
-  await ui.show('inbox', { ...fullState, failing: { 'inbox.markRead': 'offline' } });
+  await ui.show('inbox', { ...fullState(), failing: { 'inbox.markRead': 'offline' } });
   await open();
   await ui.click('button', 'Mark “Acme is won” as read');
   await ui.announced('You seem to be offline.');
@@ -152,7 +152,7 @@ test('when marking fails it stands as it was, and says why', async () => {
 });
 
 test('a mark that failed is taken back also where nothing can be loaded', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   await ui
     .page()
@@ -166,7 +166,7 @@ test('a mark that failed is taken back also where nothing can be loaded', async 
 });
 
 test('what could not be loaded comes by itself, and its error goes', async () => {
-  await ui.show('inbox', { ...fullState, failing: { 'inbox.page': 'internal' } });
+  await ui.show('inbox', { ...fullState(), failing: { 'inbox.page': 'internal' } });
   await ui.click('button', 'Inbox, 2 unread');
   await ui.announced('Refused: internal.');
   await ui.page().evaluate(() => {
@@ -178,7 +178,7 @@ test('what could not be loaded comes by itself, and its error goes', async () =>
 });
 
 test('an open inbox is no second banner of the page', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await open();
   expect(await ui.page().$$('::-p-aria([role="banner"])')).toHaveLength(0);
 });
@@ -190,7 +190,7 @@ test('an empty inbox, one that loads and one that fails say so', async () => {
   await ui.show('inbox', { hanging: ['inbox.page'] });
   await ui.click('button', 'Inbox');
   await ui.text('Loading…');
-  await ui.show('inbox', { ...fullState, failing: { 'inbox.page': 'offline' } });
+  await ui.show('inbox', { ...fullState(), failing: { 'inbox.page': 'offline' } });
   await ui.click('button', 'Inbox, 2 unread');
   await ui.announced('You seem to be offline.');
   await ui.page().evaluate(() => delete recorded.failing['inbox.page']);

@@ -41,7 +41,7 @@ for (const [way, between] of [
   };
 
   test(`${way}: the inbox and its count are empty before anything is loaded, and then the next user's`, async () => {
-    await ui.show('inbox', fullState);
+    await ui.show('inbox', fullState());
     await ui.click('button', 'Inbox, 2 unread');
     await ui.text('Acme is won');
     await change(slow(ben));
@@ -54,7 +54,7 @@ for (const [way, between] of [
   });
 
   test(`${way}: alerts go, and with them a form that is open`, async () => {
-    await ui.show('alerts', fullState);
+    await ui.show('alerts', fullState());
     await ui.text('All-time high');
     await ui.click('button', 'New alert');
     await ui.fill('combobox', 'Symbol', 'SECRET');
@@ -68,7 +68,7 @@ for (const [way, between] of [
   });
 
   test(`${way}: devices, quiet hours, mutes and topics go`, async () => {
-    await ui.show('settings', fullState);
+    await ui.show('settings', fullState());
     await ui.text('Firefox (Linux)');
     await ui.text('Product news');
     await change(slow(ben));
@@ -77,7 +77,7 @@ for (const [way, between] of [
 }
 
 test('what was still being loaded for one user is not shown to the next', async () => {
-  await ui.show('inbox', { ...fullState, late: ['inbox.page', 'inbox.unreadCount'] });
+  await ui.show('inbox', { ...fullState(), late: ['inbox.page', 'inbox.unreadCount'] });
   await ui.find('button', 'Inbox');
   await ui.page().waitForFunction(() => recorded.waiting() > 0);
   await become('ben', { ...ben, inbox: [] });
@@ -87,7 +87,7 @@ test('what was still being loaded for one user is not shown to the next', async 
 });
 
 test('answers to requests of one user are not mixed into the data of the next', async () => {
-  await ui.show('alerts', { ...fullState, late: ['alerts.create'] });
+  await ui.show('alerts', { ...fullState(), late: ['alerts.create'] });
   await ui.click('button', 'New alert');
   await ui.fill('spinbutton', 'Value', '123456');
   await ui.click('button', 'Save alert');
@@ -100,15 +100,15 @@ test('answers to requests of one user are not mixed into the data of the next', 
 });
 
 test('the data of the next user is loaded even when their sync fails', async () => {
-  await ui.show('inbox', fullState);
+  await ui.show('inbox', fullState());
   await ui.find('button', 'Inbox, 2 unread');
   await become('ben', { ...ben, failing: { sync: 'failed' } });
   await ui.find('button', 'Inbox, 1 unread');
 });
 
 test('after a sign-out nothing is asked and nothing is shown, even where push is unsupported', async () => {
-  await ui.show('inbox', { ...fullState, status: 'unsupported' });
+  await ui.show('inbox', { ...fullState(), status: 'unsupported' });
   await ui.find('button', 'Inbox, 2 unread');
-  await become(null, { ...fullState, status: 'unsupported' });
+  await become(null, { ...fullState(), status: 'unsupported' });
   await ui.find('button', 'Inbox');
 });

@@ -106,7 +106,7 @@ describe.each(['chromium', 'firefox'] as const)('in %s', (name) => {
       },
       css,
       dir,
-      fullState,
+      fullState(),
     );
     await page.waitForSelector('.supapush-count');
     await page.evaluate(() => document.querySelector<HTMLElement>('.supapush-bell-button')?.click());
@@ -167,7 +167,7 @@ describe.each(['chromium', 'firefox'] as const)('in %s', (name) => {
           },
         };
         show('inbox', { state, strings });
-      }, fullState);
+      }, fullState());
       await page.waitForSelector('.supapush-count');
       await page.evaluate(() => document.querySelector<HTMLElement>('.supapush-bell-button')?.click());
       await page.waitForSelector('.supapush-entry');

@@ -7,7 +7,7 @@ const isOn = async (name: string): Promise<boolean> =>
   (await ui.find('switch', name)).evaluate((input) => (input as HTMLInputElement).checked);
 
 test('devices are listed, this one is marked, and one is removed once that is confirmed', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   await ui.text('This device');
   await ui.text('Last notified 6 minutes ago');
   await ui.click('button', 'Remove Phone');
@@ -23,7 +23,7 @@ test('devices are listed, this one is marked, and one is removed once that is co
 });
 
 test('a device can be left out, and is registered all the same', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   await ui.click('switch', 'Notify Phone');
   await ui.click('switch', 'Notify Phone');
   expect(await ui.calls(2)).toEqual([
@@ -33,7 +33,7 @@ test('a device can be left out, and is registered all the same', async () => {
 });
 
 test('a test is sent, and too many are refused in words', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   await ui.click('button', 'Send a test');
   await ui.announced('A test notification is on its way.');
   await ui.page().evaluate(() => {
@@ -71,7 +71,7 @@ test('quiet hours have a time zone, and are saved together', async () => {
 });
 
 test('quiet hours without an end are not saved, and the field says so', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   const until = await ui.page().waitForSelector('.supapush-quiet-hours .supapush-field:nth-of-type(2) input');
   await until?.type('1000PM');
   await ui.click('button', 'Save');
@@ -81,7 +81,7 @@ test('quiet hours without an end are not saved, and the field says so', async ()
 });
 
 test('categories, symbols and other mutes are switched', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   expect([await isOn('Deals and contacts'), await isOn('DAX'), await isOn('BTC')]).toEqual([
     true,
     true,
@@ -103,14 +103,14 @@ test('categories, symbols and other mutes are switched', async () => {
 });
 
 test('what is muted from above cannot be turned on below', async () => {
-  await ui.show('settings', { ...fullState, preferences: { mutedCategories: ['alerts'] } });
+  await ui.show('settings', { ...fullState(), preferences: { mutedCategories: ['alerts'] } });
   const dax = await ui.find('switch', 'DAX');
   expect(await dax.evaluate((input) => (input as HTMLInputElement).disabled)).toBe(true);
   expect(await isOn('DAX')).toBe(false);
 });
 
 test('topics are joined and left', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   await ui.click('switch', 'Outages');
   await ui.click('switch', 'Product news');
   expect(await ui.calls(2)).toEqual([
@@ -129,7 +129,7 @@ test('quiet hours that could not be saved are off again', async () => {
 
 test('why something failed stands beside it, until something else is done', async () => {
   await ui.show('settings', {
-    ...fullState,
+    ...fullState(),
     failing: {
       'preferences.set': 'offline',
       'preferences.unmute': 'offline',
@@ -169,7 +169,7 @@ test('why something failed stands beside it, until something else is done', asyn
 });
 
 test('what was done is said in its own section', async () => {
-  await ui.show('settings', fullState);
+  await ui.show('settings', fullState());
   const sectionThatSays = (text: string) =>
     ui.page().evaluate(
       (text) =>
@@ -191,7 +191,7 @@ test.for(['online', 'visibilitychange'])('what could not be loaded is loaded at 
   const failing = Object.fromEntries(
     ['sync', 'preferences.get', 'devices.list', 'topics.list'].map((path) => [path, 'internal']),
   );
-  await ui.show('settings', { ...fullState, failing });
+  await ui.show('settings', { ...fullState(), failing });
   await ui.announced('Refused: internal.');
   await ui.page().evaluate((event) => {
     for (const path of Object.keys(recorded.failing)) delete recorded.failing[path];
@@ -212,7 +212,7 @@ test('a project that comes back is found without a word of the browser', async (
 
 test('while it loads, its sections have their room', async () => {
   const waits = ['preferences.get', 'devices.list', 'topics.list'];
-  await ui.show('settings', { ...fullState, late: waits });
+  await ui.show('settings', { ...fullState(), late: waits });
   const headings = () => ui.page().$$eval('.supapush-settings h3', (all) => all.map((h3) => h3.textContent));
   await ui.page().waitForFunction(() => document.querySelectorAll('.supapush-skeleton').length === 3);
   expect(await headings()).toEqual(['Devices', 'When', 'What to notify you about']);
@@ -224,7 +224,7 @@ test('while it loads, its sections have their room', async () => {
 });
 
 test('a switch that fails goes back, and says why', async () => {
-  await ui.show('settings', { ...fullState, failing: { 'preferences.set': 'offline' } });
+  await ui.show('settings', { ...fullState(), failing: { 'preferences.set': 'offline' } });
   await ui.click('switch', 'Send me notifications');
   await ui.announced('You seem to be offline.');
   expect(await isOn('Send me notifications')).toBe(true);

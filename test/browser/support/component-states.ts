@@ -5,7 +5,7 @@ import type { RecordedState } from '../pages/recorded-client.ts';
 const HOUR = 60 * 60 * 1000;
 const ago = (hours: number): string => new Date(Date.now() - hours * HOUR).toISOString();
 
-const laptop: Device = {
+const laptop = (): Device => ({
   id: 'laptop',
   name: 'Firefox (Linux)',
   channel: 'webpush',
@@ -14,16 +14,16 @@ const laptop: Device = {
   createdAt: ago(100),
   lastUsedAt: ago(0.1),
   current: true,
-};
+});
 
-const phone: Device = {
-  ...laptop,
+const phone = (): Device => ({
+  ...laptop(),
   id: 'phone',
   name: null,
   deviceType: 'mobile',
   lastUsedAt: null,
   current: false,
-};
+});
 
 /** A message of the inbox, so many hours old. */
 export function message(id: number, changes: Partial<InboxItem> = {}): InboxItem {
@@ -43,10 +43,10 @@ export function message(id: number, changes: Partial<InboxItem> = {}): InboxItem
   };
 }
 
-/** A user with two devices, quiet hours, mutes, topics, messages and alerts in every state. */
-export const fullState: RecordedState = {
+/** A user with two devices, quiet hours, mutes, topics, messages and alerts in every state, as they are now. */
+export const fullState = (): RecordedState => ({
   status: 'subscribed',
-  devices: [laptop, phone],
+  devices: [laptop(), phone()],
   preferences: {
     quietFrom: '22:00:00',
     quietUntil: '07:00:00',
@@ -108,4 +108,4 @@ export const fullState: RecordedState = {
     },
   ],
   quotes: { DAX: 17_912.5 },
-};
+});
