@@ -12171,6 +12171,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  -- The linter tries it with an integer: @plpgsql_check_options: anyelementtype = push.rules
   p_like := p_row;
   return p_like;
 end;
@@ -12425,7 +12426,6 @@ declare
   );
   v_any constant text := case p_event when 'delete' then 'old' else 'new' end;
   v_looks text := '';
-  v_fallbacks text := '';
   v_names text := '';
   v_group push.rules[];
 begin
@@ -17410,13 +17410,13 @@ begin
     limit 1;
     if not found then
       v_done.counted_until := greatest(v_done.counted_until, p_until);
-      return v_done;
+      exit;
     end if;
     v_every := case when v_next < p_minutes_from then 'hour' else 'minute' end;
     v_next := push.bucket_of(v_every, v_next);
     if v_done.deliveries >= p_limit or cardinality(v_done.buckets) >= c_most_buckets then
       v_done.counted_until := greatest(v_done.counted_until, v_next);
-      return v_done;
+      exit;
     end if;
     if v_next > p_frozen_until then
       v_bucket := push.count_bucket(v_every, v_next);
@@ -17426,6 +17426,7 @@ begin
     -- What is behind the end of the range stays to be counted, also where its hour was.
     v_done.counted_until := least(v_next + ('1 ' || v_every)::interval, p_until);
   end loop;
+  return v_done;
 end;
 $$;
 comment on function push.count_onwards(timestamptz, timestamptz, timestamptz, timestamptz, bigint) is

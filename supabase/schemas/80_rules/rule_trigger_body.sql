@@ -125,7 +125,6 @@ declare
   );
   v_any constant text := case p_event when 'delete' then 'old' else 'new' end;
   v_looks text := '';
-  v_fallbacks text := '';
   v_names text := '';
   v_group push.rules[];
 begin
