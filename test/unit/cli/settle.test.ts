@@ -10,7 +10,12 @@ afterEach(() => void vi.restoreAllMocks());
 test('what an interrupted run leaves to a person is on standard error before anything else can fail', async () => {
   const path = 'supabase/migrations/1_supapush.sql';
   const run = { files: [{ path, before: 'x', after: 'y' }], folders: [] };
-  const files = { 'supabase/config.toml': CONFIG, [path]: 'mine', [RECORD]: JSON.stringify(run) };
+  const files = {
+    'supabase/config.toml': CONFIG,
+    [path]: 'mine',
+    [`${path}.supapush-new`]: 'y',
+    [RECORD]: JSON.stringify(run),
+  };
   await withLookAlike(files, async ({ folder }) => {
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     const { left } = settle(await findProject(join(folder, 'supabase')), false);
