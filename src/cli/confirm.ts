@@ -2,6 +2,8 @@ import { isAbsolute, relative } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { SupapushError } from '../shared/errors.ts';
 import type { Change } from './init/change.ts';
+import type { Project } from './init/find-project.ts';
+import { type Settled, settleInterrupted } from './init/interrupted-run.ts';
 
 /** The options of every command that writes files of a project. */
 export const WRITE_OPTIONS = {
@@ -24,6 +26,17 @@ export function refuseToAsk({
 }): void {
   if (json && !yes && !dry)
     throw new SupapushError('usage', '--json asks nothing: give --yes or --dry-run with it.');
+}
+
+/**
+ * Takes back what a run before this one was killed at, and says so on standard error at once: it is done, and left to the person,
+ * whatever becomes of this run.
+ */
+export function settle(project: Project, dry: boolean): Settled {
+  const settled = settleInterrupted(project, dry);
+  const lines = [...settled.said, ...todoLines(settled.left, [])];
+  if (lines.length > 0) process.stderr.write(`${lines.join('\n')}\n\n`);
+  return settled;
 }
 
 /** One line for each change with why it is made, paths as seen from where the command was called. */

@@ -19,7 +19,8 @@ The first start fetches PostgreSQL, Deno and others by npm into .supapush/packag
 
   --json                 print one line of JSON on stdout when ready, with the names of supabase status; all else on stderr
   --reset                start with an empty database and new keys
-  --skip-missing         leave out the statements of migrations and seeds that need an extension which is not there
+  --skip-missing         leave out the statements of migrations and seeds that need an extension which is not there, and every
+                         statement that names something that is not there; each is listed
   --port <n>             port of the API and the functions (that of config.toml, where it is free)
   --database-port <n>    port of PostgreSQL
   --push-port <n>        port of the push service

@@ -4,10 +4,18 @@ import { publicKeyOf } from '../server/channels/webpush/vapid-key-forms.ts';
 import { decodeBase64Url } from '../shared/base64url.ts';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import { changeLines, changeReport, isWanted, refuseToAsk, todoLines, WRITE_OPTIONS } from './confirm.ts';
+import {
+  changeLines,
+  changeReport,
+  isWanted,
+  refuseToAsk,
+  settle,
+  todoLines,
+  WRITE_OPTIONS,
+} from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
-import { settleInterrupted, writeProject } from './init/interrupted-run.ts';
+import { writeProject } from './init/interrupted-run.ts';
 import { nextSteps } from './init/next-steps.ts';
 import { type Plan, planInit } from './init/plan.ts';
 import { type Release, readRelease } from './init/release.ts';
@@ -47,7 +55,7 @@ async function run(args: string[]): Promise<string> {
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
-  const { said, left: toDo } = settleInterrupted(project, dry);
+  const { said, left: toDo } = settle(project, dry);
   const plan = await planInit(project, release, {
     now: new Date(),
     publicFolder: values.public,
@@ -60,7 +68,7 @@ async function run(args: string[]): Promise<string> {
   let written = false;
   if (pending.length > 0 && !dry) {
     if (!yes && !(await isWanted(`${describe(project, release, plan, calledIn)}\n\nWrite this?`)))
-      return [...said, 'Nothing was written.'].join('\n');
+      return 'Nothing was written.';
     writeProject(project, plan.changes);
     written = true;
   }
@@ -73,7 +81,7 @@ async function run(args: string[]): Promise<string> {
         ? 'Written.'
         : 'Nothing was written: --dry-run.';
   const shown = yes || dry || pending.length === 0 ? [describe(project, release, plan, calledIn), ''] : [];
-  return [...said, ...shown, outcome, ...todoLines([...toDo, ...plan.left], next)].join('\n');
+  return [...shown, outcome, ...todoLines(plan.left, next)].join('\n');
 }
 
 /** As it is stored with a device. Throws `usage`. */

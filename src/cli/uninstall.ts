@@ -2,10 +2,18 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SupapushError } from '../shared/errors.ts';
 import type { Command } from './command.ts';
-import { changeLines, changeReport, isWanted, refuseToAsk, todoLines, WRITE_OPTIONS } from './confirm.ts';
+import {
+  changeLines,
+  changeReport,
+  isWanted,
+  refuseToAsk,
+  settle,
+  todoLines,
+  WRITE_OPTIONS,
+} from './confirm.ts';
 import { isPending } from './init/change.ts';
 import { findProject } from './init/find-project.ts';
-import { settleInterrupted, writeProject } from './init/interrupted-run.ts';
+import { writeProject } from './init/interrupted-run.ts';
 import { type Release, readRelease } from './init/release.ts';
 import { knownDatabaseUrl, projectSettings } from './open-database.ts';
 import { reasonOf } from './run-command.ts';
@@ -43,7 +51,7 @@ async function run(args: string[]): Promise<string> {
   refuseToAsk(values);
   const calledIn = resolve('.');
   const project = await findProject(values.workdir ?? calledIn);
-  const { said, left: toDo } = settleInterrupted(project, dry);
+  const { said, left: toDo } = settle(project, dry);
   const { setting, named } = await projectSettings(project.root);
   const databaseUrl = knownDatabaseUrl(values['database-url'], setting);
   if (file !== undefined && databaseUrl === undefined)
@@ -73,26 +81,20 @@ async function run(args: string[]): Promise<string> {
     'The extensions pg_net, pg_cron and supabase_vault stay, as others may use them.',
   ].join('\n');
 
+  // Before anything is written, so that a run that wrote all of it ends with what comes next.
+  const secrets = secretsOf(named);
+  const used = await usedSecrets(project, release, secrets);
   const pending = plan.changes.filter(isPending);
   let exported: number | undefined;
   let written = false;
   if (!dry && (pending.length > 0 || file !== undefined)) {
-    if (!yes && !(await isWanted(`${question}\n\nDo this?`)))
-      return [...said, 'Nothing was done.'].join('\n');
+    if (!yes && !(await isWanted(`${question}\n\nDo this?`))) return 'Nothing was done.';
     if (databaseUrl !== undefined && file !== undefined)
       exported = await withSnapshot(databaseUrl, (sql) => exportRows(sql, file));
     writeProject(project, plan.changes);
     written = pending.length > 0;
   }
-  const secrets = secretsOf(named);
-  const next =
-    written || dry
-      ? uninstallSteps(project, plan, release, {
-          calledIn,
-          secrets,
-          used: await usedSecrets(project, release, secrets),
-        })
-      : [];
+  const next = written || dry ? uninstallSteps(project, plan, release, { calledIn, secrets, used }) : [];
   if (json) {
     const changes = plan.changes.map((change) => changeReport(change, project.root));
     const rows = counted.rows ?? null;
@@ -107,13 +109,12 @@ async function run(args: string[]): Promise<string> {
     });
   }
   return [
-    ...said,
     ...(yes || dry ? [question, ''] : []),
     ...(exported === undefined
       ? []
       : [`${file} has ${exported} rows. It holds keys of your users' devices: keep it secret.`]),
     pending.length === 0 ? 'There is nothing to remove.' : written ? 'Done.' : 'Nothing was done: --dry-run.',
-    ...todoLines([...toDo, ...plan.left], next),
+    ...todoLines(plan.left, next),
   ].join('\n');
 }
 

@@ -7,13 +7,14 @@ import {
   changeReport,
   isWanted,
   refuseToAsk,
+  settle,
   shownPath,
   todoLines,
   WRITE_OPTIONS,
 } from './confirm.ts';
 import { type Change, isPending } from './init/change.ts';
 import { findProject, type Project } from './init/find-project.ts';
-import { settleInterrupted, writeProject } from './init/interrupted-run.ts';
+import { writeProject } from './init/interrupted-run.ts';
 import { deploySteps } from './init/next-steps.ts';
 import { packagePath, type Release, readRelease } from './init/release.ts';
 import { changesBetween } from './upgrade/changelog.ts';
@@ -44,7 +45,7 @@ async function run(args: string[]): Promise<string> {
   const calledIn = resolve('.');
   const release = await readRelease();
   const project = await findProject(values.workdir ?? calledIn);
-  const { said, left: toDo } = settleInterrupted(project, dry);
+  const { said, left: toDo } = settle(project, dry);
   const plan = await planUpgrade(
     project,
     release,
@@ -60,8 +61,7 @@ async function run(args: string[]): Promise<string> {
   const description = describe({ project, release, plan, changelog }, calledIn);
   let written = false;
   if (!isThere && !dry) {
-    if (!yes && !(await isWanted(`${description}\n\nWrite this?`)))
-      return [...said, 'Nothing was written.'].join('\n');
+    if (!yes && !(await isWanted(`${description}\n\nWrite this?`))) return 'Nothing was written.';
     writeProject(project, plan.changes);
     written = true;
   }
@@ -74,10 +74,9 @@ async function run(args: string[]): Promise<string> {
       ? 'Written.'
       : 'Nothing was written: --dry-run.';
   return [
-    ...said,
     ...(yes || dry || isThere ? [description, ''] : []),
     outcome,
-    ...todoLines([...toDo, ...plan.left], next, 'Next, in this order:'),
+    ...todoLines(plan.left, next, 'Next, in this order:'),
   ].join('\n');
 }
 

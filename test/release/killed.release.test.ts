@@ -87,9 +87,9 @@ test(`init, killed at ${KILLS} steps: the next run begins from the folder as it 
     await withLookAlike(APP, async (app) => {
       expect((await init(app, point)).exitCode, `step ${point}`).toBeUndefined();
       expect(await read(app), `step ${point}`).not.toEqual(whole);
-      const { exitCode, stdout } = await init(app);
+      const { exitCode, stderr } = await init(app);
       expect([exitCode, await read(app)], `step ${point}`).toEqual([0, whole]);
-      expect(stdout).toContain('A run before this one was interrupted.');
+      expect(stderr).toContain('A run before this one was interrupted.');
     });
   };
   // Two at a time.

@@ -21,7 +21,8 @@ Without --project it also serves a page to try everything with, and puts what th
 
   --json                 print one line of JSON on stdout when ready, everything else on stderr
   --reset                start with an empty database and new keys
-  --skip-missing         leave out the statements of migrations and seeds that need an extension which is not there
+  --skip-missing         leave out the statements of migrations and seeds that need an extension which is not there, and every
+                         statement that names something that is not there; each is listed
   --port <n>             port of the API and the functions
   --database-port <n>    port of PostgreSQL
   --push-port <n>        port of the push service

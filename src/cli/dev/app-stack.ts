@@ -6,7 +6,7 @@ export interface AppStackOptions {
   stateDirectory: string;
   /** Starts with an empty database and new keys. */
   reset: boolean;
-  /** Leaves out the statements of migrations and seeds that need an extension which is not there, instead of refusing to start. */
+  /** Leaves out the statements of migrations and seeds that need an extension, or name anything else, that is not there, instead of refusing to start. */
   skipMissing: boolean;
   ports: Record<'gateway' | 'database' | 'pushService', number | undefined>;
   quoteServer: boolean;

@@ -1,5 +1,9 @@
 /** Why `supapush dev` does not start. */
-export type DevErrorCode = 'packages_not_installed' | 'node_too_old';
+export type DevErrorCode =
+  | 'packages_not_installed'
+  | 'node_too_old'
+  | 'needs_node_modules'
+  | 'already_running';
 
 /** Nothing runs; `message` says why, and what to do. */
 export class DevError extends Error {

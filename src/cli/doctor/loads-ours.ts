@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foldersBelow } from '../init/find-project.ts';
-import { readOr } from '../init/read-text.ts';
+import { readIfReadable } from '../init/read-text.ts';
 import { isOurWorker, namesOurs } from '../init/worker-text.ts';
 
 const DEPTH = 4;
@@ -14,7 +14,7 @@ export async function loadsOurs(app: string): Promise<boolean> {
     for (const entry of entries) {
       // Functions are no part of the app.
       if (!entry.isFile() || !SOURCE.test(entry.name) || /supabase[/\\]functions/.test(folder)) continue;
-      const text = (await readOr(join(folder, entry.name))) ?? '';
+      const text = (await readIfReadable(join(folder, entry.name))) ?? '';
       if (!isOurWorker(text) && namesOurs(text)) return true;
     }
   }

@@ -5,6 +5,11 @@ export async function readOr(path: string): Promise<string | null> {
   return (await bytesOf(path))?.toString('utf8') ?? null;
 }
 
+/** The text of a file that is only looked at, or null where it cannot be read: that is no reason to do nothing else. */
+export async function readIfReadable(path: string): Promise<string | null> {
+  return await readFile(path, 'utf8').catch(() => null);
+}
+
 /**
  * Whether a file can be written again from its text without a change to its other bytes, as one in UTF-8 can, or where there is
  * none. Bytes of another encoding are lost when they are read.

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readOr } from './read-text.ts';
 import { isOurWorker, LOADED } from './worker-text.ts';
@@ -24,6 +24,7 @@ export async function workersIn(folder: string): Promise<WorkerFile[]> {
     (one, other) => Number(other === 'sw.js') - Number(one === 'sw.js') || (one < other ? -1 : 1),
   )) {
     const path = join(folder, name);
+    if (!(await isFile(path))) continue;
     if (name !== LOADED && !ROOT_WORKER.test(name) && !isOurWorker(await headOf(path))) continue;
     const text = await readOr(path);
     if (text !== null) found.push({ name, path, text });
@@ -31,11 +32,19 @@ export async function workersIn(folder: string): Promise<WorkerFile[]> {
   return found;
 }
 
-/** Other scripts of an app may be large: of those only the beginning is read. */
+/** Not so of a folder by the name of a script, or of a link that leads nowhere. */
+async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** Other scripts of an app may be large: of those only the beginning is read. One that cannot be read is not ours. */
 async function headOf(path: string): Promise<string> {
-  const file = await open(path);
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return '';
   try {
-    if (!(await file.stat()).isFile()) return '';
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(HEAD_BYTES) });
     return buffer.subarray(0, bytesRead).toString('utf8');
   } finally {

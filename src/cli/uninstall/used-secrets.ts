@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { foldersBelow, type Project } from '../init/find-project.ts';
-import { readOr } from '../init/read-text.ts';
+import { readIfReadable } from '../init/read-text.ts';
 import type { Release } from '../init/release.ts';
 
 const DEPTH = 8;
@@ -26,7 +26,7 @@ export async function usedSecrets(
     for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
       if (!entry.isFile() || !SOURCE.test(entry.name)) continue;
       const path = join(folder, entry.name);
-      const text = (await readOr(path)) ?? '';
+      const text = (await readIfReadable(path)) ?? '';
       if (!isFunctions && !text.includes('Deno.env')) continue;
       for (const name of names)
         if (!used.has(name) && new RegExp(`\\b${name}\\b`).test(text))

@@ -30,7 +30,7 @@ function dev({ directory }: TempProject, ...args: string[]): LocalProcess {
   return startProcess(process.execPath, [DEV, '--project', directory, ...args], copying());
 }
 
-// All but one start on a copy of a cluster: making one takes longer than what they look at.
+// What dev() starts copies a cluster for its database: making one takes longer than what the tests look at. What npm starts makes one.
 const copying = () => ({ ...process.env, SUPAPUSH_CLUSTER: inject('emptyCluster') });
 
 async function readyAddress(started: LocalProcess): Promise<StackAddress> {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freeLoopbackPort } from '../loopback-port.ts';
 import { denoBinary } from './deno-binary.ts';
+import { environmentFor } from './deno-environment.ts';
 import type { EdgeFunction } from './edge-function.ts';
 
 /** Told about every process that starts and ends, so that none outlives the stack. */
@@ -55,18 +56,6 @@ const MAX_FAILURES = 6;
 /** One that has never served is most likely broken: its author should hear of it soon. */
 const MAX_FIRST_FAILURES = 2;
 const ERROR_LINES_KEPT = 20;
-// What a Deno process needs of its surroundings; nothing else of the parent's environment is handed on.
-const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'DENO_DIR', 'SystemRoot', 'LOCALAPPDATA'];
-
-/** What only downloads need. */
-const FOR_DOWNLOADS = [
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'NPM_CONFIG_REGISTRY',
-  'DENO_CERT',
-  'DENO_AUTH_TOKENS',
-];
 const EDGE_RUNTIME = fileURLToPath(new URL('./edge-runtime.js', import.meta.url));
 
 /** Starts a function's process and keeps it running. Returns at once; `port()` waits until it serves. */
@@ -110,7 +99,7 @@ export function startDenoProcess(options: DenoProcessOptions): DenoProcess {
     lastErrors = [];
     child = spawn(denoBinary(), denoArguments(options), {
       cwd: options.projectDirectory,
-      env: environmentFor(options, port),
+      env: environmentFor(options, port, process.env),
       stdio: ['ignore', 'pipe', 'pipe'],
       // A process group of its own: Ctrl-C reaches the stack alone, which then stops its parts in order.
       detached: true,
@@ -206,24 +195,6 @@ function denoArguments({ edgeFunction, projectDirectory, imports }: DenoProcessO
     `--allow-read=${projectDirectory}`,
     edgeFunction.entrypoint,
   ];
-}
-
-function environmentFor(options: DenoProcessOptions, port: number): Record<string, string> {
-  const anywhere = options.imports === 'anywhere';
-  const passedOn = [...PASSED_ON, ...(anywhere ? FOR_DOWNLOADS : [])].flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return {
-    ...Object.fromEntries(passedOn),
-    // The packages of an app are not those of its functions.
-    ...(anywhere && { DENO_NO_PACKAGE_JSON: '1' }),
-    DENO_NO_UPDATE_CHECK: '1',
-    NO_COLOR: '1',
-    ...options.environment,
-    // `Deno.serve(handler)` without options listens where this says.
-    DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`,
-  };
 }
 
 function collectLines(stream: Readable | null, onLine: (line: string) => void): void {

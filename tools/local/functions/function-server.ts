@@ -140,7 +140,12 @@ export function startFunctionServer(options: FunctionServerOptions): FunctionSer
         if (response.headersSent) response.destroy();
         else {
           const status = error.code === 'function_crashed' ? 502 : 503;
-          refuse(request, response, status, error.code, error.message);
+          // What a process said on its way out may hold secrets, and any page may read the answer.
+          const message =
+            error instanceof FunctionStartError
+              ? `Function ${name} does not start. The log of the stack says why.`
+              : error.message;
+          refuse(request, response, status, error.code, message);
         }
       }
     },

@@ -28,7 +28,7 @@ export function refuseMissing(scripts: readonly Script[], available: ReadonlySet
     [
       'The local PostgreSQL does not have these extensions, which migrations create:',
       ...lines,
-      'None of the new migrations was applied. To leave out these statements, and those that need what they make: --skip-missing',
+      'None of the new migrations was applied. To leave out these statements, and every one that names something that is not there: --skip-missing',
       'Where they are needed, run the project with Docker (npx supabase start) or on a branch of the hosted one.',
     ].join('\n'),
   );

@@ -19,11 +19,11 @@ export interface Skipped {
 }
 
 export interface ScriptOptions {
-  /** Hears of each statement that is left out because it needs an extension that is missing. Without it none is. */
+  /** Hears of each statement that is left out: for an extension that is missing, or because it names what is not there. Without it none is. */
   onSkipped?: ((skipped: Skipped) => void) | undefined;
 }
 
-/** What a statement fails with that names what a missing extension would have made, or what was left out because of it. */
+/** What a statement fails with that names something that is not there: what a missing extension would have made, most likely. */
 const NOT_THERE = new Set(['42704', '42883', '42P01', '42703', '3F000']);
 
 /**

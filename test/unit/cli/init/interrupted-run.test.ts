@@ -1,9 +1,10 @@
 import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import type { Change } from '../../../../src/cli/init/change.ts';
-import { findProject } from '../../../../src/cli/init/find-project.ts';
+import { findProject, type Project } from '../../../../src/cli/init/find-project.ts';
 import {
   RECORD,
   settleInterrupted,
@@ -188,17 +189,104 @@ test('what a person changed since stays, and is named with what it was before', 
   });
 });
 
-test('a record that came with a repository reaches nothing beside it', async () => {
-  await withLookAlike(
+/** A repository `app` with something beside it, in which the record is this one. */
+const withRecord = (run: unknown, work: (app: LookAlike, project: Project) => Promise<void>) =>
+  withLookAlike(
     { 'app/supabase/config.toml': CONFIG, 'app/.git/HEAD': '', 'mine.supapush-new': 'mine' },
     async (app) => {
-      const run = { files: [{ path: '../mine', before: null, after: 'x' }], folders: [] };
       await app.write(`app/${RECORD}`, JSON.stringify(run));
-      takeBackInterrupted(await findProject(join(app.folder, 'app')));
-      expect((await app.read())['mine.supapush-new']).toBe('mine');
+      await mkdir(join(app.folder, 'empty/below'), { recursive: true });
+      await mkdir(join(app.folder, 'app/made'));
+      await symlink(join(app.folder, 'empty'), join(app.folder, 'app/link'));
+      await work(app, await findProject(join(app.folder, 'app')));
     },
   );
+
+test('a record that came with a repository reaches nothing beside it', async () => {
+  const folders = ['../empty', '../empty/below', 'link/below', 'made', '..', '.'];
+  const files = ['../mine', 'link/mine'].map((path) => ({ path, before: null, after: 'x' }));
+  await withRecord({ files, folders }, async (app, project) => {
+    const absolute = folders.map((folder) => join(project.root, folder));
+    const before = await app.read();
+    for (const named of [folders, absolute]) {
+      await app.write(`app/${RECORD}`, JSON.stringify({ files, folders: named }));
+      takeBackInterrupted(project);
+    }
+    const { [`app/${RECORD}`]: _record, 'app/made/': _made, ...rest } = before;
+    expect(await app.read()).toEqual(rest);
+  });
 });
+
+test.each([
+  ['no object', null],
+  ['files that are no list', { files: {}, folders: [] }],
+  ['folders that are no list', { files: [], folders: { length: 1 } }],
+  ['a file without a path', { files: [{ before: null, after: null }], folders: [] }],
+  ['the folder of the project', { files: [{ path: '.', before: 'x', after: null }], folders: ['.'] }],
+  ['a folder as a file', { files: [{ path: 'supabase', before: null, after: 'x' }], folders: [] }],
+  ['a file as a folder', { files: [], folders: ['supabase/config.toml'] }],
+  [
+    'a path that no disk has',
+    { files: [{ path: 'a'.repeat(9_999), before: null, after: 'x' }], folders: [] },
+  ],
+])('a record with %s stops no later run', async (_, run) => {
+  await withRecord(run, async (app, project) => {
+    const { [`app/${RECORD}`]: _record, ...rest } = await app.read();
+    takeBackInterrupted(project);
+    expect(await app.read()).toEqual(rest);
+    expect(settleInterrupted(project, false)).toEqual({ said: [], left: [] });
+  });
+});
+
+test('what was being written outside of the repository is named, and not said to be taken back', async () => {
+  const run = { files: [{ path: '../mine', before: null, after: 'x' }], folders: [] };
+  await withRecord(run, async ({ folder }, project) => {
+    const { said, left } = settleInterrupted(project, false);
+    expect(said.join()).toMatch(/was taken back first, but for what is left to you\.$/);
+    expect(left).toEqual([
+      expect.stringMatching(/mine is outside of this repository.*Beside it there is .*mine\.supapush-new\.$/),
+    ]);
+    expect(left.join()).toContain(join(folder, 'mine'));
+  });
+});
+
+test('while the run that wrote the record goes on, nothing is taken back', async () => {
+  const run = { pid: process.ppid, files: [], folders: ['made'] };
+  await withRecord(run, async (app, project) => {
+    const before = await app.read();
+    for (const dry of [true, false])
+      expect(() => settleInterrupted(project, dry)).toThrow(
+        expect.objectContaining({ code: 'not_written', message: expect.stringContaining(`${process.ppid}`) }),
+      );
+    expect(await app.read()).toEqual(before);
+  });
+});
+
+test.each(['EACCES', 'ENOSPC', 'EEXIST'])(
+  'a record that cannot be written (%s) is said, and nothing else is',
+  async (code) => {
+    await withLookAlike(APP, async (app) => {
+      const project = await findProject(app.folder);
+      const write = (path: string, text: string) => {
+        writeFileSync(path, text.slice(0, code === 'ENOSPC' ? 5 : 0));
+        if (code === 'EACCES') rmSync(path);
+        throw Object.assign(new Error(code), { code });
+      };
+      const disk = { ...diskKilledAt(Number.POSITIVE_INFINITY), write };
+      const changes = await init(app);
+      expect(() => writeProject(project, changes, disk)).toThrow(
+        expect.objectContaining({
+          code: 'not_written',
+          message: expect.stringContaining('Nothing was written'),
+        }),
+      );
+      // What another run has recorded is not ours to remove.
+      expect(wasInterrupted(project)).toBe(code === 'EEXIST');
+      const { [RECORD]: _record, ...rest } = await app.read();
+      expect(rest).toEqual(APP);
+    });
+  },
+);
 
 test('a file of a person’s by the name of a draft is no part of what is taken back', async () => {
   await withLookAlike({ ...APP, 'public/sw.js.supapush-old': 'mine' }, async (app) => {
