@@ -338,7 +338,7 @@ comment on column push.settings.circuit_refusals is
 comment on column push.settings.circuit_failures is
   'How many requests without a useful answer pause a push service: of two users, or the only one there is, without an acceptance in between.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
-comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
+comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called; with more than this, no message to many is fanned out further, even where they wait for a push service that throttles.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.app_url is
   'The app''s origin, https://app.example.com, without a slash at its end: paths of notifications become whole URLs of it on their way to '
@@ -10212,8 +10212,12 @@ security definer
 set search_path = ''
 as $$
   -- While something waits that a push service has no room for, more of it would only stand in front of others.
-  -- What one user has too much of, in the side lanes, holds up no message to many.
-  select not push.has_due_in('{0}', p_now + interval '1 second') and push.fan_out(p_limit, p_now);
+  -- What one user has too much of, in the side lanes, holds up no message to many. Nor does what waits for a push service that
+  -- throttles, which may take hours: the other services have room. But not without end, or it would all stand in front of others there.
+  select not push.has_due_in('{0}', p_now + interval '1 second', 0, array(select p.origin from push.paces(p_now) as p))
+    and not push.has_due_in('{0}', p_now + interval '1 second', s.backlog_per_dispatcher)
+    and push.fan_out(p_limit, p_now)
+  from push.settings as s;
 $$;
 comment on function public.push_fan_out(integer, timestamptz) is
   'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';

@@ -120,8 +120,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       lanes.add(deliveries);
       for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
-      const fannedOut =
-        claimed < limit && busy.hosts.length === 0 && hasRoom(claim, busy) && (await queue.fanOut());
+      const fannedOut = claimed < limit && hasRoom(claim, busy, lanes.throttling()) && (await queue.fanOut());
       if (claimed > 0 || fannedOut) {
         idleSince = now();
         continue;
@@ -162,10 +161,17 @@ function createHandOver(queue: DeliveryQueue, dispatcher: string): () => Promise
   };
 }
 
-/** Whether a claim left room everywhere, so that nothing that is due can wait for it. */
-function hasRoom({ deliveries }: Claim, { rooms }: ReturnType<Lanes['busy']>): boolean {
-  return Object.entries(rooms).every(
-    ([host, room]) => deliveries.filter((delivery) => delivery.host === host).length < room,
+/** Whether a claim left room everywhere but at hosts that throttle, so that nothing that is due can wait for it. */
+function hasRoom(
+  { deliveries }: Claim,
+  { hosts, rooms }: ReturnType<Lanes['busy']>,
+  throttling: string[],
+): boolean {
+  const isLeft = (host: string, room: number) =>
+    deliveries.filter((delivery) => delivery.host === host).length < room;
+  return (
+    hosts.every((host) => throttling.includes(host)) &&
+    Object.entries(rooms).every(([host, room]) => throttling.includes(host) || isLeft(host, room))
   );
 }
 
