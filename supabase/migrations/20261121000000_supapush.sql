@@ -338,7 +338,7 @@ comment on column push.settings.circuit_refusals is
 comment on column push.settings.circuit_failures is
   'How many requests without a useful answer pause a push service: of two users, or the only one there is, without an acceptance in between.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
-comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
+comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called; with more than this, no message to many is fanned out further, even where they wait for a push service that throttles.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.app_url is
   'The app''s origin, https://app.example.com, without a slash at its end: paths of notifications become whole URLs of it on their way to '
@@ -6879,7 +6879,7 @@ create table push.workers (
   lease_until timestamptz not null,
   backend_pid integer,
   constraint workers_pkey primary key (id),
-  constraint workers_name check (octet_length(name) <= 200),
+  constraint workers_name check (octet_length(name) <= 400),
   constraint workers_version check (version ~ '^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z.-]{1,40})?$')
 );
 comment on table push.workers is
@@ -6902,9 +6902,10 @@ returns void
 language sql
 set search_path = ''
 as $$
-  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing.
+  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing. Ten a second at least, as
+  -- dispatchers have it.
   update push.hosts as h
-  set pace = least(greatest((p_paces ->> h.origin)::double precision, 0.1), 100000), paced_at = p_now
+  set pace = least(greatest((p_paces ->> h.origin)::double precision, 10), 100000), paced_at = p_now
   where h.origin in (
     select n.origin from push.hosts as n
     where p_paces ? n.origin and (n.paced_at is null or n.paced_at not between p_now - interval '5 seconds' and p_now)
@@ -6990,7 +6991,8 @@ create table push.dispatchers (
 );
 comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
 comment on column push.dispatchers.called_in is 'The transaction that called it: its request leaves at commit, however long that takes.';
-comment on column push.dispatchers.worker_id is 'The worker that was called; null: push-dispatch was.';
+comment on column push.dispatchers.lease_until is 'Until then it counts as live; -infinity: it has left, and a transaction counts on it still.';
+comment on column push.dispatchers.worker_id is 'The worker that was called, or looked for work itself; null: push-dispatch was called.';
 comment on column push.dispatchers.is_awaited is 'It was called and has not claimed yet.';
 
 alter table push.dispatchers enable row level security;
@@ -7019,7 +7021,11 @@ begin
   )
   select array_agg(e.worker_id) into v_absent from ended as e where e.is_awaited;
   -- It was called and did not come: until it gives a sign of life, others are called.
-  update push.workers as w set lease_until = p_now where w.id = any (v_absent) and w.lease_until > p_now;
+  -- Skip locked: one that leaves locks its own row first, and then those of its dispatchers.
+  update push.workers as w set lease_until = p_now
+  where w.id in (
+    select l.id from push.workers as l where l.id = any (v_absent) and l.lease_until > p_now for no key update skip locked
+  );
   delete from push.workers as w
   where w.id in (
     select l.id from push.workers as l
@@ -7508,7 +7514,11 @@ set search_path = ''
 set lock_timeout = '50ms'
 as $$
 begin
-  perform pg_advisory_xact_lock_shared(hashtextextended('supapush.ring', 0));
+  -- It asks again and again instead of waiting for the lock: a deadlock that a wait is part of ends one of its transactions.
+  for v_look in 1 .. extract(epoch from current_setting('lock_timeout')::interval)::numeric * 200 loop
+    exit when pg_try_advisory_xact_lock_shared(hashtextextended('supapush.ring', 0));
+    perform pg_sleep(0.005);
+  end loop;
   -- It is let go at once, by taking back this block: held until commit, it would keep others from ringing alone.
   raise lock_not_available;
 exception when lock_not_available then
@@ -9097,7 +9107,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  -- What one dispatcher holds at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
+  -- What one claim hands out at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
   -- and a delivery that was claimed but cut off would wait for the end of its lease.
   c_most constant integer := 1000;
   -- How many deliveries of one push service are looked through for those that may go; more where what may not go hides others.
@@ -9133,13 +9143,13 @@ begin
   -- Not each time: under an old snapshot its old versions would stay, and each claim would walk all of them.
   where w.is_awaited or w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
 
-  -- A claim proves that the bell works again.
+  -- A claim proves that the bell works again; that of a worker does not, which never heard it.
   update push.alarms as a set resolved_at = p_now
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o
     where o.code in ('bell_not_connected', 'bell_failed', 'vault_unreadable') and o.resolved_at is null
     for update skip locked
-  );
+  ) and not exists (select from push.dispatchers as d where d.id = p_dispatcher and d.worker_id is not null);
 
   perform push.note_function(p_now);
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
@@ -9212,9 +9222,10 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
+  -- One that has left drains, and is not live.
   update push.dispatchers set lease_until = p_now + s.dispatcher_lease
   from push.settings as s
-  where dispatchers.id = p_dispatcher;
+  where dispatchers.id = p_dispatcher and dispatchers.lease_until > '-infinity';
   update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id = any (p_deliveries) and d.lease_until is not null and d.dispatcher_id = p_dispatcher;
@@ -9679,7 +9690,8 @@ begin
     -- A transaction that counts on us has not committed yet. At the end of our time another dispatcher is called in our
     -- place; if it leaves before that commit, the tick finds the rows.
     if p_final then
-      update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
+      -- Not p_now: a heartbeat that comes meanwhile must know that it has left.
+      update push.dispatchers as w set lease_until = '-infinity' where w.id = p_dispatcher;
       perform push.ring(p_now);
     end if;
     return p_final;
@@ -10200,8 +10212,12 @@ security definer
 set search_path = ''
 as $$
   -- While something waits that a push service has no room for, more of it would only stand in front of others.
-  -- What one user has too much of, in the side lanes, holds up no message to many.
-  select not push.has_due_in('{0}', p_now + interval '1 second') and push.fan_out(p_limit, p_now);
+  -- What one user has too much of, in the side lanes, holds up no message to many. Nor does what waits for a push service that
+  -- throttles, which may take hours: the other services have room. But not without end, or it would all stand in front of others there.
+  select not push.has_due_in('{0}', p_now + interval '1 second', 0, array(select p.origin from push.paces(p_now) as p))
+    and not push.has_due_in('{0}', p_now + interval '1 second', s.backlog_per_dispatcher)
+    and push.fan_out(p_limit, p_now)
+  from push.settings as s;
 $$;
 comment on function public.push_fan_out(integer, timestamptz) is
   'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';
@@ -10209,28 +10225,6 @@ comment on function public.push_fan_out(integer, timestamptz) is
 revoke all on function public.push_fan_out(integer, timestamptz) from public, anon, authenticated;
 
 grant execute on function public.push_fan_out(integer, timestamptz) to service_role;
-
--- schemas/60_topics/allow_worker.sql --------------------------------------------------------------------------
-
--- The rights of a worker's own role.
-
-create function push.allow_worker(p_role regrole)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  execute format('grant usage on schema public to %s', p_role);
-  execute format('grant execute on function %s to %s', (
-    select string_agg(('public.' || f.name)::regproc::regprocedure::text, ', ')
-    from unnest('{push_claim,push_complete,push_heartbeat,push_fan_out,push_leave,push_worker_heartbeat,push_worker_leave}'::text[]) as f (name)
-  ), p_role);
-end;
-$$;
-comment on function push.allow_worker(regrole) is
-  'Lets a role do the work of a worker and nothing else: it may execute the seven functions that claim, report and register. For the database owner.
-
-p_role: A role that exists and may log in, such as supapush_worker.';
 
 -- schemas/60_topics/withdraw.sql ------------------------------------------------------------------------------
 
@@ -19295,6 +19289,28 @@ $$;
 comment on function push.recompile(timestamptz) is
   'Makes the trigger functions of rules and reminders anew where a later release, which ends with this, has others; returns those that keep what they had, each with an '
   'alarm, because they no longer compile. What watches a table that is being changed follows within minutes. For the database owner.';
+
+-- schemas/90_operations/allow_worker.sql ----------------------------------------------------------------------
+
+-- The rights of a worker's own role.
+
+create function push.allow_worker(p_role regrole)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format('grant usage on schema public to %s', p_role);
+  execute format('grant execute on function %s to %s', (
+    select string_agg(('public.' || f.name)::regproc::regprocedure::text, ', ')
+    from unnest('{push_claim,push_complete,push_heartbeat,push_fan_out,push_leave,push_worker_heartbeat,push_worker_leave}'::text[]) as f (name)
+  ), p_role);
+end;
+$$;
+comment on function push.allow_worker(regrole) is
+  'Lets a role do the work of a worker and nothing else: it may execute the seven functions that claim, report and register. For the database owner.
+
+p_role: A role that exists and may log in, such as supapush_worker.';
 
 -- schemas/90_operations/access.sql ----------------------------------------------------------------------------
 

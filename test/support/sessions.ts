@@ -37,10 +37,24 @@ export async function untilBlocked(sql: postgres.Sql, { pid }: Session): Promise
   );
 }
 
-/** Whether what that session has begun comes to its end by itself, or waits for a lock of another one. */
+/** Comes back once that session sleeps, as one does that asks for a lock again and again. */
+export async function untilAsleep(sql: postgres.Sql, session: Session): Promise<void> {
+  await eventually(
+    () => isAsleep(sql, session),
+    (asleep) => asleep,
+    10_000,
+  );
+}
+
+async function isAsleep(sql: postgres.Sql, { pid }: Session): Promise<boolean> {
+  const rows = await sql`select from pg_stat_activity where pid = ${pid} and wait_event = 'PgSleep'`;
+  return rows.length > 0;
+}
+
+/** Whether what that session has begun comes to its end by itself, or waits for a lock of another one or sleeps. */
 export async function endsOrWaits(
   sql: postgres.Sql,
-  { pid }: Session,
+  session: Session,
   work: Promise<unknown>,
 ): Promise<'ends' | 'waits'> {
   let ended = false;
@@ -50,8 +64,9 @@ export async function endsOrWaits(
   work.then(end, end);
   return (await eventually(
     async () => {
-      const [row] = await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${pid}) as blockers`;
-      return ended ? 'ends' : row?.blockers.length ? 'waits' : undefined;
+      const [row] = await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${session.pid}) as blockers`;
+      const waits = row?.blockers.length || (await isAsleep(sql, session));
+      return ended ? 'ends' : waits ? 'waits' : undefined;
     },
     (answer) => answer !== undefined,
     10_000,

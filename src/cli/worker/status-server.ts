@@ -22,7 +22,8 @@ export async function serveStatus(
   { host, port }: { host: string; port: number },
 ): Promise<StatusServer> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://worker');
+    // Not as a URL: `//` is none, and what throws here ends the process.
+    const [pathname] = (request.url ?? '/').split('?');
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isRead && pathname === '/health') {
       const { status, body } = healthAnswer(state);

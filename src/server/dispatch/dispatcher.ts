@@ -61,14 +61,17 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
   const { now = () => performance.now(), signal } = options;
   const summary: DispatchSummary = { claimed: 0, outcomes: {}, handedOver: false };
   const unreported = new Set<number>();
+  const forget = (batch: DeliveryReport[]) => {
+    for (const { deliveryId } of batch) unreported.delete(deliveryId);
+  };
   const reports = createReportBuffer({
     queue,
     size: Math.min(REPORTED, Math.ceil(ceilings.claim / 2)),
     delayMs: REPORT_DELAY_MS,
     patienceMs,
-    onReported: (batch) => {
-      for (const { deliveryId } of batch) unreported.delete(deliveryId);
-    },
+    onReported: forget,
+    // Their leases are extended no more: they are handed out again.
+    onGivenUp: forget,
   });
   const onReport = (report: DeliveryReport) => {
     const { outcome } = report.outcome;
@@ -81,17 +84,22 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
     queue.heartbeat(dispatcher, [...unreported]).catch(() => {});
   }, heartbeatMs);
 
+  const handOver = createHandOver(queue, dispatcher);
   const started = now();
   let idleSince = started;
+  // Where not even a first claim succeeds, another dispatcher would fare no better, and call yet another at once.
+  let hasClaimed = false;
+  const handOverAfterFailure = () => (hasClaimed ? handOver().catch(() => {}) : Promise.resolve());
   try {
     for (;;) {
       const left = Math.min(budget.deliveries - summary.claimed, ceilings.held - lanes.pending);
       const isUsedUp = summary.claimed >= budget.deliveries || now() - started >= budget.milliseconds;
       if (isUsedUp || signal?.aborted) {
+        // First, so that what is committed while a slow device is waited for calls another.
+        await handOver();
+        summary.handedOver = true;
         await lanes.drained();
         await reports.flush();
-        summary.handedOver = true;
-        await queue.leave(dispatcher, true);
         return summary;
       }
       if (left <= 0) {
@@ -103,6 +111,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       const wanted = Object.values(busy.rooms).reduce((sum, room) => sum + room, 0);
       const limit = Math.min(Math.max(CLAIMED, wanted), ceilings.claim, left);
       const claim = await queue.claim(dispatcher, limit, busy);
+      hasClaimed = true;
       const { deliveries, unreadable } = claim;
       const claimed = deliveries.length + unreadable.length;
       summary.claimed += claimed;
@@ -111,8 +120,7 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       lanes.add(deliveries);
       for (const report of unreadable) onReport(report);
       // Only with room to spare, so that a message to a topic never piles up in front of others; and while these are sent.
-      const fannedOut =
-        claimed < limit && busy.hosts.length === 0 && hasRoom(claim, busy) && (await queue.fanOut());
+      const fannedOut = claimed < limit && hasRoom(claim, busy, lanes.throttling()) && (await queue.fanOut());
       if (claimed > 0 || fannedOut) {
         idleSince = now();
         continue;
@@ -132,17 +140,38 @@ export async function dispatch(dispatcher: string, options: DispatcherOptions): 
       }
       await pause(IDLE_POLL_MS);
     }
-  } finally {
-    // After a failure too: what was sent must be reported, or it would be sent again.
+  } catch (error) {
+    // Before it drains and, where the database does not answer now, after it: it claims no more, and commits would count on it.
+    await handOverAfterFailure();
     await lanes.drained();
-    await reports.flush().finally(() => clearInterval(heartbeat));
+    // What was sent must be reported, or it would be sent again.
+    await reports.flush().finally(handOverAfterFailure);
+    throw error;
+  } finally {
+    clearInterval(heartbeat);
   }
 }
 
-/** Whether a claim left room everywhere, so that nothing that is due can wait for it. */
-function hasRoom({ deliveries }: Claim, { rooms }: ReturnType<Lanes['busy']>): boolean {
-  return Object.entries(rooms).every(
-    ([host, room]) => deliveries.filter((delivery) => delivery.host === host).length < room,
+/** Calls another dispatcher in place of this one where there is more to do, once. */
+function createHandOver(queue: DeliveryQueue, dispatcher: string): () => Promise<void> {
+  let isDone = false;
+  return async () => {
+    if (!isDone) await queue.leave(dispatcher, true);
+    isDone = true;
+  };
+}
+
+/** Whether a claim left room everywhere but at hosts that throttle, so that nothing that is due can wait for it. */
+function hasRoom(
+  { deliveries }: Claim,
+  { hosts, rooms }: ReturnType<Lanes['busy']>,
+  throttling: string[],
+): boolean {
+  const isLeft = (host: string, room: number) =>
+    deliveries.filter((delivery) => delivery.host === host).length < room;
+  return (
+    hosts.every((host) => throttling.includes(host)) &&
+    Object.entries(rooms).every(([host, room]) => throttling.includes(host) || isLeft(host, room))
   );
 }
 

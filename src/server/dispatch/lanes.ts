@@ -9,6 +9,8 @@ export interface Lanes {
   add(deliveries: ClaimedDelivery[]): void;
   /** Hosts and users that have enough to do for now, how many deliveries of other hosts are wanted, and what throttling hosts accept. */
   busy(): Required<Busy>;
+  /** Hosts that throttle, which have something waiting all the time. */
+  throttling(): string[];
   /** Takes over what other dispatchers found out about hosts that throttle: what they accepted of one, per second. */
   recall(paces: Record<string, number>): void;
   /** Resolves when a delivery has its outcome, at once when nothing is pending. */
@@ -175,6 +177,7 @@ export function createLanes(options: {
         paces,
       };
     },
+    throttling: () => [...lanes].filter(([, lane]) => lane.pace.accepted !== undefined).map(([host]) => host),
     recall(found) {
       for (const [host, accepted] of Object.entries(found)) laneOf(host).pace.recall(accepted, now());
     },

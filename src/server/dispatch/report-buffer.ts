@@ -15,11 +15,13 @@ export interface ReportBufferOptions {
   patienceMs: number;
   /** Called for each batch that the queue has taken. */
   onReported?: (batch: DeliveryReport[]) => void;
+  /** Called for each batch that is tried no more. */
+  onGivenUp?: (batch: DeliveryReport[]) => void;
 }
 
 /** Collects reports and hands them to the queue in batches, one batch at a time, soon after the first of them. */
 export function createReportBuffer(options: ReportBufferOptions) {
-  const { queue, size, delayMs, patienceMs, onReported = () => {} } = options;
+  const { queue, size, delayMs, patienceMs, onReported = () => {}, onGivenUp = () => {} } = options;
   let buffered: DeliveryReport[] = [];
   let reporting: Promise<void> = Promise.resolve();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -35,7 +37,13 @@ export function createReportBuffer(options: ReportBufferOptions) {
       reporting = earlier
         .catch(() => {})
         .then(() => completePatiently(queue, batch, patienceMs))
-        .then(() => onReported(batch))
+        .then(
+          () => onReported(batch),
+          (error: unknown) => {
+            onGivenUp(batch);
+            throw error;
+          },
+        )
         .finally(() => earlier);
       // The last flush awaits every batch; a rejection in between is kept for it, not lost.
       reporting.catch(() => {});

@@ -37,9 +37,14 @@ const BACK_AFTER = Math.cbrt(1 - LOWERED_TO);
 /** The rate ends where it has grown so far, or so much time has passed, without the service throttling. */
 const ENDS_AT = 4;
 const ENDS_AFTER_MS = 60_000;
-/** One refusal lowers what is believed to be accepted to an eighth at most, and to one request in ten seconds. */
+/** One refusal lowers what is believed to be accepted to an eighth at most. */
 const LEAST_SHARE = 1 / 8;
-const LEAST = 0.1;
+/**
+ * The rate is lowered to so many a second at least: in a quiet hour, when little is accepted because little is sent, a few accounts
+ * whose devices refuse would bring a service to a standstill for all. Devices that are refused back off by themselves, and a service
+ * that takes nothing at all is paused.
+ */
+const LEAST = 10;
 /** What was not sent in time is made up for: of so many milliseconds. */
 const BURST_MS = 50;
 

@@ -53,7 +53,7 @@ export async function configureWorker(
 
 // By SQLSTATE: a password or a role that is refused, no such database, a right or a function that is missing, a release that the
 // worker does not speak.
-const FINAL = /^(28|3D000|42501|42883|3F000|42P01)/;
+const FINAL = /^(28|3D000|42501|42883|3F000|42P01|PT400)/;
 
 function isFinal(error: unknown): boolean {
   const { code, cause } = error as { code?: string; cause?: { code?: unknown } };

@@ -50,43 +50,54 @@ const LEAVE_MS = 5000;
  * Does the work of push-dispatch until `signal` aborts: idles at next to no cost until the database calls it, and then runs a
  * dispatcher until nothing is due. When it ends it finishes what is under way, reports it, and hands the rest over.
  *
- * While the database does not answer it tries again. Throws what `isFinal` says is not cured by that, after it has reported what
- * it could.
+ * While the database does not answer it tries again. Throws what `isFinal` says is not cured by that, to it or to a dispatcher,
+ * after it has reported what it could.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   const { identity, database, state, log } = options;
   const { now = Date.now } = options;
   const called = createLatch();
   const ending = new AbortController();
-  const dispatches = createDispatches(options, ending.signal, () => {
-    look = true;
-    called.open();
-  });
   let contact: Contact | undefined;
   // At first and after each loss: what was rung for meanwhile is looked for.
   let look = true;
+  let final: { error: unknown } | undefined;
+  const dispatches = createDispatches(options, ending.signal, {
+    onFailure() {
+      look = true;
+      called.open();
+    },
+    onFinal(error) {
+      final ??= { error };
+      called.open();
+    },
+  });
   let wait = FIRST_WAIT_MS;
 
   try {
     while (!signal.aborted) {
       try {
+        if (final !== undefined) throw final.error;
         contact ??= await openContact(options, called.open, () => {
           contact = undefined;
           look = true;
           if (!signal.aborted) log({ event: 'listening_lost' });
           called.open();
         });
-        const answer = await contact.heartbeat(look);
-        // From here on it is called.
-        if (!contact.isTold) log(contact.opened);
-        contact.isTold = true;
+        const current = contact;
+        // Taken before it is asked for: what sets it meanwhile is another reason to look.
+        const isLook = look;
         look = false;
+        const answer = await current.heartbeat(isLook);
+        // From here on it is called.
+        if (!current.isTold) log(current.opened);
+        current.isTold = true;
         wait = FIRST_WAIT_MS;
-        state.hears = contact.listening === null ? 'asks' : 'listens';
+        state.hears = current.listening === null ? 'asks' : 'listens';
         state.lastContactAt = now();
         options.onTime(answer.now);
         for (const call of answer.calls) dispatches.start(call);
-        await called.wait(contact.listening === null ? ASK_MS : answer.leaseMs / 3, signal);
+        await called.wait(current.listening === null ? ASK_MS : answer.leaseMs / 3, signal);
       } catch (error) {
         if (options.isFinal(error)) throw error;
         const lost: Contact | undefined = contact;
@@ -149,11 +160,11 @@ async function openContact(
   };
 }
 
-/** The dispatchers at work in a worker. */
+/** The dispatchers at work in a worker. `onFinal` is told what no other dispatcher would fare better with. */
 function createDispatches(
-  { queue: bare, channels, state, log }: WorkerOptions,
+  { queue: bare, channels, state, log, isFinal }: WorkerOptions,
   signal: AbortSignal,
-  onFailure: () => void,
+  { onFailure, onFinal }: { onFailure: () => void; onFinal: (error: unknown) => void },
 ) {
   const queue = countedQueue(bare, state);
   const running = new Map<string, Promise<void>>();
@@ -171,6 +182,7 @@ function createDispatches(
       state.dispatches.failed += 1;
       const message = error instanceof Error ? error.message : String(error);
       log({ event: 'dispatch_failed', dispatcher, message });
+      if (isFinal(error)) return onFinal(error);
       // What it left is looked for, more seldom the more often that fails.
       const wait = Math.min(FIRST_WAIT_MS * 2 ** failures, LONGEST_WAIT_MS);
       failures = Math.min(failures + 1, 10);

@@ -69,7 +69,7 @@ comment on column push.settings.circuit_refusals is
 comment on column push.settings.circuit_failures is
   'How many requests without a useful answer pause a push service: of two users, or the only one there is, without an acceptance in between.';
 comment on column push.settings.max_dispatchers is 'Dispatchers that may be at work at one time.';
-comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called.';
+comment on column push.settings.backlog_per_dispatcher is 'Waiting deliveries for each dispatcher at work before another one is called; with more than this, no message to many is fanned out further, even where they wait for a push service that throttles.';
 comment on column push.settings.vapid_public_key is 'The key that new subscriptions are made with; noted by push.connect(), remembered by each subscription.';
 comment on column push.settings.app_url is
   'The app''s origin, https://app.example.com, without a slash at its end: paths of notifications become whole URLs of it on their way to '

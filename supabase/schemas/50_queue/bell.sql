@@ -185,7 +185,11 @@ set search_path = ''
 set lock_timeout = '50ms'
 as $$
 begin
-  perform pg_advisory_xact_lock_shared(hashtextextended('supapush.ring', 0));
+  -- It asks again and again instead of waiting for the lock: a deadlock that a wait is part of ends one of its transactions.
+  for v_look in 1 .. extract(epoch from current_setting('lock_timeout')::interval)::numeric * 200 loop
+    exit when pg_try_advisory_xact_lock_shared(hashtextextended('supapush.ring', 0));
+    perform pg_sleep(0.005);
+  end loop;
   -- It is let go at once, by taking back this block: held until commit, it would keep others from ringing alone.
   raise lock_not_available;
 exception when lock_not_available then

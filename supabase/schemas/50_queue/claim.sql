@@ -25,7 +25,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-  -- What one dispatcher holds at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
+  -- What one claim hands out at most. The answer is one value, because the Data API cuts rows off at the project's Max rows,
   -- and a delivery that was claimed but cut off would wait for the end of its lease.
   c_most constant integer := 1000;
   -- How many deliveries of one push service are looked through for those that may go; more where what may not go hides others.
@@ -61,13 +61,13 @@ begin
   -- Not each time: under an old snapshot its old versions would stay, and each claim would walk all of them.
   where w.is_awaited or w.lease_until not between excluded.lease_until - interval '1 second' and excluded.lease_until;
 
-  -- A claim proves that the bell works again.
+  -- A claim proves that the bell works again; that of a worker does not, which never heard it.
   update push.alarms as a set resolved_at = p_now
   where (a.code, a.subject) in (
     select o.code, o.subject from push.alarms as o
     where o.code in ('bell_not_connected', 'bell_failed', 'vault_unreadable') and o.resolved_at is null
     for update skip locked
-  );
+  ) and not exists (select from push.dispatchers as d where d.id = p_dispatcher and d.worker_id is not null);
 
   perform push.note_function(p_now);
   -- One claim at a time: two that count the same `sending` rows would both fill the room that is left at a host.
@@ -140,9 +140,10 @@ set enable_bitmapscan = off
 set enable_seqscan = off
 set jit = off
 as $$
+  -- One that has left drains, and is not live.
   update push.dispatchers set lease_until = p_now + s.dispatcher_lease
   from push.settings as s
-  where dispatchers.id = p_dispatcher;
+  where dispatchers.id = p_dispatcher and dispatchers.lease_until > '-infinity';
   update push.queue as d set lease_until = p_now + s.delivery_lease
   from push.settings as s
   where d.id = any (p_deliveries) and d.lease_until is not null and d.dispatcher_id = p_dispatcher;

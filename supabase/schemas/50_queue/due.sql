@@ -55,7 +55,8 @@ create table push.dispatchers (
 );
 comment on table push.dispatchers is 'Dispatchers that were called or are at work; one whose lease is over counts as dead.';
 comment on column push.dispatchers.called_in is 'The transaction that called it: its request leaves at commit, however long that takes.';
-comment on column push.dispatchers.worker_id is 'The worker that was called; null: push-dispatch was.';
+comment on column push.dispatchers.lease_until is 'Until then it counts as live; -infinity: it has left, and a transaction counts on it still.';
+comment on column push.dispatchers.worker_id is 'The worker that was called, or looked for work itself; null: push-dispatch was called.';
 comment on column push.dispatchers.is_awaited is 'It was called and has not claimed yet.';
 
 alter table push.dispatchers enable row level security;
@@ -84,7 +85,11 @@ begin
   )
   select array_agg(e.worker_id) into v_absent from ended as e where e.is_awaited;
   -- It was called and did not come: until it gives a sign of life, others are called.
-  update push.workers as w set lease_until = p_now where w.id = any (v_absent) and w.lease_until > p_now;
+  -- Skip locked: one that leaves locks its own row first, and then those of its dispatchers.
+  update push.workers as w set lease_until = p_now
+  where w.id in (
+    select l.id from push.workers as l where l.id = any (v_absent) and l.lease_until > p_now for no key update skip locked
+  );
   delete from push.workers as w
   where w.id in (
     select l.id from push.workers as l

@@ -31,7 +31,8 @@ begin
     -- A transaction that counts on us has not committed yet. At the end of our time another dispatcher is called in our
     -- place; if it leaves before that commit, the tick finds the rows.
     if p_final then
-      update push.dispatchers as w set lease_until = p_now where w.id = p_dispatcher;
+      -- Not p_now: a heartbeat that comes meanwhile must know that it has left.
+      update push.dispatchers as w set lease_until = '-infinity' where w.id = p_dispatcher;
       perform push.ring(p_now);
     end if;
     return p_final;

@@ -5,9 +5,10 @@ returns void
 language sql
 set search_path = ''
 as $$
-  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing.
+  -- Every few seconds: all dispatchers share this row. Skip locked, because a claim waits for nothing. Ten a second at least, as
+  -- dispatchers have it.
   update push.hosts as h
-  set pace = least(greatest((p_paces ->> h.origin)::double precision, 0.1), 100000), paced_at = p_now
+  set pace = least(greatest((p_paces ->> h.origin)::double precision, 10), 100000), paced_at = p_now
   where h.origin in (
     select n.origin from push.hosts as n
     where p_paces ? n.origin and (n.paced_at is null or n.paced_at not between p_now - interval '5 seconds' and p_now)

@@ -14,7 +14,7 @@ create table push.workers (
   lease_until timestamptz not null,
   backend_pid integer,
   constraint workers_pkey primary key (id),
-  constraint workers_name check (octet_length(name) <= 200),
+  constraint workers_name check (octet_length(name) <= 400),
   constraint workers_version check (version ~ '^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z.-]{1,40})?$')
 );
 comment on table push.workers is

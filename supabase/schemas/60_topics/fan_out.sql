@@ -268,8 +268,12 @@ security definer
 set search_path = ''
 as $$
   -- While something waits that a push service has no room for, more of it would only stand in front of others.
-  -- What one user has too much of, in the side lanes, holds up no message to many.
-  select not push.has_due_in('{0}', p_now + interval '1 second') and push.fan_out(p_limit, p_now);
+  -- What one user has too much of, in the side lanes, holds up no message to many. Nor does what waits for a push service that
+  -- throttles, which may take hours: the other services have room. But not without end, or it would all stand in front of others there.
+  select not push.has_due_in('{0}', p_now + interval '1 second', 0, array(select p.origin from push.paces(p_now) as p))
+    and not push.has_due_in('{0}', p_now + interval '1 second', s.backlog_per_dispatcher)
+    and push.fan_out(p_limit, p_now)
+  from push.settings as s;
 $$;
 comment on function public.push_fan_out(integer, timestamptz) is
   'Works on one chunk of a message to a topic or a long list of users; for dispatchers whose claim left room. False: there was nothing to do. Service role only.';

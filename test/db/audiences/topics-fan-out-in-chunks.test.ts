@@ -201,6 +201,24 @@ test('the tick fans out only while nothing else is due, and calls a dispatcher f
   await sql`update push.settings set fan_out_chunk = 1000`;
 });
 
+test('what waits for a push service that throttles holds up no fan-out, unless there is very much of it', async () => {
+  const { sql } = db();
+  const { topic } = await createTopic(sql, 6);
+  await notifyTopic(sql, topic);
+  const now = startOfClock();
+  const fanOutNext = async (seconds: number) =>
+    (await sql`select public.push_fan_out(2, ${plus(now, seconds)}) as made`)[0]?.made;
+  expect(await fanOutNext(0)).toBe(true);
+  expect(await fanOutNext(1)).toBe(false);
+  const hosts = await sql<{ host: string }[]>`select distinct host from push.queue`;
+  await sql`update push.hosts set pace = 10, paced_at = ${now} where origin = any (${hosts.map(({ host }) => host)})`;
+  expect(await fanOutNext(2)).toBe(true);
+  await sql`update push.settings set backlog_per_dispatcher = 3`;
+  expect(await fanOutNext(3)).toBe(false);
+  await sql`update push.settings set backlog_per_dispatcher = 5000`;
+  await sql`update push.hosts set pace = null, paced_at = null`;
+});
+
 test('a dispatcher does not leave while there is something to fan out', async () => {
   const { sql } = db();
   const { topic } = await createTopic(sql, 2, 0);

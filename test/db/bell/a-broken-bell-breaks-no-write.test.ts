@@ -6,12 +6,14 @@ import { claim, clearQueue, notify, plus } from '../../support/queue.ts';
 import { endsOrWaits, withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
+import { heartbeat } from '../../support/workers.ts';
 
 const db = useDatabase();
 let user: string;
 beforeEach(async () => {
   const { sql } = db();
   await clearQueue(sql);
+  await sql`delete from push.workers`;
   await sql`delete from vault.secrets`;
   user = (await createUser(sql)).id;
   await subscribe(sql, user);
@@ -89,6 +91,17 @@ test('once a dispatcher has heard it again, that alarm ends', async () => {
   await connectBell(sql);
   await sql`select push.tick()`;
   expect(await countRings(sql)).toBe(1);
+  await claim(sql, new Date());
+  expect(await openAlarms(sql)).toEqual([]);
+});
+
+test('a worker that claims has not heard it, and that alarm stays', async () => {
+  const { sql } = db();
+  await notify(sql, user);
+  expect(await openAlarms(sql)).toEqual(['bell_not_connected']);
+  const [call = ''] = (await heartbeat(sql, { look: true })).calls;
+  await claim(sql, new Date(), { dispatcher: call });
+  expect(await openAlarms(sql)).toEqual(['bell_not_connected']);
   await claim(sql, new Date());
   expect(await openAlarms(sql)).toEqual([]);
 });

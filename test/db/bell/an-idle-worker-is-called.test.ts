@@ -277,6 +277,32 @@ test('one that asks every second writes its row only when a quarter of its lease
   expect(await version()).not.toBe(first);
 });
 
+test('a name of a hundred letters is one, whatever the letters', async () => {
+  const { sql } = db();
+  await heartbeat(sql, { worker, name: '\u{1F600}'.repeat(101) });
+  expect(await sql`select name from push.workers where id = ${worker}`).toEqual([
+    { name: '\u{1F600}'.repeat(100) },
+  ]);
+});
+
+test('a worker that is ending holds up no tick: its row is left for the next', async () => {
+  const { sql, url } = db();
+  const now = startOfClock();
+  await heartbeat(sql, { worker });
+  await notify(sql, user);
+  await withSessions(url, 1, async (ending) => {
+    if (!ending) throw new Error('one session');
+    await ending.sql`begin`;
+    await ending.sql`select from push.workers where id = ${worker} for update`;
+    await sql.begin(async (t) => {
+      await t`set local lock_timeout = '5s'`;
+      await t`select push.end_dispatchers(${afterCallLease(now)})`;
+    });
+    await ending.sql`rollback`;
+  });
+  expect(await callsOf(sql, worker)).toEqual([]);
+});
+
 test('a release that is none is refused', async () => {
   const { sql } = db();
   expect((await refusalOf(heartbeat(sql, { version: 'the newest' }))).sqlstate).toBe('23514');

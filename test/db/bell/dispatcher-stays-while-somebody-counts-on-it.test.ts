@@ -9,6 +9,7 @@ import {
   complete,
   notify,
   pauseHosts,
+  plus,
   startOfClock,
 } from '../../support/queue.ts';
 import { type Session, withSessions } from '../../support/sessions.ts';
@@ -156,6 +157,43 @@ test('at the end of its time, while a transaction counts on it, another one is c
   const others = await sql`select id from push.dispatchers where lease_until > clock_timestamp()`;
   expect(others).toHaveLength(1);
   expect(others[0]?.id).not.toBe(dispatcher);
+});
+
+test('while it drains it is not live, whatever its heartbeats say, and keeps the leases of what it has', async () => {
+  const { sql, url } = db();
+  await notify(sql, user);
+  const now = startOfClock();
+  const claimed = await claimOne(sql, now, dispatcher);
+  const leaseOf = async () =>
+    (
+      await sql<{ lease_until: Date }[]>`select lease_until from push.queue where id = ${claimed.delivery_id}`
+    )[0]?.lease_until as Date;
+  const beat = (seconds: number) =>
+    sql`select public.push_heartbeat(${dispatcher}, ${[claimed.delivery_id]}::bigint[], ${plus(now, seconds)})`;
+  const other = (await createUser(sql)).id;
+  await subscribe(sql, other);
+  await withSessions(url, 1, async (app) => {
+    if (!app) throw new Error('one session');
+    await app.sql`begin`;
+    await notify(app.sql, other);
+    // Nothing is left but what it has, and a transaction counts on it: its row stays.
+    expect(await leave(sql, true)).toBe(true);
+    expect(await isThere()).toBe(true);
+    await sql`delete from push.dispatchers where id <> ${dispatcher}`;
+    await sql`delete from net.http_request_queue`;
+    const before = await leaseOf();
+    await beat(30);
+    expect(await leaseOf()).toEqual(plus(before, 30));
+    await notify(sql, other);
+    expect(await countRings(sql), 'the next commit calls another').toBe(1);
+    await app.sql`rollback`;
+  });
+  await sql`delete from push.dispatchers`;
+  await beat(40);
+  expect(await isThere()).toBe(false);
+  expect(await complete(sql, plus(now, 41), [{ ...claimed, outcome: 'sent' }])).toMatchObject({
+    recorded: 1,
+  });
 });
 
 test('one that was given up for dead may leave, and calls another when there is work', async () => {

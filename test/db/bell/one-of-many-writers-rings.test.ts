@@ -2,7 +2,13 @@ import { beforeEach, expect, test } from 'vitest';
 import { connectBell, countRings } from '../../support/bell.ts';
 import { createUser } from '../../support/postgres.ts';
 import { clearQueue, notify } from '../../support/queue.ts';
-import { endsOrWaits, type Session, untilBlocked, withSessions } from '../../support/sessions.ts';
+import {
+  endsOrWaits,
+  type Session,
+  untilAsleep,
+  untilBlocked,
+  withSessions,
+} from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
@@ -36,7 +42,7 @@ test('a writer that comes while another rings counts on the same dispatcher, whi
   const { sql } = db();
   await whileOneRings(async (ringer, other) => {
     const writing = notify(other.sql, user);
-    await untilBlocked(sql, other);
+    await untilAsleep(sql, other);
     await ringer.sql`commit`;
     await writing;
     const [called] = await sql<{ id: string }[]>`select id from push.dispatchers`;
@@ -57,7 +63,7 @@ test('when the one that rang rolls back, the other one rings', async () => {
   const { sql } = db();
   await whileOneRings(async (ringer, other) => {
     const writing = notify(other.sql, user);
-    await untilBlocked(sql, other);
+    await untilAsleep(sql, other);
     await ringer.sql`rollback`;
     await writing;
     await other.sql`commit`;
@@ -74,7 +80,7 @@ test('when the one that rang takes back what it wrote and goes on, the other one
     await ringer.sql`savepoint try`;
     await notify(ringer.sql, user);
     const writing = notify(other.sql, user);
-    await untilBlocked(sql, other);
+    await untilAsleep(sql, other);
     await ringer.sql`rollback to savepoint try`;
     await writing;
   });
@@ -91,11 +97,34 @@ test('when the one that rang stays open, the other one waits no longer than a mo
   });
 });
 
+test('one that waits is part of no deadlock: it asks for no lock that it does not get at once', async () => {
+  const { sql } = db();
+  await whileOneRings(async (ringer, other) => {
+    await other.sql`select from public.push_subscriptions where user_id = ${user} for update`;
+    const writing = notify(other.sql, user);
+    await untilAsleep(sql, other);
+    // In a circle with the one that rings, which waits for it, it would be one of two that Postgres ends.
+    const ringing = ringer.sql`select from public.push_subscriptions where user_id = ${user} for update`;
+    ringing.catch(() => {});
+    await untilBlocked(sql, ringer);
+    expect(
+      (await sql<{ blockers: number[] }[]>`select pg_blocking_pids(${other.pid}) as blockers`)[0],
+    ).toEqual({
+      blockers: [],
+    });
+    await sql`select pg_cancel_backend(${ringer.pid})`;
+    await expect(ringing).rejects.toMatchObject({ code: '57014' });
+    await ringer.sql`rollback`;
+    await writing;
+    await other.sql`commit`;
+  });
+});
+
 test('one that has waited holds up no other: it keeps no lock until its end', async () => {
   const { sql } = db();
   await whileOneRings(async (ringer, other) => {
     const writing = notify(other.sql, user);
-    await untilBlocked(sql, other);
+    await untilAsleep(sql, other);
     await ringer.sql`commit`;
     await writing;
     expect(

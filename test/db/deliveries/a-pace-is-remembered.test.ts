@@ -67,9 +67,12 @@ test('what a push service that throttles accepts is told to other dispatchers, f
 test('a dispatcher that comes gets what that push service accepts in a second', async () => {
   const { sql } = db();
   const now = startOfClock();
-  await claim(sql, now, { paces: { [FCM]: 4.2 } });
+  await claim(sql, now, { paces: { [FCM]: 14.2 } });
   await notifyAll(await users(20, 1, false));
-  expect(await claim(sql, plus(now, 2))).toHaveLength(5);
+  expect(await claim(sql, plus(now, 2))).toHaveLength(15);
+  // Ten at least, whatever was found.
+  await claim(sql, plus(now, 10), { limit: 0, paces: { [FCM]: 0.1 } });
+  expect(await paces(plus(now, 11))).toEqual({ [FCM]: 10 });
 });
 
 test('health calls it slowed for as long', async () => {

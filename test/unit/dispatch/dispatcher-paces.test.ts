@@ -101,6 +101,24 @@ describe('a dispatcher', () => {
   });
 });
 
+test('a push service that throttles and has a backlog holds up no message to a topic', async () => {
+  const { pass } = useFakeTime();
+  const queue = new InMemoryQueue(deliveries(range(400)));
+  queue.paces = { [HOST]: 10 };
+  const looks: number[] = [];
+  queue.fanOut = async () => {
+    looks.push(queue.waiting.length);
+    return false;
+  };
+  const { channels } = slowly(100);
+  const done = dispatch('00000000-0000-4000-8000-00000000000d', { queue, channels, lingerMs: 0 });
+  await pass(5000);
+  expect(Math.min(...looks)).toBeGreaterThan(0);
+  await pass(300_000);
+  await done;
+  expect(queue.reported()).toEqual(range(400));
+});
+
 test('while a push service throttles, requests begin one by one at its rate, and another is not held up', async () => {
   const { pass, now } = useFakeTime();
   const reported: string[] = [];

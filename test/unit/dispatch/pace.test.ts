@@ -93,8 +93,10 @@ describe('places at a push service', () => {
 });
 
 describe('a push service that admits so many a second', () => {
-  const services: [string, number, number, number][] = [
-    ['20', 20, 1000, 20],
+  const services: [string, number, number, number, dispatchers?: number][] = [
+    // Ten a second of each dispatcher is the least that is tried.
+    ['20 of two dispatchers', 20, 1000, 20, 2],
+    ['40', 40, 1000, 20],
     ['100, counted by the tenth', 100, 100, 20],
     ['400', 400, 1000, 20],
     ['400, counted by the tenth', 400, 100, 0.5],
@@ -104,10 +106,8 @@ describe('a push service that admits so many a second', () => {
   ];
   test.each(services)(
     '%s: after a minute most of it is used, and little refused',
-    (_, perSecond, window, after) => {
-      const simulation = new Simulation({ service: admits(perSecond, window, after), dispatchers: 4 }).run(
-        60,
-      );
+    (_, perSecond, window, after, dispatchers = 4) => {
+      const simulation = new Simulation({ service: admits(perSecond, window, after), dispatchers }).run(60);
       const { accepted, refused } = simulation.run(120).last(120);
       expect(accepted / perSecond).toBeGreaterThanOrEqual(0.85);
       expect(refused / (accepted + refused)).toBeLessThanOrEqual(0.1);
@@ -201,6 +201,23 @@ describe('a rate', () => {
     begun(4, 2000);
     expect(begun(1, 6000)).toBeGreaterThan(90);
     expect(begun(1, 7000)).toBeLessThan(105);
+  });
+
+  test('is ten a second at least: six accounts that refuse in a quiet hour hold up no other', () => {
+    const pace = createPace({ first: 50, most: 500 });
+    let now = 0;
+    // A message a minute is sent, and then what six accounts have; again and again.
+    for (let minute = 0; minute < 10; minute++) {
+      now = minute * 60_000;
+      pace.ended(`quiet-${minute}`, SENT, now, now + 20);
+      for (let n = 0; n < 6; n++) pace.ended(`hostile-${n}`, throttled(), now + 30, now + 50);
+      expect(pace.accepted).toBe(10);
+      // Another's message begins within a seventh of a second.
+      expect(pace.wait(now + 50)).toBeLessThanOrEqual(143);
+    }
+    const fresh = createPace({ first: 50, most: 500 });
+    fresh.recall(0.1, now);
+    expect(fresh.wait(now)).toBeLessThanOrEqual(143);
   });
 
   test('that another dispatcher found is where one begins, unless it knows better', () => {

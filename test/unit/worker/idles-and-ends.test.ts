@@ -14,7 +14,7 @@ afterEach(() => void vi.useRealTimers());
 /** A worker that asks, over a database that the test answers for. */
 function start(
   options: {
-    heartbeat?: (look: boolean) => string[];
+    heartbeat?: (look: boolean) => string[] | Promise<string[]>;
     leaves?: () => boolean;
     queue?: Partial<DeliveryQueue>;
   } = {},
@@ -33,7 +33,7 @@ function start(
           : {
               answer: {
                 protocol: 1,
-                calls: heartbeat(values.at(-1) === true),
+                calls: await heartbeat(values.at(-1) === true),
                 channel: `supapush_${WORKER.replaceAll('-', '')}`,
                 lease_seconds: 30,
                 now: 1,
@@ -168,6 +168,54 @@ test('a dispatcher that fails is followed by another look, more seldom the more 
   expect(events.filter(({ event }) => event === 'dispatch_failed')).toHaveLength(claims.length);
   expect(claims.length).toBeGreaterThan(5);
   expect(claims.length).toBeLessThan(20);
+  end();
+  await vi.advanceTimersByTimeAsync(10);
+  await running;
+});
+
+test('it ends with what waiting does not cure a dispatcher of either, after the others have reported', async () => {
+  const other = CALL.replace('2', '3');
+  const failure = new SupapushError('usage', 'No right to claim.');
+  const { calls, events, running } = start({
+    heartbeat: () => [CALL, other],
+    queue: {
+      claim: async (dispatcher) => {
+        if (dispatcher === CALL) throw failure;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return { deliveries: [], unreadable: [] };
+      },
+    },
+  });
+  await vi.advanceTimersByTimeAsync(200);
+  await expect(running).rejects.toBe(failure);
+  expect(calls.filter((call) => call === 'push_worker_heartbeat')).toHaveLength(1);
+  expect(events.map(({ event }) => event)).toEqual([
+    'asking',
+    'dispatch_failed',
+    'draining',
+    'dispatched',
+    'drained',
+  ]);
+});
+
+test('a dispatcher that fails while the database is asked is looked after with the next heartbeat', async () => {
+  const looks: boolean[] = [];
+  const { running, end } = start({
+    heartbeat: async (look) => {
+      looks.push(look);
+      // The second takes half a second; the failure is told in the middle of it.
+      if (looks.length === 2) await new Promise((resolve) => setTimeout(resolve, 500));
+      return looks.length === 1 ? [CALL] : [];
+    },
+    queue: {
+      claim: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 900));
+        throw new SupapushError('queue_unreachable');
+      },
+    },
+  });
+  await vi.advanceTimersByTimeAsync(1600);
+  expect(looks).toEqual([true, false, true]);
   end();
   await vi.advanceTimersByTimeAsync(10);
   await running;
