@@ -90,7 +90,9 @@ test('what was parked for good when it was sent has no time from due to sent, an
   await addToLog(sql, [ended(plus(NOON, -600)), ended(plus(NOON, -600))]);
   await sql`update push.delivery_log set due_at = 'infinity' where id = (select max(id) from push.delivery_log)`;
   await rollUp(sql, NOON);
-  expect(await hour()).toMatchObject([{ deliveries: '2', sent: '2', due_to_sent: { 2: 1 } }]);
+  const [counted] = await hour();
+  expect(counted).toMatchObject({ deliveries: '2', sent: '2' });
+  expect(counted?.due_to_sent).toEqual({ 2: 1 });
 });
 
 test('names are declared ones: a category counts as the one above it that is, all else as other', async () => {
