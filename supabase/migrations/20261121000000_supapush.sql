@@ -11163,56 +11163,6 @@ $$;
 comment on function push.receipt_health(timestamptz) is
   'What devices said of the newest deliveries of a quarter of an hour, by event.';
 
-create function push.clean_receipts(p_limit integer, p_before timestamptz)
-returns bigint
-language plpgsql
-set search_path = ''
--- By key, however small the planner believes these tables to be.
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
-set enable_seqscan = off
-set jit = off
-as $$
-declare
-  v_from bigint;
-  v_next bigint;
-  v_old bigint;
-  v_count bigint;
-begin
-  select c.next_receipt into v_from from push.cleaning as c;
-  with page as materialized (
-    select w.*, row_number() over (order by w.delivery_id, w.event) as place
-    from (
-      select r.delivery_id, r.event, r.recorded_at from push.receipts as r
-      where r.delivery_id >= v_from order by r.delivery_id, r.event limit p_limit + 1
-    ) as w
-  ), old as materialized (
-    select p.delivery_id, p.event, p.recorded_at from page as p where p.place <= p_limit and p.recorded_at <= p_before
-  ), deleted as (
-    delete from push.receipts as r
-    where (r.delivery_id, r.event) in (
-      select o.delivery_id, o.event from old as o
-      -- As long as the log has the delivery, its hour may be counted again. The log keeps none for more than a week longer.
-      where o.recorded_at <= p_before - interval '8 days' or not exists (
-        select from push.delivery_log as l
-        where l.id = o.delivery_id and (l.id >> 22) / 604800 % 8 = (o.delivery_id >> 22) / 604800 % 8 offset 0
-      )
-    )
-    returning 1
-  )
-  select (select greatest(p.delivery_id, v_from + 1) from page as p where p.place > p_limit), (select count(*) from old),
-    (select count(*) from deleted)
-  into v_next, v_old, v_count;
-  -- Ids grow with time: behind a page without an old one there is hardly another.
-  update push.cleaning as c set next_receipt = case when v_old > 0 then coalesce(v_next, 0) else 0 end where c.id;
-  return v_count;
-end;
-$$;
-comment on function push.clean_receipts(integer, timestamptz) is
-  'Looks at the next p_limit receipts, and removes those that were recorded until p_before and whose delivery is not in the log any more; '
-  'returns how many.';
-
 revoke all on function public.push_progress(uuid) from public, anon, authenticated;
 
 grant execute on function public.push_progress(uuid) to service_role;
@@ -18494,6 +18444,60 @@ $$;
 comment on function push.clean_removed_devices(integer, timestamptz) is
   'Forgets devices that were removed long ago, at most p_limit; returns how many.';
 
+-- schemas/90_operations/clean_receipts.sql --------------------------------------------------------------------
+
+-- Receipts go once the log has lost their delivery.
+
+create function push.clean_receipts(p_limit integer, p_before timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+-- By key, however small the planner believes these tables to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_from bigint;
+  v_next bigint;
+  v_old bigint;
+  v_count bigint;
+begin
+  select c.next_receipt into v_from from push.cleaning as c;
+  with page as materialized (
+    select w.*, row_number() over (order by w.delivery_id, w.event) as place
+    from (
+      select r.delivery_id, r.event, r.recorded_at from push.receipts as r
+      where r.delivery_id >= v_from order by r.delivery_id, r.event limit p_limit + 1
+    ) as w
+  ), old as materialized (
+    select p.delivery_id, p.event, p.recorded_at from page as p where p.place <= p_limit and p.recorded_at <= p_before
+  ), deleted as (
+    delete from push.receipts as r
+    where (r.delivery_id, r.event) in (
+      select o.delivery_id, o.event from old as o
+      -- As long as the log has the delivery, its hour may be counted again. The log keeps none for more than a week longer.
+      where o.recorded_at <= p_before - interval '8 days' or not exists (
+        select from push.delivery_log as l
+        where l.id = o.delivery_id and (l.id >> 22) / 604800 % 8 = (o.delivery_id >> 22) / 604800 % 8 offset 0
+      )
+    )
+    returning 1
+  )
+  select (select greatest(p.delivery_id, v_from + 1) from page as p where p.place > p_limit), (select count(*) from old),
+    (select count(*) from deleted)
+  into v_next, v_old, v_count;
+  -- Ids grow with time: behind a page without an old one there is hardly another.
+  update push.cleaning as c set next_receipt = case when v_old > 0 then coalesce(v_next, 0) else 0 end where c.id;
+  return v_count;
+end;
+$$;
+comment on function push.clean_receipts(integer, timestamptz) is
+  'Looks at the next p_limit receipts, and removes those that were recorded until p_before and whose delivery is not in the log any more; '
+  'returns how many.';
+
 -- schemas/90_operations/cleaning_due.sql ----------------------------------------------------------------------
 
 -- What the cleaning has left: how long the oldest of each kind should have been gone, and the alarm when that is too long.
@@ -18667,6 +18671,43 @@ as $$
 $$;
 comment on function push.logged_for(uuid[]) is 'What ended of the deliveries to these devices. Reads the whole log.';
 
+create function push.deliveries_of(p_own uuid[], p_devices uuid[], p_whole_log boolean)
+returns bigint[]
+language plpgsql
+stable
+set search_path = ''
+-- A user's own by index, however few the planner believes there are.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  return array(
+    -- Each by the conditions of its index: see queue.sql.
+    select w.id from unnest(p_own) as n (id)
+    cross join lateral (select d.id from push.deliveries as d where d.notification_id = n.id offset 0) as w
+    union
+    select w.id from unnest(p_devices) as s (id)
+    cross join lateral (
+      select q.id from push.queue as q
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+      offset 0
+    ) as w
+    union
+    -- Of what is under way, all is read: that is never much.
+    select w.id from (select q.id, q.subscription_id from push.queue as q where q.lease_until >= '-infinity' offset 0) as w
+    where w.subscription_id = any (p_devices)
+    union
+    select unnest(push.logged_for(p_devices)) where p_whole_log
+    order by 1
+  );
+end;
+$$;
+comment on function push.deliveries_of(uuid[], uuid[], boolean) is
+  'The deliveries of these notifications and to these devices; of those to devices that ended, only with p_whole_log, which reads all of it.';
+
 create function push.export_user(p_user_id uuid, p_whole_log boolean default true)
 returns jsonb
 language plpgsql
@@ -18685,25 +18726,7 @@ declare
   v_deliveries bigint[];
   v_export jsonb;
 begin
-  v_deliveries := array(
-    -- Each by the conditions of its index: see queue.sql.
-    select w.id from unnest(v_own) as n (id)
-    cross join lateral (select d.id from push.deliveries as d where d.notification_id = n.id offset 0) as w
-    union
-    select w.id from unnest(v_devices) as s (id)
-    cross join lateral (
-      select q.id from push.queue as q
-      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
-      offset 0
-    ) as w
-    union
-    -- Of what is under way, all is read: that is never much.
-    select w.id from (select q.id, q.subscription_id from push.queue as q where q.lease_until >= '-infinity' offset 0) as w
-    where w.subscription_id = any (v_devices)
-    union
-    select unnest(push.logged_for(v_devices)) where p_whole_log
-    order by 1
-  );
+  v_deliveries := push.deliveries_of(v_own, v_devices, p_whole_log);
   select jsonb_object_agg(w.name, coalesce(w.entries, '[]')) into v_export
   from (
     -- Without the keys: who has them can read what is sent to the device.
