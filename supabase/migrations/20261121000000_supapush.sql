@@ -6642,7 +6642,8 @@ begin
         parked_by = push.pause_on(d.host, v_category, d.due_at, d.created_at),
         parked_due_at = d.due_at,
         last_code = 'paused'
-    where d.id = p_delivery_id;
+    -- The pause may have ended since the look: then nothing would return it.
+    where d.id = p_delivery_id and push.pause_on(d.host, v_category, d.due_at, d.created_at) is not null;
   end if;
 end;
 $$;
@@ -9283,7 +9284,8 @@ begin
     using report as r
     where d.id = any (array[r.delivery_id]) and d.claims = r.claim_number
       and (d.lease_until is not null or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')))
-    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, d.due_at, d.claimed_at, d.claims, d.failures, d.unanswered,
+    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at,
+      coalesce(d.parked_due_at, d.due_at) as due_at, d.claimed_at, d.claims, d.failures, d.unanswered,
       r.status, r.code, r.message
   ), logged as (
     insert into push.delivery_log (
@@ -9490,7 +9492,8 @@ begin
     delete from push.queue as d
     using decided as k
     where d.id = any (array[k.id]) and k.new_state <> 'queued'
-    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, d.due_at, d.claimed_at, d.claims,
+    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, coalesce(d.parked_due_at, d.due_at) as due_at,
+      d.claimed_at, d.claims,
       d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered,
       k.new_state, k.status, k.message, case when k.new_state = 'cancelled' then 'superseded' else k.code end as code
   ), logged as (
@@ -10062,8 +10065,8 @@ begin
   end if;
   if v_outcome.failed > 0 then
     perform push.raise_alarm('fan_out_failed', coalesce(p_fan_out.notification_id, p_fan_out.id)::text,
-      format('A message to a %s leaves out those for whom it fails, such as user %s: %s',
-        case when p_fan_out.message is null then 'topic' else 'list of users' end, v_outcome.failed_user_id, v_outcome.error),
+      format('A message to a %s leaves out those for whom it fails: %s',
+        case when p_fan_out.message is null then 'topic' else 'list of users' end, v_outcome.error),
       p_now);
     if v_outcome.served = 0 and v_next is not null then
       perform push.put_off_fan_out(p_fan_out.id, v_outcome.error, p_now);
@@ -10907,9 +10910,12 @@ begin
       where v.id = g.delivery_id and (v.id >> 22) / 604800 % 8 = (g.delivery_id >> 22) / 604800 % 8 offset 0
     ) as d
     left join public.push_subscriptions as s on s.id = d.subscription_id
-    left join public.push_preferences as p on p.user_id = s.user_id
-    -- What was sent before the user wanted none has a token.
-    where g.event in ('displayed', 'clicked', 'action', 'dismissed') and p.receipts is not false
+    left join public.push_notifications as n on n.id = d.notification_id
+    left join public.push_preferences as p on p.user_id = coalesce(s.user_id, n.user_id)
+    -- What was sent before the user wanted none has a token. Whether one whose device is gone wanted any is known by the message, but not
+    -- of one to a topic.
+    where g.event in ('displayed', 'clicked', 'action', 'dismissed') and coalesce(s.user_id, n.user_id) is not null
+      and p.receipts is not false
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
     insert into push.receipts as r (delivery_id, event, action, occurred_at, recorded_at)
@@ -11150,30 +11156,6 @@ as $$
 $$;
 comment on function push.receipt_health(timestamptz) is
   'What devices said of the newest deliveries of a quarter of an hour, by event.';
-
-create function push.clean_receipts(p_limit integer, p_before timestamptz)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_count bigint;
-begin
-  -- Ids grow with time: only the oldest are looked at.
-  delete from push.receipts as r
-  where (r.delivery_id, r.event) in (
-    select o.delivery_id, o.event
-    from (
-      select w.delivery_id, w.event, w.recorded_at from push.receipts as w order by w.delivery_id, w.event limit p_limit
-    ) as o
-    where o.recorded_at <= p_before
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
-end;
-$$;
-comment on function push.clean_receipts(integer, timestamptz) is
-  'Removes receipts that were recorded until p_before, looking at p_limit of them; returns how many.';
 
 revoke all on function public.push_progress(uuid) from public, anon, authenticated;
 
@@ -12354,7 +12336,9 @@ begin
         if v_is_few then
           {{call}}
         else
+          -- It may have been removed or declared for others, while this function was not made anew: see push.unwatch().
           select r.* into v_rule from push.rules as r where r.name = v_name;
+          continue when ({{event}} = any (v_rule.events) and v_rule.watched = tg_relid) is not true;
           execute push.rule_insert(v_rule, {{event}}, 'push_new_rows', 'push_old_rows');
         end if;
       exception
@@ -12368,6 +12352,7 @@ begin
           -- The application's write comes first: what goes wrong here is noted, never raised.
           begin
             select r.* into v_rule from push.rules as r where r.name = v_name;
+            continue when ({{event}} = any (v_rule.events) and v_rule.watched = tg_relid) is not true;
             select count(*) into v_rows from push_{{any}}_rows;
             perform push.try_rule(v_rule, {{event}});
             -- Each costs the write a few milliseconds. A rule that fails so often is wrong, not unlucky.
@@ -12652,7 +12637,13 @@ begin
   end if;
   foreach v_event in array array(select distinct e.name from unnest(v_rule.events) as e (name)) loop
     execute format('drop function if exists push.%I(anyarray, anyarray)', 'rule_' || p_name || '_' || v_event);
-    perform push.compile_trigger(v_rule.watched, v_event, false);
+    begin
+      perform push.compile_trigger(v_rule.watched, v_event, false);
+    exception when syntax_error_or_access_rule_violation then
+      -- The rules that remain do not fit the table any more, which push.check_rules() tells. Their trigger keeps its text, and passes
+      -- over the rule that is gone.
+      null;
+    end;
   end loop;
   perform push.drop_unused_triggers();
   return true;
@@ -12832,15 +12823,16 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- What rules may use: tables with their columns and keys, functions, operators, types and triggers of the project, but not those of one
-  -- session. By content where a row of the catalog also changes for other reasons, such as a truncate.
+  -- What rules may use: tables with their columns, keys and privileges, sequences, functions, operators, types and triggers of the
+  -- project, but not those of one session. By content where a row of the catalog also changes for other reasons, such as a truncate.
   with tables as materialized (
-    select c.oid, c.relname, c.relnamespace, c.relkind from pg_catalog.pg_class as c
-    where c.oid >= 16384 and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and c.relnamespace <> 'push'::regnamespace
+    select c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relacl from pg_catalog.pg_class as c
+    where c.oid >= 16384 and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c', 'S') and c.relnamespace <> 'push'::regnamespace
   )
   select hashtextextended(string_agg(p.part || ' ' || p.rows || ' ' || p.hash, ',' order by p.part), 0)
   from (
-    select 'tables' as part, count(*) as rows, sum(hashtextextended(concat_ws(' ', t.oid, t.relname, t.relnamespace, t.relkind), 0)) as hash
+    select 'tables' as part, count(*) as rows, sum(hashtextextended(
+      concat_ws(' ', t.oid, t.relname, t.relnamespace, t.relkind, t.relowner, t.relacl), 0)) as hash
     from tables as t
     union all
     select 'columns', count(*), sum(hashtextextended(concat_ws(' ', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped), 0))
@@ -12857,6 +12849,8 @@ as $$
     union all
     select 'types', count(*), sum(hashtextextended(concat_ws(' ', t.oid, t.typname, t.typnamespace, t.typbasetype), 0))
     from pg_catalog.pg_type as t where t.oid >= 16384 and t.typtype <> 'c' and t.typcategory <> 'A'
+    union all
+    select 'labels', count(*), sum(hashtextextended(concat_ws(' ', e.oid, e.enumtypid, e.enumlabel), 0)) from pg_catalog.pg_enum as e
     union all
     select 'schemas', count(*), sum(hashtextextended(concat_ws(' ', n.oid, n.nspname), 0))
     from pg_catalog.pg_namespace as n where n.nspname !~ '^pg_(toast_)?temp_'
@@ -12877,17 +12871,21 @@ set lock_timeout = '100ms'
 as $$
 declare
   v_fingerprint constant bigint := case when not p_all then push.catalog_fingerprint() end;
+  v_name text;
   v_rule push.rules;
   v_tables regclass[] := '{}'::regclass[];
   v_shared record;
   v_misfit text;
 begin
-  for v_rule in
-    select r.* from push.rules as r
+  for v_name in
+    select r.name from push.rules as r
     -- What broke is looked at each time, for its alarm; the others when something changed.
     where p_all or r.broken is not null or r.checked_as is distinct from v_fingerprint
     order by r.name
   loop
+    -- As it is now: it may have been removed or declared anew since the loop began.
+    select r.* into v_rule from push.rules as r where r.name = v_name;
+    continue when v_rule.name is null;
     v_tables := v_tables || v_rule.watched;
     begin
       v_misfit := push.rule_misfit(v_rule);
@@ -17212,7 +17210,7 @@ begin
   return query
   with counted as materialized (
     select l.host, l.state, l.last_code, n.category, n.template, n.rule, n.audience_topic as topic,
-      case when l.state = 'sent' then width_bucket(extract(epoch from l.finished_at - l.due_at)::float8, c_bounds) end as delay,
+      case when l.state = 'sent' and isfinite(l.due_at) then width_bucket(extract(epoch from l.finished_at - l.due_at)::float8, c_bounds) end as delay,
       -- Handed to a push service at least once, or to one that was not reached. What was taken back says nothing of the way.
       l.state in ('sent', 'gone', 'failed') or l.state = 'expired' and l.claims > 0 as is_attempted,
       array(select r.event from push.receipts as r where r.delivery_id = l.id) as said,
@@ -18169,6 +18167,7 @@ create table push.cleaning (
   id boolean not null default true,
   next_subscription_id uuid not null default '00000000-0000-0000-0000-000000000000',
   last_cron_run bigint not null default 0,
+  next_receipt bigint not null default 0,
   devices_since timestamptz not null default now(),
   devices_took interval not null default '0',
   behind_since timestamptz,
@@ -18180,6 +18179,8 @@ comment on column push.cleaning.next_subscription_id is
   'Subscriptions are walked round and round: an index on last_used_at would cost every single delivery an update of it.';
 comment on column push.cleaning.last_cron_run is
   'The last run of cron.job_run_details that was looked at; that table has no index but on runid, and may be huge with other jobs'' runs.';
+comment on column push.cleaning.next_receipt is
+  'The delivery whose receipts are looked at next; 0: the oldest. Those whose delivery is still in the log stay, and are passed over.';
 comment on column push.cleaning.devices_since is 'When the present round through the subscriptions began.';
 comment on column push.cleaning.devices_took is 'How long the round before it took.';
 comment on column push.cleaning.behind_since is 'Since when each run has left something that should have been gone for long; null where none does.';
@@ -18438,6 +18439,60 @@ $$;
 comment on function push.clean_removed_devices(integer, timestamptz) is
   'Forgets devices that were removed long ago, at most p_limit; returns how many.';
 
+-- schemas/90_operations/clean_receipts.sql --------------------------------------------------------------------
+
+-- Receipts go once the log has lost their delivery.
+
+create function push.clean_receipts(p_limit integer, p_before timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+-- By key, however small the planner believes these tables to be.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+declare
+  v_from bigint;
+  v_next bigint;
+  v_old bigint;
+  v_count bigint;
+begin
+  select c.next_receipt into v_from from push.cleaning as c;
+  with page as materialized (
+    select w.*, row_number() over (order by w.delivery_id, w.event) as place
+    from (
+      select r.delivery_id, r.event, r.recorded_at from push.receipts as r
+      where r.delivery_id >= v_from order by r.delivery_id, r.event limit p_limit + 1
+    ) as w
+  ), old as materialized (
+    select p.delivery_id, p.event, p.recorded_at from page as p where p.place <= p_limit and p.recorded_at <= p_before
+  ), deleted as (
+    delete from push.receipts as r
+    where (r.delivery_id, r.event) in (
+      select o.delivery_id, o.event from old as o
+      -- As long as the log has the delivery, its hour may be counted again. The log keeps none for more than a week longer.
+      where o.recorded_at <= p_before - interval '8 days' or not exists (
+        select from push.delivery_log as l
+        where l.id = o.delivery_id and (l.id >> 22) / 604800 % 8 = (o.delivery_id >> 22) / 604800 % 8 offset 0
+      )
+    )
+    returning 1
+  )
+  select (select greatest(p.delivery_id, v_from + 1) from page as p where p.place > p_limit), (select count(*) from old),
+    (select count(*) from deleted)
+  into v_next, v_old, v_count;
+  -- Ids grow with time: behind a page without an old one there is hardly another.
+  update push.cleaning as c set next_receipt = case when v_old > 0 then coalesce(v_next, 0) else 0 end where c.id;
+  return v_count;
+end;
+$$;
+comment on function push.clean_receipts(integer, timestamptz) is
+  'Looks at the next p_limit receipts, and removes those that were recorded until p_before and whose delivery is not in the log any more; '
+  'returns how many.';
+
 -- schemas/90_operations/cleaning_due.sql ----------------------------------------------------------------------
 
 -- What the cleaning has left: how long the oldest of each kind should have been gone, and the alarm when that is too long.
@@ -18507,7 +18562,8 @@ as $$
     union all
     select 'receipts', (
       select r.recorded_at + s.keep_deliveries from push.receipts as r order by r.delivery_id, r.event limit 1
-    ), interval '1 day'
+    -- They stay as long as their delivery is in the log.
+    ), interval '9 days'
     union all
     -- A device may be late by one round through the table. Nothing else says when one should have gone.
     select 'subscriptions', case when d.late >= interval '12 hours' then p_now - d.late end, interval '1 day'
@@ -18598,6 +18654,55 @@ comment on function push.check_cleaning(timestamptz) is
 
 -- What is known of one user: told to them, and to operators who are asked for it. Deleting the row of auth.users erases it.
 
+create function push.logged_for(p_devices uuid[])
+returns bigint[]
+language sql
+stable
+set search_path = ''
+-- All of the log, in its own order: no index finds the rows of a device.
+set enable_seqscan = on
+as $$
+  select coalesce(array_agg(l.id), '{}') from push.delivery_log as l where l.subscription_id = any (p_devices);
+$$;
+comment on function push.logged_for(uuid[]) is 'What ended of the deliveries to these devices. Reads the whole log.';
+
+create function push.deliveries_of(p_own uuid[], p_devices uuid[], p_whole_log boolean)
+returns bigint[]
+language plpgsql
+stable
+set search_path = ''
+-- A user's own by index, however few the planner believes there are.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  return array(
+    -- Each by the conditions of its index: see queue.sql.
+    select w.id from unnest(p_own) as n (id)
+    cross join lateral (select d.id from push.deliveries as d where d.notification_id = n.id offset 0) as w
+    union
+    select w.id from unnest(p_devices) as s (id)
+    cross join lateral (
+      select q.id from push.queue as q
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+      offset 0
+    ) as w
+    union
+    -- Of what is under way, all is read: that is never much.
+    select w.id from (select q.id, q.subscription_id from push.queue as q where q.lease_until >= '-infinity' offset 0) as w
+    where w.subscription_id = any (p_devices)
+    union
+    select unnest(push.logged_for(p_devices)) where p_whole_log
+    order by 1
+  );
+end;
+$$;
+comment on function push.deliveries_of(uuid[], uuid[], boolean) is
+  'The deliveries of these notifications and to these devices; of those to devices that ended, only with p_whole_log, which reads all of it.';
+
 create function push.export_user(p_user_id uuid, p_whole_log boolean default true)
 returns jsonb
 language plpgsql
@@ -18606,6 +18711,8 @@ set search_path = ''
 -- A user's own by index, however few the planner believes there are.
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
 set jit = off
 as $$
 declare
@@ -18614,14 +18721,7 @@ declare
   v_deliveries bigint[];
   v_export jsonb;
 begin
-  v_deliveries := array(
-    select d.id from push.deliveries as d where d.notification_id = any (v_own)
-    union
-    select q.id from push.queue as q where q.subscription_id = any (v_devices)
-    union
-    select d.id from push.delivery_log as d where p_whole_log and d.subscription_id = any (v_devices)
-    order by 1
-  );
+  v_deliveries := push.deliveries_of(v_own, v_devices, p_whole_log);
   select jsonb_object_agg(w.name, coalesce(w.entries, '[]')) into v_export
   from (
     -- Without the keys: who has them can read what is sent to the device.
@@ -18670,6 +18770,10 @@ begin
     )
     union all
     select 'alerts', (select jsonb_agg(to_jsonb(a) order by a.id) from public.push_alerts as a where a.user_id = p_user_id)
+    union all
+    select 'alert_counts', (
+      select jsonb_agg(to_jsonb(c) order by c.minute, c.symbol, c.by_tick) from push.alert_counts as c where c.user_id = p_user_id
+    )
     union all
     select 'digests', (select jsonb_agg(to_jsonb(d) order by d.opened_at, d.id) from push.digests as d where d.user_id = p_user_id)
     union all

@@ -113,10 +113,14 @@ export function ended(at: Date, values: Partial<Ended> = {}): Ended {
   };
 }
 
-/** Writes rows into the log, as if they had gone through the queue. */
-export async function addToLog(sql: Client, rows: Ended[]): Promise<void> {
+/** Writes rows into the log, as if they had gone through the queue to a device: of `device`, or of one that is gone. */
+export async function addToLog(sql: Client, rows: Ended[], device?: string): Promise<void> {
   await sql`
     insert into push.delivery_log ${sql(
-      rows.map((row) => ({ ...row, subscription_id: randomUUID(), created_at: row.due_at })) as never,
+      rows.map((row) => ({
+        ...row,
+        subscription_id: device ?? randomUUID(),
+        created_at: row.due_at,
+      })) as never,
     )}`;
 }

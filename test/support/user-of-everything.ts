@@ -46,6 +46,8 @@ export async function createUserOfEverything(
     values (gen_random_uuid(), ${id}, 'deals', 'deals', now())`;
   await sql`insert into push.throttle_log (user_id, category, done_at) values (${id}, 'feed', now())`;
   await sql`insert into push.daily_pushes (user_id, day) values (${id}, current_date)`;
+  await sql`insert into push.alert_counts (minute, user_id, symbol, by_tick, told, folded, urgency)
+    values (date_trunc('minute', now()) - interval '1 minute', ${id}, 'DAX', false, 1, 0, 2)`;
   await sql`insert into public.visits (owner_id, friend_id) values (${id}, ${friend})`;
   return { id, friend, device, topicMessage };
 }

@@ -36,7 +36,8 @@ begin
         parked_by = push.pause_on(d.host, v_category, d.due_at, d.created_at),
         parked_due_at = d.due_at,
         last_code = 'paused'
-    where d.id = p_delivery_id;
+    -- The pause may have ended since the look: then nothing would return it.
+    where d.id = p_delivery_id and push.pause_on(d.host, v_category, d.due_at, d.created_at) is not null;
   end if;
 end;
 $$;

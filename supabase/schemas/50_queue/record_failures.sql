@@ -153,7 +153,8 @@ begin
     delete from push.queue as d
     using decided as k
     where d.id = any (array[k.id]) and k.new_state <> 'queued'
-    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, d.due_at, d.claimed_at, d.claims,
+    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, coalesce(d.parked_due_at, d.due_at) as due_at,
+      d.claimed_at, d.claims,
       d.failures + k.counts as failures, d.unanswered + k.counts_unanswered as unanswered,
       k.new_state, k.status, k.message, case when k.new_state = 'cancelled' then 'superseded' else k.code end as code
   ), logged as (

@@ -39,7 +39,8 @@ begin
     using report as r
     where d.id = any (array[r.delivery_id]) and d.claims = r.claim_number
       and (d.lease_until is not null or (d.claims > 0 and d.last_code in ('lease_lost', 'quiet_hours')))
-    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at, d.due_at, d.claimed_at, d.claims, d.failures, d.unanswered,
+    returning d.id, d.notification_id, d.subscription_id, d.host, d.created_at,
+      coalesce(d.parked_due_at, d.due_at) as due_at, d.claimed_at, d.claims, d.failures, d.unanswered,
       r.status, r.code, r.message
   ), logged as (
     insert into push.delivery_log (

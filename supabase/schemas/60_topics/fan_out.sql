@@ -118,8 +118,8 @@ begin
   end if;
   if v_outcome.failed > 0 then
     perform push.raise_alarm('fan_out_failed', coalesce(p_fan_out.notification_id, p_fan_out.id)::text,
-      format('A message to a %s leaves out those for whom it fails, such as user %s: %s',
-        case when p_fan_out.message is null then 'topic' else 'list of users' end, v_outcome.failed_user_id, v_outcome.error),
+      format('A message to a %s leaves out those for whom it fails: %s',
+        case when p_fan_out.message is null then 'topic' else 'list of users' end, v_outcome.error),
       p_now);
     if v_outcome.served = 0 and v_next is not null then
       perform push.put_off_fan_out(p_fan_out.id, v_outcome.error, p_now);

@@ -121,30 +121,6 @@ $$;
 comment on function push.receipt_health(timestamptz) is
   'What devices said of the newest deliveries of a quarter of an hour, by event.';
 
-create function push.clean_receipts(p_limit integer, p_before timestamptz)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_count bigint;
-begin
-  -- Ids grow with time: only the oldest are looked at.
-  delete from push.receipts as r
-  where (r.delivery_id, r.event) in (
-    select o.delivery_id, o.event
-    from (
-      select w.delivery_id, w.event, w.recorded_at from push.receipts as w order by w.delivery_id, w.event limit p_limit
-    ) as o
-    where o.recorded_at <= p_before
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
-end;
-$$;
-comment on function push.clean_receipts(integer, timestamptz) is
-  'Removes receipts that were recorded until p_before, looking at p_limit of them; returns how many.';
-
 revoke all on function public.push_progress(uuid) from public, anon, authenticated;
 
 grant execute on function public.push_progress(uuid) to service_role;

@@ -117,9 +117,12 @@ begin
       where v.id = g.delivery_id and (v.id >> 22) / 604800 % 8 = (g.delivery_id >> 22) / 604800 % 8 offset 0
     ) as d
     left join public.push_subscriptions as s on s.id = d.subscription_id
-    left join public.push_preferences as p on p.user_id = s.user_id
-    -- What was sent before the user wanted none has a token.
-    where g.event in ('displayed', 'clicked', 'action', 'dismissed') and p.receipts is not false
+    left join public.push_notifications as n on n.id = d.notification_id
+    left join public.push_preferences as p on p.user_id = coalesce(s.user_id, n.user_id)
+    -- What was sent before the user wanted none has a token. Whether one whose device is gone wanted any is known by the message, but not
+    -- of one to a topic.
+    where g.event in ('displayed', 'clicked', 'action', 'dismissed') and coalesce(s.user_id, n.user_id) is not null
+      and p.receipts is not false
   ), recorded as (
     -- In one order, for two requests that repeat the same ones.
     insert into push.receipts as r (delivery_id, event, action, occurred_at, recorded_at)

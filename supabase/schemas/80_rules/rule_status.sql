@@ -50,15 +50,16 @@ language sql
 stable
 set search_path = ''
 as $$
-  -- What rules may use: tables with their columns and keys, functions, operators, types and triggers of the project, but not those of one
-  -- session. By content where a row of the catalog also changes for other reasons, such as a truncate.
+  -- What rules may use: tables with their columns, keys and privileges, sequences, functions, operators, types and triggers of the
+  -- project, but not those of one session. By content where a row of the catalog also changes for other reasons, such as a truncate.
   with tables as materialized (
-    select c.oid, c.relname, c.relnamespace, c.relkind from pg_catalog.pg_class as c
-    where c.oid >= 16384 and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c') and c.relnamespace <> 'push'::regnamespace
+    select c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relacl from pg_catalog.pg_class as c
+    where c.oid >= 16384 and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'v', 'm', 'f', 'c', 'S') and c.relnamespace <> 'push'::regnamespace
   )
   select hashtextextended(string_agg(p.part || ' ' || p.rows || ' ' || p.hash, ',' order by p.part), 0)
   from (
-    select 'tables' as part, count(*) as rows, sum(hashtextextended(concat_ws(' ', t.oid, t.relname, t.relnamespace, t.relkind), 0)) as hash
+    select 'tables' as part, count(*) as rows, sum(hashtextextended(
+      concat_ws(' ', t.oid, t.relname, t.relnamespace, t.relkind, t.relowner, t.relacl), 0)) as hash
     from tables as t
     union all
     select 'columns', count(*), sum(hashtextextended(concat_ws(' ', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped), 0))
@@ -75,6 +76,8 @@ as $$
     union all
     select 'types', count(*), sum(hashtextextended(concat_ws(' ', t.oid, t.typname, t.typnamespace, t.typbasetype), 0))
     from pg_catalog.pg_type as t where t.oid >= 16384 and t.typtype <> 'c' and t.typcategory <> 'A'
+    union all
+    select 'labels', count(*), sum(hashtextextended(concat_ws(' ', e.oid, e.enumtypid, e.enumlabel), 0)) from pg_catalog.pg_enum as e
     union all
     select 'schemas', count(*), sum(hashtextextended(concat_ws(' ', n.oid, n.nspname), 0))
     from pg_catalog.pg_namespace as n where n.nspname !~ '^pg_(toast_)?temp_'
@@ -95,17 +98,21 @@ set lock_timeout = '100ms'
 as $$
 declare
   v_fingerprint constant bigint := case when not p_all then push.catalog_fingerprint() end;
+  v_name text;
   v_rule push.rules;
   v_tables regclass[] := '{}'::regclass[];
   v_shared record;
   v_misfit text;
 begin
-  for v_rule in
-    select r.* from push.rules as r
+  for v_name in
+    select r.name from push.rules as r
     -- What broke is looked at each time, for its alarm; the others when something changed.
     where p_all or r.broken is not null or r.checked_as is distinct from v_fingerprint
     order by r.name
   loop
+    -- As it is now: it may have been removed or declared anew since the loop began.
+    select r.* into v_rule from push.rules as r where r.name = v_name;
+    continue when v_rule.name is null;
     v_tables := v_tables || v_rule.watched;
     begin
       v_misfit := push.rule_misfit(v_rule);

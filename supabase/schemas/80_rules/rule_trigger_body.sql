@@ -59,7 +59,9 @@ begin
         if v_is_few then
           {{call}}
         else
+          -- It may have been removed or declared for others, while this function was not made anew: see push.unwatch().
           select r.* into v_rule from push.rules as r where r.name = v_name;
+          continue when ({{event}} = any (v_rule.events) and v_rule.watched = tg_relid) is not true;
           execute push.rule_insert(v_rule, {{event}}, 'push_new_rows', 'push_old_rows');
         end if;
       exception
@@ -73,6 +75,7 @@ begin
           -- The application's write comes first: what goes wrong here is noted, never raised.
           begin
             select r.* into v_rule from push.rules as r where r.name = v_name;
+            continue when ({{event}} = any (v_rule.events) and v_rule.watched = tg_relid) is not true;
             select count(*) into v_rows from push_{{any}}_rows;
             perform push.try_rule(v_rule, {{event}});
             -- Each costs the write a few milliseconds. A rule that fails so often is wrong, not unlucky.

@@ -34,7 +34,7 @@ begin
   return query
   with counted as materialized (
     select l.host, l.state, l.last_code, n.category, n.template, n.rule, n.audience_topic as topic,
-      case when l.state = 'sent' then width_bucket(extract(epoch from l.finished_at - l.due_at)::float8, c_bounds) end as delay,
+      case when l.state = 'sent' and isfinite(l.due_at) then width_bucket(extract(epoch from l.finished_at - l.due_at)::float8, c_bounds) end as delay,
       -- Handed to a push service at least once, or to one that was not reached. What was taken back says nothing of the way.
       l.state in ('sent', 'gone', 'failed') or l.state = 'expired' and l.claims > 0 as is_attempted,
       array(select r.event from push.receipts as r where r.delivery_id = l.id) as said,

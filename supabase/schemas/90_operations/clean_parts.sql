@@ -4,6 +4,7 @@ create table push.cleaning (
   id boolean not null default true,
   next_subscription_id uuid not null default '00000000-0000-0000-0000-000000000000',
   last_cron_run bigint not null default 0,
+  next_receipt bigint not null default 0,
   devices_since timestamptz not null default now(),
   devices_took interval not null default '0',
   behind_since timestamptz,
@@ -15,6 +16,8 @@ comment on column push.cleaning.next_subscription_id is
   'Subscriptions are walked round and round: an index on last_used_at would cost every single delivery an update of it.';
 comment on column push.cleaning.last_cron_run is
   'The last run of cron.job_run_details that was looked at; that table has no index but on runid, and may be huge with other jobs'' runs.';
+comment on column push.cleaning.next_receipt is
+  'The delivery whose receipts are looked at next; 0: the oldest. Those whose delivery is still in the log stay, and are passed over.';
 comment on column push.cleaning.devices_since is 'When the present round through the subscriptions began.';
 comment on column push.cleaning.devices_took is 'How long the round before it took.';
 comment on column push.cleaning.behind_since is 'Since when each run has left something that should have been gone for long; null where none does.';

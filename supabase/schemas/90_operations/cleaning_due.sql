@@ -65,7 +65,8 @@ as $$
     union all
     select 'receipts', (
       select r.recorded_at + s.keep_deliveries from push.receipts as r order by r.delivery_id, r.event limit 1
-    ), interval '1 day'
+    -- They stay as long as their delivery is in the log.
+    ), interval '9 days'
     union all
     -- A device may be late by one round through the table. Nothing else says when one should have gone.
     select 'subscriptions', case when d.late >= interval '12 hours' then p_now - d.late end, interval '1 day'

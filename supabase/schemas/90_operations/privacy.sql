@@ -1,5 +1,54 @@
 -- What is known of one user: told to them, and to operators who are asked for it. Deleting the row of auth.users erases it.
 
+create function push.logged_for(p_devices uuid[])
+returns bigint[]
+language sql
+stable
+set search_path = ''
+-- All of the log, in its own order: no index finds the rows of a device.
+set enable_seqscan = on
+as $$
+  select coalesce(array_agg(l.id), '{}') from push.delivery_log as l where l.subscription_id = any (p_devices);
+$$;
+comment on function push.logged_for(uuid[]) is 'What ended of the deliveries to these devices. Reads the whole log.';
+
+create function push.deliveries_of(p_own uuid[], p_devices uuid[], p_whole_log boolean)
+returns bigint[]
+language plpgsql
+stable
+set search_path = ''
+-- A user's own by index, however few the planner believes there are.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  return array(
+    -- Each by the conditions of its index: see queue.sql.
+    select w.id from unnest(p_own) as n (id)
+    cross join lateral (select d.id from push.deliveries as d where d.notification_id = n.id offset 0) as w
+    union
+    select w.id from unnest(p_devices) as s (id)
+    cross join lateral (
+      select q.id from push.queue as q
+      where q.subscription_id = s.id and q.lease_until is null and q.subscription_id >= '00000000-0000-0000-0000-000000000000'
+      offset 0
+    ) as w
+    union
+    -- Of what is under way, all is read: that is never much.
+    select w.id from (select q.id, q.subscription_id from push.queue as q where q.lease_until >= '-infinity' offset 0) as w
+    where w.subscription_id = any (p_devices)
+    union
+    select unnest(push.logged_for(p_devices)) where p_whole_log
+    order by 1
+  );
+end;
+$$;
+comment on function push.deliveries_of(uuid[], uuid[], boolean) is
+  'The deliveries of these notifications and to these devices; of those to devices that ended, only with p_whole_log, which reads all of it.';
+
 create function push.export_user(p_user_id uuid, p_whole_log boolean default true)
 returns jsonb
 language plpgsql
@@ -8,6 +57,8 @@ set search_path = ''
 -- A user's own by index, however few the planner believes there are.
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_seqscan = off
 set jit = off
 as $$
 declare
@@ -16,14 +67,7 @@ declare
   v_deliveries bigint[];
   v_export jsonb;
 begin
-  v_deliveries := array(
-    select d.id from push.deliveries as d where d.notification_id = any (v_own)
-    union
-    select q.id from push.queue as q where q.subscription_id = any (v_devices)
-    union
-    select d.id from push.delivery_log as d where p_whole_log and d.subscription_id = any (v_devices)
-    order by 1
-  );
+  v_deliveries := push.deliveries_of(v_own, v_devices, p_whole_log);
   select jsonb_object_agg(w.name, coalesce(w.entries, '[]')) into v_export
   from (
     -- Without the keys: who has them can read what is sent to the device.
@@ -72,6 +116,10 @@ begin
     )
     union all
     select 'alerts', (select jsonb_agg(to_jsonb(a) order by a.id) from public.push_alerts as a where a.user_id = p_user_id)
+    union all
+    select 'alert_counts', (
+      select jsonb_agg(to_jsonb(c) order by c.minute, c.symbol, c.by_tick) from push.alert_counts as c where c.user_id = p_user_id
+    )
     union all
     select 'digests', (select jsonb_agg(to_jsonb(d) order by d.opened_at, d.id) from push.digests as d where d.user_id = p_user_id)
     union all

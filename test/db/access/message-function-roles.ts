@@ -3,6 +3,8 @@ export const MESSAGE_FUNCTIONS: Record<string, string[]> = {
   'public.push_export': ['authenticated'],
   'push.export_user': [],
   'push.forget_users': [],
+  'push.deliveries_of': [],
+  'push.logged_for': [],
   'push.users_of': [],
   'push.fill_in': [],
   'push.is_query': [],

@@ -123,6 +123,15 @@ describe.each([
       expect(read).toBeLessThan(READ_AT_MOST);
     });
 
+    test('an export of what is known of a user', async () => {
+      const { userId, notifications } = await waiting();
+      const read = await rowsRead(plans, async (sql) => {
+        const [row] = await sql`select push.export_user(${userId}, false) as all`;
+        expect(row?.all.deliveries).toHaveLength(notifications.length);
+      });
+      expect(read).toBeLessThan(READ_AT_MOST);
+    });
+
     test('a message that is cancelled', async () => {
       const { subscriptionId, notifications } = await waiting();
       const read = await rowsRead(plans, (sql) => sql`select push.cancel(${notifications[0] as string})`);

@@ -206,6 +206,39 @@ describe('while a category is paused', () => {
     expect(await deliveryOf(id)).toEqual(before);
   });
 
+  test('one that was sent after all, though its claim was lost and it was put aside, has its moment in the log', async () => {
+    const { sql } = db();
+    const id = await notify(sql, userId, { category: 'alerts' });
+    const [claimed] = await claim(sql, now);
+    if (!claimed) throw new Error('claimed before');
+    const before = await deliveryOf(id);
+    await sql`update push.queue set lease_until = null, last_code = 'lease_lost' where notification_id = ${id}`;
+    await pause(sql, now, { category: 'alerts' });
+    await claim(sql, plus(now, 1));
+    expect(await isParked(id)).toBe(true);
+    await complete(sql, plus(now, 2), [{ ...claimed, outcome: 'sent', status: 201 }]);
+    expect(await deliveryOf(id)).toMatchObject({ state: 'sent', due_at: before.due_at });
+  });
+
+  test('one whose pause ends just as it is put aside is not put aside', async () => {
+    const { sql } = db();
+    const id = await notify(sql, userId, { category: 'alerts' });
+    await sql
+      .begin(async (t) => {
+        // The look finds the pause, the write does not.
+        await t.unsafe(`
+        create or replace function push.is_category_paused(p_category text) returns boolean
+        language sql stable set search_path = '' as $$ select true $$`);
+        await t`select push.park(q.id, q.notification_id) from push.queue as q where q.notification_id = ${id}`;
+        const [row] = await t`select isfinite(due_at) as waits from push.queue where notification_id = ${id}`;
+        expect(row?.waits).toBe(true);
+        throw new Error('rolled back');
+      })
+      .catch((error: Error) => {
+        if (error.message !== 'rolled back') throw error;
+      });
+  });
+
   test('what failed before and comes back meanwhile waits as well, and keeps count of its failures', async () => {
     const { sql } = db();
     const id = await notify(sql, userId, { category: 'alerts' });

@@ -229,3 +229,59 @@ test('housekeeping looks after the rules', async () => {
   await sql`select push.clean()`;
   expect(await readAlarms(sql)).toMatchObject([{ code: 'rule_broken' }]);
 });
+
+test('of two rules on a table that lost its key, each can be removed and declared anew; what is gone says nothing', async () => {
+  const { sql } = db();
+  await watch(sql, { name: 'order_note', table: 'public.orders', events: ['update'], title: 'new.note' });
+  await sql`alter table public.orders drop constraint orders_pkey`;
+  await watch(sql, { name: 'order_note', table: 'public.orders', events: ['insert'], title: 'new.note' });
+  await sql`update public.orders set stage = 'won', note = 'written'`;
+  await sql`insert into public.orders values (2, 'b', ${owner()}, 'open', 'new')`;
+  expect(await readTitles(sql)).toEqual(['new', 'won']);
+  expect(await readRuleErrors(sql)).toEqual([]);
+  const names = async () => (await sql`select name from push.rules order by 1`).map(({ name }) => name);
+  await sql`select push.unwatch('order_note')`;
+  expect(await names()).toEqual(['order_stage']);
+  await sql`select push.unwatch('order_stage')`;
+  expect(await names()).toEqual([]);
+  expect(await readAlarms(sql)).toEqual([]);
+});
+
+test('a value of an enum that an expression names is renamed', async () => {
+  const { sql } = db();
+  await sql.unsafe(`
+    create type public.stages as enum ('open', 'won');
+    alter table public.orders alter column stage type public.stages using stage::public.stages`);
+  await watch(sql, {
+    name: 'order_won',
+    table: 'public.orders',
+    title: 'new.code',
+    condition: `new.stage = 'won'`,
+  });
+  expect(await check()).toBe(0);
+  await sql`alter type public.stages rename value 'won' to 'gained'`;
+  expect(await check()).toBe(1);
+});
+
+test.each([
+  ['privileges', 'grant select on public.orders to anon'],
+  [
+    'an owner',
+    'grant create on schema public to service_role; alter table public.orders owner to service_role',
+  ],
+  ['a sequence', 'create sequence public.order_numbers'],
+])('the catalog has another fingerprint with other %s', async (_what, change) => {
+  const { sql } = db();
+  const read = async (t: typeof sql) =>
+    (await t`select push.catalog_fingerprint() as value`)[0]?.value as string;
+  await sql
+    .begin(async (t) => {
+      const before = await read(t as never);
+      await t.unsafe(change);
+      expect(await read(t as never)).not.toBe(before);
+      throw new Error('rolled back');
+    })
+    .catch((error: Error) => {
+      if (error.message !== 'rolled back') throw error;
+    });
+});

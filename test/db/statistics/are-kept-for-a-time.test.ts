@@ -4,6 +4,7 @@ import { clearQueue, plus } from '../../support/queue.ts';
 import { record } from '../../support/receipts.ts';
 import { withSessions } from '../../support/sessions.ts';
 import { addToLog, clearStatistics, ended, readStats, rollUp, settle } from '../../support/statistics.ts';
+import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const HOUR = 3600;
@@ -77,7 +78,7 @@ test('the log is emptied only of what was counted, a week later at the latest; t
 test('a receipt that comes after days counts where its delivery ended, also once its minutes are gone', async () => {
   const { sql } = db();
   const row = ended(NOON);
-  await addToLog(sql, [row]);
+  await addToLog(sql, [row], await subscribe(sql, (await createUser(sql)).id));
   await settle(sql, plus(NOON, 240));
   await settle(sql, plus(NOON, 3 * DAY));
   await record(sql, [{ delivery_id: row.id, event: 'clicked' }], plus(NOON, 20 * DAY));
@@ -85,6 +86,42 @@ test('a receipt that comes after days counts where its delivery ended, also once
   expect(await readStats(sql, { from: plus(NOON, -DAY), now: plus(NOON, 21 * DAY) })).toMatchObject([
     { bucket: new Date('2040-06-15T00:00:00Z'), clicked: '1' },
   ]);
+});
+
+test('an old hour that is counted again has its receipts, as long as the log has its deliveries', async () => {
+  const { sql } = db();
+  const row = ended(NOON);
+  const device = await subscribe(sql, (await createUser(sql)).id);
+  // A week goes from the log at once: of this one, something ended days later.
+  await addToLog(sql, [row, ended(plus(NOON, 4 * DAY))], device);
+  await record(sql, [{ delivery_id: row.id, event: 'clicked' }], plus(NOON, 30));
+  await settle(sql, plus(NOON, 240));
+  const clicked = async (now: Date) =>
+    (await readStats(sql, { from: plus(NOON, -DAY), until: plus(NOON, DAY), now })).map((day) => day.clicked);
+  expect(await clean(plus(NOON, 32 * DAY))).toMatchObject({ log_parts: 0, receipts: 0 });
+  await sql`select push.recount_later(array[${NOON}::timestamptz], ${plus(NOON, 32 * DAY)})`;
+  await settle(sql, plus(NOON, 32 * DAY + 60));
+  expect(await clicked(plus(NOON, 32 * DAY + 60))).toEqual(['1']);
+  expect(await clean(plus(NOON, 35 * DAY))).toMatchObject({ log_parts: 1 });
+  expect(await clean(plus(NOON, 35 * DAY))).toMatchObject({ receipts: 1 });
+});
+
+test('an hour has its receipts also where deliveries are kept for less than the two days of its minutes', async () => {
+  const { sql } = db();
+  const row = ended(NOON);
+  const device = await subscribe(sql, (await createUser(sql)).id);
+  await addToLog(sql, [row, ended(plus(NOON, 4 * DAY))], device);
+  await record(sql, [{ delivery_id: row.id, event: 'clicked' }], plus(NOON, 30));
+  await settle(sql, plus(NOON, 240));
+  await sql`update push.settings set keep_deliveries = '1 day'`;
+  try {
+    await clean(plus(NOON, 2 * DAY - HOUR));
+    await settle(sql, plus(NOON, 3 * DAY));
+    const [day] = await readStats(sql, { from: plus(NOON, -DAY), now: plus(NOON, 3 * DAY) });
+    expect(day?.clicked).toBe('1');
+  } finally {
+    await sql`update push.settings set keep_deliveries = default`;
+  }
 });
 
 test('what a transaction ends that commits hours later is counted, and no run waits for it', async () => {

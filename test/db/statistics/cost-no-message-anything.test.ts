@@ -98,6 +98,8 @@ test('a run reads what can still change, however much the log has', async () => 
   expect((await rollUp(sql, plus(NOON, 400))).deliveries).toBe(0);
   expect(await costOf(`select push.roll_up(1000000, '${plus(NOON, 460).toISOString()}')`)).toBeLessThan(500);
 
+  const device = await subscribe(sql, (await createUser(sql)).id);
+  await sql`update push.delivery_log set subscription_id = ${device} where id = 1`;
   await record(sql, [{ delivery_id: 1, event: 'clicked' }], plus(NOON, 500));
   // A minute of two thousand waits four seconds for what else comes.
   expect((await rollUp(sql, plus(NOON, 502))).deliveries).toBe(0);

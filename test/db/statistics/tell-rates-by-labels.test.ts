@@ -4,6 +4,7 @@ import { clearQueue, plus } from '../../support/queue.ts';
 import { record } from '../../support/receipts.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { addToLog, clearStatistics, ended, readStats, rollUp } from '../../support/statistics.ts';
+import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
 
 const HOUR = 3600;
@@ -52,7 +53,7 @@ test('delivery rate: sent of attempted; what was taken back or held back was not
 test('click rate: clicked of displayed; a platform that does not say what it displayed counts for neither', async () => {
   const { sql } = db();
   const rows = Array.from({ length: 5 }, () => ended(plus(NOON, -600)));
-  await addToLog(sql, rows);
+  await addToLog(sql, rows, await subscribe(sql, user));
   const said = (index: number, event: string) => ({ delivery_id: rows[index]?.id as string, event });
   await record(
     sql,
@@ -82,6 +83,16 @@ test('due to sent is a histogram of less than so many seconds; what was not sent
   ]);
   await rollUp(sql, NOON);
   expect((await hour())[0]?.due_to_sent).toEqual({ 1: 2, 2: 1, 30: 1, 60: 1, more: 1 });
+});
+
+test('what was parked for good when it was sent has no time from due to sent, and is counted', async () => {
+  const { sql } = db();
+  await addToLog(sql, [ended(plus(NOON, -600)), ended(plus(NOON, -600))]);
+  await sql`update push.delivery_log set due_at = 'infinity' where id = (select max(id) from push.delivery_log)`;
+  await rollUp(sql, NOON);
+  const [counted] = await hour();
+  expect(counted).toMatchObject({ deliveries: '2', sent: '2' });
+  expect(counted?.due_to_sent).toEqual({ 2: 1 });
 });
 
 test('names are declared ones: a category counts as the one above it that is, all else as other', async () => {

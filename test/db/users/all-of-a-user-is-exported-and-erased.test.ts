@@ -4,6 +4,7 @@ import { claim, clearQueue, complete, notify, plus, startOfClock } from '../../s
 import { record } from '../../support/receipts.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { subscribe } from '../../support/subscriptions.ts';
+import { createTopic, fanOutAll, notifyTopic } from '../../support/topics.ts';
 import { useDatabase } from '../../support/use-database.ts';
 import { createUserOfEverything, createVisits } from '../../support/user-of-everything.ts';
 
@@ -25,6 +26,7 @@ const ENTRIES: Record<string, string> = {
   'push.delivery_log': 'deliveries',
   'push.receipts': 'receipts',
   'public.push_alerts': 'alerts',
+  'push.alert_counts': 'alert_counts',
   'push.digests': 'digests',
   'push.throttle_log': 'throttles',
   'push.daily_pushes': 'daily_pushes',
@@ -144,6 +146,7 @@ test('nothing knows a user who was deleted, once their lists are served and the 
   await sql`delete from auth.users where id = ${id}`;
   await sql`select push.fan_out() from generate_series(1, 5)`;
   await sql`select push.clean()`;
+  await sql`select push.tell_folded_alerts(100, now() + interval '1 minute')`;
   // The log says that some device got a message; whose it was is not known any more.
   expect(await tablesWith([id, endpoint])).toEqual({});
   expect(Object.keys(await tablesWith([device]))).toEqual(['push.delivery_log']);
@@ -182,4 +185,27 @@ test('users who want no receipts: nothing tells the device to report, and nothin
   expect(await record(sql, told, plus(now, 2))).toEqual({ accepted: 1, repeated: 0, refused: 1 });
   await asUser(sql, user.id, (own) => own`update public.push_preferences set receipts = true`);
   expect(await record(sql, told, plus(now, 3))).toEqual({ accepted: 1, repeated: 1, refused: 0 });
+});
+
+test('users who want no receipts: nothing is kept of a device that is gone, nor where it is not known whose it was', async () => {
+  const { sql } = db();
+  const user = await createUser(sql);
+  const other = await createUser(sql);
+  const devices = [await subscribe(sql, user.id), await subscribe(sql, other.id)];
+  await asUser(sql, user.id, (own) => own`insert into public.push_preferences (receipts) values (false)`);
+  for (const { id } of [user, other]) await notify(sql, id);
+  const { topic } = await createTopic(sql, 0);
+  await sql`insert into public.push_topic_members ${sql([{ topic, user_id: user.id }])}`;
+  await notifyTopic(sql, topic);
+  await fanOutAll(sql);
+  const now = startOfClock();
+  const claimed = await claim(sql, plus(now, 1));
+  await complete(
+    sql,
+    plus(now, 2),
+    claimed.map((one) => ({ ...one, outcome: 'sent' as const, status: 201 })),
+  );
+  await sql`delete from public.push_subscriptions where id = any(${devices})`;
+  const told = claimed.map(({ delivery_id }) => ({ delivery_id, event: 'displayed' }));
+  expect(await record(sql, told, plus(now, 3))).toEqual({ accepted: 1, repeated: 0, refused: 2 });
 });
