@@ -5,7 +5,6 @@ import { connectBell, countRings } from '../../support/bell.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createUser } from '../../support/postgres.ts';
 import { claim, clearQueue, notify, plus, queueOne, setSetting, startOfClock } from '../../support/queue.ts';
-import { refusalOf } from '../../support/refusal.ts';
 import { withSessions } from '../../support/sessions.ts';
 import { subscribe } from '../../support/subscriptions.ts';
 import { useDatabase } from '../../support/use-database.ts';
@@ -277,14 +276,6 @@ test('one that asks every second writes its row only when a quarter of its lease
   expect(await version()).not.toBe(first);
 });
 
-test('a name of a hundred letters is one, whatever the letters', async () => {
-  const { sql } = db();
-  await heartbeat(sql, { worker, name: '\u{1F600}'.repeat(101) });
-  expect(await sql`select name from push.workers where id = ${worker}`).toEqual([
-    { name: '\u{1F600}'.repeat(100) },
-  ]);
-});
-
 test('a worker that is ending holds up no tick: its row is left for the next', async () => {
   const { sql, url } = db();
   const now = startOfClock();
@@ -301,9 +292,4 @@ test('a worker that is ending holds up no tick: its row is left for the next', a
     await ending.sql`rollback`;
   });
   expect(await callsOf(sql, worker)).toEqual([]);
-});
-
-test('a release that is none is refused', async () => {
-  const { sql } = db();
-  expect((await refusalOf(heartbeat(sql, { version: 'the newest' }))).sqlstate).toBe('23514');
 });
