@@ -59,7 +59,7 @@ begin
         if v_is_few then
           {{call}}
         else
-          -- It may have been removed or declared for others, while this function was not made anew: see push.unwatch().
+          -- It may have been removed or declared for others, while this function was not made anew.
           select r.* into v_rule from push.rules as r where r.name = v_name;
           continue when ({{event}} = any (v_rule.events) and v_rule.watched = tg_relid) is not true;
           execute push.rule_insert(v_rule, {{event}}, 'push_new_rows', 'push_old_rows');
