@@ -68,7 +68,7 @@ test.each([
   ['events', [/Tom's phone: "New: Concert"/, /Hugo's phone: "Changed: Concert"/, /✓ and has read it/]],
   ['bookings', [/Gus's phone: "Your booking is confirmed"/, /Sara's phone: "Booking cancelled"/]],
   ['stock', [/Willi's phone: "📦 Tea is running low"/, /✓ nothing on the phones of Vera and Willi/]],
-])('the demo acts out the example %s', { timeout: 120_000 }, async (example, shown) => {
+])('the demo acts out the example %s', { timeout: 60_000 }, async (example, shown) => {
   const run = demo(PROJECT, example);
   const code = await run.ended;
   const told = run.stdout.join('\n');
@@ -79,7 +79,7 @@ test.each([
 });
 
 // The limit is a promise again.
-test('the demo of alerts tells every crossing and every push of its day', { timeout: 120_000 }, async () => {
+test('the demo of alerts tells every crossing and every push of its day', { timeout: 40_000 }, async () => {
   const run = demo(PROJECT, 'alerts');
   const code = await run.ended;
   const told = run.stdout.join('\n');

@@ -33,6 +33,8 @@ afterEach(async () => {
 
 /** Resolves when the worker, idle so far, has read the jobs after the change. */
 async function change(make: () => Promise<unknown>): Promise<void> {
+  // A look that a passing of the clock began would count as one after the change.
+  await vi.waitFor(() => expect(clock.pending).toHaveLength(1), BOUND);
   const [before] = await sql`select clock_timestamp()::text as time`;
   await make();
   await vi.waitFor(async () => {
