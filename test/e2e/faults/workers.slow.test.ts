@@ -220,12 +220,12 @@ test('a crash of Postgres in the middle loses nothing, and costs no duplicate', 
   expect(one.lines().map(({ event }) => event)).toContain('database_lost');
 });
 
-test('SIGTERM in the middle of 800: it reports what was under way and ends, another does the rest, and none comes twice', async () => {
+test('SIGTERM in the middle of 2,000: it reports what was under way and ends, another does the rest, and none comes twice', async () => {
   const one = await worker();
   slowly(50);
   const before = stack.pushService.received.length;
   const reached = stack.pushService.waitFor(() => true, { count: before + 300, timeoutMs: 30_000 });
-  await notify(1, 800);
+  await notify(1, 2000);
   await reached;
   const two = await worker();
   one.child.kill('SIGTERM');
@@ -237,10 +237,10 @@ test('SIGTERM in the middle of 800: it reports what was under way and ends, anot
   expect(left, 'nothing is left under a lease of it').toEqual({ count: 0 });
   expect(one.lines().at(-1)).toMatchObject({ event: 'stopped', level: 'info' });
   expect(one.lines().find(({ event }) => event === 'dispatched')).toMatchObject({ handedOver: true });
-  await sent(800);
+  await sent(2000);
   await two.said('dispatched');
   expect(duplicates('SIGTERM', arrived())).toBe(0);
-  expect(new Set(arrived()).size).toBe(800);
+  expect(new Set(arrived()).size).toBe(2000);
 });
 
 test('an idle worker ends at once on SIGINT, and the next message calls push-dispatch', async () => {
